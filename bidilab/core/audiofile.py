@@ -1,0 +1,122 @@
+"""Reading and writing audio files, through soundfile.
+
+The one reader of every zone, so that a file means the same samples to the sweep, a session and the server.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from bidilab.core.audio import Audio, FloatArray
+from bidilab.core.errors import AudioError
+
+__all__ = ["AudioInfo", "audio_info", "read_audio", "write_audio"]
+
+AudioInfo = Any  # soundfile's own _SoundFileInfo: frames, samplerate, channels, format, subtype
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise AudioError(f"{path}: no such audio file")
+    if path.stat().st_size == 0:
+        raise AudioError(f"{path}: the file is empty (0 bytes)")
+
+
+def audio_info(path: str | os.PathLike[str]) -> AudioInfo:
+    """Header of an audio file: ``frames``, ``samplerate``, ``channels``, ``format``, ``subtype``.
+
+    Raises
+    ------
+    AudioError
+        If the file is absent, empty or not audio.
+    """
+    path = Path(path)
+    _check_file(path)
+    try:
+        return soundfile.info(str(path))
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise AudioError(f"{path}: not an audio file that libsndfile can read ({error})") from error
+
+
+def read_audio(path: str | os.PathLike[str]) -> Audio:
+    """Read a whole audio file.
+
+    Returns
+    -------
+    Audio
+        ``float32``, ``(n_samples,)`` for mono and ``(n_samples, n_channels)`` otherwise, at the file's own rate.
+
+    Raises
+    ------
+    AudioError
+        If the file is absent, empty, not audio, shorter than its header says, without samples, or holds NaN.
+    """
+    path = Path(path)
+    _check_file(path)
+    try:
+        with soundfile.SoundFile(str(path)) as file:
+            declared = file.frames
+            samples: FloatArray = file.read(dtype="float32", always_2d=False)
+            sample_rate = file.samplerate
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise AudioError(f"{path}: not an audio file that libsndfile can read ({error})") from error
+    if len(samples) < declared:
+        raise AudioError(f"{path}: truncated: the header promises {declared} samples, {len(samples)} are there")
+    if len(samples) == 0:
+        raise AudioError(f"{path}: holds no samples")
+    _check_wav_length(path)
+    return Audio(samples=samples, sample_rate=sample_rate, name=str(path))
+
+
+def _check_wav_length(path: Path) -> None:
+    # libsndfile reads a WAV whose data chunk is cut short as if it had been meant so; RIFF (Microsoft,
+    # "Multimedia Programming Interface", 1991) gives each chunk its length, so the loss can be told.
+    with path.open("rb") as file:
+        if (header := file.read(12))[:4] != b"RIFF" or header[8:] != b"WAVE":
+            return
+        size = path.stat().st_size
+        while len(chunk := file.read(8)) == 8:
+            length = int.from_bytes(chunk[4:], "little")
+            if chunk[:4] == b"data":
+                missing = file.tell() + length - size
+                streamed = length in (0, 0xFFFFFFFF, 0x7FFFFFFF)  # a writer that could not seek back
+                if missing > 0 and not streamed:
+                    raise AudioError(f"{path}: truncated: the data chunk promises {missing} more bytes than the file has")
+                return
+            file.seek(length + (length & 1), os.SEEK_CUR)
+
+
+def write_audio(
+    path: str | os.PathLike[str], samples: FloatArray, sample_rate: int, *, subtype: str | None = None
+) -> Path:
+    """Write an audio file whole or not at all; the suffix chooses the format.
+
+    Parameters
+    ----------
+    path
+        ``.wav``, ``.flac`` or ``.ogg``.
+    samples
+        ``(n_samples,)`` or ``(n_samples, n_channels)`` in [-1, 1].
+    sample_rate
+        Hertz.
+    subtype
+        libsndfile's name of the encoding; 16-bit PCM by default.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    file_format = path.suffix.lstrip(".").upper()
+    if file_format == "OGG":
+        subtype = subtype or "VORBIS"
+    try:
+        soundfile.write(
+            str(partial), np.asarray(samples), sample_rate, subtype=subtype or "PCM_16", format=file_format or None
+        )
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,111 @@
+"""Every error bidilab raises on purpose, in one tree.
+
+::
+
+    BidilabError
+    ├── InvalidParameterError (ValueError)   the caller passed a value that is not allowed
+    ├── AudioError (ValueError)              an audio file or array cannot be used
+    ├── DatasetError (ValueError)            a dataset folder is wrong; carries every problem found
+    ├── ResultError (ValueError)             a saved result cannot be read
+    └── MissingExtraError (ImportError)      an optional part is not installed; names the command that mends it
+
+A bad caller and a bad peer are different errors. Nothing here is ever turned into silence, zero or an empty table.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from types import ModuleType
+
+__all__ = [
+    "AudioError",
+    "BidilabError",
+    "DatasetError",
+    "InvalidParameterError",
+    "MissingExtraError",
+    "ResultError",
+    "require_extra",
+]
+
+
+class BidilabError(Exception):
+    """Root of all errors raised by bidilab."""
+
+
+class InvalidParameterError(BidilabError, ValueError):
+    """A parameter has a value that is not allowed.
+
+    Parameters
+    ----------
+    name
+        The parameter, as the caller spelt it.
+    allowed
+        What is allowed, in words (``"a number in [0, 1]"``).
+    got
+        The value that came.
+    """
+
+    def __init__(self, name: str, allowed: str, got: object) -> None:
+        self.name = name
+        self.allowed = allowed
+        self.got = got
+        super().__init__(f"{name} must be {allowed}, got {got!r}")
+
+
+class AudioError(BidilabError, ValueError):
+    """An audio file or array cannot be used; the message names it and says why."""
+
+
+class DatasetError(BidilabError, ValueError):
+    """A dataset folder does not hold what it should.
+
+    Parameters
+    ----------
+    message
+        One line that names the dataset.
+    problems
+        Every problem found, each with file and line where it has one.
+    """
+
+    def __init__(self, message: str, problems: Sequence[object] = ()) -> None:
+        self.problems = tuple(problems)
+        lines = [message, *(f"  {problem}" for problem in self.problems)]
+        super().__init__("\n".join(lines))
+
+
+class ResultError(BidilabError, ValueError):
+    """A saved result cannot be read back."""
+
+
+class MissingExtraError(BidilabError, ImportError):
+    """An optional dependency is not installed.
+
+    Parameters
+    ----------
+    feature
+        What the caller asked for.
+    extra
+        The extra of ``bidilab`` that brings it.
+    """
+
+    def __init__(self, feature: str, extra: str) -> None:
+        self.feature = feature
+        self.extra = extra
+        super().__init__(f"{feature} needs the extra '{extra}': pip install 'bidilab[{extra}]'")
+
+
+def require_extra(module: str, *, feature: str, extra: str) -> ModuleType:
+    """Import an optional module, or say which command installs it.
+
+    Raises
+    ------
+    MissingExtraError
+        If ``module`` is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.split(".")[0] == module.split(".")[0]:
+            raise MissingExtraError(feature, extra) from error
+        raise

@@ -1,0 +1,82 @@
+"""What a recording's labels say: segments of one channel each, on the recording's clock."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from bidilab.core.errors import InvalidParameterError
+from bidilab.core.timeline import Interval
+from bidilab.core.units import s_to_samples
+
+__all__ = [
+    "AGENT_KINDS",
+    "FALSE_KINDS",
+    "TRUE_KINDS",
+    "USER_KINDS",
+    "Channel",
+    "Kind",
+    "Segment",
+]
+
+Channel = Literal["user", "agent"]
+Kind = Literal["turn", "interruption", "backchannel", "side_speech", "noise", "echo", "response"]
+
+CHANNELS: tuple[str, ...] = get_args(Channel)
+TRUE_KINDS: tuple[Kind, ...] = ("turn", "interruption")
+"""Kinds of user segment that ought to interrupt a response they overlap."""
+FALSE_KINDS: tuple[Kind, ...] = ("backchannel", "side_speech", "noise", "echo")
+"""Kinds of user segment that must not interrupt."""
+USER_KINDS: tuple[Kind, ...] = TRUE_KINDS + FALSE_KINDS
+AGENT_KINDS: tuple[Kind, ...] = ("response",)
+KINDS_BY_CHANNEL: dict[str, tuple[Kind, ...]] = {"user": USER_KINDS, "agent": AGENT_KINDS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Segment:
+    """A labelled stretch of one channel.
+
+    Parameters
+    ----------
+    start_s, end_s
+        Seconds from the start of the recording, ``0 <= start_s < end_s``.
+    channel
+        ``"user"`` or ``"agent"``.
+    kind
+        On the user channel ``turn``, ``interruption``, ``backchannel``, ``side_speech``, ``noise`` or ``echo``;
+        on the agent channel ``response``.
+    text
+        What is said, where known.
+    speaker
+        Who says it, where known.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a value is not allowed.
+    """
+
+    start_s: float
+    end_s: float
+    channel: Channel
+    kind: Kind
+    text: str | None = None
+    speaker: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.channel not in CHANNELS:
+            raise InvalidParameterError("channel", f"one of {', '.join(CHANNELS)}", self.channel)
+        if self.kind not in KINDS_BY_CHANNEL[self.channel]:
+            allowed = ", ".join(KINDS_BY_CHANNEL[self.channel])
+            raise InvalidParameterError("kind", f"one of {allowed} on the {self.channel} channel", self.kind)
+        for name in ("start_s", "end_s"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+                raise InvalidParameterError(name, "a finite number of seconds >= 0", value)
+        if self.end_s <= self.start_s:
+            raise InvalidParameterError("end_s", f"later than start_s ({self.start_s})", self.end_s)
+
+    def interval(self, sample_rate: int) -> Interval:
+        """The segment in samples at ``sample_rate``, each end at the nearest sample."""
+        return Interval(s_to_samples(self.start_s, sample_rate), s_to_samples(self.end_s, sample_rate))

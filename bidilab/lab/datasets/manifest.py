@@ -1,0 +1,329 @@
+"""The two files that describe a dataset folder: ``dataset.json`` and ``manifest.jsonl``.
+
+Reading never stops at the first fault: each one becomes a :class:`Problem` with its file and line, so that a
+dataset is mended in one round. What is returned beside the problems is only what was found whole.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from bidilab.core.errors import InvalidParameterError
+from bidilab.core.units import s_to_samples
+from bidilab.lab.datasets.labels import Segment
+from bidilab.lab.datasets.recording import Recording
+from bidilab.lab.datasets.safepaths import PathGuard, UnsafePathError, check_id
+
+__all__ = [
+    "DATASET_FILE",
+    "MANIFEST_FILE",
+    "DatasetInfo",
+    "Problem",
+    "manifest_line",
+    "read_info",
+    "read_manifest",
+]
+
+DATASET_FILE = "dataset.json"
+MANIFEST_FILE = "manifest.jsonl"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_SEGMENT_REQUIRED = ("channel", "start_s", "end_s", "kind")
+_SEGMENT_OPTIONAL = ("text", "speaker")
+_TIME_DECIMALS = 7  # 1/16000 s = 0.0000625 s: positions in samples survive the trip through JSON exactly
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Problem:
+    """Something wrong with a dataset: where, and what."""
+
+    file: str
+    line: int | None
+    message: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.file}: {self.message}"
+            if self.line is None
+            else f"{self.file}:{self.line}: {self.message}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetInfo:
+    """What ``dataset.json`` says of a dataset.
+
+    Parameters
+    ----------
+    name, version, licence
+        Name, version of the content, and an SPDX expression or the licence in words.
+    source
+        Where the audio comes from.
+    how_made
+        How the dataset was made, so that it can be judged and made again.
+    """
+
+    name: str
+    version: str
+    licence: str
+    source: str
+    how_made: str
+
+    def to_json(self) -> str:
+        """The text of ``dataset.json``."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+
+_INFO_KEYS = tuple(field.name for field in fields(DatasetInfo))
+_RECORDING_TYPES: dict[str, tuple[type, str]] = {
+    "id": (str, "a string"),
+    "audio": (str, "a path inside the dataset, as a string"),
+    "sample_rate": (int, "a whole number of hertz"),
+    "channels": (list, "a list of channel names"),
+    "duration_s": (float, "a number of seconds"),
+    "sha256": (str, "a string of 64 hexadecimal digits"),
+    "segments": (list, "a list of segments"),
+    "tags": (dict, "an object"),
+}
+
+
+class _NotJSONError(ValueError):
+    """Not the JSON we accept; says why."""
+
+
+def _refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in out:
+            raise _NotJSONError(f"the key {key!r} is given twice")
+        out[key] = value
+    return out
+
+
+def _refuse_constant(constant: str) -> float:
+    raise _NotJSONError(f"{constant} is not a number that JSON knows")
+
+
+def _parse_object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text, object_pairs_hook=_refuse_repeated_keys, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise _NotJSONError(f"not JSON: {error.msg} at column {error.colno}") from error
+    except RecursionError as error:
+        raise _NotJSONError("not JSON we read: nested too deeply") from error
+    if not isinstance(value, dict):
+        raise _NotJSONError(f"expected a JSON object, got {type(value).__name__}")
+    return value
+
+
+def _key_faults(given: Iterable[str], required: Iterable[str], optional: Iterable[str] = ()) -> list[str]:
+    required, allowed = list(required), [*required, *optional]
+    given = list(given)
+    faults = [f"the key {key!r} is missing" for key in required if key not in given]
+    unknown = [key for key in given if key not in allowed]
+    return faults + [f"unknown key {key!r}; allowed: {', '.join(allowed)}" for key in unknown]
+
+
+def _has_type(value: object, expected: type) -> bool:
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, int | float) if expected is float else isinstance(value, expected)
+
+
+def read_info(root: Path) -> tuple[DatasetInfo | None, list[Problem]]:
+    """Read ``dataset.json``; ``None`` and the problems when it is not whole."""
+    try:
+        data = _parse_object((root / DATASET_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None, [Problem(file=DATASET_FILE, line=None, message="no such file")]
+    except (_NotJSONError, UnicodeDecodeError) as error:
+        return None, [Problem(file=DATASET_FILE, line=None, message=str(error))]
+    faults = _key_faults(data, _INFO_KEYS)
+    for key in _INFO_KEYS:
+        if key in data and not (isinstance(data[key], str) and data[key].strip()):
+            faults.append(f"{key} must be a string that is not empty, got {data[key]!r}")
+    if faults:
+        return None, [Problem(file=DATASET_FILE, line=None, message=fault) for fault in faults]
+    return DatasetInfo(**data), []
+
+
+def read_manifest(root: Path) -> tuple[list[tuple[int, Recording]], list[Problem]]:
+    """Read ``manifest.jsonl`` and check all that can be checked without opening audio.
+
+    Returns
+    -------
+    recordings
+        ``(line, recording)`` for each line without a fault.
+    problems
+        One for each fault.
+    """
+    try:
+        lines = (root / MANIFEST_FILE).read_bytes().splitlines()
+    except FileNotFoundError:
+        return [], [Problem(file=MANIFEST_FILE, line=None, message="no such file")]
+    recordings: list[tuple[int, Recording]] = []
+    problems: list[Problem] = []
+    first_line_of: dict[str, int] = {}
+    guard = PathGuard(root)
+    for number, raw in enumerate(lines, start=1):
+        if not raw.strip():
+            continue
+        recording, faults = _read_line(raw, guard, first_line_of, number)
+        problems += [Problem(file=MANIFEST_FILE, line=number, message=fault) for fault in faults]
+        if recording is not None and not faults:
+            recordings.append((number, recording))
+    if not recordings and not problems:
+        problems.append(Problem(file=MANIFEST_FILE, line=None, message="the dataset is empty: no recording"))
+    return recordings, problems
+
+
+def _read_line(
+    raw: bytes, guard: PathGuard, first_line_of: dict[str, int], number: int
+) -> tuple[Recording | None, list[str]]:
+    try:
+        data = _parse_object(raw.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        return None, [f"not UTF-8: byte {error.start}"]
+    except _NotJSONError as error:
+        return None, [str(error)]
+    faults = _key_faults(data, _RECORDING_TYPES)
+    for key, (expected, words) in _RECORDING_TYPES.items():
+        if key in data and not _has_type(data[key], expected):
+            faults.append(f"{key} must be {words}, got {data[key]!r}")
+    if faults:
+        return None, faults
+    faults = _value_faults(data)
+    first = first_line_of.setdefault(data["id"], number)
+    if first != number:
+        faults.append(f"the id {data['id']!r} was given before, on line {first}")
+    path = None
+    try:
+        path = guard.file(data["audio"])
+    except UnsafePathError as error:
+        faults.append(f"audio {error}")
+    segments, segment_faults = _read_segments(data)
+    faults += segment_faults
+    if faults or path is None:
+        return None, faults
+    try:
+        return Recording(
+            id=data["id"],
+            path=path,
+            sample_rate=data["sample_rate"],
+            channels=tuple(data["channels"]),
+            duration_s=float(data["duration_s"]),
+            sha256=data["sha256"],
+            segments=tuple(segments),
+            tags=data["tags"],
+        ), []
+    except InvalidParameterError as error:
+        return None, [str(error)]
+
+
+def _value_faults(data: dict[str, Any]) -> list[str]:
+    faults = []
+    if (why := check_id(data["id"])) is not None:
+        faults.append(f"id {why}, got {data['id']!r}")
+    if data["sample_rate"] <= 0:
+        faults.append(f"sample_rate must be > 0 Hz, got {data['sample_rate']}")
+    if not (math.isfinite(data["duration_s"]) and data["duration_s"] > 0):
+        faults.append(f"duration_s must be > 0, got {data['duration_s']}")
+    if not _SHA256.fullmatch(data["sha256"]):
+        faults.append(f"sha256 must be 64 hexadecimal digits in lower case, got {data['sha256']!r}")
+    names = data["channels"]
+    if not all(isinstance(name, str) and name for name in names):
+        faults.append(f"channels must hold names, got {names!r}")
+    elif "user" not in names or len(set(names)) != len(names):
+        faults.append(f"channels must name 'user' and none twice, got {names!r}")
+    for key, value in data["tags"].items():
+        if value is not None and not isinstance(value, str | int | float | bool):
+            faults.append(f"tags.{key} must be a string, number, true, false or null, got {value!r}")
+    return faults
+
+
+def _read_segments(data: dict[str, Any]) -> tuple[list[Segment], list[str]]:
+    segments: list[tuple[int, Segment]] = []
+    faults: list[str] = []
+    for index, item in enumerate(data["segments"]):
+        where = f"segments[{index}]"
+        if not isinstance(item, dict):
+            faults.append(f"{where} must be an object, got {item!r}")
+            continue
+        wrong = _key_faults(item, _SEGMENT_REQUIRED, _SEGMENT_OPTIONAL)
+        for key in _SEGMENT_OPTIONAL:
+            if item.get(key) is not None and not isinstance(item[key], str):
+                wrong.append(f"{key} must be a string or null, got {item[key]!r}")
+        if not wrong:
+            try:
+                segments.append((index, Segment(**item)))
+            except (InvalidParameterError, TypeError) as error:
+                wrong.append(str(error))
+        faults += [f"{where}: {fault}" for fault in wrong]
+    return [segment for _, segment in segments], faults + _extent_faults(data, segments)
+
+
+def _extent_faults(data: dict[str, Any], segments: list[tuple[int, Segment]]) -> list[str]:
+    """Segments on a channel the file lacks, past its end, or over another of the same kind and channel."""
+    faults = []
+    known_extent = data["sample_rate"] > 0 and math.isfinite(data["duration_s"])
+    latest: dict[tuple[str, str], tuple[int, Segment]] = {}
+    for index, segment in sorted(segments, key=lambda item: (item[1].start_s, item[1].end_s)):
+        where = f"segments[{index}]"
+        if segment.channel not in data["channels"]:
+            faults.append(f"{where}: the file has no channel {segment.channel!r}")
+        if known_extent:
+            n_samples = s_to_samples(data["duration_s"], data["sample_rate"])
+            if segment.interval(data["sample_rate"]).end > n_samples:
+                faults.append(f"{where}: ends at {segment.end_s} s, past the end ({data['duration_s']} s)")
+        key = (segment.channel, segment.kind)
+        before = latest.get(key)
+        if before is not None and segment.start_s < before[1].end_s:
+            faults.append(
+                f"{where}: {segment.kind} {segment.start_s}-{segment.end_s} s overlaps segments[{before[0]}] "
+                f"of the same kind and channel ({before[1].start_s}-{before[1].end_s} s)"
+            )
+        if before is None or segment.end_s > before[1].end_s:
+            latest[key] = (index, segment)
+    return faults
+
+
+def manifest_line(recording: Recording, audio: str) -> str:
+    """The line of ``manifest.jsonl`` that describes a recording.
+
+    Parameters
+    ----------
+    recording
+        What to describe.
+    audio
+        Its file, relative to the dataset's folder, with ``/`` between parts.
+    """
+    data: dict[str, Any] = {
+        "id": recording.id,
+        "audio": audio,
+        "sample_rate": recording.sample_rate,
+        "channels": list(recording.channels),
+        "duration_s": round(recording.duration_s, _TIME_DECIMALS),
+        "sha256": recording.sha256,
+        "segments": [_segment_object(segment) for segment in recording.segments],
+        "tags": dict(recording.tags),
+    }
+    return json.dumps(data, ensure_ascii=False, allow_nan=False)
+
+
+def _segment_object(segment: Segment) -> Mapping[str, Any]:
+    out: dict[str, Any] = {
+        "channel": segment.channel,
+        "start_s": round(segment.start_s, _TIME_DECIMALS),
+        "end_s": round(segment.end_s, _TIME_DECIMALS),
+        "kind": segment.kind,
+    }
+    if segment.text is not None:
+        out["text"] = segment.text
+    if segment.speaker is not None:
+        out["speaker"] = segment.speaker
+    return out

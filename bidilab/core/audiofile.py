@@ -86,7 +86,9 @@ def _check_wav_length(path: Path) -> None:
                 missing = file.tell() + length - size
                 streamed = length in (0, 0xFFFFFFFF, 0x7FFFFFFF)  # a writer that could not seek back
                 if missing > 0 and not streamed:
-                    raise AudioError(f"{path}: truncated: the data chunk promises {missing} more bytes than the file has")
+                    raise AudioError(
+                        f"{path}: truncated: the data chunk promises {missing} more bytes than the file has"
+                    )
                 return
             file.seek(length + (length & 1), os.SEEK_CUR)
 

@@ -1,0 +1,20 @@
+"""What every test shares: Hypothesis without deadlines (these machines are noisy), and the real recordings."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("bidilab", deadline=None, print_blob=True)
+settings.load_profile("bidilab")
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def real_audio() -> Path:
+    """Folder of real recordings beside the checkout; tests that need it are marked ``real_audio``."""
+    folder = ROOT.parent / "shared" / "audio"
+    if not folder.is_dir():
+        pytest.skip("../shared/audio is not here")
+    return folder

@@ -1,0 +1,334 @@
+"""Heat maps of a metric over two of the three swept parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
+
+from bidilab.core.errors import InvalidParameterError
+from bidilab.show.plots.metrics import PARAMETERS, Metric, metric, parameter
+from bidilab.show.plots.save import attach_data, figure_of
+from bidilab.show.plots.slices import check_columns, describe, hold
+from bidilab.show.plots.style import SEQUENTIAL, new_axes, new_figure, style
+
+__all__ = ["MetricGrid", "heatmap", "heatmaps", "metric_grid"]
+
+NO_DATA_COLOUR = "#FFFFFF"
+NOT_REACHED_COLOUR = "#4A4A4A"
+CELL_IN = 0.42
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricGrid:
+    """A metric over two parameters, ready to be drawn.
+
+    Parameters
+    ----------
+    metric
+        What the values are.
+    x, y
+        Names of the parameters.
+    x_values, y_values
+        Their values, rising: ``(n_x,)`` and ``(n_y,)``.
+    values
+        ``(n_y, n_x) float64`` in the metric's shown unit; ``NaN`` no data, ``inf`` not reached.
+    n
+        ``(n_y, n_x) float64``, what each value rests on (``inf`` for a count).
+    held
+        The value of the third parameter.
+    table
+        The rows that were pivoted.
+    """
+
+    metric: Metric
+    x: str
+    y: str
+    x_values: npt.NDArray[np.float64]
+    y_values: npt.NDArray[np.float64]
+    values: npt.NDArray[np.float64]
+    n: npt.NDArray[np.float64]
+    held: Mapping[str, float]
+    table: pd.DataFrame
+
+    def small(self, min_n: float) -> npt.NDArray[np.bool_]:
+        """Cells that hold a number resting on fewer than ``min_n``, ``(n_y, n_x) bool``."""
+        return ~np.isnan(self.values) & (self.n < min_n)
+
+
+def metric_grid(
+    settings: pd.DataFrame, name: str, *, x: str, y: str, at: Mapping[str, float] | None = None
+) -> MetricGrid:
+    """Pivot a settings table to a metric over two parameters at one value of the third.
+
+    Parameters
+    ----------
+    settings
+        One row a setting, as ``SweepResult.settings``.
+    name
+        Column to show.
+    x, y
+        Two different swept parameters.
+    at
+        Value of the third; by default the swept value nearest to its default.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a name is unknown, ``x`` is ``y``, or the value was not swept.
+    """
+    if x == y:
+        raise InvalidParameterError("y", f"a parameter other than x ({x})", y)
+    shown = metric(name)
+    parameter(y, "y")
+    check_columns(settings, (name, *shown.n_columns))
+    rows, held = hold(settings, (x, y), at)
+    values = rows.assign(_shown=shown.shown(rows[name]), _n=shown.n(rows))
+    cells = values.pivot(index=y, columns=x, values="_shown")
+    columns = list(dict.fromkeys((*PARAMETERS, name, *shown.interval_columns, *shown.n_columns)))
+    return MetricGrid(
+        metric=shown,
+        x=x,
+        y=y,
+        x_values=cells.columns.to_numpy(dtype=np.float64),
+        y_values=cells.index.to_numpy(dtype=np.float64),
+        values=cells.to_numpy(dtype=np.float64),
+        n=values.pivot(index=y, columns=x, values="_n").to_numpy(dtype=np.float64),
+        held=held,
+        table=rows[[c for c in columns if c in rows.columns]],
+    )
+
+
+def heatmap(
+    settings: pd.DataFrame,
+    metric: str,
+    *,
+    x: str = "threshold",
+    y: str = "silence_duration_ms",
+    at: Mapping[str, float] | None = None,
+    ax: Axes | None = None,
+    annotate: bool | None = None,
+    min_n: float | None = None,
+) -> Axes:
+    """Heat map of a metric over two parameters at one value of the third.
+
+    Cells whose n is below ``min_n`` are hatched; cells without data are white and crossed out; a quantile that was
+    not reached, because too many were missed, is dark grey. What occurs is explained below the map.
+
+    Parameters
+    ----------
+    settings
+        One row a setting, as ``SweepResult.settings``.
+    metric
+        Column to show.
+    x, y
+        Swept parameters of the two axes.
+    at
+        Value of the third, ``{"prefix_padding_ms": 300}``; by default the swept value nearest to its default. The
+        title says which.
+    ax
+        Axes to draw on; by default those of a new figure.
+    annotate
+        Whether cells carry their number; by default where it fits.
+    min_n
+        Smallest n of a cell that is not hatched; by default the metric's own (10 events, 1 minute of speech).
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a name or a value is not one that was swept.
+    """
+    grid = metric_grid(settings, metric, x=x, y=y, at=at)
+    limit = grid.metric.small_n if min_n is None else min_n
+    with style():
+        width = 1.9 + CELL_IN * min(max(len(grid.x_values), 5), 16)
+        height = 1.3 + CELL_IN * 0.72 * min(max(len(grid.y_values), 4), 14)
+        axes = new_axes(ax, width, height)
+        norm = _norm([grid])
+        _draw_cells(axes, grid, norm, limit, annotate)
+        axes.set_title(_sentence(grid.metric.label) + (f"\nat {describe(grid.held)}" if grid.held else ""))
+        bar = figure_of(axes).colorbar(_mappable(norm), ax=axes, pad=0.02, aspect=25)
+        bar.set_label(grid.metric.axis_label)
+        bar.outline.set_visible(False)
+        keys = _keys([grid], limit)
+        if keys:
+            axes.legend(handles=keys, loc="upper left", bbox_to_anchor=(0, -0.22), borderaxespad=0, ncols=1)
+    attach_data(axes, grid.table)
+    return axes
+
+
+def heatmaps(
+    settings: pd.DataFrame,
+    metric: str,
+    *,
+    x: str = "threshold",
+    y: str = "silence_duration_ms",
+    over: str | None = None,
+    annotate: bool | None = None,
+    min_n: float | None = None,
+) -> Figure:
+    """One heat map for each value of the third parameter, on one colour scale.
+
+    Parameters
+    ----------
+    settings, metric, x, y, annotate, min_n
+        As for `heatmap`.
+    over
+        The parameter that runs over the maps: the one that is neither ``x`` nor ``y``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A figure with one map a value, in reading order.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a name is not one that was swept, or the three are not different.
+    """
+    third = next((name for name in PARAMETERS if name not in (x, y)), "") if over is None else over
+    if len({x, y, third}) != len(PARAMETERS) or not {x, y, third} <= set(PARAMETERS):
+        raise InvalidParameterError("x, y, over", f"the three of {', '.join(PARAMETERS)}", (x, y, over))
+    check_columns(settings, PARAMETERS)
+    values = np.unique(settings[third].to_numpy(dtype=np.float64))
+    grids = [metric_grid(settings, metric, x=x, y=y, at={third: float(value)}) for value in values]
+    limit = grids[0].metric.small_n if min_n is None else min_n
+    with style():
+        columns = min(len(grids), 3)
+        rows = -(-len(grids) // columns)
+        figure = new_figure(1.2 + 2.3 * columns, 0.9 + 2.0 * rows)
+        panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+        norm = _norm(grids)
+        for index, (panel, grid) in enumerate(zip(panels.flat, grids, strict=False)):
+            _draw_cells(panel, grid, norm, limit, annotate)
+            panel.set_title(describe(grid.held))
+            if index % columns:
+                panel.set_ylabel("")
+            if index + columns < len(grids):
+                panel.set_xlabel("")
+            else:
+                panel.tick_params(labelbottom=True)
+        for panel in panels.flat[len(grids) :]:
+            panel.set_visible(False)
+        bar = figure.colorbar(_mappable(norm), ax=panels, pad=0.015, aspect=30, shrink=0.9)
+        bar.set_label(grids[0].metric.axis_label)
+        bar.outline.set_visible(False)
+        figure.suptitle(_sentence(grids[0].metric.label), x=0.01, ha="left", fontsize=10)
+        keys = _keys(grids, limit)
+        if keys:
+            figure.legend(handles=keys, loc="outside lower left", ncols=len(keys))
+    attach_data(figure, pd.concat([grid.table for grid in grids]))
+    return figure
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _norm(grids: list[MetricGrid]) -> Normalize:
+    values = np.concatenate([grid.values.ravel() for grid in grids])
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
+        return Normalize(0.0, 1.0)
+    low, high = float(finite.min()), float(finite.max())
+    if low == high:  # a scale of no width cannot be drawn; the colour then says nothing, the numbers do
+        low, high = low - 0.5, high + 0.5
+    return Normalize(low, high)
+
+
+def _mappable(norm: Normalize) -> ScalarMappable:
+    return ScalarMappable(norm=norm, cmap=SEQUENTIAL)
+
+
+def _draw_cells(ax: Axes, grid: MetricGrid, norm: Normalize, limit: float, annotate: bool | None) -> None:
+    n_y, n_x = grid.values.shape
+    finite = np.ma.masked_invalid(grid.values)
+    mesh = ax.pcolormesh(
+        np.arange(n_x + 1), np.arange(n_y + 1), finite, norm=norm, cmap=SEQUENTIAL, edgecolors="white", lw=0.4
+    )
+    mesh.set_rasterized(False)
+    for row, column in np.argwhere(np.isnan(grid.values)):
+        _cell(ax, row, column, facecolor=NO_DATA_COLOUR, edgecolor="#BBBBBB", hatch="xx", gid="no-data")
+    for row, column in np.argwhere(np.isinf(grid.values)):
+        _cell(ax, row, column, facecolor=NOT_REACHED_COLOUR, edgecolor="white", gid="not-reached")
+    for row, column in np.argwhere(grid.small(limit)):
+        _cell(ax, row, column, facecolor="none", edgecolor="white", hatch="////", gid="small-n")
+    _label_axis(ax, grid)
+    size = _annotation_size(ax, grid)
+    if annotate or (annotate is None and size >= 5):
+        _annotate(ax, grid, norm, max(size, 4.0))
+
+
+def _cell(ax: Axes, row: int, column: int, **look: str) -> None:
+    gid = look.pop("gid")
+    patch = Rectangle((column, row), 1, 1, linewidth=0.4, **look)  # type: ignore[arg-type]
+    patch.set_gid(f"{gid}-{row}-{column}")
+    ax.add_patch(patch)
+
+
+def _label_axis(ax: Axes, grid: MetricGrid) -> None:
+    for axis, name, values in ((ax.xaxis, grid.x, grid.x_values), (ax.yaxis, grid.y, grid.y_values)):
+        # Every label where there is room, else every second, third, …; at most about a dozen.
+        step = -(-len(values) // 12)
+        picked = np.arange(0, len(values), step)
+        axis.set_ticks(picked + 0.5, [f"{values[i]:g}" for i in picked])
+        axis.set_label_text(PARAMETERS[name].axis_label)
+    ax.tick_params(length=0)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+def _annotation_size(ax: Axes, grid: MetricGrid) -> float:
+    """Font size in points at which the longest number fits its cell, at most 7."""
+    box = ax.get_window_extent()
+    points = 72.0 / figure_of(ax).dpi
+    n_y, n_x = grid.values.shape
+    # Axes lose about a fifth of their width to the labels that constrained layout has yet to place.
+    width, height = box.width * points * 0.82 / n_x, box.height * points * 0.8 / n_y
+    longest = max(len(_cell_text(grid.metric, value)) for value in grid.values.ravel())
+    return float(min(7.0, width / (0.66 * longest), height / 1.5))
+
+
+def _cell_text(shown: Metric, value: float) -> str:
+    if np.isnan(value):
+        return ""
+    return "n.r." if np.isinf(value) else f"{value:.{shown.decimals}f}"
+
+
+def _annotate(ax: Axes, grid: MetricGrid, norm: Normalize, size: float) -> None:
+    colours = colormaps[SEQUENTIAL]
+    for (row, column), value in np.ndenumerate(grid.values):
+        text = _cell_text(grid.metric, float(value))
+        if not text:
+            continue
+        r, g, b, _ = colours(norm(value)) if np.isfinite(value) else (0.2, 0.2, 0.2, 1.0)
+        dark = 0.2126 * r + 0.7152 * g + 0.0722 * b < 0.5  # luma weights of ITU-R BT.709
+        ax.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=size, color="w" if dark else "k")
+
+
+def _keys(grids: list[MetricGrid], limit: float) -> list[Patch]:
+    keys = []
+    if any(grid.small(limit).any() for grid in grids):
+        n_label = grids[0].metric.n_label
+        minutes = n_label.startswith("minutes")
+        words = f"< {limit:g} {n_label}" if minutes else f"n < {limit:g} {n_label}"
+        keys.append(Patch(facecolor="#BBBBBB", edgecolor="white", hatch="////", label=words))
+    if any(np.isinf(grid.values).any() for grid in grids):
+        keys.append(Patch(facecolor=NOT_REACHED_COLOUR, label="n.r.: not reached, too many missed"))
+    if any(np.isnan(grid.values).any() for grid in grids):
+        keys.append(Patch(facecolor=NO_DATA_COLOUR, edgecolor="#BBBBBB", hatch="xx", label="no data"))
+    return keys

@@ -1,0 +1,109 @@
+"""Lines and planes through a grid of settings: hold some parameters, let the others run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from bidilab.core.errors import InvalidParameterError
+from bidilab.show.plots.metrics import PARAMETERS, parameter
+
+__all__ = ["check_columns", "describe", "hold", "nearest_value"]
+
+
+def check_columns(table: pd.DataFrame, columns: Iterable[str], argument: str = "settings") -> None:
+    """Raise when a table lacks columns that a figure needs.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a column is absent or the table has no rows.
+    """
+    absent = [column for column in columns if column not in table.columns]
+    if absent:
+        raise InvalidParameterError(argument, f"a table with the columns {', '.join(absent)}", list(table.columns))
+    if table.empty:
+        raise InvalidParameterError(argument, "a table with at least one row", f"{len(table)} rows")
+
+
+def nearest_value(values: Iterable[float], target: float) -> float:
+    """The value nearest to ``target``, the smaller of two that are equally near.
+
+    Examples
+    --------
+    >>> nearest_value([100, 200, 400], 300)
+    200.0
+    """
+    distinct = np.unique(np.asarray(list(values), dtype=np.float64))
+    return float(distinct[np.argmin(np.abs(distinct - target))])
+
+
+def hold(
+    settings: pd.DataFrame, free: Sequence[str], at: Mapping[str, float] | None = None
+) -> tuple[pd.DataFrame, dict[str, float]]:
+    """Rows of the grid in which every parameter that is not free has one value.
+
+    Parameters
+    ----------
+    settings
+        One row a setting.
+    free
+        Parameters that keep all their values.
+    at
+        Values to hold the others at, each one that was swept. A parameter that is not named is held at the
+        swept value nearest to its default.
+
+    Returns
+    -------
+    tuple
+        The rows, sorted by the free parameters, index kept; and the values held.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a name is unknown, is both free and held, or a value was not swept.
+    """
+    check_columns(settings, PARAMETERS)
+    for name in free:
+        parameter(name)
+    wanted = dict(at or {})
+    for name in wanted:
+        parameter(name, "at")
+        if name in free:
+            raise InvalidParameterError("at", f"values of parameters other than {', '.join(free)}", wanted)
+    held: dict[str, float] = {}
+    keep = np.ones(len(settings), dtype=bool)
+    for name, known in PARAMETERS.items():
+        if name in free:
+            continue
+        column = settings[name].to_numpy(dtype=np.float64)
+        held[name] = (
+            _swept_value(column, name, wanted[name]) if name in wanted else nearest_value(column, known.default)
+        )
+        keep &= column == held[name]
+    rows = settings.loc[keep].sort_values(list(free), kind="stable")
+    if rows.empty:
+        raise InvalidParameterError("at", "a combination of values that was swept", held)
+    return rows, held
+
+
+def _swept_value(column: np.ndarray, name: str, wanted: float) -> float:
+    # A grid made by steps of 0.05 holds 0.15000000000000002 where its reader says 0.15.
+    value = nearest_value(column, wanted)
+    if not np.isclose(value, wanted, rtol=1e-6, atol=1e-9):
+        swept = ", ".join(f"{v:g}" for v in np.unique(column))
+        raise InvalidParameterError(f"at[{name!r}]", f"a value that was swept ({swept})", wanted)
+    return value
+
+
+def describe(held: Mapping[str, float]) -> str:
+    """Held values in words.
+
+    Examples
+    --------
+    >>> describe({"threshold": 0.5, "prefix_padding_ms": 300})
+    'threshold 0.5, prefix padding 300 ms'
+    """
+    return ", ".join(f"{PARAMETERS[name].label} {PARAMETERS[name].format(value)}" for name, value in held.items())

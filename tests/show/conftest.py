@@ -1,0 +1,97 @@
+"""A made-up settings table with the shape of a real one: monotone curves, a small n, no data, not reached."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+
+mpl.use("Agg")
+
+THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+PREFIXES = (100.0, 300.0, 500.0)
+SILENCES = (200.0, 400.0, 600.0, 800.0, 1000.0)
+KINDS = {"backchannel": 60, "noise": 45, "echo": 30, "side_speech": 25}
+
+
+def _wilson(k: float, n: float) -> tuple[float, float]:
+    if n == 0:
+        return np.nan, np.nan
+    z, p = 1.96, k / n
+    middle, half = p + z * z / (2 * n), z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
+
+
+def _row(threshold: float, prefix: float, silence: float) -> dict[str, float]:
+    row: dict[str, float] = {
+        "threshold": threshold,
+        "prefix_padding_ms": prefix,
+        "silence_duration_ms": silence,
+        "degenerate": threshold <= 0.15,
+    }
+    masked = int(40 * (1.05 - threshold) * silence / 1000)
+    n_true = 120 - masked if threshold > 0.25 else 6
+    missed = round(n_true * (0.02 + 0.75 * threshold**3))
+    row |= {"n_true_opportunities": n_true, "n_masked": masked, "n_preempted": 4}
+    row |= {"n_detected": n_true - missed, "n_missed": missed}
+    _rate(row, "missed_rate", missed, n_true)
+    for p, ms in ((50, 90 + 260 * threshold**2), (90, 250 + 700 * threshold**2)):
+        reached = missed / n_true < 1 - p / 100
+        value = ms if reached else np.inf
+        row |= {
+            f"latency_detected_ms_p{p}": value,
+            f"latency_detected_ms_p{p}_lo": ms * 0.85,
+            f"latency_detected_ms_p{p}_hi": ms * 1.2 if missed / n_true < 0.8 * (1 - p / 100) else np.inf,
+        }
+    row["agent_speech_min"] = 18.5
+    total_k = total_n = 0
+    for i, (kind, n) in enumerate(KINDS.items()):
+        n_kind = n if not (kind == "echo" and silence == 1000.0) else 0
+        k = round(n_kind * max(0.0, 0.95 - 0.12 * i - threshold * (0.7 + 0.1 * i)))
+        row[f"n_false_{kind}"], row[f"n_false_opportunities_{kind}"] = k, n_kind
+        _rate(row, f"false_interruption_rate_{kind}", k, n_kind)
+        total_k, total_n = total_k + k, total_n + n_kind
+    premature = round(60 * np.exp(-silence / 350))
+    row |= {"n_false_premature_endpoint": premature // 4, "n_false_none": 2, "n_false_opportunities": total_n}
+    row["n_false"] = total_k + premature // 4 + 2
+    _rate(row, "false_interruption_rate", total_k, total_n)
+    rate = row["n_false"] / 18.5
+    row |= {"false_per_min": rate, "false_per_min_lo": rate * 0.8, "false_per_min_hi": rate * 1.25}
+    row |= {"n_turns": 80, "n_premature_endpoints": premature}
+    _rate(row, "premature_endpoint_rate", premature, 80)
+    row |= {"n_endpoints": 76, "endpoint_latency_ms_p50": silence + 40, "endpoint_latency_ms_p90": silence + 90}
+    row |= {"n_onsets": 150, "onset_clipped_ms_p50": max(0.0, 200 - prefix)}
+    row |= {"onset_clipped_ms_p90": max(0.0, 480 - prefix), "talk_over_s": 20 + 60 * threshold}
+    return row
+
+
+def _rate(row: dict[str, float], name: str, k: float, n: float) -> None:
+    low, high = _wilson(k, n)
+    row |= {name: k / n if n else np.nan, f"{name}_lo": low, f"{name}_hi": high}
+
+
+@pytest.fixture(scope="session")
+def _settings() -> pd.DataFrame:
+    rows = [_row(*values) for values in itertools.product(THRESHOLDS, PREFIXES, SILENCES)]
+    return pd.DataFrame(rows).rename_axis("setting")
+
+
+@pytest.fixture
+def settings(_settings: pd.DataFrame) -> pd.DataFrame:
+    return _settings.copy()
+
+
+@pytest.fixture(autouse=True)
+def untouched_rc_params() -> Iterator[None]:
+    """No plot changes the caller's style; figures that pyplot holds are closed by their owner, the test."""
+    import matplotlib.pyplot as plt
+
+    before = dict(mpl.rcParams)
+    yield
+    after = dict(mpl.rcParams)
+    plt.close("all")
+    assert after == before

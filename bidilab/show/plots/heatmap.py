@@ -160,7 +160,8 @@ def heatmap(
         axes = new_axes(ax, width, height)
         norm = _norm([grid])
         _draw_cells(axes, grid, norm, limit, annotate)
-        axes.set_title(_sentence(grid.metric.label) + (f"\nat {describe(grid.held)}" if grid.held else ""))
+        below = [f"at {describe(grid.held)}", grid.metric.n_range(grid.table)]
+        axes.set_title("\n".join((_sentence(grid.metric.label), "; ".join(filter(None, below)))))
         bar = figure_of(axes).colorbar(_mappable(norm), ax=axes, pad=0.02, aspect=25)
         bar.set_label(grid.metric.axis_label)
         bar.outline.set_visible(False)
@@ -227,11 +228,14 @@ def heatmaps(
         bar = figure.colorbar(_mappable(norm), ax=panels, pad=0.015, aspect=30, shrink=0.9)
         bar.set_label(grids[0].metric.axis_label)
         bar.outline.set_visible(False)
-        figure.suptitle(_sentence(grids[0].metric.label), x=0.01, ha="left", fontsize=10)
+        rows_behind = pd.concat([grid.table for grid in grids])
+        n = grids[0].metric.n_range(rows_behind)
+        title = _sentence(grids[0].metric.label) + (f"; {n}" if n else "")
+        figure.suptitle(title, x=0.01, ha="left", fontsize=10)
         keys = _keys(grids, limit)
         if keys:
             figure.legend(handles=keys, loc="outside lower left", ncols=len(keys))
-    attach_data(figure, pd.concat([grid.table for grid in grids]))
+    attach_data(figure, rows_behind)
     return figure
 
 
@@ -264,9 +268,10 @@ def _draw_cells(ax: Axes, grid: MetricGrid, norm: Normalize, limit: float, annot
     for row, column in np.argwhere(np.isnan(grid.values)):
         _cell(ax, row, column, facecolor=NO_DATA_COLOUR, edgecolor="#BBBBBB", hatch="xx", gid="no-data")
     for row, column in np.argwhere(np.isinf(grid.values)):
-        _cell(ax, row, column, facecolor=NOT_REACHED_COLOUR, edgecolor="white", gid="not-reached")
+        _cell(ax, row, column, facecolor=NOT_REACHED_COLOUR, edgecolor="#8A8A8A", hatch="...", gid="not-reached")
     for row, column in np.argwhere(grid.small(limit)):
-        _cell(ax, row, column, facecolor="none", edgecolor="white", hatch="////", gid="small-n")
+        edge = "white" if _is_dark(norm, grid.values[row, column]) else "#555555"
+        _cell(ax, row, column, facecolor="none", edgecolor=edge, hatch="////", gid="small-n")
     _label_axis(ax, grid)
     size = _annotation_size(ax, grid)
     if annotate or (annotate is None and size >= 5):
@@ -310,14 +315,19 @@ def _cell_text(shown: Metric, value: float) -> str:
 
 
 def _annotate(ax: Axes, grid: MetricGrid, norm: Normalize, size: float) -> None:
-    colours = colormaps[SEQUENTIAL]
     for (row, column), value in np.ndenumerate(grid.values):
         text = _cell_text(grid.metric, float(value))
         if not text:
             continue
-        r, g, b, _ = colours(norm(value)) if np.isfinite(value) else (0.2, 0.2, 0.2, 1.0)
-        dark = 0.2126 * r + 0.7152 * g + 0.0722 * b < 0.5  # luma weights of ITU-R BT.709
-        ax.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=size, color="w" if dark else "k")
+        colour = "white" if _is_dark(norm, float(value)) else "black"
+        ax.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=size, color=colour)
+
+
+def _is_dark(norm: Normalize, value: float) -> bool:
+    if not np.isfinite(value):
+        return True
+    r, g, b, _ = colormaps[SEQUENTIAL](norm(value))
+    return bool(0.2126 * r + 0.7152 * g + 0.0722 * b < 0.5)  # luma weights of ITU-R BT.709
 
 
 def _keys(grids: list[MetricGrid], limit: float) -> list[Patch]:
@@ -326,9 +336,16 @@ def _keys(grids: list[MetricGrid], limit: float) -> list[Patch]:
         n_label = grids[0].metric.n_label
         minutes = n_label.startswith("minutes")
         words = f"< {limit:g} {n_label}" if minutes else f"n < {limit:g} {n_label}"
-        keys.append(Patch(facecolor="#BBBBBB", edgecolor="white", hatch="////", label=words))
+        keys.append(Patch(facecolor="#EEEEEE", edgecolor="#555555", hatch="////", label=words))
     if any(np.isinf(grid.values).any() for grid in grids):
-        keys.append(Patch(facecolor=NOT_REACHED_COLOUR, label="n.r.: not reached, too many missed"))
+        keys.append(
+            Patch(
+                facecolor=NOT_REACHED_COLOUR,
+                edgecolor="#8A8A8A",
+                hatch="...",
+                label="n.r.: not reached, too many missed",
+            )
+        )
     if any(np.isnan(grid.values).any() for grid in grids):
         keys.append(Patch(facecolor=NO_DATA_COLOUR, edgecolor="#BBBBBB", hatch="xx", label="no data"))
     return keys

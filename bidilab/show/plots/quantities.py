@@ -93,12 +93,21 @@ class Metric:
         text = text.lstrip("-") if float(text) == 0 else text
         return f"{text} {self.unit}" if unit and self.unit else text
 
+    def n_range(self, table: pd.DataFrame) -> str:
+        """What the numbers of a table rest on, ``n = 86–115 true interruptions``; empty for a count."""
+        if not self.n_columns or table.empty:
+            return ""
+        digits = 1 if self.n_label.startswith("minutes") else 0
+        n = self.n(table)
+        low, high = f"{n.min():.{digits}f}", f"{n.max():.{digits}f}"
+        return f"n = {low if low == high else f'{low}–{high}'} {self.n_label}"
+
     def format_n(self, row: pd.Series) -> str:
         """``n = …`` of one row of the settings table, empty for a count."""
         if not self.n_columns:
             return ""
         n = float(row[list(self.n_columns)].sum())
-        return f"n = {n:.1f} min" if self.n_label.startswith("min") else f"n = {n:.0f}"
+        return f"n = {n:.1f} min" if self.n_label.startswith("minutes") else f"n = {n:.0f}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,96 @@
+"""The parts of a curve: a line with its band, hollow points for a small n, triangles for what is not reached."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from bidilab.show.plots.metrics import Metric
+
+__all__ = ["MARKERS", "draw_line", "interval", "line_keys", "value_limits"]
+
+MARKERS = ("o", "s", "^", "D", "v", "P")
+"""Shapes of points in the order in which lines take them, so that lines differ without colour."""
+
+NOT_REACHED_MARKER: Literal[10] = 10  # matplotlib's CARETUPBASE: a caret that stands on its position
+
+
+def interval(rows: pd.DataFrame, each: Metric) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Lower and upper ends in the shown unit, two ``(n_rows,) float64``; ``NaN`` where the table has none."""
+    if not set(each.interval_columns) <= set(rows.columns):
+        nothing = np.full(len(rows), np.nan)
+        return nothing, nothing
+    low, high = (each.shown(rows[column]) for column in each.interval_columns)
+    return low, high
+
+
+def draw_line(
+    ax: Axes,
+    rows: pd.DataFrame,
+    x: str,
+    each: Metric,
+    *,
+    colour: str,
+    marker: str,
+    label: str | None = None,
+) -> None:
+    """Draw one metric of the rows against column ``x``; the axis limits are the caller's to set."""
+    at = rows[x].to_numpy(dtype=np.float64)
+    values = each.shown(rows[each.name])
+    low, high = interval(rows, each)
+    reached = np.isfinite(values)
+    ax.plot(at, np.where(reached, values, np.nan), color=colour, label=label or each.short, marker=marker, ms=0)
+    few = each.n(rows) < each.small_n
+    for hollow in (False, True):
+        chosen = reached & (few == hollow)
+        look: dict[str, Any] = {"mfc": "white" if hollow else colour, "mec": colour, "mew": 1.0}
+        ax.plot(at[chosen], values[chosen], ls="", marker=marker, gid=f"{each.name}-{hollow}", **look)
+    if np.isfinite(low).any():
+        # An upper end that is not reached lies beyond the axis: drawn far up and cut off by its limits.
+        beyond = np.max(np.abs([*values[reached], *high[np.isfinite(high)], 1.0])) * 50
+        top = np.where(np.isinf(high), beyond, high)
+        ax.fill_between(at, low, top, where=reached, color=colour, alpha=0.13, lw=0)
+    missing = np.isinf(values)
+    if missing.any():
+        edge = np.full(int(missing.sum()), 0.96)
+        caret: dict[str, Any] = {"mfc": colour, "mec": colour, "ms": 5}
+        where = ax.get_xaxis_transform()
+        gid = f"{each.name}-not-reached"
+        ax.plot(at[missing], edge, transform=where, ls="", marker=NOT_REACHED_MARKER, gid=gid, **caret)
+
+
+def value_limits(tables: Sequence[pd.DataFrame], shown: Sequence[Metric]) -> tuple[float, float]:
+    """Axis limits that hold every finite value and interval end; from 0 where nothing is negative."""
+    numbers = [
+        each.shown(rows[column])
+        for rows in tables
+        for each in shown
+        for column in (each.name, *each.interval_columns)
+        if column in rows.columns
+    ]
+    finite = np.concatenate(numbers)
+    finite = finite[np.isfinite(finite)]
+    low = min(float(finite.min(initial=0.0)), 0.0)
+    high = float(finite.max(initial=0.0))
+    high = high if high > 0 else 1.0
+    return low - 0.02 * (high - low), high + 0.08 * (high - low)
+
+
+def line_keys(tables: Sequence[pd.DataFrame], shown: Sequence[Metric]) -> list[Line2D]:
+    """Legend entries that explain the signs which occur: hollow points, triangles at the upper edge."""
+    keys = []
+    values = [(each.shown(rows[each.name]), each.n(rows) < each.small_n) for rows in tables for each in shown]
+    if any((few & np.isfinite(v)).any() for v, few in values):
+        small = f"n < {shown[0].small_n:g}"
+        keys.append(Line2D([], [], ls="", marker="o", mfc="white", mec="#555555", label=small))
+    if any(np.isinf(v).any() for v, _ in values):
+        words = "not reached (too many missed)"
+        mark: Literal[10] = NOT_REACHED_MARKER
+        keys.append(Line2D([], [], ls="", marker=mark, mfc="#555555", mec="#555555", ms=5, label=words))
+    return keys

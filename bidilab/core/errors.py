@@ -7,6 +7,7 @@
     ├── AudioError (ValueError)              an audio file or array cannot be used
     ├── DatasetError (ValueError)            a dataset folder is wrong; carries every problem found
     ├── ResultError (ValueError)             a saved result cannot be read
+    ├── CacheError (OSError)                 the cache folder cannot be used; names the variable that moves it
     └── MissingExtraError (ImportError)      an optional part is not installed; names the command that mends it
 
 A bad caller and a bad peer are different errors. Nothing here is ever turned into silence, zero or an empty table.
@@ -21,6 +22,7 @@ from types import ModuleType
 __all__ = [
     "AudioError",
     "BidilabError",
+    "CacheError",
     "DatasetError",
     "InvalidParameterError",
     "MissingExtraError",
@@ -76,6 +78,10 @@ class DatasetError(BidilabError, ValueError):
 
 class ResultError(BidilabError, ValueError):
     """A saved result cannot be read back."""
+
+
+class CacheError(BidilabError, OSError):
+    """The cache folder cannot be read or written."""
 
 
 class MissingExtraError(BidilabError, ImportError):

@@ -1,1 +1,30 @@
-"""detect/vad."""
+"""Audio → probability of speech, frame by frame: three backends, one protocol, one resampler, one cache."""
+
+from bidilab.detect.vad.base import OnDone, OnProgress, VadBackend, VadStream
+from bidilab.detect.vad.cache import ProbabilityCache, audio_sha256
+from bidilab.detect.vad.energy import EnergyVad
+from bidilab.detect.vad.probabilities import VadItem, speech_probabilities, speech_probabilities_of_files
+from bidilab.detect.vad.registry import VAD_NAMES, VadSpec, get_vad
+from bidilab.detect.vad.resampling import StreamResampler, resample
+from bidilab.detect.vad.silero import SileroVad
+from bidilab.detect.vad.webrtc import WebrtcVad
+
+__all__ = [
+    "VAD_NAMES",
+    "EnergyVad",
+    "OnDone",
+    "OnProgress",
+    "ProbabilityCache",
+    "SileroVad",
+    "StreamResampler",
+    "VadBackend",
+    "VadItem",
+    "VadSpec",
+    "VadStream",
+    "WebrtcVad",
+    "audio_sha256",
+    "get_vad",
+    "resample",
+    "speech_probabilities",
+    "speech_probabilities_of_files",
+]

@@ -1,0 +1,48 @@
+"""Compiled inner loop of the resampler. Arrays in, arrays out; `resampling` is what to call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy.typing as npt
+
+__all__ = ["polyphase"]
+
+
+# Reassociation lets the compiler use vector lanes. The order of the sum is then fixed at compile time and depends
+# on the number of taps alone, so equal windows give equal bits wherever they lie in the buffer. The signature
+# compiles it on import (from disk the second time), so that no live stream waits for the compiler.
+@numba.njit(
+    "void(float32[::1], float32[:, ::1], int64, int64, int64, float32[::1])",
+    fastmath={"reassoc", "contract", "nsz"},
+    cache=True,
+)
+def polyphase(
+    samples: npt.NDArray[Any], table: npt.NDArray[Any], up: int, down: int, start: int, out: npt.NDArray[Any]
+) -> None:
+    """Fill ``out`` with ``out[k] = sum_j table[t % up, j] samples[t // up + j]``, ``t = start + k down``.
+
+    Parameters
+    ----------
+    samples
+        ``(n,) float32``; every window it is asked for must lie inside.
+    table
+        ``(up, taps) float32``, one filter a phase.
+    up, down
+        Output and input rate over their greatest common divisor.
+    start
+        Position of ``out[0]``, in 1/``up`` of an input sample.
+    out
+        ``(k,) float32``, written.
+    """
+    taps = table.shape[1]
+    for k in range(out.shape[0]):
+        t = start + k * down
+        first = t // up
+        window = samples[first : first + taps]
+        phase = table[t - first * up]
+        total = window[0] * phase[0]
+        for j in range(1, taps):
+            total += window[j] * phase[j]
+        out[k] = total

@@ -72,12 +72,7 @@ class Segment:
             raise InvalidParameterError("kind", f"one of {allowed} on the {self.channel} channel", self.kind)
         for name in ("start_s", "end_s"):
             value = getattr(self, name)
-            if (
-                isinstance(value, bool)
-                or not isinstance(value, int | float)
-                or not math.isfinite(value)
-                or value < 0
-            ):
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
                 raise InvalidParameterError(name, "a finite number of seconds >= 0", value)
         if self.end_s <= self.start_s:
             raise InvalidParameterError("end_s", f"later than start_s ({self.start_s})", self.end_s)

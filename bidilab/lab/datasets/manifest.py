@@ -47,11 +47,7 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return (
-            f"{self.file}: {self.message}"
-            if self.line is None
-            else f"{self.file}:{self.line}: {self.message}"
-        )
+        return f"{self.file}: {self.message}" if self.line is None else f"{self.file}:{self.line}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,9 +91,7 @@ class Recording:
         if audio.sample_rate != self.sample_rate:
             raise AudioError(f"{self.path}: {audio.sample_rate} Hz, the manifest says {self.sample_rate} Hz")
         if audio.n_channels != len(self.channels):
-            raise AudioError(
-                f"{self.path}: {audio.n_channels} channels, the manifest names {len(self.channels)}"
-            )
+            raise AudioError(f"{self.path}: {audio.n_channels} channels, the manifest names {len(self.channels)}")
         if abs(audio.n_samples - self.n_samples) > 1:
             raise AudioError(f"{self.path}: {audio.n_samples} samples, the manifest says {self.n_samples}")
         return audio
@@ -148,8 +146,7 @@ class Recording:
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><th style='text-align:left'>{name}</th>"
-            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+            f"<tr><th style='text-align:left'>{name}</th><td style='text-align:left'>{html.escape(value)}</td></tr>"
             for name, value in self._facts()
         )
         return f"<b>Recording {html.escape(repr(self.id))}</b><table>{rows}</table>"

@@ -1,1 +1,56 @@
-"""x"""
+"""Types of a session: its events, and what inputs, outputs and the agent are to one another."""
+
+from bidilab.bidi.types.agent import BidiAgentInput
+from bidilab.bidi.types.events import (
+    BidiAudioInputEvent,
+    BidiAudioStreamEvent,
+    BidiConnectionCloseEvent,
+    BidiConnectionRestartEvent,
+    BidiConnectionStartEvent,
+    BidiErrorEvent,
+    BidiEvent,
+    BidiImageInputEvent,
+    BidiInputEvent,
+    BidiInterruptionEvent,
+    BidiOutputEvent,
+    BidiResponseCompleteEvent,
+    BidiResponseStartEvent,
+    BidiTextInputEvent,
+    BidiTranscriptStreamEvent,
+    BidiUsageEvent,
+    ModalityUsage,
+    ToolResultEvent,
+    ToolStreamEvent,
+    ToolUseStreamEvent,
+    event_from_dict,
+)
+from bidilab.bidi.types.io import BidiInput, BidiOutput, SessionAgent, SessionModel
+
+__all__ = [
+    "BidiAgentInput",
+    "BidiAudioInputEvent",
+    "BidiAudioStreamEvent",
+    "BidiConnectionCloseEvent",
+    "BidiConnectionRestartEvent",
+    "BidiConnectionStartEvent",
+    "BidiErrorEvent",
+    "BidiEvent",
+    "BidiImageInputEvent",
+    "BidiInput",
+    "BidiInputEvent",
+    "BidiInterruptionEvent",
+    "BidiOutput",
+    "BidiOutputEvent",
+    "BidiResponseCompleteEvent",
+    "BidiResponseStartEvent",
+    "BidiTextInputEvent",
+    "BidiTranscriptStreamEvent",
+    "BidiUsageEvent",
+    "ModalityUsage",
+    "SessionAgent",
+    "SessionModel",
+    "ToolResultEvent",
+    "ToolStreamEvent",
+    "ToolUseStreamEvent",
+    "event_from_dict",
+]

@@ -13,7 +13,16 @@ from bidilab.bidi.types.base import check_one_of
 from bidilab.core.errors import AudioError, InvalidParameterError
 from bidilab.core.units import check_sample_rate, pcm16_bytes_to_samples
 
-__all__ = ["AUDIO_FORMATS", "AudioChannel", "AudioFormat", "AudioSampleRate", "check_audio", "decode_media", "pcm16"]
+__all__ = [
+    "AUDIO_FORMATS",
+    "AudioChannel",
+    "AudioFormat",
+    "AudioSampleRate",
+    "check_audio",
+    "decode_media",
+    "mono",
+    "pcm16",
+]
 
 AudioChannel = Literal[1, 2]
 AudioFormat = Literal["pcm", "wav", "opus", "mp3"]
@@ -68,3 +77,10 @@ def pcm16(data: bytes, audio_format: str, channels: int) -> npt.NDArray[np.int16
     n_samples = pcm16_bytes_to_samples(len(data), channels)
     samples = np.frombuffer(data, dtype="<i2").astype(np.int16, copy=False)
     return samples if channels == 1 else samples.reshape(n_samples, channels)
+
+
+def mono(samples: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+    """``(n,) int16`` of ``(n,)`` or ``(n, 2)`` samples: the mean of the channels, rounded down."""
+    if samples.ndim == 1:
+        return samples
+    return (samples.astype(np.int32).sum(axis=1) // 2).astype(np.int16)

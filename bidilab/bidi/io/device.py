@@ -166,6 +166,8 @@ class DeviceOutput:
         self._buffer_size = buffer_size
         self._frames_per_buffer = frames_per_buffer
         self._stream: Any = None
+        self._stopping = False
+        self._lost: DeviceError | None = None
         self._lock = threading.Lock()  # between PortAudio's thread and the session's; held for a copy
 
     async def start(self, agent: SessionAgent) -> None:
@@ -189,8 +191,8 @@ class DeviceOutput:
         self._current = _UNNAMED
         self._log = agent.log
         self._loop = asyncio.get_running_loop()
-        self._stopping = False
-        self._lost: DeviceError | None = None
+        self._clock = agent.clock
+        self._stopping, self._lost = False, None
         self._stream = open_stream(
             "output",
             device=self._device_index,
@@ -293,6 +295,7 @@ class DeviceOutput:
         self._stopping = True
         stream, self._stream = self._stream, None
         stream.close()
+        await self._clock.sleep_s(0)  # a turn of the loop, in which what the last block had to tell is logged
 
 
 _ROW_TYPES = {"started": "playback_started", "dry": "playback_dry", "drained": "playback_silent"}

@@ -83,4 +83,5 @@ def mono(samples: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
     """``(n,) int16`` of ``(n,)`` or ``(n, 2)`` samples: the mean of the channels, rounded down."""
     if samples.ndim == 1:
         return samples
-    return (samples.astype(np.int32).sum(axis=1) // 2).astype(np.int16)
+    mean: npt.NDArray[np.int32] = samples.astype(np.int32).sum(axis=1) // 2
+    return mean.astype(np.int16)

@@ -162,8 +162,10 @@ def test_a_cancelled_sleeper_leaves_no_timer():
             await sleeper
         await asyncio.get_running_loop().create_future()
 
+    clock = VirtualClock()
     with pytest.raises(DeadlockError):
-        run_virtual(main())
+        run_virtual(main(), clock)
+    assert clock.now_s() == 1.0
 
 
 def test_a_thread_is_waited_for_and_takes_no_virtual_time():

@@ -159,6 +159,18 @@ RESPONSES = (
     "That model is out of stock, but a similar one arrives next week.",
     "I will send a technician between nine and eleven tomorrow.",
     "Your new password must have at least twelve characters and one number.",
+    "One moment, please.",
+    "I will check that for you.",
+    "Is there anything else?",
+    "That is all set now.",
+    "It should arrive on Friday.",
+    "Let me see.",
+    "The line is open until eight.",
+    "You can pay at the desk.",
+    "I have made a note of that.",
+    "It is the second door on the left.",
+    "The price includes the tax.",
+    "Thank you for waiting.",
 )
 
 

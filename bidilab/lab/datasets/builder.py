@@ -92,7 +92,10 @@ def _build_one(
     rng = np.random.default_rng([recipe.seed, int.from_bytes(digest[:8], "big")])
     user_voice = str(rng.choice(sorted(recipe.user_voices)))
     agent_voice = str(rng.choice(sorted(recipe.agent_voices)))
-    writer = ScriptWriter(recipe, library, rng, user_voice=user_voice, agent_voice=agent_voice)
+    snr_db = condition.background.snr_db if condition.background else None
+    writer = ScriptWriter(
+        recipe, library, rng, user_voice=user_voice, agent_voice=agent_voice, background_snr_db=snr_db
+    )
     script = writer.write(scenario.exchanges)
     agent = np.zeros(script.n_samples)
     for placed in script.agent:
@@ -109,7 +112,7 @@ def _build_one(
         **scenario.tags,
         "user_voice": user_voice,
         "agent_voice": agent_voice,
-        "snr_db": condition.background.snr_db if condition.background else None,
+        "snr_db": snr_db,
         "echo_db": heard.echo_db,
         "telephone": condition.telephone,
     }

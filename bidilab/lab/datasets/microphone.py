@@ -9,7 +9,7 @@ import numpy as np
 from bidilab.core.units import ms_to_samples
 from bidilab.lab.datasets.clips import ClipLibrary
 from bidilab.lab.datasets.labels import Channel, Kind
-from bidilab.lab.datasets.mixing import Samples, add_at, db_to_gain, echo_of, level_dbfs, lowpass
+from bidilab.lab.datasets.mixing import Samples, add_at, convolve_room, db_to_gain, echo_of, level_dbfs, lowpass
 from bidilab.lab.datasets.recipe import Background, Condition, Echo, Recipe
 from bidilab.lab.datasets.script import Script, other_voices
 from bidilab.lab.datasets.synth import room_impulse_response
@@ -58,6 +58,7 @@ def pick_up(
     out = np.zeros(n)
     if condition.background is not None:
         noise = _background(recipe, library, rng, condition.background, n, user_voice)
+        noise = _from_afar(noise, recipe, rng, condition.background)
         wanted_dbfs = recipe.speech_dbfs - condition.background.snr_db
         out += noise * db_to_gain(wanted_dbfs - level_dbfs(noise))
     if condition.floor_dbfs is not None:
@@ -65,6 +66,17 @@ def pick_up(
     if condition.echo is None:
         return PickedUp(samples=out, echo_db=None, echo_segments=())
     return _with_echo(recipe, rng, condition.echo, script, agent, out)
+
+
+def _from_afar(noise: Samples, recipe: Recipe, rng: np.random.Generator, background: Background) -> Samples:
+    if background.rt60_ms is not None:
+        room = room_impulse_response(
+            rng, recipe.sample_rate, rt60_ms=background.rt60_ms, direct_to_reverberant_db=background.direct_db
+        )
+        noise = convolve_room(noise, room)[: len(noise)]
+    if background.lowpass_hz is not None:
+        noise = lowpass(noise, recipe.sample_rate, background.lowpass_hz)
+    return noise
 
 
 def _with_echo(

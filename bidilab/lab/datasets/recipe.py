@@ -48,6 +48,9 @@ class Event:
         How many clips follow each other, and the silence between speech and speech.
     gain_db
         Active level relative to the recipe's ``speech_dbfs``.
+    over_noise_db
+        Active level relative to the background, which takes the place of ``gain_db`` under conditions that have a
+        background; ``None`` for ``gain_db`` everywhere.
     lowpass_hz
         Cut-off of a low-pass filter; ``None`` for none.
     whisper
@@ -64,6 +67,7 @@ class Event:
     parts: Span = (1.0, 1.0)
     pause_ms: Span = (200.0, 800.0)
     gain_db: Span = (0.0, 0.0)
+    over_noise_db: Span | None = None
     lowpass_hz: Span | None = None
     whisper: bool = False
     rt60_ms: Span | None = None
@@ -93,12 +97,29 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Background:
-    """Babble of other voices, or noise from a folder, at an SNR to the user's normal active level."""
+    """Babble of other voices, or noise from a folder, over the whole recording.
+
+    Parameters
+    ----------
+    snr_db
+        The user's normal active level (``speech_dbfs``) over the RMS level of the background, dB.
+    talkers, role
+        How many voices talk at once, each the user's own left out, and which clips they say.
+    folder
+        Noise files in the place of talkers.
+    rt60_ms, direct_db
+        Reverberation time of the room around it, ``None`` for none; direct-to-reverberant ratio in that room.
+    lowpass_hz
+        Cut-off of a low-pass filter (what is far away is dull); ``None`` for none.
+    """
 
     snr_db: float
     talkers: int = 5
     role: str = "turn"
     folder: str | None = None
+    rt60_ms: float | None = None
+    direct_db: float = 0.0
+    lowpass_hz: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -156,6 +156,7 @@ def _event(settings: Settings, kind: Kind | None = None) -> Event:
         kind=kind,
         at=at,
         gain_db=settings.span("gain_db", low=-60, high=20, default=(0.0, 0.0)),
+        over_noise_db=settings.optional_span("over_noise_db", low=-40, high=60),
         lowpass_hz=settings.optional_span("lowpass_hz", low=100, high=90_000),
         rt60_ms=settings.optional_span("rt60_ms", low=10, high=5000),
         direct_db=settings.number("direct_db", low=-20, high=40, default=0.0),
@@ -207,6 +208,9 @@ def _background(settings: Settings) -> Background:
         talkers=settings.integer("talkers", low=1, high=50, default=5),
         role=settings.text("role", default="turn"),
         folder=folder,
+        rt60_ms=settings.number("rt60_ms", low=10, high=5000) if settings.has("rt60_ms") else None,
+        direct_db=settings.number("direct_db", low=-20, high=40, default=0.0),
+        lowpass_hz=settings.number("lowpass_hz", low=100, high=90_000) if settings.has("lowpass_hz") else None,
     )
     settings.finish()
     return background

@@ -31,6 +31,7 @@ _BETWEEN_EVENTS_S = 0.4  # user events of one response are at least this far apa
 _LEFT_AFTER_ONSET_S = 0.7  # of the response, whatever happens in it
 _LEFT_AFTER_INTERRUPTION_S = 0.2  # the recorded agent does not yield: it speaks on past an interruption
 _BETWEEN_SENTENCES_MS: Span = (250.0, 450.0)
+_CANDIDATES = 6  # sentences of the agent to choose from, when one of some length is wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -74,7 +75,14 @@ class ScriptWriter:
     """Writes one recording's script with one generator; the same generator state gives the same script."""
 
     def __init__(
-        self, recipe: Recipe, library: ClipLibrary, rng: np.random.Generator, *, user_voice: str, agent_voice: str
+        self,
+        recipe: Recipe,
+        library: ClipLibrary,
+        rng: np.random.Generator,
+        *,
+        user_voice: str,
+        agent_voice: str,
+        background_snr_db: float | None,
     ) -> None:
         self._recipe = recipe
         self._library = library
@@ -82,6 +90,7 @@ class ScriptWriter:
         self._rate = recipe.sample_rate
         self._user_voice = user_voice
         self._agent_voice = agent_voice
+        self._snr_db = background_snr_db
         self._used: set[Path] = set()
         self.script = Script()
 
@@ -120,18 +129,30 @@ class ScriptWriter:
             if event.kind == "interruption":
                 needed = max(needed, placed.offset + s_to_samples(_LEFT_AFTER_INTERRUPTION_S, self._rate))
         while response.offset < needed:
-            response = replace(response, clip=self._join([response.clip, self._agent_clip()], _BETWEEN_SENTENCES_MS))
+            sentence = self._agent_clip(at_least=needed - response.offset)
+            response = replace(response, clip=self._join([response.clip, sentence], _BETWEEN_SENTENCES_MS))
         self.script.agent.append(response)
         return max(response.offset, last_offset)
 
-    def _agent_clip(self) -> Clip:
+    def _agent_clip(self, at_least: int = 0) -> Clip:
+        """A sentence of the agent: of a few candidates the shortest that is long enough, or else the longest."""
         folders = self._recipe.agent_voices[self._agent_voice]
-        return self._pick(self._library.of_voice(folders, "response", f"voices.agent.{self._agent_voice}"))
+        files = self._library.of_voice(folders, "response", f"voices.agent.{self._agent_voice}")
+        fresh = [file for file in files if file not in self._used] or list(files)
+        chosen = self._rng.permutation(len(fresh))[:_CANDIDATES]
+        candidates = sorted(
+            ((self._library.spoken(fresh[index]), fresh[index]) for index in chosen),
+            key=lambda item: item[0].offset - item[0].onset,
+        )
+        long_enough = (item for item in candidates if item[0].offset - item[0].onset >= at_least)
+        clip, file = next(long_enough, candidates[-1])
+        self._used.add(file)
+        return clip
 
     def _response(self, at_least: int, onset: int) -> Placed:
-        clip = self._agent_clip()
-        while clip.offset - clip.onset < at_least:
-            clip = self._join([clip, self._agent_clip()], _BETWEEN_SENTENCES_MS)
+        clip = self._agent_clip(at_least)
+        while (short_by := at_least - (clip.offset - clip.onset)) > 0:
+            clip = self._join([clip, self._agent_clip(short_by)], _BETWEEN_SENTENCES_MS)
         return Placed(clip=clip, onset=onset, kind="response", speaker=self._agent_voice)
 
     def _pick(self, files: tuple[Path, ...]) -> Clip:
@@ -185,6 +206,12 @@ class ScriptWriter:
             raise AudioError(f"{name}: nothing in it is loud enough to be labelled")
         return Clip(samples=samples, onset=extent.start, offset=extent.end, text=name)
 
+    def _gain_db(self, event: Event) -> float:
+        """Active level of an event relative to the recipe's speech level."""
+        if event.over_noise_db is None or self._snr_db is None:
+            return self._draw(event.gain_db)
+        return self._draw(event.over_noise_db) - self._snr_db
+
     def _colour(self, event: Event, clip: Clip) -> Clip:
         """Whisper, filter, level, room: none of them moves the onset."""
         samples: Samples = clip.samples
@@ -196,7 +223,7 @@ class ScriptWriter:
             samples = lowpass(samples, self._rate, self._draw(event.lowpass_hz))
         if samples is not clip.samples:
             samples = to_active_level(samples, self._rate, self._recipe.speech_dbfs, self._recipe.truth)
-        samples = samples * db_to_gain(self._draw(event.gain_db))
+        samples = samples * db_to_gain(self._gain_db(event))
         if event.rt60_ms is not None:
             rt60_ms = self._draw(event.rt60_ms)
             room = room_impulse_response(

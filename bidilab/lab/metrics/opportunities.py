@@ -7,6 +7,7 @@ turn-taking. Segments are held in time order, ties by end and then by the order 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -99,7 +100,7 @@ def label_recording(
             raise InvalidParameterError(name, "a number of milliseconds >= 0", value)
     listed = list(segments)
     responses = tuple(sorted(s.interval(sample_rate) for s in listed if s.kind == "response"))
-    for before, after in zip(responses, responses[1:], strict=False):
+    for before, after in itertools.pairwise(responses):
         if after.start < before.end:
             raise InvalidParameterError("segments", "responses that do not overlap", (before, after))
     min_overlap = ms_to_samples(min_overlap_ms, sample_rate)

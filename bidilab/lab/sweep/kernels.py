@@ -66,9 +66,10 @@ class Evaluated(NamedTuple):
     """One setting's turns evaluated on every recording.
 
     ``counts`` is ``(n_recordings, len(COUNTS)) int32``. ``latency`` and ``state`` are ``(n_true_opportunities,)``
-    ``int32`` samples and ``uint8`` (`ABSENT`, `EVENT`, `CENSORED`). ``endpoint_latency`` is ``(n_true_segments,) int32``
-    samples; ``first_turn`` is ``(n_true_segments, 2) int32``: onset of the first turn of each and end of the audio of
-    the turn before it, from which the onset clipped by any prefix padding follows. `UNDEFINED` where there is none.
+    ``int32`` samples and ``uint8`` (`ABSENT`, `EVENT`, `CENSORED`). ``endpoint_latency`` is ``(n_true_segments,)
+    int32`` samples; ``first_turn`` is ``(n_true_segments, 2) int32``: onset of the first turn of each and end of the
+    audio of the turn before it, from which the onset clipped by any prefix padding follows. `UNDEFINED` where there is
+    none.
     """
 
     counts: npt.NDArray[np.int32]
@@ -80,7 +81,7 @@ class Evaluated(NamedTuple):
 
 @numba.njit(cache=True, nogil=True)
 def _hit(  # type: ignore[no-untyped-def]  # pragma: no cover
-    segments, first_of_recording, low, high, onset, response_start, masked_until, tolerance
+    segments, first_of_recording, low, high, onset, masked_until, tolerance
 ):
     """Rule 3: the segment that an interruption belongs to, -1 for none."""
     for s in range(low, high):  # an opportunity that ought to interrupt, the earliest
@@ -113,14 +114,14 @@ def _hit(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 @numba.njit(cache=True, nogil=True)
 def _evaluate_response(  # type: ignore[no-untyped-def]  # pragma: no cover
-    segments, first_of_recording, low, high, start, end, onset, decided, masked_until, tolerance, out, latency, state
+    segments, first_of_recording, low, high, end, onset, decided, masked_until, tolerance, out, latency, state
 ):
     evaluation_end = decided if decided >= 0 else end
     if evaluation_end > masked_until:
         out[_AGENT_SPEECH] += evaluation_end - masked_until
     hit = -1
     if decided >= 0:
-        hit = _hit(segments, first_of_recording, low, high, onset, start, masked_until, tolerance)
+        hit = _hit(segments, first_of_recording, low, high, onset, masked_until, tolerance)
         if hit < 0:
             out[_FALSE] += 1
             out[_NONE] += 1
@@ -244,7 +245,6 @@ def _evaluate(  # type: ignore[no-untyped-def]  # pragma: no cover
                 segment_bounds[r],
                 response_segments[j, 0],
                 response_segments[j, 1],
-                start,
                 end,
                 onset,
                 decided,

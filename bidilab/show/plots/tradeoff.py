@@ -136,9 +136,8 @@ def _panel(ax: Axes, settings: pd.DataFrame, table: pd.DataFrame, name: str, rec
 
 
 def _subtitle(settings: pd.DataFrame, across: Metric, up: Metric, hidden: int) -> str:
-    lines = [f"{len(settings)} settings", across.n_range(settings), up.n_range(settings)]
-    if hidden:
-        lines[0] += f", {hidden} not drawn (no data or not reached)"
+    settings_line = f"{len(settings)} settings" + (f", {hidden} without a finite value" if hidden else "")
+    lines = [settings_line, across.n_range(settings), up.n_range(settings)]
     return "\n".join(line for line in lines if line)
 
 

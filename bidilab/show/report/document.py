@@ -8,16 +8,17 @@ import os
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bidilab.core.errors import ResultError
 from bidilab.lab.sweep.recommendation import DEFAULT_MAX_FALSE_RATE, DEFAULT_MAX_MISSED_RATE
 from bidilab.show.plots.metrics import PARAMETERS
-from bidilab.show.plots.save import figure_of
+from bidilab.show.plots.save import figure_of, save_figure
 from bidilab.show.plots.style import detached_figures, style
 from bidilab.show.report.figures import ReportFigure, example_figures, summary_figures
 from bidilab.show.report.focus import Focus, focus_of
 from bidilab.show.report.tables import (
+    Table,
     causes_table,
     definitions,
     headline,
@@ -41,6 +42,7 @@ def report(
     *,
     max_false_interruption_rate: float | None = DEFAULT_MAX_FALSE_RATE,
     max_missed_rate: float | None = DEFAULT_MAX_MISSED_RATE,
+    figures: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Write a sweep's findings as one HTML file that needs nothing else: no network, no script, no folder beside it.
 
@@ -52,6 +54,8 @@ def report(
         File to write; it appears whole or not at all.
     max_false_interruption_rate, max_missed_rate
         Limits in [0, 1] for the recommendation; ``None`` for none.
+    figures
+        Folder to write the same figures to as files, as `write_figures` does, without drawing them twice.
 
     Returns
     -------
@@ -64,7 +68,8 @@ def report(
         If a limit lies outside [0, 1].
     """
     path = Path(path)
-    html = render(result, max_false_interruption_rate, max_missed_rate)
+    folder = None if figures is None else Path(figures)
+    html = render(result, max_false_interruption_rate, max_missed_rate, figures=folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -75,8 +80,14 @@ def report(
     return path
 
 
-def render(result: SweepResult, max_false_interruption_rate: float | None, max_missed_rate: float | None) -> str:
-    """The report as HTML text."""
+def render(
+    result: SweepResult,
+    max_false_interruption_rate: float | None,
+    max_missed_rate: float | None,
+    *,
+    figures: Path | None = None,
+) -> str:
+    """The report as HTML text; see `report`."""
     import jinja2
 
     recommendation = result.recommend(max_false_interruption_rate, max_missed_rate)
@@ -90,8 +101,8 @@ def render(result: SweepResult, max_false_interruption_rate: float | None, max_m
         lstrip_blocks=True,
     )
     with detached_figures():
-        figures = list(_images(summary_figures(result, focus)))
-        examples, by_tag, absent = _from_recordings(result, focus)
+        images = list(_images(summary_figures(result, focus), figures))
+        examples, by_tag, absent = _from_recordings(result, focus, figures)
     return environment.get_template("template.html.j2").render(
         css=(folder / "style.css").read_text("utf-8"),
         result=result,
@@ -103,7 +114,7 @@ def render(result: SweepResult, max_false_interruption_rate: float | None, max_m
         causes=causes_table(focus.row),
         by_tag=by_tag,
         absent=absent,
-        sections=_by_section([*figures, *examples]),
+        sections=_by_section([*images, *examples]),
         swept=_swept(result),
         degenerate=int(result.settings["degenerate"].sum()),
         definitions=definitions(),
@@ -112,17 +123,21 @@ def render(result: SweepResult, max_false_interruption_rate: float | None, max_m
     )
 
 
-def _from_recordings(result: SweepResult, focus: Focus) -> tuple[list[dict[str, str]], list[Any], str]:
+def _from_recordings(
+    result: SweepResult, focus: Focus, folder: Path | None
+) -> tuple[list[dict[str, str]], list[Table], str]:
     """What needs the recordings; where a loaded result has lost them, the report says so instead."""
     try:
         result.source  # noqa: B018  # looks for the recordings, and raises when they are gone
     except ResultError as error:
         return [], [], str(error)
-    return list(_images(example_figures(result, focus))), tag_tables(result, focus.setting), ""
+    return list(_images(example_figures(result, focus), folder)), tag_tables(result, focus.setting), ""
 
 
-def _images(figures: Iterable[ReportFigure]) -> Iterator[dict[str, str]]:
+def _images(figures: Iterable[ReportFigure], folder: Path | None) -> Iterator[dict[str, str]]:
     for figure in figures:
+        if folder is not None:
+            save_figure(figure.drawn, folder / figure.name)
         yield {
             "name": figure.name,
             "section": figure.section,

@@ -175,8 +175,10 @@ def bootstrap_km_quantiles(
     recording = np.asarray(cluster)
     if recording.shape != time.shape[1:]:
         raise InvalidParameterError("cluster", f"of shape {time.shape[1:]}", recording.shape)
+    if recording.size and not np.issubdtype(recording.dtype, np.integer):
+        raise InvalidParameterError("cluster", "integers", recording.dtype)
     if recording.size and not ((recording >= 0) & (recording < n_clusters)).all():
-        raise InvalidParameterError("cluster", f"indices in [0, {n_clusters})", recording)
+        raise InvalidParameterError("cluster", f"indices in [0, {n_clusters})", np.unique(recording))
     recording = recording.astype(np.int64)
     tail = (1 - check_confidence(confidence)) / 2
     counts = resample_counts(n_clusters, n_resamples, seed)

@@ -162,8 +162,8 @@ def whisper(samples: Samples, sample_rate: int, rng: np.random.Generator) -> Sam
     """Take the voice out of speech: noise in the shape of its short-time spectrum.
 
     Each 16 ms window's magnitudes are smoothed by keeping the first 1.5 ms of its cepstrum (formants stay, pitch
-    goes) and given to white noise. Same length; what is louder than the loudest source sample nearby cannot
-    appear outside of it by more than half a window (8 ms), and windows are centred, so nothing is delayed.
+    goes) and given to white noise. Same length; windows are centred, so nothing is delayed, but noise may reach one
+    window beyond the speech on either side: cut it there when onset and offset are labelled.
     """
     from scipy.signal import istft, stft
 

@@ -20,6 +20,7 @@ B. Efron, "Censored data and the bootstrap", J. Am. Stat. Assoc. 76, 1981.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +50,7 @@ ABSENT = 0
 _CELLS_AT_A_TIME = 1 << 20  # of settings × opportunities: bounds the memory of sorting to some 30 MB
 
 
+@lru_cache(maxsize=2)  # a sweep asks for the same resamples for each of its thresholds
 def resample_counts(n_clusters: int, n_resamples: int, seed: int) -> CountArray:
     """Draw bootstrap resamples of whole clusters: ``n_clusters`` of them, with replacement, each time.
 
@@ -81,7 +83,9 @@ def resample_counts(n_clusters: int, n_resamples: int, seed: int) -> CountArray:
     counts = np.empty((n_resamples, n_clusters), dtype=np.uint16)
     for row in counts:
         row[:] = np.bincount(generator.integers(0, n_clusters, n_clusters), minlength=n_clusters)
-    return np.ascontiguousarray(counts.T)
+    counts = np.ascontiguousarray(counts.T)
+    counts.flags.writeable = False
+    return counts
 
 
 def km_quantiles(times: npt.ArrayLike, states: npt.ArrayLike, quantiles: Sequence[float] = (0.5, 0.9)) -> FloatArray:

@@ -21,6 +21,7 @@ R. J. Hyndman, Y. Fan, "Sample quantiles in statistical packages", The American 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,7 @@ __all__ = [
     "poisson_interval",
     "poisson_rate",
     "quantile",
+    "quantiles_by_row",
     "rank",
     "rate",
     "wilson_interval",
@@ -293,3 +295,36 @@ def quantile(values: npt.ArrayLike, q: float) -> float:
         return math.nan
     at = rank(len(array), q)
     return float(np.partition(array, at)[at])
+
+
+def quantiles_by_row(
+    values: npt.NDArray[np.integer], defined: npt.NDArray[np.bool_], quantiles: Sequence[float]
+) -> FloatArray:
+    """`quantile` of each row of a table of integers, over the values that are defined there.
+
+    Parameters
+    ----------
+    values, defined
+        ``(n_rows, n)``: integers, and which of them count.
+    quantiles
+        Each in (0, 1].
+
+    Returns
+    -------
+    ndarray
+        ``(n_rows, n_quantiles) float64``; NaN where a row has none.
+
+    Examples
+    --------
+    >>> quantiles_by_row(np.array([[3, 1, 2]]), np.array([[True, True, False]]), [0.5])
+    array([[1.]])
+    """
+    ordered = np.sort(np.where(defined, values, np.iinfo(values.dtype).max), axis=1)
+    counts = defined.sum(axis=1)
+    out = np.full((len(values), len(quantiles)), np.nan)
+    rows = np.flatnonzero(counts)
+    for k, q in enumerate(quantiles):
+        check_quantile(q)
+        ranks = np.array([rank(int(n), q) for n in counts[rows]], dtype=np.int64)
+        out[rows, k] = ordered[rows, ranks]
+    return out

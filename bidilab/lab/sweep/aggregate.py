@@ -10,7 +10,7 @@ import pandas as pd
 
 from bidilab.lab.datasets.labels import FALSE_KINDS
 from bidilab.lab.metrics.latency import bootstrap_km_quantiles, km_quantiles
-from bidilab.lab.metrics.statistics import poisson_interval, rate, wilson_interval
+from bidilab.lab.metrics.statistics import poisson_interval, poisson_rate, quantiles_by_row, rate, wilson_interval
 from bidilab.lab.sweep.kernels import COUNTS, UNDEFINED, Evaluated
 from bidilab.lab.sweep.problem import SweepProblem
 
@@ -87,8 +87,7 @@ def aggregate(problem: SweepProblem, evaluated: Sequence[Evaluated], *, n_resamp
     _add_rate(table, "missed_rate", table["n_missed"], table["n_true_opportunities"])
     _add_rate(table, "premature_endpoint_rate", table["n_premature_endpoints"], table["n_turns"])
     exposure = table["agent_speech_min"].to_numpy()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        table["false_per_min"] = np.where(exposure > 0, table["n_false"] / exposure, np.nan)
+    table["false_per_min"] = poisson_rate(table["n_false"].to_numpy(), exposure)
     table["false_per_min_lo"], table["false_per_min_hi"] = poisson_interval(table["n_false"].to_numpy(), exposure)
     _add_latency(table, problem, evaluated, n_resamples, seed)
     _add_endpoint_latency(table, evaluated, rate_hz)
@@ -125,7 +124,7 @@ def _add_latency(
 
 def _add_endpoint_latency(table: pd.DataFrame, evaluated: Sequence[Evaluated], sample_rate: int) -> None:
     values = np.stack([e.endpoint_latency for e in evaluated])
-    columns = _quantiles(values, values != UNDEFINED) * 1000 / sample_rate
+    columns = quantiles_by_row(values, values != UNDEFINED, QUANTILES) * 1000 / sample_rate
     for k, q in enumerate(QUANTILES):
         table[f"endpoint_latency_ms_p{round(100 * q)}"] = columns[:, k]
 
@@ -143,18 +142,5 @@ def clipped_quantiles(
     out = np.empty((len(evaluated), len(prefix_samples), len(QUANTILES)))
     for k, prefix in enumerate(prefix_samples):
         audio_start = np.maximum(np.maximum(onset - prefix, previous_end), 0)
-        out[:, k] = _quantiles(np.maximum(audio_start - start, 0), found)
+        out[:, k] = quantiles_by_row(np.maximum(audio_start - start, 0), found, QUANTILES)
     return out * 1000 / problem.sample_rate
-
-
-def _quantiles(values: npt.NDArray[np.integer], defined: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Row-wise inverted-CDF quantiles, as `metrics.statistics.quantile`, of the values that are defined."""
-    n = defined.sum(axis=1)
-    ordered = np.sort(np.where(defined, values, np.iinfo(values.dtype).max), axis=1)
-    out = np.full((len(values), len(QUANTILES)), np.nan)
-    rows = np.flatnonzero(n)
-    for k, q in enumerate(QUANTILES):
-        # The smallest value with at least q of the values at or below it; rounded first, as 0.9 * 10 is 9.0...01.
-        rank = np.ceil(np.round(q * n[rows], 9)).astype(np.int64)
-        out[rows, k] = ordered[rows, np.maximum(rank, 1) - 1]
-    return out

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.metrics import statistics
-from bidilab.lab.metrics.statistics import poisson_interval, poisson_rate, quantile, rank, rate, wilson_interval
+from bidilab.lab.metrics.statistics import (
+    poisson_interval,
+    poisson_rate,
+    quantile,
+    quantiles_by_row,
+    rank,
+    rate,
+    wilson_interval,
+)
 
 confidences = st.floats(0.5, 0.999)
 
@@ -168,3 +176,14 @@ def test_what_is_not_allowed_is_refused(call):
 def test_the_refusal_names_the_count_and_its_bound():
     with pytest.raises(InvalidParameterError, match=r"successes must be at most n \(10\), got 11"):
         wilson_interval([1, 11], 10)
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.integers(-50, 50), st.booleans()), min_size=4, max_size=4), min_size=1, max_size=5)
+)
+def test_quantiles_by_row_are_those_of_each_row(rows):
+    values = np.array([[v for v, _ in row] for row in rows])
+    defined = np.array([[d for _, d in row] for row in rows])
+    table = quantiles_by_row(values, defined, (0.5, 0.9))
+    for row, keep, got in zip(values, defined, table, strict=True):
+        np.testing.assert_array_equal(got, [quantile(row[keep], q) for q in (0.5, 0.9)])

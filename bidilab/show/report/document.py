@@ -15,7 +15,7 @@ from bidilab.lab.sweep.recommendation import DEFAULT_MAX_FALSE_RATE, DEFAULT_MAX
 from bidilab.show.plots.metrics import PARAMETERS
 from bidilab.show.plots.save import figure_of, save_figure
 from bidilab.show.plots.style import detached_figures, style
-from bidilab.show.report.figures import ReportFigure, example_figures, summary_figures
+from bidilab.show.report.figures import ReportFigure, example_figures, settle, summary_figures
 from bidilab.show.report.focus import Focus, focus_of
 from bidilab.show.report.tables import (
     Table,
@@ -136,6 +136,7 @@ def _from_recordings(
 
 def _images(figures: Iterable[ReportFigure], folder: Path | None) -> Iterator[dict[str, str]]:
     for figure in figures:
+        settle(figure)
         if folder is not None:
             save_figure(figure.drawn, folder / figure.name)
         yield {

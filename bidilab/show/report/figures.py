@@ -17,7 +17,7 @@ from bidilab.show.plots.curves import by_kind, curve, curves
 from bidilab.show.plots.ecdf import ecdf
 from bidilab.show.plots.heatmap import heatmap
 from bidilab.show.plots.metrics import KIND_LABELS, metric
-from bidilab.show.plots.save import save_figure
+from bidilab.show.plots.save import figure_of, save_figure
 from bidilab.show.plots.slices import describe
 from bidilab.show.plots.style import detached_figures, new_figure, style
 from bidilab.show.plots.timeline import timeline
@@ -27,7 +27,7 @@ from bidilab.show.report.focus import Focus, focus_of
 if TYPE_CHECKING:
     from bidilab.lab.sweep import SweepResult
 
-__all__ = ["ReportFigure", "example_figures", "summary_figures", "write_figures"]
+__all__ = ["ReportFigure", "example_figures", "settle", "summary_figures", "write_figures"]
 
 HEATMAPS = (
     "missed_rate",
@@ -99,8 +99,17 @@ def write_figures(
     with detached_figures():
         for figures in (summary_figures(result, focus), example_figures(result, focus)):
             for figure in figures:
+                settle(figure)
                 written += save_figure(figure.drawn, Path(directory) / figure.name)
     return written
+
+
+def settle(figure: ReportFigure) -> None:
+    """Lay a figure out once and for all, so that each format, and each run, gets the same picture."""
+    drawn = figure_of(figure.drawn)
+    with style():
+        drawn.draw_without_rendering()
+    drawn.set_layout_engine("none")
 
 
 def summary_figures(result: SweepResult, focus: Focus) -> Iterator[ReportFigure]:
@@ -158,8 +167,8 @@ def _tradeoff(settings: pd.DataFrame, focus: Focus) -> ReportFigure:
         section="tradeoff",
         caption="Every setting swept. Left: median latency against false interruptions; right: misses against false "
         f"interruptions. The ring marks the {focus.role} setting: {focus.words}.",
-        alt="Two scatter plots of all settings with their Pareto fronts: latency and missed rate fall as the "
-        f"false-interruption rate rises. The {focus.role} setting is ringed.",
+        alt="Two scatter plots of all settings with their Pareto fronts: median interruption latency, and missed rate, "
+        f"against the false-interruption rate. The {focus.role} setting is ringed.",
         drawn=tradeoff(
             settings,
             recommended=focus.setting,

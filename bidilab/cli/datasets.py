@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -18,6 +19,22 @@ app = typer.Typer(help="List, describe, check and build datasets.", no_args_is_h
 _DatasetArgument = Annotated[Path, typer.Argument(help="Folder of a dataset: dataset.json, manifest.jsonl, audio/.")]
 
 
+def _in_a_line(root: Path) -> str:
+    """What is in a dataset, or that it cannot be used."""
+    from bidilab.lab.datasets import Dataset
+
+    try:
+        dataset = Dataset.load(root)
+    except DatasetError as error:
+        n = len(error.problems)
+        return f"[red]not usable: {n} problem{'s' if n != 1 else ''}[/red]"
+    n_segments = sum(len(recording.segments) for recording in dataset)
+    return escape(
+        f"{dataset.name} {dataset.version}: {len(dataset)} recordings, {dataset.duration_s / 60:.1f} min, "
+        f"{n_segments} segments, {dataset.licence}"
+    )
+
+
 @app.command("list")
 def list_command(
     folder: Annotated[Path, typer.Argument(help="Folder whose sub-folders are looked at.")] = Path("datasets"),
@@ -28,7 +45,6 @@ def list_command(
 
         bidilab datasets list datasets
     """
-    from bidilab.lab.datasets import Dataset
     from bidilab.lab.datasets.manifest import DATASET_FILE
 
     if not folder.is_dir():
@@ -38,17 +54,11 @@ def list_command(
     if not found:
         console.print(f"no datasets in {escape(str(folder))}")
         return
-    table = Table("folder", "name", "version", "recordings", "minutes", "segments", "licence")
+    table = Table(box=box.SIMPLE)
+    for heading in ("folder", "what is in it"):
+        table.add_column(heading, overflow="fold")  # never cut short, on however narrow a terminal
     for root in found:
-        try:
-            dataset = Dataset.load(root)
-        except DatasetError as error:
-            n = len(error.problems)
-            table.add_row(escape(str(root)), f"[red]not usable: {n} problem{'s' if n != 1 else ''}[/red]")
-            continue
-        n_segments = sum(len(recording.segments) for recording in dataset)
-        cells = (str(root), dataset.name, dataset.version, str(len(dataset)), f"{dataset.duration_s / 60:.1f}")
-        table.add_row(*map(escape, (*cells, str(n_segments), dataset.licence)))
+        table.add_row(escape(str(root)), _in_a_line(root))
     console.print(table)
 
 

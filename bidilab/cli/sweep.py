@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -14,6 +14,8 @@ from rich.table import Table
 from bidilab.core.errors import InvalidParameterError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from bidilab.lab.sweep import Recommendation, SweepResult
 
 __all__ = ["sweep_command"]
@@ -144,5 +146,5 @@ def _print(console: Console, result: SweepResult, recommendation: Recommendation
     console.print(table)
 
 
-def _rate(row: dict[str, float], name: str) -> str:
+def _rate(row: pd.Series[Any], name: str) -> str:
     return f"{row[name]:.1%} ({row[f'{name}_lo']:.1%} to {row[f'{name}_hi']:.1%})"

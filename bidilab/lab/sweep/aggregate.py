@@ -79,9 +79,10 @@ def aggregate(problem: SweepProblem, evaluated: Sequence[Evaluated], *, n_resamp
     table["agent_speech_min"] = table.pop("agent_speech_samples") / rate_hz / 60
     table["degenerate"] = (table["n_detector_turns"] > 0) & (table["n_detector_turns"] == table.pop("n_flushed"))
     hits = {kind: table.pop(f"n_false_on_opportunity_{kind}") for kind in FALSE_KINDS}
+    all_hits = pd.DataFrame(hits).sum(axis=1)
     chances = {kind: table[f"n_false_opportunities_{kind}"] for kind in FALSE_KINDS}
-    table["n_false_opportunities"] = sum(chances.values())
-    _add_rate(table, "false_interruption_rate", sum(hits.values()), table["n_false_opportunities"])
+    table["n_false_opportunities"] = pd.DataFrame(chances).sum(axis=1)
+    _add_rate(table, "false_interruption_rate", all_hits, table["n_false_opportunities"])
     for kind in FALSE_KINDS:
         _add_rate(table, f"false_interruption_rate_{kind}", hits[kind], chances[kind])
     _add_rate(table, "missed_rate", table["n_missed"], table["n_true_opportunities"])

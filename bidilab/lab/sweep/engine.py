@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.turns.kernels import high_runs, turns_in_frames
 from bidilab.detect.turns.params import DEACTIVATION_FLOOR
-from bidilab.detect.vad import ProbabilityCache, VadBackend, VadSpec, speech_probabilities_of_files
+from bidilab.detect.vad import ProbabilityCache, VadBackend, VadItem, VadSpec, speech_probabilities_of_files
 from bidilab.lab.datasets import Dataset, Recording
 from bidilab.lab.metrics.opportunities import MIN_OVERLAP_MS, TOLERANCE_MS, label_recording
 from bidilab.lab.sweep.aggregate import SETTING_COLUMNS, aggregate, clipped_quantiles
@@ -87,33 +87,43 @@ def probabilities_of(
     AudioError
         If a recording cannot be read.
     """
-    items = [(r.path, r.channel_index("user"), None) for r in recordings]
-    total = sum(r.duration_s for r in recordings)
-    label = f"VAD ({vad.name})"
-    with tqdm(total=round(total), desc=label, unit="s", disable=not progress, dynamic_ncols=True) as bar:
+    items: list[VadItem] = [(r.path, r.channel_index("user"), None) for r in recordings]
+    with _SecondsBar(f"VAD ({vad.name})", sum(r.duration_s for r in recordings), shown=progress) as bar:
         if isinstance(executor, InProcess):
-            done = 0.0
-
-            def advance(samples: int) -> None:
-                nonlocal done
-                done += samples / vad.sample_rate
-                bar.update(min(round(done), bar.total) - bar.n)
-
-            return speech_probabilities_of_files(items, vad, cache, advance)
-        tracks: list[npt.NDArray[np.float32] | None] = [None] * len(items)
+            return speech_probabilities_of_files(
+                items, vad, cache, lambda samples: bar.advance(samples / vad.sample_rate)
+            )
+        tracks: dict[int, npt.NDArray[np.float32]] = {}
         groups = _groups([r.duration_s for r in recordings], executor.jobs)
         tasks = [[items[k] for k in group] for group in groups]
         for index, result in executor.map(_vad_task, tasks, shared=(vad, cache)):
-            for k, track in zip(groups[index], result, strict=True):
-                tracks[k] = track
-            bar.update(min(round(sum(recordings[k].duration_s for k in groups[index])), bar.total - bar.n))
-        bar.update(bar.total - bar.n)
-    return [track for track in tracks if track is not None]
+            tracks.update(zip(groups[index], result, strict=True))
+            bar.advance(sum(recordings[k].duration_s for k in groups[index]))
+    return [tracks[k] for k in range(len(items))]
 
 
-def _vad_task(
-    shared: tuple[VadSpec, ProbabilityCache | None], items: list[tuple[os.PathLike[str], int | None, None]]
-) -> list[npt.NDArray[np.float32]]:
+class _SecondsBar:
+    """A progress bar that counts whole seconds of audio."""
+
+    def __init__(self, label: str, seconds: float, *, shown: bool) -> None:
+        self._total = round(seconds)
+        self._seconds = 0.0
+        self._bar = tqdm(total=self._total, desc=label, unit="s", disable=not shown, dynamic_ncols=True)
+
+    def advance(self, seconds: float) -> None:
+        self._seconds += seconds
+        self._bar.update(min(round(self._seconds), self._total) - self._bar.n)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:  # rounding must not leave the bar at 99 %
+            self._bar.update(self._total - self._bar.n)
+        self._bar.close()
+
+
+def _vad_task(shared: tuple[VadSpec, ProbabilityCache | None], items: list[VadItem]) -> list[npt.NDArray[np.float32]]:
     vad, cache = shared
     return speech_probabilities_of_files(items, vad, cache)
 

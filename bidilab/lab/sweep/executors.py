@@ -124,7 +124,8 @@ class DaskExecutor:
     @property
     def jobs(self) -> int:
         """Threads of all workers of the cluster."""
-        return max(1, sum(self._client.nthreads().values()))
+        threads: dict[str, int] = self._client.nthreads()
+        return max(1, sum(threads.values()))
 
     def map(
         self, function: Callable[[Shared, Task], Result], tasks: Sequence[Task], *, shared: Shared

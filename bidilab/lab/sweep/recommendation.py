@@ -70,8 +70,8 @@ class Recommendation:
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON; NaN and infinity become ``None``."""
         rows = [
-            {"setting": int(index), **{key: _plain(value) for key, value in row.items()}}
-            for index, row in self.table.iterrows()
+            {str(key): _plain(value) for key, value in row.items()}
+            for row in self.table.reset_index().to_dict("records")
         ]
         return {
             "setting": self.setting,
@@ -83,13 +83,13 @@ class Recommendation:
         }
 
     def __str__(self) -> str:
-        return f"{self.message}\n\n{self.table.to_string(float_format='%.4g')}"
+        return f"{self.message}\n\n{self.table.to_string(float_format='{:.4g}'.format)}"
 
     def __repr__(self) -> str:
         return f"Recommendation(setting={self.setting}, {self.message!r})"
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(self.message)}</p>{self.table.to_html(float_format='%.4g')}"
+        return f"<p>{html.escape(self.message)}</p>{self.table.to_html(float_format='{:.4g}'.format)}"
 
 
 def _plain(value: Any) -> Any:

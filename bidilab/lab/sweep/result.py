@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import importlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -184,7 +184,7 @@ class SweepResult:
             raise ResultError("this result holds no counts by recording")
         return pd.read_parquet(self._directory / "recordings.parquet")
 
-    def _recordings_frames(self, swept: SweptGrid) -> Any:
+    def _recordings_frames(self, swept: SweptGrid) -> Iterator[pd.DataFrame]:
         ids = [recording.id for recording in self.source.dataset]
         return recordings_frames(swept.counts, swept.detector_setting, ids)
 

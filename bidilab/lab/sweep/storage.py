@@ -38,7 +38,7 @@ def recordings_frames(
         block = counts[rows].reshape(len(rows) * n_recordings, -1)
         frame = pd.DataFrame(block, columns=list(RECORDING_COUNTS))
         ids = pd.Categorical.from_codes(np.tile(codes, len(rows)), dtype=categories)
-        frame.insert(0, "recording_id", ids)
+        frame.insert(0, "recording_id", pd.Series(ids))
         frame.insert(0, "setting", np.repeat(np.arange(first, first + len(rows), dtype=np.int32), n_recordings))
         yield frame
 

@@ -1,5 +1,4 @@
 import re
-import shutil
 from html.parser import HTMLParser
 
 import pandas as pd
@@ -9,7 +8,7 @@ from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.sweep import SweepResult
 from bidilab.show.report import report
 from bidilab.show.report.focus import focus_of
-from bidilab.show.report.tables import causes_table, kinds_table, tag_tables
+from bidilab.show.report.tables import _tag_order, _tag_text, causes_table, kinds_table, tag_tables
 
 from .conftest import NASTY
 
@@ -143,6 +142,10 @@ def test_groups_by_tag_add_up_to_the_setting(result):
     assert sum(int(cells[4]) for cells in table.rows) == row["n_false_opportunities"]
 
 
-def test_report_is_the_same_every_time(result, written, tmp_path, html):
-    shutil.rmtree(tmp_path, ignore_errors=True)
+def test_tag_values_are_ordered_by_size_then_letter():
+    values = ["b", 20.0, None, 5.0, "a", 10.0]
+    assert [_tag_text(value) for value in sorted(values, key=_tag_order)] == ["5", "10", "20", "a", "b", "(absent)"]
+
+
+def test_report_is_the_same_every_time(result, tmp_path, html):
     assert report(result, tmp_path / "again.html").read_text("utf-8") == html

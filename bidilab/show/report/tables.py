@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from bidilab.lab.datasets.labels import FALSE_KINDS
+from bidilab.lab.datasets.recording import TagValue
 from bidilab.lab.metrics.statistics import rate, wilson_interval
 from bidilab.show.plots.metrics import KIND_LABELS, PARAMETERS, Metric, metric
 from bidilab.show.report.focus import Focus
@@ -144,21 +145,30 @@ def tag_tables(result: SweepResult, setting: int) -> list[Table]:
     tables = []
     for name in ordered:
         groups: dict[str, list[str]] = {}
-        for recording_id, of_recording in tags.items():
-            groups.setdefault(_tag_text(of_recording.get(name)), []).append(recording_id)
+        for recording_id in sorted(tags, key=lambda each: _tag_order(tags[each].get(name))):
+            groups.setdefault(_tag_text(tags[recording_id].get(name)), []).append(recording_id)
         if 2 <= len(groups) <= min(MAX_TAG_VALUES, len(tags) - 1):
             tables.append(_tag_table(name, groups, counts))
     return tables
 
 
-def _tag_text(value: object) -> str:
-    return "(absent)" if value is None else str(value)
+def _tag_order(value: TagValue) -> tuple[int, float, str]:
+    """Numbers by size, then words by letter, then the absent."""
+    if value is None:
+        return 2, 0.0, ""
+    return (1, 0.0, value) if isinstance(value, str) else (0, float(value), "")
+
+
+def _tag_text(value: TagValue) -> str:
+    if value is None:
+        return "(absent)"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _tag_table(name: str, groups: Mapping[str, Sequence[str]], counts: pd.DataFrame) -> Table:
     missed, false = metric("missed_rate"), metric("false_interruption_rate")
     rows = []
-    for value in sorted(groups):
+    for value in groups:
         total = counts.loc[list(groups[value])].sum(numeric_only=True)
         n_false = int(sum(total[f"n_false_opportunities_{kind}"] for kind in FALSE_KINDS))
         k_false = int(sum(total[f"n_false_on_opportunity_{kind}"] for kind in FALSE_KINDS))

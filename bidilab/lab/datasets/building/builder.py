@@ -18,16 +18,16 @@ import numpy.typing as npt
 
 from bidilab.core.errors import DatasetError
 from bidilab.core.units import rescale_samples, samples_to_s
-from bidilab.lab.datasets.clips import ClipLibrary
+from bidilab.lab.datasets.building.clips import ClipLibrary
+from bidilab.lab.datasets.building.microphone import pick_up
+from bidilab.lab.datasets.building.mixing import TELEPHONE_RATE, Samples, add_at, db_to_gain, telephone
+from bidilab.lab.datasets.building.recipe import Condition, Recipe, Scenario
+from bidilab.lab.datasets.building.recipe_yaml import load_recipe
+from bidilab.lab.datasets.building.script import Script, ScriptWriter
 from bidilab.lab.datasets.dataset import Dataset
 from bidilab.lab.datasets.labels import Channel, Kind, Segment
 from bidilab.lab.datasets.manifest import DATASET_FILE, MANIFEST_FILE, manifest_line
-from bidilab.lab.datasets.microphone import pick_up
-from bidilab.lab.datasets.mixing import TELEPHONE_RATE, Samples, add_at, db_to_gain, telephone
-from bidilab.lab.datasets.recipe import Condition, Recipe, Scenario
-from bidilab.lab.datasets.recipe_yaml import load_recipe
 from bidilab.lab.datasets.recording import Recording, TagValue
-from bidilab.lab.datasets.script import Script, ScriptWriter
 from bidilab.lab.datasets.validation import file_sha256
 
 __all__ = ["BuiltRecording", "build_dataset", "build_recordings"]
@@ -175,7 +175,7 @@ def build_dataset(
     Parameters
     ----------
     recipe
-        A YAML file, see :mod:`bidilab.lab.datasets.recipe`.
+        A YAML file, see :mod:`bidilab.lab.datasets.building.recipe`.
     out
         The folder to make. It appears whole or not at all.
     clips

@@ -7,12 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from bidilab.core.units import ms_to_samples
-from bidilab.lab.datasets.clips import ClipLibrary
+from bidilab.lab.datasets.building.clips import ClipLibrary
+from bidilab.lab.datasets.building.mixing import (
+    Samples,
+    add_at,
+    convolve_room,
+    db_to_gain,
+    echo_of,
+    level_dbfs,
+    lowpass,
+)
+from bidilab.lab.datasets.building.recipe import Background, Condition, Echo, Recipe
+from bidilab.lab.datasets.building.script import Script, other_voices
+from bidilab.lab.datasets.building.synth import room_impulse_response
 from bidilab.lab.datasets.labels import Channel, Kind
-from bidilab.lab.datasets.mixing import Samples, add_at, convolve_room, db_to_gain, echo_of, level_dbfs, lowpass
-from bidilab.lab.datasets.recipe import Background, Condition, Echo, Recipe
-from bidilab.lab.datasets.script import Script, other_voices
-from bidilab.lab.datasets.synth import room_impulse_response
 
 __all__ = ["PickedUp", "pick_up"]
 

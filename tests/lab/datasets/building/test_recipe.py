@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from bidilab.core.errors import InvalidParameterError
-from bidilab.lab.datasets.recipe_yaml import load_recipe
+from bidilab.lab.datasets.building.recipe_yaml import load_recipe
 
 RECIPE = {
     "dataset": {"name": "mine", "version": "1", "licence": "CC0-1.0", "source": "s", "how_made": "h"},

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bidilab.core.errors import AudioError, InvalidParameterError
-from bidilab.lab.datasets.mixing import (
+from bidilab.lab.datasets.building.mixing import (
     active_level_dbfs,
     add_at,
     bandpass,
@@ -21,7 +21,7 @@ from bidilab.lab.datasets.mixing import (
     to_active_level,
     whisper,
 )
-from bidilab.lab.datasets.synth import room_impulse_response
+from bidilab.lab.datasets.building.synth import room_impulse_response
 
 RATE = 16_000
 

@@ -23,11 +23,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bidilab.lab.datasets.building.settings import Span
+from bidilab.lab.datasets.building.truth import TruthRule
 from bidilab.lab.datasets.labels import Kind
 from bidilab.lab.datasets.manifest import DatasetInfo
 from bidilab.lab.datasets.recording import TagValue
-from bidilab.lab.datasets.settings import Span
-from bidilab.lab.datasets.truth import TruthRule
 
 __all__ = ["Background", "Batch", "Condition", "Echo", "Event", "Exchange", "Recipe", "Scenario"]
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.timeline import Interval
-from bidilab.lab.datasets.truth import TruthRule, active_stretches, speech_extent
+from bidilab.lab.datasets.building.truth import TruthRule, active_stretches, speech_extent
 
 RATE = 16_000
 

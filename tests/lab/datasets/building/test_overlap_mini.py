@@ -8,12 +8,12 @@ import pytest
 import soundfile
 
 from bidilab.lab.datasets import Dataset, load_recipe, validate
-from bidilab.lab.datasets.builder import build_recordings
+from bidilab.lab.datasets.building.builder import build_recordings
+from bidilab.lab.datasets.building.mixing import level_dbfs
+from bidilab.lab.datasets.building.truth import active_stretches
 from bidilab.lab.datasets.labels import FALSE_KINDS
-from bidilab.lab.datasets.mixing import level_dbfs
-from bidilab.lab.datasets.truth import active_stretches
 
-DATASETS = Path(__file__).parents[3] / "datasets"
+DATASETS = Path(__file__).parents[4] / "datasets"
 MIN_OVERLAP_S = 0.2
 
 

@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 from bidilab.cli.datasets import app
 from bidilab.core.audiofile import read_audio, write_audio
 from bidilab.lab.datasets import Dataset, validate
-from bidilab.lab.datasets.mixing import level_dbfs
-from bidilab.lab.datasets.truth import TruthRule, active_stretches
+from bidilab.lab.datasets.building.mixing import level_dbfs
+from bidilab.lab.datasets.building.truth import TruthRule, active_stretches
 
-AUDIO = Path(__file__).parents[4] / "shared" / "audio"
+AUDIO = Path(__file__).parents[5] / "shared" / "audio"
 
 pytestmark = [
     pytest.mark.real_audio,

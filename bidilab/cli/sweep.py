@@ -104,8 +104,6 @@ def _write(
     result: SweepResult, recommendation: Recommendation, target: Path, max_false: float, max_missed: float
 ) -> None:
     """Write into a folder beside the target, then put each part in its place: nothing is left half-written."""
-    from bidilab.show.report import write_figures
-
     partial = target.with_name(f".{target.name}.part")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -113,8 +111,7 @@ def _write(
         text = json.dumps(recommendation.to_dict(), indent=2, ensure_ascii=False)
         (partial / "recommendation.json").write_text(text + "\n", "utf-8")
         limits = {"max_false_interruption_rate": max_false, "max_missed_rate": max_missed}
-        write_figures(result, partial / "figures", **limits)
-        result.report(partial / "report.html", **limits)
+        result.report(partial / "report.html", figures=partial / "figures", **limits)
         target.mkdir(parents=True, exist_ok=True)
         for new in sorted(partial.iterdir()):
             if (old := target / new.name).is_dir():

@@ -216,9 +216,32 @@ class SweepResult:
         # Bound late, as pandas binds its plotting backend: the lab does not depend on how results are shown.
         return importlib.import_module("bidilab.show.plots.accessor").SweepPlots(self)
 
-    def report(self, path: str | os.PathLike[str], **limits: float | None) -> Path:
-        """Write one self-contained HTML file; ``limits`` are those of `recommend`."""
-        written: Path = importlib.import_module("bidilab.show.report").report(self, path, **limits)
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        max_false_interruption_rate: float | None = DEFAULT_MAX_FALSE_RATE,
+        max_missed_rate: float | None = DEFAULT_MAX_MISSED_RATE,
+        figures: str | os.PathLike[str] | None = None,
+    ) -> Path:
+        """Write one self-contained HTML file.
+
+        Parameters
+        ----------
+        path
+            The file.
+        max_false_interruption_rate, max_missed_rate
+            Limits of the recommendation, as in `recommend`.
+        figures
+            A folder to write the figures into as well, as SVG, PDF, PNG and CSV.
+        """
+        written: Path = importlib.import_module("bidilab.show.report").report(
+            self,
+            path,
+            max_false_interruption_rate=max_false_interruption_rate,
+            max_missed_rate=max_missed_rate,
+            figures=figures,
+        )
         return written
 
     # -- storage ----------------------------------------------------------------------------------------------------

@@ -236,7 +236,7 @@ def _extent_faults(data: dict[str, Any], segments: list[tuple[int, Segment]]) ->
         where = f"segments[{index}]"
         if segment.channel not in data["channels"]:
             faults.append(f"{where}: the file has no channel {segment.channel!r}")
-        if known_extent:
+        if known_extent and segment.end_s > data["duration_s"]:  # within half a sample of the end is at the end
             n_samples = s_to_samples(data["duration_s"], data["sample_rate"])
             if segment.interval(data["sample_rate"]).end > n_samples:
                 faults.append(f"{where}: ends at {segment.end_s} s, past the end ({data['duration_s']} s)")

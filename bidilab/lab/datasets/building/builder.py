@@ -23,9 +23,9 @@ from bidilab.lab.datasets.building.microphone import pick_up
 from bidilab.lab.datasets.building.mixing import TELEPHONE_RATE, Samples, add_at, db_to_gain, telephone
 from bidilab.lab.datasets.building.recipe import Condition, Recipe, Scenario
 from bidilab.lab.datasets.building.recipe_yaml import load_recipe
-from bidilab.lab.datasets.building.script import Script, ScriptWriter
+from bidilab.lab.datasets.building.script import Label, ScriptWriter
 from bidilab.lab.datasets.dataset import Dataset
-from bidilab.lab.datasets.labels import Channel, Kind, Segment
+from bidilab.lab.datasets.labels import Segment
 from bidilab.lab.datasets.manifest import DATASET_FILE, MANIFEST_FILE, manifest_line
 from bidilab.lab.datasets.recording import Recording, TagValue
 from bidilab.lab.datasets.validation import file_sha256
@@ -105,7 +105,7 @@ def _build_one(
         add_at(user, placed.clip.samples, placed.position)
     heard = pick_up(recipe, library, rng, condition, script=script, agent=agent, user_voice=user_voice)
     user += heard.samples
-    segments = [*_spoken(script), *heard.echo_segments]
+    labels = [*script.labels(), *heard.echo_labels]
     tags: dict[str, TagValue] = {
         "scenario": scenario.name,
         "condition": condition.name,
@@ -116,24 +116,14 @@ def _build_one(
         "echo_db": heard.echo_db,
         "telephone": condition.telephone,
     }
-    return _finish(recipe, recording_id, (user, agent), segments, tags)
-
-
-_Label = tuple[Channel, Kind, int, int, str | None, str | None]
-
-
-def _spoken(script: Script) -> Iterator[_Label]:
-    sides: tuple[tuple[Channel, list], ...] = (("user", script.user), ("agent", script.agent))  # type: ignore[type-arg]
-    for channel, side in sides:
-        for placed in side:
-            yield channel, placed.kind, placed.onset, placed.offset, placed.clip.text, placed.speaker
+    return _finish(recipe, recording_id, (user, agent), labels, tags)
 
 
 def _finish(
     recipe: Recipe,
     recording_id: str,
     channels: tuple[Samples, Samples],
-    labels: list[_Label],
+    labels: list[Label],
     tags: dict[str, TagValue],
 ) -> BuiltRecording:
     rate = recipe.sample_rate

@@ -18,17 +18,14 @@ from bidilab.lab.datasets.building.mixing import (
     lowpass,
 )
 from bidilab.lab.datasets.building.recipe import Background, Condition, Echo, Recipe
-from bidilab.lab.datasets.building.script import Script, other_voices
+from bidilab.lab.datasets.building.script import Label, Script, other_voices
 from bidilab.lab.datasets.building.synth import room_impulse_response
-from bidilab.lab.datasets.labels import Channel, Kind
 
 __all__ = ["PickedUp", "pick_up"]
 
 _QUIETEST_ECHO_DBFS = -80.0
 _ECHO_BELOW_REST_DB = 15.0
 _TALKER_GAP_MS = (80.0, 500.0)
-
-_Label = tuple[Channel, Kind, int, int, str | None, str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,14 +38,14 @@ class PickedUp:
         ``(n_samples,) float64``.
     echo_db
         Level of the echo's direct path relative to the agent, dB; ``None`` without echo.
-    echo_segments
+    echo_labels
         A label for each response whose echo is audible: its direct path is at least -80 dBFS and at most 15 dB
         below hiss and background together. It spans the response, later by the echo's delay.
     """
 
     samples: Samples
     echo_db: float | None
-    echo_segments: tuple[_Label, ...]
+    echo_labels: tuple[Label, ...]
 
 
 def pick_up(
@@ -72,7 +69,7 @@ def pick_up(
     if condition.floor_dbfs is not None:
         out += rng.standard_normal(n) * db_to_gain(condition.floor_dbfs)
     if condition.echo is None:
-        return PickedUp(samples=out, echo_db=None, echo_segments=())
+        return PickedUp(samples=out, echo_db=None, echo_labels=())
     return _with_echo(recipe, rng, condition.echo, script, agent, out)
 
 
@@ -102,12 +99,12 @@ def _with_echo(
     direct_dbfs = recipe.agent_dbfs + gain_db
     audible = direct_dbfs >= max(_QUIETEST_ECHO_DBFS, level_dbfs(rest) - _ECHO_BELOW_REST_DB)
     delay = ms_to_samples(delay_ms, rate)
-    labels: list[_Label] = []
+    labels: list[Label] = []
     for placed in script.agent if audible else []:
         start, end = placed.onset + delay, min(placed.offset + delay, len(agent))
         if start < end:
-            labels.append(("user", "echo", start, end, placed.clip.text, placed.speaker))
-    return PickedUp(samples=rest + heard, echo_db=gain_db, echo_segments=tuple(labels))
+            labels.append(Label("user", "echo", start, end, placed.clip.text, placed.speaker))
+    return PickedUp(samples=rest + heard, echo_db=gain_db, echo_labels=tuple(labels))
 
 
 def _background(

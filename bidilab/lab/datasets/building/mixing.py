@@ -57,8 +57,9 @@ def level_dbfs(samples: Samples) -> float:
 def active_level_dbfs(samples: Samples, sample_rate: int, rule: TruthRule | None = None) -> float:
     """Level of speech while it is being spoken: RMS over the active stretches, dBFS.
 
-    The idea of ITU-T P.56 (active speech level), with the stretches of
-    :func:`~bidilab.lab.datasets.building.truth.active_stretches` in the place of P.56's envelope and hangover. ``-inf`` for silence.
+    The idea of ITU-T P.56 (active speech level), with the stretches that
+    :func:`~bidilab.lab.datasets.building.truth.active_stretches` finds in the place of P.56's envelope and hangover.
+    ``-inf`` for silence.
     """
     stretches = active_stretches(samples, sample_rate, rule)
     if not stretches:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,9 +24,9 @@ from bidilab.lab.datasets.building.recipe import Event, Exchange, Recipe
 from bidilab.lab.datasets.building.settings import Span
 from bidilab.lab.datasets.building.synth import room_impulse_response, synthesize
 from bidilab.lab.datasets.building.truth import speech_extent
-from bidilab.lab.datasets.labels import Kind
+from bidilab.lab.datasets.labels import Channel, Kind
 
-__all__ = ["Placed", "Script", "ScriptWriter", "other_voices"]
+__all__ = ["Label", "Placed", "Script", "ScriptWriter", "other_voices"]
 
 _BETWEEN_EVENTS_S = 0.4  # user events of one response are at least this far apart, so that each is its own
 _LEFT_AFTER_ONSET_S = 0.7  # of the response, whatever happens in it
@@ -54,6 +55,17 @@ class Placed:
         return self.onset - self.clip.onset
 
 
+class Label(NamedTuple):
+    """What a stretch of a channel, ``[onset, offset)`` in samples, is to be labelled."""
+
+    channel: Channel
+    kind: Kind
+    onset: int
+    offset: int
+    text: str | None
+    speaker: str | None
+
+
 @dataclass(slots=True, kw_only=True)
 class Script:
     """All that sounds in a recording."""
@@ -61,6 +73,15 @@ class Script:
     user: list[Placed] = field(default_factory=list)
     agent: list[Placed] = field(default_factory=list)
     n_samples: int = 0
+
+    def labels(self) -> list[Label]:
+        """A label for each thing that sounds."""
+        sides: tuple[tuple[Channel, list[Placed]], ...] = (("user", self.user), ("agent", self.agent))
+        return [
+            Label(channel, placed.kind, placed.onset, placed.offset, placed.clip.text, placed.speaker)
+            for channel, side in sides
+            for placed in side
+        ]
 
 
 def other_voices(recipe: Recipe, user_voice: str, where: str) -> list[str]:

@@ -1,6 +1,8 @@
 """A recipe says all of it: what it holds is used, what is wrong is named by its key."""
 
 import copy
+import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -138,6 +140,12 @@ def test_the_same_pair_twice_would_give_the_same_ids(write):
 def test_not_a_recipe_at_all(write, text, message):
     with pytest.raises(InvalidParameterError, match=message):
         load_recipe(write(text))
+
+
+def test_the_recipe_in_the_readme_is_one(write):
+    readme = (Path(__file__).parents[4] / "datasets" / "README.md").read_text()
+    (recipe,) = re.findall(r"```yaml\n(.*?)```", readme, flags=re.S)
+    assert load_recipe(write(recipe)).conditions["street"].background.folder == "noise/street"
 
 
 def test_absent(tmp_path):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import lru_cache
 
 from bidilab.core.errors import InvalidParameterError
 
@@ -54,6 +55,7 @@ def s_to_samples(seconds: float, sample_rate: int) -> int:
     return _nearest(Fraction(seconds) * sample_rate)
 
 
+@lru_cache(maxsize=4096)  # a grid asks for the same few durations again and again
 def ms_to_samples(ms: float, sample_rate: int) -> int:
     """Nearest sample to a time in milliseconds.
 

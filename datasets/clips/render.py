@@ -21,8 +21,8 @@ import soundfile
 import soxr
 
 from bidilab.core.units import ms_to_samples
-from bidilab.lab.datasets.mixing import to_active_level
-from bidilab.lab.datasets.truth import speech_extent
+from bidilab.lab.datasets.building.mixing import to_active_level
+from bidilab.lab.datasets.building.truth import speech_extent
 
 RATE = 16_000
 LEVEL_DBFS = -26.0
@@ -159,6 +159,18 @@ RESPONSES = (
     "That model is out of stock, but a similar one arrives next week.",
     "I will send a technician between nine and eleven tomorrow.",
     "Your new password must have at least twelve characters and one number.",
+    "One moment, please.",
+    "I will check that for you.",
+    "Is there anything else?",
+    "That is all set now.",
+    "It should arrive on Friday.",
+    "Let me see.",
+    "The line is open until eight.",
+    "You can pay at the desk.",
+    "I have made a note of that.",
+    "It is the second door on the left.",
+    "The price includes the tax.",
+    "Thank you for waiting.",
 )
 
 

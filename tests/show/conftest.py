@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+
+from bidilab.core.audiofile import write_audio
+from bidilab.lab.datasets.labels import Segment
+from bidilab.lab.datasets.manifest import DatasetInfo, manifest_line
+from bidilab.lab.datasets.recording import Recording
+from bidilab.lab.sweep import Grid, SweepResult, sweep
 
 mpl.use("Agg")
 
@@ -95,3 +103,68 @@ def untouched_rc_params() -> Iterator[None]:
     after = dict(mpl.rcParams)
     plt.close("all")
     assert after == before
+
+
+RATE = 16_000
+NASTY = 'over"lap <script>alert(1)</script> & søn'
+
+
+def _bursts(segments: list[Segment], channel: str, levels: dict[str, float], seed: int, n: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    samples = 1e-4 * rng.standard_normal(n)
+    for segment in segments:
+        if segment.channel == channel:
+            start, end = segment.interval(RATE)
+            samples[start:end] += levels[segment.kind] * rng.standard_normal(end - start)
+    return samples
+
+
+def _recording(root: Path, index: int) -> Recording:
+    """Twelve seconds: a turn, then a response over which the user makes five sounds, the last an interruption.
+
+    ::
+
+        user   |TTTT.......b.b....n...e...s...IIIII.|
+        agent  |......RRRRRRRRRRRRRRRRRRRRRRRRRRRR..|
+    """
+    quiet = 0.5 ** (index % 3)
+    levels = {"turn": 0.1, "interruption": 0.02 * quiet**3, "backchannel": 0.004 * quiet, "noise": 0.001}
+    levels |= {"echo": 0.0005 * quiet, "side_speech": 0.0009, "response": 0.1}
+    shift = 0.05 * index
+    plan = [
+        ("user", "turn", 0.5, 2.0),
+        ("user", "backchannel", 3.0 + shift, 3.3 + shift),
+        ("user", "noise", 4.5 + shift, 4.7 + shift),
+        ("user", "echo", 5.5 + shift, 6.0 + shift),
+        ("user", "side_speech", 6.5 + shift, 7.0 + shift),
+        ("user", "interruption", 8.0 + shift, 9.2 + shift),
+        ("agent", "response", 2.5, 10.5),
+    ]
+    segments = [Segment(channel=c, kind=k, start_s=a, end_s=b, text=f"{k} <b>") for c, k, a, b in plan]
+    n = 12 * RATE
+    channels = [_bursts(segments, channel, levels, 2 * index + k, n) for k, channel in enumerate(("user", "agent"))]
+    path = write_audio(root / "audio" / f"r{index}.wav", np.stack(channels, axis=1).astype(np.float32), RATE)
+    return Recording(
+        id=f"r{index}",
+        path=path,
+        sample_rate=RATE,
+        channels=("user", "agent"),
+        duration_s=12.0,
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        segments=tuple(segments),
+        tags={"condition": ("clean", "soft", "faint <i>")[index % 3], "index": index},
+    )
+
+
+@pytest.fixture(scope="session")
+def result(tmp_path_factory: pytest.TempPathFactory) -> SweepResult:
+    """A real sweep, by the energy VAD, of six recordings of noise bursts at graded levels."""
+    root = tmp_path_factory.mktemp("dataset")
+    (root / "audio").mkdir()
+    info = DatasetInfo(name=NASTY, version="1", licence="CC0-1.0", source="made up", how_made="noise bursts")
+    (root / "dataset.json").write_text(info.to_json(), "utf-8")
+    recordings = [_recording(root, index) for index in range(6)]
+    lines = [manifest_line(r, f"audio/{r.path.name}") for r in recordings]
+    (root / "manifest.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+    grid = Grid(threshold="0.3:0.9:0.1", prefix_padding_ms=[100, 300], silence_duration_ms=[200, 500, 800])
+    return sweep(root, grid, vad="energy", cache=False, jobs=1, n_resamples=50, progress=False)

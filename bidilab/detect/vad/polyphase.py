@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numba
+import numpy as np
 import numpy.typing as npt
 
 __all__ = ["polyphase"]
@@ -42,7 +43,7 @@ def polyphase(
         first = t // up
         window = samples[first : first + taps]
         phase = table[t - first * up]
-        total = window[0] * phase[0]
-        for j in range(1, taps):
+        total = np.float32(0)
+        for j in range(taps):
             total += window[j] * phase[j]
         out[k] = total

@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 import html
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from bidilab.core.errors import DatasetError, InvalidParameterError
-from bidilab.core.units import samples_to_s
-from bidilab.lab.datasets.labels import AGENT_KINDS, USER_KINDS
+from bidilab.lab.datasets.labels import AGENT_KINDS, USER_KINDS, Channel, Kind
 from bidilab.lab.datasets.manifest import DatasetInfo, manifest_line
 from bidilab.lab.datasets.recording import Recording, TagValue
 from bidilab.lab.datasets.validation import read_folder
@@ -24,6 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["Dataset"]
 
 _TAG_VALUES_SHOWN = 8
+KIND_CHANNELS: dict[Kind, Channel] = {
+    **dict.fromkeys(USER_KINDS, "user"),
+    **dict.fromkeys(AGENT_KINDS, "agent"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +60,7 @@ class Dataset:
         """Load a dataset folder.
 
         The manifest is checked in full and each audio file is checked to exist; no audio is opened, so that
-        a corpus of 100 hours loads in a second. :func:`validate` with ``deep=True`` opens the audio too.
+        a corpus of 100 hours loads in a few seconds. :func:`validate` with ``deep=True`` opens the audio too.
 
         Raises
         ------
@@ -172,24 +175,24 @@ class Dataset:
         """
         import pandas as pd
 
-        rows = []
-        for channel, kinds in (("user", USER_KINDS), ("agent", AGENT_KINDS)):
-            for kind in kinds:
-                n, samples_s, n_recordings = self._kind_totals(kind)
-                if n:
-                    rows.append((kind, channel, n, samples_s / 60, n_recordings))
+        rows = [
+            (kind, KIND_CHANNELS[kind], n, seconds / 60, n_recordings)
+            for kind, (n, seconds, n_recordings) in self._kind_totals().items()
+        ]
         columns = ["kind", "channel", "n", "minutes", "n_recordings"]
         return pd.DataFrame(rows, columns=columns).set_index("kind")
 
-    def _kind_totals(self, kind: str) -> tuple[int, float, int]:
-        n, seconds, n_recordings = 0, 0.0, 0
+    def _kind_totals(self) -> dict[Kind, tuple[int, float, int]]:
+        """For each kind there is, in the order of the kinds: segments, their seconds, and recordings that have any."""
+        n: Counter[Kind] = Counter()
+        seconds: defaultdict[Kind, float] = defaultdict(float)
+        n_recordings: Counter[Kind] = Counter()
         for recording in self.recordings:
-            of_kind = [segment for segment in recording.segments if segment.kind == kind]
-            n += len(of_kind)
-            n_recordings += bool(of_kind)
-            samples = sum(segment.interval(recording.sample_rate).duration for segment in of_kind)
-            seconds += samples_to_s(samples, recording.sample_rate)
-        return n, seconds, n_recordings
+            for segment in recording.segments:
+                n[segment.kind] += 1
+                seconds[segment.kind] += segment.end_s - segment.start_s
+            n_recordings.update({segment.kind for segment in recording.segments})
+        return {kind: (n[kind], seconds[kind], n_recordings[kind]) for kind in KIND_CHANNELS if n[kind]}
 
     def _facts(self) -> list[tuple[str, str]]:
         """What both reprs say."""
@@ -200,10 +203,8 @@ class Dataset:
             ("sample rate", "; ".join(f"{rate} Hz ({n})" for rate, n in sorted(rates.items())) or "none"),
             ("channels", "; ".join(f"{names} ({n})" for names, n in sorted(channels.items())) or "none"),
         ]
-        for kind in (*USER_KINDS, *AGENT_KINDS):
-            n, seconds, n_recordings = self._kind_totals(kind)
-            if n:
-                facts.append((kind, f"{n} segments, {seconds / 60:.1f} min, in {n_recordings} recordings"))
+        for kind, (n, seconds, n_recordings) in self._kind_totals().items():
+            facts.append((kind, f"{n} segments, {seconds / 60:.1f} min, in {n_recordings} recordings"))
         for tag in sorted({key for recording in self.recordings for key in recording.tags}):
             values = self.tag_values(tag)
             shown = [f"{value} ({n})" for value, n in list(values.items())[:_TAG_VALUES_SHOWN]]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from bidilab.core.units import s_to_samples
 from bidilab.lab.datasets.labels import Segment
 from bidilab.lab.datasets.recording import Recording
 from bidilab.lab.datasets.safepaths import PathGuard, UnsafePathError, check_id
+from bidilab.lab.datasets.strictjson import NotJSONError, key_faults, parse_object
 
 __all__ = [
     "DATASET_FILE",
@@ -88,43 +89,6 @@ _RECORDING_TYPES: dict[str, tuple[type, str]] = {
 }
 
 
-class _NotJSONError(ValueError):
-    """Not the JSON we accept; says why."""
-
-
-def _refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in out:
-            raise _NotJSONError(f"the key {key!r} is given twice")
-        out[key] = value
-    return out
-
-
-def _refuse_constant(constant: str) -> float:
-    raise _NotJSONError(f"{constant} is not a number that JSON knows")
-
-
-def _parse_object(text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text, object_pairs_hook=_refuse_repeated_keys, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        raise _NotJSONError(f"not JSON: {error.msg} at column {error.colno}") from error
-    except RecursionError as error:
-        raise _NotJSONError("not JSON we read: nested too deeply") from error
-    if not isinstance(value, dict):
-        raise _NotJSONError(f"expected a JSON object, got {type(value).__name__}")
-    return value
-
-
-def _key_faults(given: Iterable[str], required: Iterable[str], optional: Iterable[str] = ()) -> list[str]:
-    required, allowed = list(required), [*required, *optional]
-    given = list(given)
-    faults = [f"the key {key!r} is missing" for key in required if key not in given]
-    unknown = [key for key in given if key not in allowed]
-    return faults + [f"unknown key {key!r}; allowed: {', '.join(allowed)}" for key in unknown]
-
-
 def _has_type(value: object, expected: type) -> bool:
     if isinstance(value, bool):
         return False
@@ -134,12 +98,12 @@ def _has_type(value: object, expected: type) -> bool:
 def read_info(root: Path) -> tuple[DatasetInfo | None, list[Problem]]:
     """Read ``dataset.json``; ``None`` and the problems when it is not whole."""
     try:
-        data = _parse_object((root / DATASET_FILE).read_text(encoding="utf-8"))
+        data = parse_object((root / DATASET_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None, [Problem(file=DATASET_FILE, line=None, message="no such file")]
-    except (_NotJSONError, UnicodeDecodeError) as error:
+    except (NotJSONError, UnicodeDecodeError) as error:
         return None, [Problem(file=DATASET_FILE, line=None, message=str(error))]
-    faults = _key_faults(data, _INFO_KEYS)
+    faults = key_faults(data, _INFO_KEYS)
     for key in _INFO_KEYS:
         if key in data and not (isinstance(data[key], str) and data[key].strip()):
             faults.append(f"{key} must be a string that is not empty, got {data[key]!r}")
@@ -182,12 +146,12 @@ def _read_line(
     raw: bytes, guard: PathGuard, first_line_of: dict[str, int], number: int
 ) -> tuple[Recording | None, list[str]]:
     try:
-        data = _parse_object(raw.decode("utf-8"))
+        data = parse_object(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
         return None, [f"not UTF-8: byte {error.start}"]
-    except _NotJSONError as error:
+    except NotJSONError as error:
         return None, [str(error)]
-    faults = _key_faults(data, _RECORDING_TYPES)
+    faults = key_faults(data, _RECORDING_TYPES)
     for key, (expected, words) in _RECORDING_TYPES.items():
         if key in data and not _has_type(data[key], expected):
             faults.append(f"{key} must be {words}, got {data[key]!r}")
@@ -250,7 +214,7 @@ def _read_segments(data: dict[str, Any]) -> tuple[list[Segment], list[str]]:
         if not isinstance(item, dict):
             faults.append(f"{where} must be an object, got {item!r}")
             continue
-        wrong = _key_faults(item, _SEGMENT_REQUIRED, _SEGMENT_OPTIONAL)
+        wrong = key_faults(item, _SEGMENT_REQUIRED, _SEGMENT_OPTIONAL)
         for key in _SEGMENT_OPTIONAL:
             if item.get(key) is not None and not isinstance(item[key], str):
                 wrong.append(f"{key} must be a string or null, got {item[key]!r}")
@@ -272,7 +236,7 @@ def _extent_faults(data: dict[str, Any], segments: list[tuple[int, Segment]]) ->
         where = f"segments[{index}]"
         if segment.channel not in data["channels"]:
             faults.append(f"{where}: the file has no channel {segment.channel!r}")
-        if known_extent:
+        if known_extent and segment.end_s > data["duration_s"]:  # within half a sample of the end is at the end
             n_samples = s_to_samples(data["duration_s"], data["sample_rate"])
             if segment.interval(data["sample_rate"]).end > n_samples:
                 faults.append(f"{where}: ends at {segment.end_s} s, past the end ({data['duration_s']} s)")

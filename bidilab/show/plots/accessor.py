@@ -19,7 +19,7 @@ from bidilab.show.plots.timeline import TimelineData, timeline
 from bidilab.show.plots.tradeoff import tradeoff
 
 if TYPE_CHECKING:
-    from bidilab.lab.sweep.result import Recommendation, SweepResult
+    from bidilab.lab.sweep import Recommendation, SweepResult
 
 __all__ = ["SweepPlots"]
 
@@ -149,7 +149,9 @@ class SweepPlots:
         Raises
         ------
         InvalidParameterError
-            If there is no such recording or setting, or the result was loaded without its dataset.
+            If there is no such recording or setting.
+        ResultError
+            If the recordings of a loaded result are not where they were.
         """
         return timeline(
             self.timeline_data(recording_id, setting),
@@ -160,10 +162,8 @@ class SweepPlots:
     def timeline_data(self, recording_id: str, setting: int) -> TimelineData:
         """What `timeline` draws."""
         result = self._result
-        if result.dataset is None:
-            raise InvalidParameterError("dataset", "the dataset that was swept (pass it to SweepResult.load)", None)
         self._setting(setting)
-        recording = result.dataset[recording_id]
+        recording = result.dataset[result.source.index_of(recording_id)]
         events = result.events(setting)
         return TimelineData(
             user=recording.user(),

@@ -80,7 +80,7 @@ def curve(
         below = [f"at {describe(held)}", *dict.fromkeys(m.n_range(rows) for m in shown)]
         axes.set_title("\n".join((title[:1].upper() + title[1:], *filter(None, below))))
         axes.set_ylabel(shown[0].axis_label if len(shown) == 1 else f"{title} ({shown[0].unit})")
-        _legend(axes, rows, shown, lines=len(shown) > 1)
+        _legend(axes, rows, shown, lines=len(shown) > 1, beside=ax is None)
     attach_data(axes, _behind(rows, shown))
     return axes
 
@@ -160,7 +160,7 @@ def by_kind(
         _finish(axes, rows, x, shown)
         axes.set_ylabel("false interruptions (%)")
         axes.set_title(f"False interruptions by kind of event\nat {describe(held)}")
-        _legend(axes, rows, shown, lines=True)
+        _legend(axes, rows, shown, lines=True, beside=ax is None)
     attach_data(axes, _behind(rows, shown))
     return axes
 
@@ -220,8 +220,12 @@ def _finish(ax: Axes, rows: pd.DataFrame, x: str, shown: Sequence[Metric]) -> No
     ax.grid(axis="y")
 
 
-def _legend(ax: Axes, rows: pd.DataFrame, shown: Sequence[Metric], *, lines: bool) -> None:
+def _legend(ax: Axes, rows: pd.DataFrame, shown: Sequence[Metric], *, lines: bool, beside: bool) -> None:
     handles = ax.get_legend_handles_labels()[0] if lines else []
     handles = [*handles, *line_keys([rows], shown)]
-    if handles:  # beside the axes, where it hides no point
+    if not handles:
+        return
+    if beside:  # where it hides no point; in a figure of the caller's there may be no room
         ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0)
+    else:
+        ax.legend(handles=handles, loc="best", frameon=True, framealpha=0.85, edgecolor="none")

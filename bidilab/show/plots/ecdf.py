@@ -43,8 +43,8 @@ def latency_ecdf(events: pd.DataFrame) -> pd.DataFrame:
     needed = ("outcome", "latency_ms", "segment_start_s", "segment_end_s")
     if absent := [column for column in needed if column not in events.columns]:
         raise InvalidParameterError("events", f"a table with the column {absent[0]}", list(events.columns))
-    detected = np.sort(events.loc[events["outcome"] == "detected", "latency_ms"].to_numpy(dtype=np.float64))
-    waited = np.sort(_waited_ms(events.loc[events["outcome"].isin(CENSORED)]))
+    detected = _sorted(events.loc[events["outcome"] == "detected", "latency_ms"].to_numpy(dtype=np.float64))
+    waited = _sorted(_waited_ms(events.loc[events["outcome"].isin(CENSORED)]))
     times, counts = np.unique(detected, return_counts=True)
     # A time censored at t was still waiting at t.
     at_risk = (len(detected) - np.searchsorted(detected, times)) + (len(waited) - np.searchsorted(waited, times))
@@ -99,6 +99,11 @@ def ecdf(events: pd.DataFrame | Mapping[str, pd.DataFrame], *, ax: Axes | None =
         axes.legend(loc="upper left", bbox_to_anchor=(-0.05, -0.19), borderaxespad=0, handlelength=2.4)
     attach_data(axes, pd.concat([s.assign(setting=name) for name, s in steps.items()], ignore_index=True))
     return axes
+
+
+def _sorted(times_ms: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    # Times were whole samples once; as differences of seconds two that were equal differ in the last place.
+    return np.sort(np.round(times_ms, 6))
 
 
 def _waited_ms(unanswered: pd.DataFrame) -> npt.NDArray[np.float64]:

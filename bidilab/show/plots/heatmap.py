@@ -162,9 +162,7 @@ def heatmap(
         _draw_cells(axes, grid, norm, limit, annotate)
         below = [f"at {describe(grid.held)}", grid.metric.n_range(grid.table)]
         axes.set_title("\n".join((_sentence(grid.metric.label), "; ".join(filter(None, below)))))
-        bar = figure_of(axes).colorbar(_mappable(norm), ax=axes, pad=0.02, aspect=25)
-        bar.set_label(grid.metric.axis_label)
-        bar.outline.set_visible(False)
+        _colour_bar(figure_of(axes), axes, [grid], norm, aspect=25)
         keys = _keys([grid], limit)
         if keys:
             axes.legend(handles=keys, loc="upper left", bbox_to_anchor=(0, -0.22), borderaxespad=0, ncols=1)
@@ -225,9 +223,7 @@ def heatmaps(
                 panel.tick_params(labelbottom=True)
         for panel in panels.flat[len(grids) :]:
             panel.set_visible(False)
-        bar = figure.colorbar(_mappable(norm), ax=panels, pad=0.015, aspect=30, shrink=0.9)
-        bar.set_label(grids[0].metric.axis_label)
-        bar.outline.set_visible(False)
+        _colour_bar(figure, list(panels.flat), grids, norm, aspect=30)
         rows_behind = pd.concat([grid.table for grid in grids])
         n = grids[0].metric.n_range(rows_behind)
         title = _sentence(grids[0].metric.label) + (f"; {n}" if n else "")
@@ -254,8 +250,14 @@ def _norm(grids: list[MetricGrid]) -> Normalize:
     return Normalize(low, high)
 
 
-def _mappable(norm: Normalize) -> ScalarMappable:
-    return ScalarMappable(norm=norm, cmap=SEQUENTIAL)
+def _colour_bar(
+    figure: Figure, panels: Axes | list[Axes], grids: list[MetricGrid], norm: Normalize, *, aspect: float
+) -> None:
+    if not any(np.isfinite(grid.values).any() for grid in grids):
+        return  # a scale of nothing would look like one
+    bar = figure.colorbar(ScalarMappable(norm=norm, cmap=SEQUENTIAL), ax=panels, pad=0.02, aspect=aspect)
+    bar.set_label(grids[0].metric.axis_label)
+    bar.outline.set_visible(False)
 
 
 def _draw_cells(ax: Axes, grid: MetricGrid, norm: Normalize, limit: float, annotate: bool | None) -> None:
@@ -267,9 +269,11 @@ def _draw_cells(ax: Axes, grid: MetricGrid, norm: Normalize, limit: float, annot
     mesh.set_rasterized(False)
     for row, column in np.argwhere(np.isnan(grid.values)):
         _cell(ax, row, column, facecolor=NO_DATA_COLOUR, edgecolor="#BBBBBB", hatch="xx", gid="no-data")
+    few = grid.small(limit)
     for row, column in np.argwhere(np.isinf(grid.values)):
-        _cell(ax, row, column, facecolor=NOT_REACHED_COLOUR, edgecolor="#8A8A8A", hatch="...", gid="not-reached")
-    for row, column in np.argwhere(grid.small(limit)):
+        dots = "" if few[row, column] else "..."  # two hatchings on one cell read as neither
+        _cell(ax, row, column, facecolor=NOT_REACHED_COLOUR, edgecolor="#8A8A8A", hatch=dots, gid="not-reached")
+    for row, column in np.argwhere(few):
         edge = "white" if _is_dark(norm, grid.values[row, column]) else "#555555"
         _cell(ax, row, column, facecolor="none", edgecolor=edge, hatch="////", gid="small-n")
     _label_axis(ax, grid)

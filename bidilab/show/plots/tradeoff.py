@@ -51,6 +51,7 @@ def tradeoff(
     settings: pd.DataFrame,
     *,
     recommended: int | None = None,
+    role: str = "recommended",
     against: Sequence[str] = ("latency_detected_ms_p50", "missed_rate"),
     max_false_interruption_rate: float | None = None,
     axes: Sequence[Axes] | None = None,
@@ -65,6 +66,8 @@ def tradeoff(
         One row a setting, as ``SweepResult.settings``.
     recommended
         Index of the setting to ring and to label.
+    role
+        What the ring is called in the legend.
     against
         Metrics of the panels' vertical axes.
     max_false_interruption_rate
@@ -99,7 +102,7 @@ def tradeoff(
                 panel.axvline(100 * max_false_interruption_rate, color=COLOURS["grey"], lw=0.8, ls=(0, (2, 2)))
         figure = figure_of(panels[0])
         _colour_bar(figure, panels, settings)
-        handles = _keys(recommended, max_false_interruption_rate)
+        handles = _keys(recommended, role, max_false_interruption_rate)
         if axes is None:
             figure.legend(handles=handles, loc="outside lower left", ncols=len(handles))
         else:
@@ -133,9 +136,8 @@ def _panel(ax: Axes, settings: pd.DataFrame, table: pd.DataFrame, name: str, rec
 
 
 def _subtitle(settings: pd.DataFrame, across: Metric, up: Metric, hidden: int) -> str:
-    lines = [f"{len(settings)} settings", across.n_range(settings), up.n_range(settings)]
-    if hidden:
-        lines[0] += f", {hidden} not drawn (no data or not reached)"
+    settings_line = f"{len(settings)} settings" + (f", {hidden} without a finite value" if hidden else "")
+    lines = [settings_line, across.n_range(settings), up.n_range(settings)]
     return "\n".join(line for line in lines if line)
 
 
@@ -174,13 +176,13 @@ def _colour_bar(figure: Figure, panels: list[Axes], settings: pd.DataFrame) -> N
         bar.outline.set_visible(False)
 
 
-def _keys(recommended: int | None, limit: float | None) -> list[Line2D]:
+def _keys(recommended: int | None, role: str, limit: float | None) -> list[Line2D]:
     keys = [
         Line2D([], [], ls="", marker="o", ms=4, mfc="#5ec962", mec="none", label="one setting"),
         Line2D([], [], color=COLOURS["vermillion"], lw=1.3, label="Pareto front"),
     ]
     if recommended is not None:
-        keys.append(Line2D([], [], ls="", marker="o", ms=8, mfc="none", mec="black", mew=1.4, label="recommended"))
+        keys.append(Line2D([], [], ls="", marker="o", ms=8, mfc="none", mec="black", mew=1.4, label=role))
     if limit is not None:
         words = f"limit: {metric(FALSE_RATE).format(limit, unit=True)}"
         keys.append(Line2D([], [], color=COLOURS["grey"], lw=0.8, ls=(0, (2, 2)), label=words))

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bidilab.core.errors import AudioError, InvalidParameterError
-from bidilab.detect.vad.resampling import StreamResampler, resample
+from bidilab.detect.vad.resampling import StreamResampler, _filter_table, resample
 
 PAIRS = [(24_000, 16_000), (48_000, 16_000), (44_100, 16_000), (8_000, 16_000), (16_000, 8_000), (22_050, 8_000)]
 
@@ -39,8 +39,29 @@ def test_any_chunking_gives_the_same_bits_and_the_stated_length(pair, n, sizes, 
     np.testing.assert_array_equal(in_chunks(samples, from_rate, to_rate, sizes), whole)
 
 
+def by_definition(samples, from_rate, to_rate):
+    """The readable reference: output k is the filter of its phase over the inputs around time k from / to."""
+    table = _filter_table(from_rate, to_rate).astype(np.float64)
+    phases, taps = table.shape
+    divisor = to_rate // phases
+    out = []
+    for k in range(int(np.floor(len(samples) * to_rate / from_rate + 0.5))):
+        before, phase = divmod(k * (from_rate // divisor), phases)
+        inputs = range(before - taps // 2 + 1, before + taps // 2 + 1)
+        out.append(sum(h * samples[i] for h, i in zip(table[phase], inputs, strict=True) if 0 <= i < len(samples)))
+    return np.array(out)
+
+
+@pytest.mark.parametrize(("from_rate", "to_rate"), PAIRS)
+def test_it_equals_its_definition(from_rate, to_rate):
+    samples = np.random.default_rng(3).standard_normal(701).astype(np.float32)
+    np.testing.assert_allclose(
+        resample(samples, from_rate, to_rate), by_definition(samples, from_rate, to_rate), atol=2e-6, rtol=0
+    )
+
+
 def test_one_sample_at_a_time_and_across_the_internal_block():
-    samples = np.random.default_rng(1).standard_normal((1 << 18) + 999).astype(np.float32)
+    samples = np.random.default_rng(1).standard_normal((1 << 17) + 999).astype(np.float32)
     np.testing.assert_array_equal(in_chunks(samples, 24_000, 16_000, []), resample(samples, 24_000, 16_000))
     short = samples[:2_000]
     np.testing.assert_array_equal(in_chunks(short, 44_100, 16_000, [1] * 2_000), resample(short, 44_100, 16_000))

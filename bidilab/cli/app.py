@@ -1,0 +1,56 @@
+"""The `bidilab` command: mounts the sub-commands, and turns errors of the caller into one line and exit code 2."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from bidilab import __version__
+from bidilab.cli import datasets, sweep
+from bidilab.core.errors import BidilabError
+
+__all__ = ["app", "main"]
+
+STOPPED_BY_CTRL_C = 130  # what typer makes of KeyboardInterrupt: 128 + SIGINT
+
+app = typer.Typer(
+    name="bidilab",
+    help="Measure and tune interruptions (barge-in) in voice agents.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+app.command("sweep")(sweep.sweep_command)
+app.add_typer(datasets.app, name="datasets")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"bidilab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; a mistake of the caller is one line on stderr and exit code 2, Ctrl-C is 130."""
+    try:
+        app()
+    except BidilabError as error:
+        typer.secho(f"bidilab: {error}", err=True, fg=typer.colors.RED)
+        sys.exit(2)
+    except SystemExit as stop:
+        if stop.code == STOPPED_BY_CTRL_C:
+            typer.echo(
+                "\nbidilab: stopped; what was computed is kept, and the same command goes on from there", err=True
+            )
+        raise

@@ -1,0 +1,128 @@
+"""``bidilab datasets``: what datasets there are, what is in one, what is wrong with one, and building one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bidilab.core.errors import DatasetError, InvalidParameterError
+
+__all__ = ["app"]
+
+app = typer.Typer(help="List, describe, check and build datasets.", no_args_is_help=True, rich_markup_mode="rich")
+_DatasetArgument = Annotated[Path, typer.Argument(help="Folder of a dataset: dataset.json, manifest.jsonl, audio/.")]
+
+
+def _in_a_line(root: Path) -> str:
+    """What is in a dataset, or that it cannot be used."""
+    from bidilab.lab.datasets import Dataset
+
+    try:
+        dataset = Dataset.load(root)
+    except DatasetError as error:
+        n = len(error.problems)
+        return f"[red]not usable: {n} problem{'s' if n != 1 else ''}[/red]"
+    n_segments = sum(len(recording.segments) for recording in dataset)
+    return escape(
+        f"{dataset.name} {dataset.version}: {len(dataset)} recordings, {dataset.duration_s / 60:.1f} min, "
+        f"{n_segments} segments, {dataset.licence}"
+    )
+
+
+@app.command("list")
+def list_command(
+    folder: Annotated[Path, typer.Argument(help="Folder whose sub-folders are looked at.")] = Path("datasets"),
+) -> None:
+    """List the datasets in a folder, sound or not.
+
+    [b]Example[/b]
+
+        bidilab datasets list datasets
+    """
+    from bidilab.lab.datasets.manifest import DATASET_FILE
+
+    if not folder.is_dir():
+        raise InvalidParameterError("FOLDER", "a folder that exists", str(folder))
+    found = sorted(path.parent for path in folder.glob(f"*/{DATASET_FILE}"))
+    console = Console()
+    if not found:
+        console.print(f"no datasets in {escape(str(folder))}")
+        return
+    table = Table(box=box.SIMPLE)
+    for heading in ("folder", "what is in it"):
+        table.add_column(heading, overflow="fold")  # never cut short, on however narrow a terminal
+    for root in found:
+        table.add_row(escape(str(root)), _in_a_line(root))
+    console.print(table)
+
+
+@app.command("info")
+def info_command(dataset: _DatasetArgument) -> None:
+    """Say what is in a dataset.
+
+    [b]Example[/b]
+
+        bidilab datasets info datasets/overlap-mini
+    """
+    from bidilab.lab.datasets import Dataset
+
+    typer.echo(repr(Dataset.load(dataset)))
+
+
+@app.command("validate")
+def validate_command(
+    dataset: _DatasetArgument,
+    shallow: Annotated[
+        bool, typer.Option("--shallow", help="Check the manifest and that files exist; open no audio.")
+    ] = False,
+) -> None:
+    """Check a dataset and list every problem with file and line; exit code 1 when there is any.
+
+    [b]Example[/b]
+
+        bidilab datasets validate datasets/overlap-mini
+    """
+    from bidilab.lab.datasets import validate
+
+    if not dataset.is_dir():
+        raise InvalidParameterError("DATASET", "a folder that exists", str(dataset))
+    problems = validate(dataset, deep=not shallow)
+    for problem in problems:
+        typer.echo(str(problem))
+    if problems:
+        typer.echo(f"{dataset}: {len(problems)} problem{'s' if len(problems) != 1 else ''}", err=True)
+        raise typer.Exit(1)
+    depth = "manifest and files (audio not opened)" if shallow else "manifest and audio"
+    typer.echo(f"{dataset}: sound, {depth}")
+
+
+@app.command("build")
+def build_command(
+    recipe: Annotated[Path, typer.Argument(help="YAML recipe: voices, scenarios, conditions, recordings.")],
+    out: Annotated[Path, typer.Option(help="Folder to make. It appears whole or not at all.")],
+    clips: Annotated[
+        Path | None,
+        typer.Option(help="Folder that the recipe's folders are relative to; 'clips' beside it when not given."),
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Replace an earlier dataset in the folder.")] = False,
+) -> None:
+    """Build a dataset from a recipe and a folder of clips: your own, or those that come with bidilab.
+
+    The same recipe and clips give the same samples and labels.
+
+    [b]Examples[/b]
+
+        bidilab datasets build datasets/overlap-mini.yaml --out my-mini
+
+        bidilab datasets build my.yaml --clips ~/recordings --out my-dataset
+    """
+    from bidilab.lab.datasets import build
+
+    dataset = build(recipe, out, clips=clips, force=force)
+    typer.echo(repr(dataset))

@@ -1,0 +1,149 @@
+"""``bidilab sweep``: the main job from the command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from bidilab.core.errors import InvalidParameterError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bidilab.lab.sweep import Recommendation, SweepResult
+
+__all__ = ["sweep_command"]
+
+DEFAULT_THRESHOLD = "0.2:0.9:0.05"
+DEFAULT_PREFIX = "100,300,500"
+DEFAULT_SILENCE = "200:1000:100"
+
+
+def sweep_command(
+    dataset: Annotated[Path, typer.Argument(help="Folder of a dataset: dataset.json, manifest.jsonl, audio/.")],
+    threshold: Annotated[
+        str, typer.Option(help="Activation thresholds: start:stop:step (ends included), or values with commas.")
+    ] = DEFAULT_THRESHOLD,
+    prefix_padding_ms: Annotated[str, typer.Option(help="Prefix paddings in milliseconds.")] = DEFAULT_PREFIX,
+    silence_duration_ms: Annotated[str, typer.Option(help="Silence durations in milliseconds.")] = DEFAULT_SILENCE,
+    provider: Annotated[
+        str,
+        typer.Option(
+            help="Whose words these are: [b]openai[/b] (prefix padding looks back) or [b]gemini[/b] (it is speech "
+            "required before the start counts)."
+        ),
+    ] = "openai",
+    vad: Annotated[str, typer.Option(help="silero, webrtc (extra) or energy (a baseline).")] = "silero",
+    jobs: Annotated[
+        int | None, typer.Option(help="Processes; as many as the amount of audio is worth when not given.")
+    ] = None,
+    max_false_rate: Annotated[
+        float | None, typer.Option(help="The recommended setting interrupts falsely at most at this rate.")
+    ] = None,
+    max_missed_rate: Annotated[float | None, typer.Option(help="... and misses at most this share.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap intervals.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for tables, figures and report.html; sweep-NAME when not given.")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Replace an earlier sweep in the folder.")] = False,
+) -> None:
+    """Evaluate turn-detection settings on recordings of people talking over an agent.
+
+    Runs a VAD once over every recording, evaluates every combination of the three knobs, prints the best settings with
+    95 % intervals, and leaves a folder with tables, figures and one self-contained HTML report.
+
+    [b]Examples[/b]
+
+        bidilab sweep datasets/overlap-mini
+
+        bidilab sweep my-calls --threshold 0.3:0.8:0.1 --silence-duration-ms 300,500,700 --max-false-rate 0.02
+
+        bidilab sweep my-calls --provider gemini --prefix-padding-ms 0:400:40
+    """
+    from bidilab.lab.datasets import Dataset
+    from bidilab.lab.sweep import Grid, sweep
+
+    for name, value in (("max-false-rate", max_false_rate), ("max-missed-rate", max_missed_rate)):
+        if value is not None and not 0 <= value <= 1:
+            raise InvalidParameterError(f"--{name}", "a rate in [0, 1]", value)
+    grid = Grid(
+        threshold=threshold,
+        prefix_padding_ms=prefix_padding_ms,
+        silence_duration_ms=silence_duration_ms,
+        provider=provider,
+    )
+    loaded = Dataset.load(dataset)
+    target = out or Path(f"sweep-{loaded.name}")
+    _check_target(target, replace=force or out is None)
+    console = Console()
+    result = sweep(loaded, grid, vad=vad, jobs=jobs, seed=seed)
+    recommendation = result.recommend(max_false_interruption_rate=max_false_rate, max_missed_rate=max_missed_rate)
+    _write(result, recommendation, target, max_false_rate, max_missed_rate)
+    _print(console, result, recommendation)
+    console.print(f"\n[b]{target / 'report.html'}[/b] shows it; tables and figures are beside it.", highlight=False)
+
+
+def _check_target(target: Path, *, replace: bool) -> None:
+    if target.exists() and not target.is_dir():
+        raise InvalidParameterError("--out", "a folder", str(target))
+    if not target.exists() or not any(target.iterdir()):
+        return
+    if not (target / "sweep.json").is_file() and not (target / "report.html").is_file():
+        raise InvalidParameterError("--out", "a new or empty folder, or one that holds a sweep", str(target))
+    if not replace:
+        raise InvalidParameterError("--out", "a folder without an earlier sweep (or pass --force)", str(target))
+
+
+def _write(
+    result: SweepResult, recommendation: Recommendation, target: Path, max_false: float | None, max_missed: float | None
+) -> None:
+    """Write into a folder beside the target, then put each part in its place: nothing is left half-written."""
+    partial = target.with_name(f".{target.name}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        result.save(partial)
+        text = json.dumps(recommendation.to_dict(), indent=2, ensure_ascii=False)
+        (partial / "recommendation.json").write_text(text + "\n", "utf-8")
+        limits = {"max_false_interruption_rate": max_false, "max_missed_rate": max_missed}
+        result.report(partial / "report.html", figures=partial / "figures", **limits)
+        target.mkdir(parents=True, exist_ok=True)
+        for new in sorted(partial.iterdir()):
+            if (old := target / new.name).is_dir():
+                shutil.rmtree(old)
+            new.replace(old)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _print(console: Console, result: SweepResult, recommendation: Recommendation) -> None:
+    console.print(repr(result), highlight=False, markup=False)
+    console.print(f"\n{recommendation.message}\n", style="bold", highlight=False, markup=False)
+    title = "Best settings" if recommendation.qualifying else "Closest settings"
+    table = Table(title=f"{title} (95 % intervals)", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    columns = ("thre-\nshold", "prefix\nms", "silence\nms", "false\n%", "missed\n%", "latency\np50 ms", "cut-ins\n%")
+    for name in (*columns, "turn\nend ms"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for _, row in recommendation.table.iterrows():
+        table.add_row(
+            f"{row['threshold']:g}",
+            f"{row['prefix_padding_ms']:g}",
+            f"{row['silence_duration_ms']:g}",
+            _interval(row, "false_interruption_rate", 100),
+            _interval(row, "missed_rate", 100),
+            _interval(row, "latency_detected_ms_p50", 1),
+            f"{100 * row['premature_endpoint_rate']:.0f}",
+            f"{row['endpoint_latency_ms_p50']:.0f}",
+        )
+    console.print(table)
+
+
+def _interval(row: pd.Series[Any], name: str, scale: float) -> str:
+    value, low, high = (scale * row[f"{name}{end}"] for end in ("", "_lo", "_hi"))
+    return f"{value:.0f} ({low:.0f}–{high:.0f})"

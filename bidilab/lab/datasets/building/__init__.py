@@ -1,0 +1,1 @@
+"""Making a dataset out of clips: the truth rule, the mix, synthetic sounds, the recipe and its script."""

@@ -1,0 +1,238 @@
+"""Reading a recipe from YAML: every fault names its key in full, and no key is ignored."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Hashable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import yaml
+
+from bidilab.core.errors import InvalidParameterError
+from bidilab.lab.datasets.building.mixing import TELEPHONE_RATE
+from bidilab.lab.datasets.building.recipe import Background, Batch, Condition, Echo, Event, Exchange, Recipe, Scenario
+from bidilab.lab.datasets.building.settings import Settings, Span
+from bidilab.lab.datasets.building.synth import SOUNDS
+from bidilab.lab.datasets.building.truth import TruthRule
+from bidilab.lab.datasets.labels import FALSE_KINDS, Kind
+from bidilab.lab.datasets.manifest import DatasetInfo
+
+__all__ = ["load_recipe"]
+
+SCRIPTED_KINDS: tuple[Kind, ...] = ("interruption", *(kind for kind in FALSE_KINDS if kind != "echo"))
+AUTOMATIC_TAGS = (
+    "scenario",
+    "condition",
+    "user_voice",
+    "agent_voice",
+    "snr_db",
+    "echo_db",
+    "telephone",
+    "scaled_db",
+)
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML's safe loader, which moreover refuses a key given twice (YAML 1.2, 3.2.1.1: keys are unique)."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for index, key in enumerate(keys):
+            if key in keys[:index]:
+                line = node.value[index][0].start_mark.line + 1
+                raise yaml.YAMLError(f"line {line}: the key {key!r} is given twice")
+        return super().construct_mapping(node, deep=deep)
+
+
+def load_recipe(path: str | os.PathLike[str]) -> Recipe:
+    """Read a recipe.
+
+    Raises
+    ------
+    InvalidParameterError
+        If anything in it is missing, unknown or not allowed; the message gives the key's full path.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise InvalidParameterError("recipe", "a YAML file that exists", str(file))
+    try:
+        data = yaml.load(file.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidParameterError("recipe", f"YAML ({' '.join(str(error).split())})", str(file)) from error
+    return _recipe(Settings(data, ""))
+
+
+def _recipe(top: Settings) -> Recipe:
+    voices = top.section("voices")
+    timing = top.section("timing", required=False)
+    scenarios = {name: _scenario(name, one) for name, one in top.sections("scenarios").items()}
+    conditions = {name: _condition(name, one) for name, one in top.sections("conditions").items()}
+    batches = tuple(_batch(item, scenarios, conditions) for item in top.items("recordings"))
+    for index, batch in enumerate(batches):
+        if any((batch.scenario, batch.condition) == (b.scenario, b.condition) for b in batches[:index]):
+            pair = f"{batch.scenario}, {batch.condition}"
+            raise InvalidParameterError(f"recordings[{index}]", "a pair of scenario and condition not yet given", pair)
+    recipe = Recipe(
+        info=_info(top.section("dataset")),
+        seed=top.integer("seed", low=0),
+        sample_rate=top.integer("sample_rate", low=TELEPHONE_RATE, high=192_000, default=16_000),
+        speech_dbfs=top.number("speech_dbfs", low=-60, high=-6, default=-26.0),
+        agent_dbfs=top.number("agent_dbfs", low=-60, high=-6, default=-26.0),
+        truth=_truth(top.section("truth", required=False)),
+        user_voices=_voices(voices, "user"),
+        agent_voices=_voices(voices, "agent"),
+        scenarios=scenarios,
+        conditions=conditions,
+        batches=batches,
+        lead_s=timing.span("lead_s", low=0, high=60, default=(0.4, 0.8)),
+        response_delay_s=timing.span("response_delay_s", low=0, high=60, default=(0.3, 0.8)),
+        gap_s=timing.span("gap_s", low=0, high=60, default=(0.6, 1.2)),
+        tail_s=timing.span("tail_s", low=0, high=60, default=(0.8, 1.2)),
+    )
+    voices.finish()
+    timing.finish()
+    top.finish()
+    return recipe
+
+
+def _info(settings: Settings) -> DatasetInfo:
+    info = DatasetInfo(**{key: settings.text(key) for key in DatasetInfo.__dataclass_fields__})
+    settings.finish()
+    return info
+
+
+def _truth(settings: Settings) -> TruthRule:
+    rule = TruthRule()
+    rule = TruthRule(
+        below_peak_db=settings.number("below_peak_db", low=1, high=90, default=rule.below_peak_db),
+        floor_dbfs=settings.number("floor_dbfs", low=-120, high=-1, default=rule.floor_dbfs),
+        pause_ms=settings.number("pause_ms", low=0, high=60_000, default=rule.pause_ms),
+        min_ms=settings.number("min_ms", low=0, high=60_000, default=rule.min_ms),
+    )
+    settings.finish()
+    return rule
+
+
+def _voices(voices: Settings, side: str) -> dict[str, dict[str, str]]:
+    out: dict[str, dict[str, str]] = {}
+    for name, value in voices.mapping(side).items():
+        where = f"voices.{side}.{name}"
+        if isinstance(value, str):
+            out[name] = {"": value}
+        elif isinstance(value, dict) and value and all(isinstance(v, str) for v in value.values()):
+            out[name] = {str(role): folder for role, folder in value.items()}
+        else:
+            raise InvalidParameterError(where, "a folder, or a folder for each role", value)
+    return out
+
+
+def _scenario(name: str, settings: Settings) -> Scenario:
+    exchanges = tuple(_exchange(item) for item in settings.items("exchanges"))
+    tags = settings.scalars("tags")
+    for tag in tags:
+        if tag in AUTOMATIC_TAGS:
+            raise InvalidParameterError(f"{settings.where}.tags", "a tag the build does not set itself", tag)
+    settings.finish()
+    return Scenario(name=name, exchanges=exchanges, tags=tags)
+
+
+def _exchange(settings: Settings) -> Exchange:
+    exchange = Exchange(
+        turn=_event(settings.section("turn"), "turn") if settings.has("turn") else None,
+        response_s=settings.span("response_s", low=0.3, high=600),
+        events=tuple(_event(item) for item in settings.items("events", required=False)),
+    )
+    settings.finish()
+    return exchange
+
+
+def _event(settings: Settings, kind: Kind | None = None) -> Event:
+    at: Span = (0.0, 0.0)
+    if kind is None:
+        kind = settings.choice("kind", SCRIPTED_KINDS)
+        at = settings.span("at", low=0, high=1)
+    event = Event(
+        kind=kind,
+        at=at,
+        gain_db=settings.span("gain_db", low=-60, high=20, default=(0.0, 0.0)),
+        over_noise_db=settings.optional_span("over_noise_db", low=-40, high=60),
+        lowpass_hz=settings.optional_span("lowpass_hz", low=100, high=90_000),
+        rt60_ms=settings.optional_span("rt60_ms", low=10, high=5000),
+        direct_db=settings.number("direct_db", low=-20, high=40, default=0.0),
+    )
+    event = _noise_source(settings, event) if kind == "noise" else _speech_source(settings, event)
+    settings.finish()
+    return event
+
+
+def _noise_source(settings: Settings, event: Event) -> Event:
+    sounds = settings.choices("sounds", tuple(SOUNDS))
+    folder = settings.text("folder", default=None)
+    if bool(sounds) == bool(folder):
+        raise InvalidParameterError(settings.where, "noise from either 'sounds' or a 'folder'", settings.given)
+    longest_s = settings.number("longest_s", low=0.05, high=600, default=4.0)
+    return replace(event, sounds=sounds, folder=folder, longest_s=longest_s)
+
+
+def _speech_source(settings: Settings, event: Event) -> Event:
+    # Side speech is a turn of somebody else's; every other kind has clips of its own name.
+    usual_role = "turn" if event.kind == "side_speech" else event.kind
+    return replace(
+        event,
+        role=settings.text("role", default=usual_role),
+        parts=settings.whole_span("parts", low=1, high=20, default=(1.0, 1.0)),
+        pause_ms=settings.span("pause_ms", low=0, high=10_000, default=(200.0, 800.0)),
+        whisper=settings.flag("whisper"),
+    )
+
+
+def _condition(name: str, settings: Settings) -> Condition:
+    condition = Condition(
+        name=name,
+        floor_dbfs=settings.number("floor_dbfs", low=-120, high=-20) if settings.has("floor_dbfs") else None,
+        background=_background(settings.section("background")) if settings.has("background") else None,
+        echo=_echo(settings.section("echo")) if settings.has("echo") else None,
+        telephone=settings.flag("telephone"),
+    )
+    settings.finish()
+    return condition
+
+
+def _background(settings: Settings) -> Background:
+    folder = settings.text("folder", default=None)
+    if folder is not None and settings.has("talkers"):
+        raise InvalidParameterError(settings.where, "either 'folder' or 'talkers'", settings.given)
+    background = Background(
+        snr_db=settings.number("snr_db", low=-40, high=60),
+        talkers=settings.integer("talkers", low=1, high=50, default=5),
+        role=settings.text("role", default="turn"),
+        folder=folder,
+        rt60_ms=settings.number("rt60_ms", low=10, high=5000) if settings.has("rt60_ms") else None,
+        direct_db=settings.number("direct_db", low=-20, high=40, default=0.0),
+        lowpass_hz=settings.number("lowpass_hz", low=100, high=90_000) if settings.has("lowpass_hz") else None,
+    )
+    settings.finish()
+    return background
+
+
+def _echo(settings: Settings) -> Echo:
+    echo = Echo(
+        gain_db=settings.span("gain_db", low=-90, high=6),
+        delay_ms=settings.span("delay_ms", low=0, high=2000, default=(40.0, 120.0)),
+        rt60_ms=settings.span("rt60_ms", low=10, high=5000, default=(150.0, 350.0)),
+        direct_db=settings.number("direct_db", low=-20, high=40, default=3.0),
+        lowpass_hz=settings.optional_span("lowpass_hz", low=100, high=90_000),
+    )
+    settings.finish()
+    return echo
+
+
+def _batch(settings: Settings, scenarios: Mapping[str, object], conditions: Mapping[str, object]) -> Batch:
+    batch = Batch(
+        scenario=settings.choice("scenario", tuple(scenarios)),
+        condition=settings.choice("condition", tuple(conditions)),
+        count=settings.integer("count", low=1, high=1_000_000),
+    )
+    settings.finish()
+    return batch

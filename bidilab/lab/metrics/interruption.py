@@ -1,0 +1,213 @@
+"""Interruption: which opportunities interrupted the agent, which were missed, and what interrupted it falsely.
+
+Task
+    Recorded evaluation of one recording under one setting (DESIGN §2, §8, §9).
+Unit
+    Integer samples at the VAD's rate.
+Index
+    `evaluate_interruptions`, `Outcome`, `OUTCOMES`, `CAUSES`
+
+The rules, response by response:
+
+1. The *interruption* of a response ``[start, end)`` is the first turn with ``start <= started_at < end``. A stopped
+   agent cannot be stopped again, so evaluation of the response ends with it (else with the response).
+2. A turn that started before the response and still lasts when an opportunity begins *masks* that opportunity: the
+   recorded agent would not have spoken then. It enters no rate, and neither does the agent's speech under the mask.
+3. An interruption may belong to a segment when its onset lies in [segment onset - tolerance, segment offset]. It is
+   taken by, in this order: an opportunity that ought to interrupt (the earliest: *detected*); a true segment that is
+   masked or terminal (*masked*, *terminal_overlap*: no rate); a true segment from before the response (*false*, cause
+   ``premature_endpoint``: the agent had cut in); a segment that must not interrupt (that with the nearest onset:
+   *false*, its cause is the kind); nothing (*false*, cause ``none``).
+4. A true opportunity that begins before the evaluation ends and was not detected is *missed* when its chance (its
+   offset or the end of the response) came to an end; when another interruption stopped the agent before that, it is
+   *preempted*: its time is censored there and it enters no rate. One that must not interrupt is *ignored*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from bidilab.core.timeline import Interval
+from bidilab.detect.turns import Turn
+from bidilab.lab.datasets.labels import FALSE_KINDS
+from bidilab.lab.metrics.matching import match
+from bidilab.lab.metrics.opportunities import LabelledSegment, RecordingLabels
+
+__all__ = ["CAUSES", "OUTCOMES", "InterruptionEvaluation", "Outcome", "evaluate_interruptions"]
+
+OutcomeName = Literal["detected", "missed", "preempted", "masked", "false", "ignored", "terminal_overlap"]
+OUTCOMES: tuple[OutcomeName, ...] = (
+    "detected",
+    "missed",
+    "preempted",
+    "masked",
+    "false",
+    "ignored",
+    "terminal_overlap",
+)
+CAUSES: tuple[str, ...] = (*FALSE_KINDS, "premature_endpoint", "none")
+"""What a false interruption can be put down to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one opportunity, or what one interruption was.
+
+    Parameters
+    ----------
+    response
+        Index of the response.
+    outcome
+        One of `OUTCOMES`.
+    segment
+        The segment concerned; ``None`` for an interruption that hit none.
+    turn
+        The turn that interrupted; ``None`` where none did.
+    cause
+        One of `CAUSES` for a false interruption, else ``None``.
+    chance_end
+        Sample at which the opportunity's chance ended: where its latency is censored when it was not detected.
+    talk_over
+        Samples of a true opportunity spoken while the agent was audible.
+    on_opportunity
+        Whether a false interruption hit an opportunity (and so counts in the false-interruption rate).
+    """
+
+    response: int
+    outcome: OutcomeName
+    segment: LabelledSegment | None = None
+    turn: Turn | None = None
+    cause: str | None = None
+    chance_end: int | None = None
+    talk_over: int = 0
+    on_opportunity: bool = False
+
+    @property
+    def latency(self) -> int | None:
+        """Samples from the true onset to the decision, for a detected opportunity; may be slightly negative."""
+        if self.outcome != "detected" or self.segment is None or self.turn is None:
+            return None
+        return self.turn.started_at - self.segment.interval.start
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterruptionEvaluation:
+    """All outcomes of a recording, in time order, and the samples of agent speech that were evaluated."""
+
+    outcomes: tuple[Outcome, ...]
+    agent_speech: int
+
+    def count(self, outcome: OutcomeName, *, cause: str | None = None) -> int:
+        """How many outcomes of this name (and cause) there are."""
+        return sum(o.outcome == outcome and (cause is None or o.cause == cause) for o in self.outcomes)
+
+
+def evaluate_interruptions(labels: RecordingLabels, turns: Sequence[Turn]) -> InterruptionEvaluation:
+    """Evaluate one recording under one setting, by the rules of this module.
+
+    Parameters
+    ----------
+    labels
+        The recording's labels at the VAD's rate.
+    turns
+        What the detector decided on the user channel, in time order.
+    """
+    outcomes: list[Outcome] = []
+    agent_speech = 0
+    for index, response in enumerate(labels.responses):
+        interruption = next((t for t in turns if response.holds(t.started_at)), None)
+        masked_until = max(
+            (t.stopped_at for t in turns if t.started_at < response.start < t.stopped_at), default=response.start
+        )
+        end = interruption.started_at if interruption else response.end
+        agent_speech += max(0, end - masked_until)
+        outcomes += _evaluate_response(labels, index, interruption, masked_until, end)
+    return InterruptionEvaluation(outcomes=tuple(outcomes), agent_speech=agent_speech)
+
+
+def _evaluate_response(
+    labels: RecordingLabels, index: int, interruption: Turn | None, masked_until: int, end: int
+) -> list[Outcome]:
+    response = labels.responses[index]
+    here = [s for s in labels.segments if s.response == index]
+    masked = [s for s in here if s.place == "opportunity" and s.interval.start < masked_until]
+    open_ = [s for s in here if s.place == "opportunity" and s.interval.start >= masked_until]
+    hit = None
+    if interruption is not None:
+        hit = _classify(labels, response, interruption, open_, masked)
+        hit = replace(hit, response=index, turn=interruption)
+    outcomes = [Outcome(response=index, outcome="masked", segment=s) for s in masked if not hit or s is not hit.segment]
+    for segment in open_:
+        if hit is not None and segment is hit.segment:
+            continue
+        if segment.interval.start < end:
+            outcomes.append(_unanswered(segment, index, response, end, interrupted=hit is not None))
+    if hit is not None:
+        if hit.segment is not None and hit.outcome == "detected":
+            hit = replace(hit, talk_over=_talk_over(hit.segment, end), chance_end=end)
+        outcomes.append(hit)
+    return sorted(outcomes, key=_position)
+
+
+def _classify(
+    labels: RecordingLabels,
+    response: Interval,
+    turn: Turn,
+    open_: Sequence[LabelledSegment],
+    masked: Sequence[LabelledSegment],
+) -> Outcome:
+    """Rule 3. The response and the turn are filled in by the caller."""
+    tolerance = labels.tolerance_samples
+    wanted = [s for s in open_ if s.is_true]
+    (taken,) = match([turn.onset], [s.interval for s in wanted], [True] * len(wanted), tolerance_samples=tolerance)
+    if taken is not None:
+        return Outcome(response=-1, outcome="detected", segment=wanted[taken])
+    # Segments that start after the response are not heard under it.
+    near = [
+        s
+        for s in labels.segments
+        if s.interval.start - tolerance <= turn.onset <= s.interval.end and s.interval.start < response.end
+    ]
+    for segment in near:
+        if segment.is_true and segment in masked:
+            return Outcome(response=-1, outcome="masked", segment=segment)
+        if segment.is_true and segment.place == "terminal" and segment.interval.start >= response.start:
+            return Outcome(response=-1, outcome="terminal_overlap", segment=segment)
+    for segment in near:
+        if segment.is_true:
+            return Outcome(response=-1, outcome="false", segment=segment, cause="premature_endpoint")
+    if near:
+        nearest = min(near, key=lambda s: (abs(turn.onset - s.interval.start), -near.index(s)))
+        if nearest in masked:
+            return Outcome(response=-1, outcome="masked", segment=nearest)
+        return Outcome(
+            response=-1, outcome="false", segment=nearest, cause=nearest.kind, on_opportunity=nearest in open_
+        )
+    return Outcome(response=-1, outcome="false", cause="none")
+
+
+def _unanswered(segment: LabelledSegment, index: int, response: Interval, end: int, *, interrupted: bool) -> Outcome:
+    """Rule 4."""
+    if not segment.is_true:
+        return Outcome(response=index, outcome="ignored", segment=segment)
+    chance_end = min(segment.interval.end, response.end)
+    preempted = interrupted and chance_end > end
+    return Outcome(
+        response=index,
+        outcome="preempted" if preempted else "missed",
+        segment=segment,
+        chance_end=min(chance_end, end),
+        talk_over=_talk_over(segment, end),
+    )
+
+
+def _talk_over(segment: LabelledSegment, end: int) -> int:
+    return max(0, min(segment.interval.end, end) - segment.interval.start)
+
+
+def _position(outcome: Outcome) -> tuple[int, int]:
+    if outcome.segment is not None:
+        return outcome.segment.interval
+    return (outcome.turn.onset, outcome.turn.started_at) if outcome.turn else (0, 0)

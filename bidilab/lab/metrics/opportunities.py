@@ -1,0 +1,129 @@
+"""Which user segments could interrupt which response: a recording's labels, in samples, ready to be evaluated.
+
+Recorded evaluation (DESIGN §8): the agent channel is what it was. A user segment is an *opportunity* when it starts in
+a response with at least ``min_overlap`` of it left; one that starts later in it is *terminal overlap*, ordinary
+turn-taking. Segments are held in time order, ties by end and then by the order of the labels.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from bidilab.core.errors import InvalidParameterError
+from bidilab.core.timeline import Interval
+from bidilab.core.units import check_sample_rate, ms_to_samples
+from bidilab.lab.datasets.labels import TRUE_KINDS, Kind, Segment
+
+__all__ = ["MIN_OVERLAP_MS", "TOLERANCE_MS", "LabelledSegment", "RecordingLabels", "label_recording"]
+
+MIN_OVERLAP_MS = 200.0
+"""Least part of a response that must be left for a segment to be an opportunity."""
+TOLERANCE_MS = 200.0
+"""How long before a segment's labelled onset an interruption that belongs to it may begin."""
+
+Place = Literal["outside", "opportunity", "terminal"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelledSegment:
+    """A user segment and the response it starts in.
+
+    Parameters
+    ----------
+    interval
+        Samples at the evaluation's rate.
+    kind
+        One of the user kinds.
+    place
+        ``"opportunity"``, ``"terminal"``, or ``"outside"`` when it starts in no response.
+    response
+        Index of the response it starts in, -1 for none.
+    text, speaker
+        As labelled.
+    """
+
+    interval: Interval
+    kind: Kind
+    place: Place
+    response: int
+    text: str | None = None
+    speaker: str | None = None
+
+    @property
+    def is_true(self) -> bool:
+        """Whether the segment ought to interrupt a response."""
+        return self.kind in TRUE_KINDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingLabels:
+    """The responses and user segments of one recording, in samples at ``sample_rate``, in time order.
+
+    ``tolerance_samples`` is the tolerance of matching (`TOLERANCE_MS`).
+    """
+
+    sample_rate: int
+    responses: tuple[Interval, ...]
+    segments: tuple[LabelledSegment, ...]
+    tolerance_samples: int
+
+
+def label_recording(
+    segments: Iterable[Segment],
+    *,
+    sample_rate: int,
+    min_overlap_ms: float = MIN_OVERLAP_MS,
+    tolerance_ms: float = TOLERANCE_MS,
+) -> RecordingLabels:
+    """Put a recording's labels on the sample clock and find its opportunities.
+
+    Parameters
+    ----------
+    segments
+        Labels of both channels.
+    sample_rate
+        Hertz of the clock to evaluate on: the VAD's.
+    min_overlap_ms, tolerance_ms
+        ``>= 0``.
+
+    Raises
+    ------
+    InvalidParameterError
+        If two responses overlap, or a duration is negative.
+    """
+    check_sample_rate(sample_rate)
+    for name, value in (("min_overlap_ms", min_overlap_ms), ("tolerance_ms", tolerance_ms)):
+        if not value >= 0:
+            raise InvalidParameterError(name, "a number of milliseconds >= 0", value)
+    listed = list(segments)
+    responses = tuple(sorted(s.interval(sample_rate) for s in listed if s.kind == "response"))
+    for before, after in itertools.pairwise(responses):
+        if after.start < before.end:
+            raise InvalidParameterError("segments", "responses that do not overlap", (before, after))
+    min_overlap = ms_to_samples(min_overlap_ms, sample_rate)
+    user = sorted((s for s in listed if s.channel == "user"), key=lambda s: s.interval(sample_rate))
+    return RecordingLabels(
+        sample_rate=sample_rate,
+        responses=responses,
+        segments=tuple(_place(s, responses, sample_rate, min_overlap) for s in user),
+        tolerance_samples=ms_to_samples(tolerance_ms, sample_rate),
+    )
+
+
+def _place(segment: Segment, responses: tuple[Interval, ...], sample_rate: int, min_overlap: int) -> LabelledSegment:
+    interval = segment.interval(sample_rate)
+    index = next((j for j, response in enumerate(responses) if response.holds(interval.start)), -1)
+    place: Place = "outside"
+    if index >= 0:
+        place = "opportunity" if responses[index].end - interval.start >= min_overlap else "terminal"
+    return LabelledSegment(
+        interval=interval,
+        kind=segment.kind,
+        place=place,
+        response=index,
+        text=segment.text,
+        speaker=segment.speaker,
+    )

@@ -1,0 +1,273 @@
+"""The sweep: every setting of a grid on every recording of a dataset.
+
+The VAD runs once a recording and its probabilities are kept on disk. Settings that give the same turns share their
+work: a prefix padding of OpenAI's moves only where the audio starts, and durations count in whole frames.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from tqdm.auto import tqdm
+
+from bidilab.core.errors import InvalidParameterError
+from bidilab.detect.turns.kernels import high_runs, turns_in_frames
+from bidilab.detect.turns.params import DEACTIVATION_FLOOR
+from bidilab.detect.vad import ProbabilityCache, VadBackend, VadItem, VadSpec, speech_probabilities_of_files
+from bidilab.lab.datasets import Dataset, Recording
+from bidilab.lab.metrics.opportunities import MIN_OVERLAP_MS, TOLERANCE_MS, label_recording
+from bidilab.lab.sweep.aggregate import SETTING_COLUMNS, aggregate, clipped_quantiles
+from bidilab.lab.sweep.executors import Executor, InProcess, executor_for
+from bidilab.lab.sweep.grid import AXES, Grid
+from bidilab.lab.sweep.kernels import evaluate
+from bidilab.lab.sweep.problem import SweepProblem
+
+__all__ = ["DetectorSetting", "SweptGrid", "executor_of", "probabilities_of", "problem_of", "sweep_grid"]
+
+_TASK_RECORDINGS = 64  # a batch of the VAD
+_TASK_S = 1800.0
+
+
+class DetectorSetting(NamedTuple):
+    """What decides the turns: settings that agree in this give the same turns."""
+
+    threshold: float
+    deactivation_threshold: float
+    min_speech_frames: int
+    silence_frames: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Block:
+    """All detector settings with the same two thresholds."""
+
+    settings: tuple[DetectorSetting, ...]
+    prefix_samples: tuple[int, ...]
+    n_resamples: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SweptGrid:
+    """What a sweep leaves.
+
+    Parameters
+    ----------
+    settings
+        One row a setting of the grid, with all columns.
+    detector_setting
+        ``(n_settings,) int64``: which detector setting each setting has.
+    counts
+        ``(n_detector_settings, n_recordings, len(COUNTS))`` integers.
+    """
+
+    settings: pd.DataFrame
+    detector_setting: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.integer[Any]]
+
+
+def probabilities_of(
+    recordings: Sequence[Recording],
+    vad: VadSpec,
+    *,
+    cache: ProbabilityCache | None,
+    executor: Executor,
+    progress: bool,
+) -> list[npt.NDArray[np.float32]]:
+    """Probabilities of the user channel of each recording, from the cache where it has them.
+
+    Raises
+    ------
+    AudioError
+        If a recording cannot be read.
+    """
+    items: list[VadItem] = [(r.path, r.channel_index("user"), None) for r in recordings]
+    with _SecondsBar(f"VAD ({vad.name})", sum(r.duration_s for r in recordings), shown=progress) as bar:
+        if isinstance(executor, InProcess):
+            return speech_probabilities_of_files(
+                items, vad, cache, lambda samples: bar.advance(samples / vad.sample_rate)
+            )
+        tracks: dict[int, npt.NDArray[np.float32]] = {}
+        groups = _groups([r.duration_s for r in recordings], executor.jobs)
+        tasks = [[items[k] for k in group] for group in groups]
+        for index, result in executor.map(_vad_task, tasks, shared=(vad, cache)):
+            tracks.update(zip(groups[index], result, strict=True))
+            bar.advance(sum(recordings[k].duration_s for k in groups[index]))
+    return [tracks[k] for k in range(len(items))]
+
+
+class _SecondsBar:
+    """A progress bar that counts whole seconds of audio."""
+
+    def __init__(self, label: str, seconds: float, *, shown: bool) -> None:
+        self._total = round(seconds)
+        self._seconds = 0.0
+        self._bar = tqdm(total=self._total, desc=label, unit="s", disable=not shown, dynamic_ncols=True)
+
+    def advance(self, seconds: float) -> None:
+        self._seconds += seconds
+        self._bar.update(min(round(self._seconds), self._total) - self._bar.n)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:  # rounding must not leave the bar at 99 %
+            self._bar.update(self._total - self._bar.n)
+        self._bar.close()
+
+
+def _vad_task(shared: tuple[VadSpec, ProbabilityCache | None], items: list[VadItem]) -> list[npt.NDArray[np.float32]]:
+    vad, cache = shared
+    return speech_probabilities_of_files(items, vad, cache)
+
+
+def _groups(durations: Sequence[float], jobs: int) -> list[list[int]]:
+    """Recordings of about one length together, in tasks that keep a batch full and every job busy."""
+    share = max(sum(durations) / (4 * jobs), 60.0)
+    groups: list[list[int]] = []
+    seconds = 0.0
+    for index in sorted(range(len(durations)), key=lambda k: -durations[k]):
+        if not groups or len(groups[-1]) >= _TASK_RECORDINGS or seconds + durations[index] > min(share, _TASK_S):
+            groups.append([])
+            seconds = 0.0
+        groups[-1].append(index)
+        seconds += durations[index]
+    return groups
+
+
+def problem_of(
+    dataset: Dataset,
+    tracks: Sequence[npt.NDArray[np.float32]],
+    backend: VadBackend,
+    *,
+    min_overlap_ms: float = MIN_OVERLAP_MS,
+    tolerance_ms: float = TOLERANCE_MS,
+) -> SweepProblem:
+    """Labels and probabilities of a dataset, ready to be evaluated at the VAD's rate."""
+    labels = [
+        label_recording(
+            r.segments, sample_rate=backend.sample_rate, min_overlap_ms=min_overlap_ms, tolerance_ms=tolerance_ms
+        )
+        for r in dataset
+    ]
+    return SweepProblem.build(labels, tracks, frame_samples=backend.frame_samples, sample_rate=backend.sample_rate)
+
+
+def _evaluate_block(
+    problem: SweepProblem, block: _Block
+) -> tuple[pd.DataFrame, npt.NDArray[np.float64], npt.NDArray[np.integer[Any]]]:
+    first = block.settings[0]
+    tracks, bounds = problem.probabilities, problem.frame_bounds
+    runs = high_runs(tracks, bounds, first.threshold, first.deactivation_threshold)
+    evaluated = [
+        evaluate(problem, turns_in_frames(tracks, bounds, **setting._asdict(), runs=runs)) for setting in block.settings
+    ]
+    table = aggregate(problem, evaluated, n_resamples=block.n_resamples, seed=block.seed)
+    table["degenerate"] |= first.deactivation_threshold <= DEACTIVATION_FLOOR
+    clipped = clipped_quantiles(problem, evaluated, block.prefix_samples)
+    return table, clipped, _compact(np.stack([e.counts for e in evaluated]))
+
+
+def _compact(counts: npt.NDArray[np.int32]) -> npt.NDArray[np.integer[Any]]:
+    """The counts without the two columns of samples, in 16 bits where they fit."""
+    counts = counts[:, :, :-2]
+    return counts.astype(np.int16) if not counts.size or counts.max() <= np.iinfo(np.int16).max else counts
+
+
+def sweep_grid(
+    problem: SweepProblem,
+    grid: Grid,
+    *,
+    executor: Executor | None = None,
+    n_resamples: int = 1000,
+    seed: int = 0,
+    progress: bool = False,
+) -> SweptGrid:
+    """Evaluate every setting of a grid (*recorded* evaluation, DESIGN §8).
+
+    Parameters
+    ----------
+    problem
+        Labels and probabilities.
+    grid
+        The settings.
+    executor
+        Where the work is done; in this process when not given.
+    n_resamples, seed
+        Of the bootstrap over recordings; ``n_resamples >= 2``.
+    progress
+        Whether to show a bar.
+
+    Raises
+    ------
+    InvalidParameterError
+        If ``n_resamples`` is too small.
+    """
+    if n_resamples < 2:
+        raise InvalidParameterError("n_resamples", "a whole number >= 2", n_resamples)
+    detector, index, prefix = _detector_settings(grid, problem)
+    prefixes = tuple(sorted(set(prefix.tolist())))
+    blocks = _blocks(detector, prefixes, n_resamples, seed)
+    order: dict[DetectorSetting, int] = {}
+    tables: list[pd.DataFrame] = [pd.DataFrame()] * len(blocks)
+    clipped: list[npt.NDArray[np.float64]] = [np.empty(0)] * len(blocks)
+    counts: list[npt.NDArray[np.integer[Any]]] = [np.empty(0, np.int16)] * len(blocks)
+    with tqdm(total=len(grid), desc="Settings", disable=not progress, dynamic_ncols=True) as bar:
+        executor = executor or InProcess()
+        for k, result in executor.map(_evaluate_block, blocks, shared=problem):
+            tables[k], clipped[k], counts[k] = result
+            bar.update(round(len(grid) * len(blocks[k].settings) / len(detector)))
+        bar.update(len(grid) - bar.n)
+    for block in blocks:
+        for setting in block.settings:
+            order[setting] = len(order)
+    rows = np.array([order[detector[k]] for k in index], dtype=np.int64)
+    settings = pd.concat(tables, ignore_index=True).iloc[rows].reset_index(drop=True)
+    clip = np.concatenate(clipped)[rows, np.searchsorted(prefixes, prefix)]
+    settings["onset_clipped_ms_p50"], settings["onset_clipped_ms_p90"] = clip[:, 0], clip[:, 1]
+    settings = pd.concat([grid.to_frame().reset_index(drop=True), settings], axis=1).rename_axis("setting")
+    settings = settings[[*AXES, *SETTING_COLUMNS]]
+    return SweptGrid(settings=settings, detector_setting=rows, counts=np.concatenate(counts))
+
+
+def _detector_settings(
+    grid: Grid, problem: SweepProblem
+) -> tuple[list[DetectorSetting], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The different detector settings of a grid, which of them each setting has, and its prefix in samples."""
+    known: dict[DetectorSetting, int] = {}
+    index = np.empty(len(grid), dtype=np.int64)
+    prefix = np.empty(len(grid), dtype=np.int64)
+    for k in range(len(grid)):
+        rule = grid.params(k).in_frames(frame_samples=problem.frame_samples, sample_rate=problem.sample_rate)
+        setting = DetectorSetting(*rule[:4])
+        index[k] = known.setdefault(setting, len(known))
+        prefix[k] = rule.prefix_samples
+    return list(known), index, prefix
+
+
+def _blocks(
+    detector: Sequence[DetectorSetting], prefixes: tuple[int, ...], n_resamples: int, seed: int
+) -> list[_Block]:
+    by_thresholds: dict[tuple[float, float], list[DetectorSetting]] = {}
+    for setting in detector:
+        by_thresholds.setdefault(setting[:2], []).append(setting)
+    return [
+        _Block(settings=tuple(settings), prefix_samples=prefixes, n_resamples=n_resamples, seed=seed)
+        for settings in by_thresholds.values()
+    ]
+
+
+def executor_of(executor: Executor | None, jobs: int | None, duration_s: float) -> Executor:
+    """The executor given; else as many processes as ``jobs``, and for ``None`` as many as the audio is worth."""
+    if executor is not None:
+        return executor
+    if jobs is None:  # starting a process costs about as much as the VAD on ten minutes of audio
+        jobs = min(os.cpu_count() or 1, 1 + int(duration_s // 3600))
+    return executor_for(jobs)

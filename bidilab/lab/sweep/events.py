@@ -1,0 +1,69 @@
+"""One setting looked at closely: a row for each opportunity and each interruption, with what, when and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from bidilab.detect.turns import Turn
+from bidilab.lab.metrics.interruption import CAUSES, OUTCOMES, Outcome, evaluate_interruptions
+from bidilab.lab.metrics.opportunities import RecordingLabels
+
+__all__ = ["EVENT_COLUMNS", "events_frame"]
+
+EVENT_COLUMNS: tuple[str, ...] = (
+    "recording_id",
+    "response",
+    "outcome",
+    "kind",
+    "cause",
+    "segment_start_s",
+    "segment_end_s",
+    "onset_s",
+    "decided_s",
+    "chance_end_s",
+    "latency_ms",
+    "talk_over_s",
+    "text",
+)
+"""Columns of ``SweepResult.events``: times in seconds of the recording, NaN where there is none."""
+
+
+def events_frame(evaluated: Iterable[tuple[str, RecordingLabels, tuple[Turn, ...]]]) -> pd.DataFrame:
+    """Outcomes of every recording under one setting, as a table with the columns `EVENT_COLUMNS`.
+
+    Parameters
+    ----------
+    evaluated
+        Recording id, its labels and the turns detected in it.
+    """
+    rows = [
+        _row(recording_id, labels.sample_rate, outcome)
+        for recording_id, labels, turns in evaluated
+        for outcome in evaluate_interruptions(labels, turns).outcomes
+    ]
+    frame = pd.DataFrame(rows, columns=list(EVENT_COLUMNS))
+    frame["outcome"] = pd.Categorical(frame["outcome"], categories=list(OUTCOMES))
+    frame["cause"] = pd.Categorical(frame["cause"], categories=list(CAUSES))
+    return frame
+
+
+def _row(recording_id: str, sample_rate: int, outcome: Outcome) -> tuple[object, ...]:
+    segment, turn = outcome.segment, outcome.turn
+    latency = outcome.latency
+    return (
+        recording_id,
+        outcome.response,
+        outcome.outcome,
+        segment.kind if segment else None,
+        outcome.cause,
+        segment.interval.start / sample_rate if segment else float("nan"),
+        segment.interval.end / sample_rate if segment else float("nan"),
+        turn.onset / sample_rate if turn else float("nan"),
+        turn.started_at / sample_rate if turn else float("nan"),
+        outcome.chance_end / sample_rate if outcome.chance_end is not None else float("nan"),
+        1000 * latency / sample_rate if latency is not None else float("nan"),
+        outcome.talk_over / sample_rate,
+        segment.text if segment else None,
+    )

@@ -1,0 +1,293 @@
+"""Recorded evaluation compiled: the rules of `metrics.interruption` and `metrics.endpoint` on flat arrays.
+
+Arrays in, arrays out. The readable forms are `evaluate_interruptions` and `evaluate_endpoints`; a property test holds
+them equal. Columns of the counts are named by `COUNTS`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from bidilab.detect.turns.kernels import FLUSHED, OFFSET, ONSET, STARTED, STOPPED, TurnTable
+from bidilab.lab.datasets.labels import FALSE_KINDS
+from bidilab.lab.sweep.problem import N_TRUE_KINDS, SweepProblem
+
+__all__ = ["ABSENT", "CENSORED", "COUNTS", "EVENT", "UNDEFINED", "Evaluated", "evaluate"]
+
+ABSENT, EVENT, CENSORED = 0, 1, 2
+"""State of a true opportunity's latency under one setting."""
+UNDEFINED = np.int32(np.iinfo(np.int32).min)
+"""Stands in the integer arrays for a quantity that does not exist."""
+
+COUNTS: tuple[str, ...] = (
+    "n_true_opportunities",
+    "n_masked",
+    "n_preempted",
+    "n_detected",
+    "n_missed",
+    "n_false",
+    *(f"n_false_{kind}" for kind in FALSE_KINDS),
+    "n_false_premature_endpoint",
+    "n_false_none",
+    *(f"n_false_opportunities_{kind}" for kind in FALSE_KINDS),
+    *(f"n_false_on_opportunity_{kind}" for kind in FALSE_KINDS),
+    "n_terminal_overlap",
+    "n_turns",
+    "n_premature_endpoints",
+    "n_endpoints",
+    "n_onsets",
+    "n_detector_turns",
+    "n_flushed",
+    "agent_speech_samples",
+    "talk_over_samples",
+)
+"""Columns of `Evaluated.counts`."""
+
+_N_TRUE, _MASKED, _PREEMPTED, _DETECTED, _MISSED, _FALSE, _CAUSE = range(7)
+_PREMATURE = _CAUSE + len(FALSE_KINDS)
+_NONE = _PREMATURE + 1
+_OPPORTUNITIES = _NONE + 1
+_ON_OPPORTUNITY = _OPPORTUNITIES + len(FALSE_KINDS)
+_TERMINAL = _ON_OPPORTUNITY + len(FALSE_KINDS)
+_TURNS = _TERMINAL + 1
+_CUT_IN, _ENDPOINTS, _ONSETS, _DETECTOR_TURNS, _FLUSHED_TURNS = range(_TURNS + 1, _TURNS + 6)
+_AGENT_SPEECH = _FLUSHED_TURNS + 1
+_TALK_OVER = _AGENT_SPEECH + 1
+
+_START, _END, _KIND, _PLACE, _TRUE_INDEX, _OPPORTUNITY_INDEX = range(6)
+_OPPORTUNITY, _TERMINAL_PLACE = 1, 2
+
+
+class Evaluated(NamedTuple):
+    """One setting's turns evaluated on every recording.
+
+    ``counts`` is ``(n_recordings, len(COUNTS)) int32``. ``latency`` and ``state`` are ``(n_true_opportunities,)``
+    ``int32`` samples and ``uint8`` (`ABSENT`, `EVENT`, `CENSORED`). ``endpoint_latency`` is ``(n_true_segments,)
+    int32`` samples; ``first_turn`` is ``(n_true_segments, 2) int32``: onset of the first turn of each and end of the
+    audio of the turn before it, from which the onset clipped by any prefix padding follows. `UNDEFINED` where there is
+    none.
+    """
+
+    counts: npt.NDArray[np.int32]
+    latency: npt.NDArray[np.int32]
+    state: npt.NDArray[np.uint8]
+    endpoint_latency: npt.NDArray[np.int32]
+    first_turn: npt.NDArray[np.int32]
+
+
+@numba.njit(cache=True, nogil=True)
+def _hit(  # type: ignore[no-untyped-def]  # pragma: no cover
+    segments, first_of_recording, low, high, onset, masked_until, tolerance
+):
+    """Rule 3: the segment that an interruption belongs to, -1 for none."""
+    for s in range(low, high):  # an opportunity that ought to interrupt, the earliest
+        if (
+            segments[s, _KIND] < N_TRUE_KINDS
+            and segments[s, _PLACE] == _OPPORTUNITY
+            and segments[s, _START] >= masked_until
+            and segments[s, _START] - tolerance <= onset <= segments[s, _END]
+        ):
+            return s
+    for s in range(low, high):  # masked or terminal: no rate
+        if (
+            segments[s, _KIND] < N_TRUE_KINDS
+            and (segments[s, _PLACE] == _TERMINAL_PLACE or segments[s, _START] < masked_until)
+            and segments[s, _START] - tolerance <= onset <= segments[s, _END]
+        ):
+            return s
+    nearest = -1
+    distance = np.int64(0)
+    for s in range(first_of_recording, high):
+        if segments[s, _START] - tolerance <= onset <= segments[s, _END]:
+            if segments[s, _KIND] < N_TRUE_KINDS:  # from before the response: the agent had cut in
+                return s
+            d = abs(onset - segments[s, _START])
+            if nearest < 0 or d <= distance:
+                nearest = s
+                distance = d
+    return nearest
+
+
+@numba.njit(cache=True, nogil=True)
+def _evaluate_response(  # type: ignore[no-untyped-def]  # pragma: no cover
+    segments, first_of_recording, low, high, end, onset, decided, masked_until, tolerance, out, latency, state
+):
+    evaluation_end = decided if decided >= 0 else end
+    if evaluation_end > masked_until:
+        out[_AGENT_SPEECH] += evaluation_end - masked_until
+    hit = -1
+    if decided >= 0:
+        hit = _hit(segments, first_of_recording, low, high, onset, masked_until, tolerance)
+        if hit < 0:
+            out[_FALSE] += 1
+            out[_NONE] += 1
+        elif hit < low:
+            out[_FALSE] += 1
+            kind = segments[hit, _KIND]
+            out[_PREMATURE if kind < N_TRUE_KINDS else _CAUSE + kind - N_TRUE_KINDS] += 1
+    for s in range(low, high):
+        kind = segments[s, _KIND]
+        is_true = kind < N_TRUE_KINDS
+        opportunity = segments[s, _PLACE] == _OPPORTUNITY
+        if opportunity and segments[s, _START] < masked_until:
+            out[_MASKED] += 1
+            continue
+        if s != hit and not (opportunity and segments[s, _START] < evaluation_end):
+            continue
+        if not is_true:
+            if opportunity:
+                out[_OPPORTUNITIES + kind - N_TRUE_KINDS] += 1
+            if s == hit:
+                out[_FALSE] += 1
+                out[_CAUSE + kind - N_TRUE_KINDS] += 1
+                if opportunity:
+                    out[_ON_OPPORTUNITY + kind - N_TRUE_KINDS] += 1
+            continue
+        if not opportunity:
+            out[_TERMINAL] += 1
+            continue
+        k = segments[s, _OPPORTUNITY_INDEX]
+        chance_end = min(segments[s, _END], end)
+        if s == hit:
+            out[_N_TRUE] += 1
+            out[_DETECTED] += 1
+            state[k] = EVENT
+            latency[k] = decided - segments[s, _START]
+        else:
+            state[k] = CENSORED
+            latency[k] = min(chance_end, evaluation_end) - segments[s, _START]
+            if decided >= 0 and chance_end > evaluation_end:
+                out[_PREEMPTED] += 1
+            else:
+                out[_N_TRUE] += 1
+                out[_MISSED] += 1
+        spoken = min(segments[s, _END], evaluation_end) - segments[s, _START]
+        if spoken > 0:
+            out[_TALK_OVER] += spoken
+
+
+@numba.njit(cache=True, nogil=True)
+def _evaluate_endpoints(  # type: ignore[no-untyped-def]  # pragma: no cover
+    segments, low, high, turns, first_turn_row, end_turn_row, frame, out, endpoint_latency, first_turn
+):
+    t0 = first_turn_row
+    for s in range(low, high):
+        if segments[s, _KIND] >= N_TRUE_KINDS:
+            continue
+        start = segments[s, _START]
+        end = segments[s, _END]
+        out[_TURNS] += 1
+        while t0 < end_turn_row and turns[t0, OFFSET] * frame <= start:
+            t0 += 1
+        index = segments[s, _TRUE_INDEX]
+        cut_in = False
+        t = t0
+        while t < end_turn_row and turns[t, ONSET] * frame < end:
+            if t == t0:
+                out[_ONSETS] += 1
+                first_turn[index, 0] = turns[t, ONSET] * frame
+                first_turn[index, 1] = turns[t - 1, STOPPED] * frame if t > first_turn_row else 0
+            if turns[t, FLUSHED] == 0:
+                stopped = turns[t, STOPPED] * frame
+                if start < stopped < end:
+                    cut_in = True
+                if stopped >= end:
+                    endpoint_latency[index] = stopped - end
+                    out[_ENDPOINTS] += 1
+                    break
+            t += 1
+        out[_CUT_IN] += cut_in
+
+
+@numba.njit(cache=True, nogil=True)
+def _evaluate(  # type: ignore[no-untyped-def]  # pragma: no cover
+    turns,
+    turn_bounds,
+    frame,
+    responses,
+    response_bounds,
+    segments,
+    segment_bounds,
+    response_segments,
+    tolerance,
+    counts,
+    latency,
+    state,
+    endpoint_latency,
+    first_turn,
+):
+    for r in range(len(turn_bounds) - 1):
+        out = counts[r]
+        row = turn_bounds[r]
+        last = turn_bounds[r + 1]
+        out[_DETECTOR_TURNS] = last - row
+        if last > row:
+            out[_FLUSHED_TURNS] = turns[last - 1, FLUSHED]
+        for j in range(response_bounds[r], response_bounds[r + 1]):
+            start = responses[j, 0]
+            end = responses[j, 1]
+            while row < last and turns[row, STARTED] * frame < start:
+                row += 1
+            masked_until = start
+            if row > turn_bounds[r] and turns[row - 1, STOPPED] * frame > start:
+                masked_until = turns[row - 1, STOPPED] * frame
+            onset = np.int64(-1)
+            decided = np.int64(-1)
+            if row < last and turns[row, STARTED] * frame < end:
+                onset = turns[row, ONSET] * frame
+                decided = turns[row, STARTED] * frame
+            _evaluate_response(
+                segments,
+                segment_bounds[r],
+                response_segments[j, 0],
+                response_segments[j, 1],
+                end,
+                onset,
+                decided,
+                masked_until,
+                tolerance,
+                out,
+                latency,
+                state,
+            )
+        _evaluate_endpoints(
+            segments,
+            segment_bounds[r],
+            segment_bounds[r + 1],
+            turns,
+            turn_bounds[r],
+            last,
+            frame,
+            out,
+            endpoint_latency,
+            first_turn,
+        )
+
+
+def evaluate(problem: SweepProblem, table: TurnTable) -> Evaluated:
+    """Evaluate the turns of one setting on every recording of a problem."""
+    n_opportunities = len(problem.opportunity_recording)
+    result = Evaluated(
+        counts=np.zeros((problem.n_recordings, len(COUNTS)), dtype=np.int32),
+        latency=np.zeros(n_opportunities, dtype=np.int32),
+        state=np.zeros(n_opportunities, dtype=np.uint8),
+        endpoint_latency=np.full(problem.true_segments, UNDEFINED, dtype=np.int32),
+        first_turn=np.full((problem.true_segments, 2), UNDEFINED, dtype=np.int32),
+    )
+    _evaluate(
+        table.turns,
+        table.bounds,
+        problem.frame_samples,
+        problem.responses,
+        problem.response_bounds,
+        problem.segments,
+        problem.segment_bounds,
+        problem.response_segments,
+        problem.tolerance,
+        *result,
+    )
+    return result

@@ -1,0 +1,131 @@
+"""All labels and probability tracks of a dataset as flat arrays: what the compiled evaluation works on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bidilab.core.errors import InvalidParameterError
+from bidilab.lab.datasets.labels import USER_KINDS
+from bidilab.lab.metrics.opportunities import RecordingLabels
+
+__all__ = ["KIND_CODES", "N_TRUE_KINDS", "PLACE_CODES", "SweepProblem"]
+
+KIND_CODES = {kind: code for code, kind in enumerate(USER_KINDS)}
+"""Code of each user kind; those below `N_TRUE_KINDS` ought to interrupt."""
+N_TRUE_KINDS = 2
+PLACE_CODES = {"outside": 0, "opportunity": 1, "terminal": 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SweepProblem:
+    """What a grid is evaluated on. Positions are samples from the start of each recording, at the VAD's rate.
+
+    Parameters
+    ----------
+    probabilities
+        ``(n_frames,) float32``, the tracks of all recordings one behind the other.
+    frame_bounds
+        ``(n_recordings + 1,) int64`` into it.
+    frame_samples, sample_rate
+        Samples a frame, and hertz.
+    responses
+        ``(n_responses, 2) int64``: start and end; ``response_bounds`` is ``(n_recordings + 1,) int64`` into it.
+    segments
+        ``(n_segments, 6) int64``: start, end, kind code, place code, index of the true segment (-1 for others), index
+        of the true opportunity (-1 for others); ``segment_bounds`` as above.
+    response_segments
+        ``(n_responses, 2) int64``: the segments that start in each response are ``[first, last)``.
+    opportunity_recording
+        ``(n_true_opportunities,) int32``: the recording of each.
+    true_segments
+        Number of segments that ought to interrupt, wherever they lie.
+    tolerance
+        Samples before a segment's onset at which an interruption that belongs to it may begin.
+    """
+
+    probabilities: npt.NDArray[np.float32]
+    frame_bounds: npt.NDArray[np.int64]
+    frame_samples: int
+    sample_rate: int
+    responses: npt.NDArray[np.int64]
+    response_bounds: npt.NDArray[np.int64]
+    segments: npt.NDArray[np.int64]
+    segment_bounds: npt.NDArray[np.int64]
+    response_segments: npt.NDArray[np.int64]
+    opportunity_recording: npt.NDArray[np.int32]
+    true_segments: int
+    tolerance: int
+
+    @property
+    def n_recordings(self) -> int:
+        """Number of recordings."""
+        return len(self.frame_bounds) - 1
+
+    @classmethod
+    def build(
+        cls,
+        labels: Sequence[RecordingLabels],
+        tracks: Sequence[npt.NDArray[np.float32]],
+        *,
+        frame_samples: int,
+        sample_rate: int,
+    ) -> SweepProblem:
+        """Lay labels and tracks, in the same order, out flat.
+
+        Raises
+        ------
+        InvalidParameterError
+            If they are not of one number, or the labels of another rate.
+        """
+        if len(labels) != len(tracks) or not labels:
+            raise InvalidParameterError("tracks", f"one for each of the {len(labels)} recordings (> 0)", len(tracks))
+        for label in labels:
+            if label.sample_rate != sample_rate:
+                raise InvalidParameterError("labels", f"labels at {sample_rate} Hz", label.sample_rate)
+        responses = [list(r) for label in labels for r in label.responses]
+        rows: list[tuple[int, ...]] = []
+        spans: list[tuple[int, int]] = []
+        owners: list[int] = []
+        n_true = 0
+        for recording, label in enumerate(labels):
+            first = len(rows)
+            for segment in label.segments:
+                opportunity = segment.is_true and segment.place == "opportunity"
+                rows.append(
+                    (
+                        *segment.interval,
+                        KIND_CODES[segment.kind],
+                        PLACE_CODES[segment.place],
+                        n_true if segment.is_true else -1,
+                        len(owners) if opportunity else -1,
+                    )
+                )
+                n_true += segment.is_true
+                if opportunity:
+                    owners.append(recording)
+            starts = np.array([segment.interval.start for segment in label.segments], dtype=np.int64)
+            for response in label.responses:
+                low, high = np.searchsorted(starts, [response.start, response.end])
+                spans.append((first + int(low), first + int(high)))
+        return cls(
+            probabilities=np.ascontiguousarray(np.concatenate(tracks), dtype=np.float32),
+            frame_bounds=_bounds([len(track) for track in tracks]),
+            frame_samples=frame_samples,
+            sample_rate=sample_rate,
+            responses=np.array(responses, dtype=np.int64).reshape(-1, 2),
+            response_bounds=_bounds([len(label.responses) for label in labels]),
+            segments=np.array(rows, dtype=np.int64).reshape(-1, 6),
+            segment_bounds=_bounds([len(label.segments) for label in labels]),
+            response_segments=np.array(spans, dtype=np.int64).reshape(-1, 2),
+            opportunity_recording=np.array(owners, dtype=np.int32),
+            true_segments=n_true,
+            tolerance=labels[0].tolerance_samples,
+        )
+
+
+def _bounds(lengths: Sequence[int]) -> npt.NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)

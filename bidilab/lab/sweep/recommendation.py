@@ -1,0 +1,229 @@
+"""Choosing a setting: limits first, then what is left to be gained, in a stated order."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bidilab.core.errors import InvalidParameterError
+
+__all__ = ["Recommendation", "recommend_setting"]
+
+_LATENCY_STEP_MS = 32.0  # a Silero frame: less than that is no difference
+_CUT_IN_S = 3.0
+_RATES = {"max_false_interruption_rate": "false_interruption_rate", "max_missed_rate": "missed_rate"}
+
+SHOWN = (
+    "threshold",
+    "prefix_padding_ms",
+    "silence_duration_ms",
+    "false_interruption_rate",
+    "false_interruption_rate_lo",
+    "false_interruption_rate_hi",
+    "n_false_opportunities",
+    "missed_rate",
+    "missed_rate_lo",
+    "missed_rate_hi",
+    "n_true_opportunities",
+    "latency_detected_ms_p50",
+    "latency_detected_ms_p50_lo",
+    "latency_detected_ms_p50_hi",
+    "latency_detected_ms_p90",
+    "premature_endpoint_rate",
+    "endpoint_latency_ms_p50",
+    "onset_clipped_ms_p50",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recommendation:
+    """The setting chosen under two limits, or why there is none.
+
+    Parameters
+    ----------
+    setting
+        Row of ``SweepResult.settings``; ``None`` when no setting qualifies.
+    qualifying
+        Whether one does.
+    n_qualifying
+        How many do.
+    table
+        Columns of ``settings`` for the best qualifying settings, best first; for those that come closest when none
+        qualifies, with the column ``excess``: by how much they exceed the limits, as a sum of rates.
+    message
+        The same in words.
+    limits
+        The two limits; ``None`` for none.
+    """
+
+    setting: int | None
+    qualifying: bool
+    n_qualifying: int
+    table: pd.DataFrame
+    message: str
+    limits: dict[str, float | None]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON; NaN and infinity become ``None``."""
+        rows = [
+            {str(key): _plain(value) for key, value in row.items()}
+            for row in self.table.reset_index().to_dict("records")
+        ]
+        return {
+            "setting": self.setting,
+            "qualifying": self.qualifying,
+            "n_qualifying": self.n_qualifying,
+            "message": self.message,
+            "limits": self.limits,
+            "settings": rows,
+        }
+
+    def __str__(self) -> str:
+        return f"{self.message}\n\n{self.table.to_string(float_format='{:.4g}'.format)}"
+
+    def __repr__(self) -> str:
+        return f"Recommendation(setting={self.setting}, {self.message!r})"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(self.message)}</p>{self.table.to_html(float_format='{:.4g}'.format)}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float | np.floating):
+        return float(value) if np.isfinite(value) else None
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _check_limit(name: str, value: float | None) -> None:
+    if value is not None and not 0 <= value <= 1:
+        raise InvalidParameterError(name, "None or a rate in [0, 1]", value)
+
+
+def recommend_setting(
+    settings: pd.DataFrame,
+    *,
+    max_false_interruption_rate: float | None = None,
+    max_missed_rate: float | None = None,
+    n_best: int = 5,
+) -> Recommendation:
+    """Choose a setting.
+
+    A setting qualifies when it is not degenerate and both rates are defined and within their limits, where given.
+    Among those the best has, each where the ones before are equal:
+
+    1. the lowest rate that has no limit: of misses where only false interruptions are limited, and the other way round;
+       the lowest sum of the two rates where neither or both are;
+    2. the lowest p90 latency, in steps of 32 ms;
+    3. the lowest sum of three times the premature-endpoint rate and the median endpoint latency in seconds (a cut-in
+       weighs as much as three seconds of waiting);
+    4. the least onset clipped (p90); the shortest prefix padding; the shortest silence; the threshold nearest to 0.5.
+
+    Parameters
+    ----------
+    settings
+        ``SweepResult.settings``.
+    max_false_interruption_rate, max_missed_rate
+        Limits in [0, 1]; ``None`` for none.
+    n_best
+        How many rows the table shows.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a limit lies outside [0, 1].
+    """
+    limits = {
+        "max_false_interruption_rate": max_false_interruption_rate,
+        "max_missed_rate": max_missed_rate,
+    }
+    for name, value in limits.items():
+        _check_limit(name, value)
+    limited = {_RATES[name]: limit for name, limit in limits.items() if limit is not None}
+    free = [rate for rate in _RATES.values() if rate not in limited] or list(_RATES.values())
+    over = {rate: (settings[rate] - limit).clip(lower=0) for rate, limit in limited.items()}
+    excess = pd.DataFrame(over, index=settings.index).sum(axis=1)
+    usable = ~settings["degenerate"] & settings[list(_RATES.values())].notna().all(axis=1)
+    qualifying = settings[usable & (excess == 0)]
+    shown = [column for column in SHOWN if column in settings]
+    if len(qualifying):
+        ranked = _rank(qualifying, free)
+        best = ranked.iloc[0]
+        message = _describe(best, limits, len(qualifying), len(settings))
+        return Recommendation(
+            setting=int(ranked.index[0]),
+            qualifying=True,
+            n_qualifying=len(qualifying),
+            table=ranked[shown].head(n_best),
+            message=message,
+            limits=limits,
+        )
+    closest = settings[usable].assign(excess=excess[usable])
+    closest = (
+        _rank(closest, list(_RATES.values())).sort_values("excess", kind="stable")[[*shown, "excess"]].head(n_best)
+    )
+    return Recommendation(
+        setting=None,
+        qualifying=False,
+        n_qualifying=0,
+        table=closest,
+        message=_refuse(closest, limits, len(settings)),
+        limits=limits,
+    )
+
+
+def _rank(settings: pd.DataFrame, rates: list[str]) -> pd.DataFrame:
+    keys = pd.DataFrame(
+        {
+            "rates": settings[rates].sum(axis=1),
+            "latency": np.ceil(settings["latency_detected_ms_p90"] / _LATENCY_STEP_MS),
+            "endpoint": _CUT_IN_S * settings["premature_endpoint_rate"] + settings["endpoint_latency_ms_p50"] / 1000,
+            "clipped": settings["onset_clipped_ms_p90"],
+            "prefix": settings["prefix_padding_ms"],
+            "silence": settings["silence_duration_ms"],
+            "threshold": (settings["threshold"] - 0.5).abs(),
+        }
+    )
+    return settings.loc[keys.sort_values(list(keys.columns), kind="stable", na_position="last").index]
+
+
+def _limits_in_words(limits: dict[str, float | None]) -> str:
+    words = {"max_false_interruption_rate": "false interruptions", "max_missed_rate": "missed interruptions"}
+    parts = [f"{words[name]} ≤ {limit:.1%}" for name, limit in limits.items() if limit is not None]
+    return " and ".join(parts)
+
+
+def _name(row: pd.Series) -> str:
+    return (
+        f"threshold {row['threshold']:g}, prefix padding {row['prefix_padding_ms']:g} ms, "
+        f"silence {row['silence_duration_ms']:g} ms"
+    )
+
+
+def _describe(best: pd.Series, limits: dict[str, float | None], n_qualifying: int, n: int) -> str:
+    caution = ""
+    limit = limits["max_false_interruption_rate"]
+    if limit is not None and best["false_interruption_rate_hi"] > limit:
+        caution = (
+            f" The data cannot rule out a false rate up to {best['false_interruption_rate_hi']:.1%} "
+            f"(95 % interval, n = {int(best['n_false_opportunities'])})."
+        )
+    if any(value is not None for value in limits.values()):
+        start = f"{_name(best)} is the best of {n_qualifying:,} out of {n:,} settings with {_limits_in_words(limits)}"
+    else:
+        start = f"{_name(best)} has the lowest sum of false and missed rate of {n_qualifying:,} settings"
+    rates = f"false rate {best['false_interruption_rate']:.1%}, missed rate {best['missed_rate']:.1%}"
+    return f"{start}: {rates}.{caution}"
+
+
+def _refuse(closest: pd.DataFrame, limits: dict[str, float | None], n: int) -> str:
+    if not len(closest):
+        return f"None of the {n:,} settings has both rates defined: the dataset holds too few opportunities."
+    best = closest.iloc[0]
+    return (
+        f"None of the {n:,} settings keeps {_limits_in_words(limits)}. The closest is {_name(best)}: "
+        f"false rate {best['false_interruption_rate']:.1%}, missed rate {best['missed_rate']:.1%}."
+    )

@@ -1,0 +1,293 @@
+"""What a sweep found: tables first, figures and a report from them."""
+
+from __future__ import annotations
+
+import html
+import importlib
+import os
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bidilab.core.errors import InvalidParameterError, ResultError
+from bidilab.detect.turns import Turn, TurnParams
+from bidilab.detect.turns.providers import PROVIDERS
+from bidilab.lab.datasets import Dataset
+from bidilab.lab.sweep.events import events_frame
+from bidilab.lab.sweep.grid import Grid
+from bidilab.lab.sweep.recommendation import (
+    Recommendation,
+    recommend_setting,
+)
+from bidilab.lab.sweep.source import SweepSource
+from bidilab.lab.sweep.storage import read_sweep, recordings_frames, write_sweep
+
+if TYPE_CHECKING:
+    from bidilab.lab.sweep.engine import SweptGrid
+
+__all__ = ["SweepResult"]
+
+
+class SweepResult:
+    """A sweep's findings. Made by `sweep`, or read back by `SweepResult.load`.
+
+    Attributes
+    ----------
+    settings : DataFrame
+        One row a setting; the three axes, then counts, rates with Wilson intervals (``_lo``, ``_hi``), latencies with
+        bootstrap intervals. A quantile that too many misses keep from being reached is infinite; what is undefined is
+        NaN, with its ``n`` 0.
+    grid : Grid
+        The settings swept.
+    meta : dict
+        Dataset and its hash, VAD and its version, seed, versions of the packages.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: pd.DataFrame,
+        grid: Grid,
+        meta: Mapping[str, Any],
+        swept: SweptGrid | None = None,
+        source: SweepSource | None = None,
+        directory: Path | None = None,
+    ) -> None:
+        self.settings = settings
+        self.grid = grid
+        self.meta = dict(meta)
+        self._swept = swept
+        self._source = source
+        self._directory = directory
+
+    # -- what was swept ---------------------------------------------------------------------------------------------
+
+    @property
+    def axes(self) -> dict[str, tuple[float, ...]]:
+        """Values of each axis, by its name."""
+        return self.grid.axes
+
+    @property
+    def provider(self) -> str:
+        """Whose words the settings are in."""
+        return self.grid.provider
+
+    @property
+    def vad(self) -> str:
+        """Name of the VAD."""
+        return str(self.meta["vad"]["name"])
+
+    @property
+    def evaluation(self) -> str:
+        """How the settings were evaluated: ``"recorded"``."""
+        return str(self.meta["evaluation"])
+
+    @property
+    def dataset_name(self) -> str:
+        """Name of the dataset."""
+        return str(self.meta["dataset"]["name"])
+
+    @property
+    def dataset_sha256(self) -> str:
+        """Hash of the dataset's manifest, which holds the hash of each recording."""
+        return str(self.meta["dataset"]["sha256"])
+
+    @property
+    def n_recordings(self) -> int:
+        """Number of recordings swept."""
+        return int(self.meta["dataset"]["n_recordings"])
+
+    @property
+    def seed(self) -> int:
+        """Seed of the bootstrap."""
+        return int(self.meta["seed"])
+
+    @property
+    def vad_sample_rate(self) -> int:
+        """Hertz of all positions of turns and labels."""
+        return int(self.meta["vad"]["sample_rate"])
+
+    @property
+    def frame_samples(self) -> int:
+        """Samples that one probability stands for."""
+        return int(self.meta["vad"]["frame_samples"])
+
+    # -- a closer look ----------------------------------------------------------------------------------------------
+
+    @property
+    def source(self) -> SweepSource:
+        """The recordings behind the sweep; those of a loaded result are looked for where they were.
+
+        Raises
+        ------
+        ResultError
+            If they are not there, or have changed.
+        """
+        if self._source is None:
+            self._source = SweepSource.from_meta(self.meta)
+        return self._source
+
+    @property
+    def dataset(self) -> Dataset:
+        """The dataset swept."""
+        return self.source.dataset
+
+    def attach(self, dataset: Dataset | str | os.PathLike[str]) -> SweepResult:
+        """Tell a loaded result where its dataset is now; returns the result itself."""
+        loaded = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
+        self._source = SweepSource.from_meta(self.meta, loaded)
+        return self
+
+    def setting(self, **values: float) -> int:
+        """Index of the setting nearest to the values given, e.g. ``result.setting(threshold=0.5)``."""
+        return self.grid.nearest(**values)
+
+    def params(self, setting: int) -> TurnParams:
+        """Canonical parameters of a setting."""
+        return self.grid.params(self._check(setting))
+
+    def provider_params(self, setting: int) -> Any:
+        """The setting as the provider's own parameter class, e.g. `ServerVad`."""
+        return PROVIDERS[self.provider].from_setting(**self.grid[self._check(setting)]._asdict())
+
+    def probabilities(self, recording_id: str) -> npt.NDArray[np.float32]:
+        """Probability track of a recording, ``(n_frames,) float32``."""
+        return self.source.probabilities(recording_id)
+
+    def turns(self, recording_id: str, setting: int) -> tuple[Turn, ...]:
+        """Turns of a recording under a setting; positions in samples at ``vad_sample_rate``."""
+        return self.source.turns(recording_id, self.params(setting))
+
+    def events(self, setting: int) -> pd.DataFrame:
+        """One row for each opportunity and each interruption under a setting: what, when and why.
+
+        Columns: `bidilab.lab.sweep.events.EVENT_COLUMNS`.
+        """
+        params = self.params(setting)
+        return events_frame(
+            (r.id, self.source.labels(r.id), self.source.turns(r.id, params)) for r in self.source.dataset
+        )
+
+    @cached_property
+    def recordings(self) -> pd.DataFrame:
+        """Counts of every setting on every recording; one row each."""
+        if self._swept is not None:
+            return pd.concat(self._recordings_frames(self._swept), ignore_index=True)
+        if self._directory is None:
+            raise ResultError("this result holds no counts by recording")
+        return pd.read_parquet(self._directory / "recordings.parquet")
+
+    def _recordings_frames(self, swept: SweptGrid) -> Iterator[pd.DataFrame]:
+        ids = [recording.id for recording in self.source.dataset]
+        return recordings_frames(swept.counts, swept.detector_setting, ids)
+
+    def _check(self, setting: int) -> int:
+        if isinstance(setting, bool) or int(setting) != setting or not 0 <= setting < len(self.grid):
+            raise InvalidParameterError("setting", f"a row of settings, 0 to {len(self.grid) - 1}", setting)
+        return int(setting)
+
+    # -- conclusions ------------------------------------------------------------------------------------------------
+
+    def recommend(
+        self,
+        max_false_interruption_rate: float | None = None,
+        max_missed_rate: float | None = None,
+    ) -> Recommendation:
+        """The best setting within the limits given, or a plain word that there is none and which come close.
+
+        See `recommend_setting` for the order of preference.
+        """
+        return recommend_setting(
+            self.settings,
+            max_false_interruption_rate=max_false_interruption_rate,
+            max_missed_rate=max_missed_rate,
+        )
+
+    @property
+    def plot(self) -> Any:
+        """Figures: ``result.plot.heatmap("missed_rate")``, ``.curves()``, ``.tradeoff()``, ``.timeline(…)``."""
+        # Bound late, as pandas binds its plotting backend: the lab does not depend on how results are shown.
+        return importlib.import_module("bidilab.show.plots.accessor").SweepPlots(self)
+
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        max_false_interruption_rate: float | None = None,
+        max_missed_rate: float | None = None,
+        figures: str | os.PathLike[str] | None = None,
+    ) -> Path:
+        """Write one self-contained HTML file.
+
+        Parameters
+        ----------
+        path
+            The file.
+        max_false_interruption_rate, max_missed_rate
+            Limits of the recommendation, as in `recommend`.
+        figures
+            A folder to write the figures into as well, as SVG, PDF, PNG and CSV.
+        """
+        written: Path = importlib.import_module("bidilab.show.report").report(
+            self,
+            path,
+            max_false_interruption_rate=max_false_interruption_rate,
+            max_missed_rate=max_missed_rate,
+            figures=figures,
+        )
+        return written
+
+    # -- storage ----------------------------------------------------------------------------------------------------
+
+    def save(self, directory: str | os.PathLike[str]) -> Path:
+        """Write ``sweep.json``, ``settings.parquet`` and ``recordings.parquet`` into a folder."""
+        directory = Path(directory)
+        frames = self._recordings_frames(self._swept) if self._swept is not None else iter([self.recordings])
+        facts = {"grid": {**self.grid.axes, "provider": self.grid.provider}, **self.meta}
+        write_sweep(directory, facts, self.settings, frames)
+        return directory
+
+    @classmethod
+    def load(cls, directory: str | os.PathLike[str]) -> SweepResult:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        ResultError
+            If the folder holds no whole result.
+        """
+        directory = Path(directory)
+        facts, settings = read_sweep(directory)
+        grid = Grid(**facts.pop("grid"))
+        facts.pop("format")
+        if len(settings) != len(grid):
+            raise ResultError(f"{directory}: {len(settings)} settings, but the grid has {len(grid)}")
+        return cls(settings=settings, grid=grid, meta=facts, directory=directory)
+
+    # -- text -------------------------------------------------------------------------------------------------------
+
+    def _facts(self) -> list[tuple[str, str]]:
+        described, vad = self.meta["dataset"], self.meta["vad"]
+        return [
+            ("dataset", f"{described['name']}, {self.n_recordings} recordings, {described['duration_s'] / 60:.1f} min"),
+            ("settings", repr(self.grid)),
+            ("VAD", f"{vad['name']}, {self.vad_sample_rate} Hz, {self.frame_samples} samples a frame"),
+            ("evaluation", f"{self.evaluation}, bootstrap seed {self.seed}"),
+            ("recommended", self.recommend().message),
+        ]
+
+    def __repr__(self) -> str:
+        return "\n".join(["SweepResult", *(f"  {name:<12} {text}" for name, text in self._facts())])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(name)}</th><td style='text-align:left'>"
+            f"{html.escape(text)}</td></tr>"
+            for name, text in self._facts()
+        )
+        return f"<table><caption>SweepResult</caption>{rows}</table>"

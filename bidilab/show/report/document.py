@@ -1,0 +1,198 @@
+"""One self-contained HTML file that says what a sweep found."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bidilab.core.errors import ResultError
+from bidilab.show.plots.metrics import PARAMETERS
+from bidilab.show.plots.save import figure_of, save_figure
+from bidilab.show.plots.style import detached_figures, style
+from bidilab.show.report.figures import ReportFigure, example_figures, settle, summary_figures
+from bidilab.show.report.focus import Focus, focus_of
+from bidilab.show.report.tables import (
+    Table,
+    causes_table,
+    definitions,
+    headline,
+    kinds_table,
+    settings_table,
+    tag_tables,
+)
+
+if TYPE_CHECKING:
+    from bidilab.lab.sweep import SweepResult
+
+__all__ = ["report"]
+
+MAX_SVG_BYTES = 700_000
+PNG_DPI = 180
+
+
+def report(
+    result: SweepResult,
+    path: str | os.PathLike[str],
+    *,
+    max_false_interruption_rate: float | None = None,
+    max_missed_rate: float | None = None,
+    figures: str | os.PathLike[str] | None = None,
+) -> Path:
+    """Write a sweep's findings as one HTML file that needs nothing else: no network, no script, no folder beside it.
+
+    Parameters
+    ----------
+    result
+        What a sweep gave.
+    path
+        File to write; it appears whole or not at all.
+    max_false_interruption_rate, max_missed_rate
+        Limits in [0, 1] for the recommendation; ``None`` for none.
+    figures
+        Folder to write the same figures to as files, as `write_figures` does, without drawing them twice.
+
+    Returns
+    -------
+    pathlib.Path
+        The file written.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a limit lies outside [0, 1].
+    """
+    path = Path(path)
+    folder = None if figures is None else Path(figures)
+    html = render(result, max_false_interruption_rate, max_missed_rate, figures=folder)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        partial.write_text(html, "utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def render(
+    result: SweepResult,
+    max_false_interruption_rate: float | None,
+    max_missed_rate: float | None,
+    *,
+    figures: Path | None = None,
+) -> str:
+    """The report as HTML text; see `report`."""
+    import jinja2
+
+    recommendation = result.recommend(max_false_interruption_rate, max_missed_rate)
+    focus = focus_of(result, recommendation)
+    folder = Path(__file__).parent
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    with detached_figures():
+        images = list(_images(summary_figures(result, focus), figures))
+        examples, by_tag, absent = _from_recordings(result, focus, figures)
+    return environment.get_template("template.html.j2").render(
+        css=(folder / "style.css").read_text("utf-8"),
+        result=result,
+        focus=focus,
+        recommendation=recommendation,
+        cards=headline(focus.row),
+        best=settings_table(result.settings, recommendation, focus) if len(recommendation.table) else None,
+        kinds=kinds_table(focus.row),
+        causes=causes_table(focus.row),
+        by_tag=by_tag,
+        absent=absent,
+        sections=_by_section([*images, *examples]),
+        swept=_swept(result),
+        degenerate=int(result.settings["degenerate"].sum()),
+        definitions=definitions(),
+        provenance=_provenance(result),
+        provider_json=json.dumps(result.provider_params(focus.setting).to_dict(), indent=2),
+    )
+
+
+def _from_recordings(
+    result: SweepResult, focus: Focus, folder: Path | None
+) -> tuple[list[dict[str, str]], list[Table], str]:
+    """What needs the recordings; where a loaded result has lost them, the report says so instead."""
+    try:
+        result.source  # noqa: B018  # looks for the recordings, and raises when they are gone
+    except ResultError as error:
+        return [], [], str(error)
+    return list(_images(example_figures(result, focus), folder)), tag_tables(result, focus.setting), ""
+
+
+def _images(figures: Iterable[ReportFigure], folder: Path | None) -> Iterator[dict[str, str]]:
+    for figure in figures:
+        settle(figure)
+        if folder is not None:
+            save_figure(figure.drawn, folder / figure.name)
+        yield {
+            "name": figure.name,
+            "section": figure.section,
+            "caption": figure.caption,
+            "alt": figure.alt,
+            "src": _data_uri(figure),
+        }
+
+
+def _data_uri(figure: ReportFigure) -> str:
+    """SVG, or PNG where thousands of marks would make the SVG heavier than the picture."""
+    drawn = figure_of(figure.drawn)
+    buffer = BytesIO()
+    with style():
+        drawn.savefig(buffer, format="svg", metadata={"Date": None})
+        mime = "image/svg+xml"
+        if buffer.tell() > MAX_SVG_BYTES:
+            buffer = BytesIO()
+            drawn.savefig(buffer, format="png", dpi=PNG_DPI, metadata={"Software": None})
+            mime = "image/png"
+    return f"data:{mime};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+
+
+def _by_section(images: Iterable[dict[str, str]]) -> dict[str, list[dict[str, str]]]:
+    sections: dict[str, list[dict[str, str]]] = {
+        name: [] for name in ("tradeoff", "heatmaps", "curves", "kinds", "turns", "examples")
+    }
+    for image in images:
+        sections[image["section"]].append(image)
+    return sections
+
+
+def _swept(result: SweepResult) -> list[tuple[str, str]]:
+    described = []
+    for name, values in result.axes.items():
+        known = PARAMETERS[name]
+        listed = ", ".join(f"{value:g}" for value in values) + (f" {known.unit}" if known.unit else "")
+        described.append((known.label, f"{len(values)}: {listed}"))
+    return described
+
+
+def _provenance(result: SweepResult) -> list[tuple[str, str]]:
+    dataset, vad = result.meta["dataset"], result.meta["vad"]
+    rows = [
+        ("dataset", f"{dataset['name']} {dataset.get('version', '')}".strip()),
+        ("dataset SHA-256", result.dataset_sha256),
+        ("recordings", f"{result.n_recordings}, {dataset['duration_s'] / 60:.1f} min"),
+        ("VAD", f"{vad['name']}, {vad['version']}, {vad['sample_rate']} Hz, {vad['frame_samples']} samples a frame"),
+        ("provider", result.provider),
+        ("evaluation", result.evaluation),
+        ("least overlap", f"{result.meta['min_overlap_ms']:g} ms"),
+        ("matching tolerance", f"{result.meta['tolerance_ms']:g} ms"),
+        ("bootstrap", f"{result.meta['n_resamples']} resamples of recordings, seed {result.seed}"),
+        ("versions", ", ".join(f"{name} {number}" for name, number in result.meta["versions"].items())),
+    ]
+    if "command" in result.meta:
+        rows.append(("command", str(result.meta["command"])))
+    return rows

@@ -1,0 +1,200 @@
+"""The tables of a report, as rows of text: numbers with their interval and n."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from bidilab.lab.datasets.labels import FALSE_KINDS
+from bidilab.lab.datasets.recording import TagValue
+from bidilab.lab.metrics.statistics import rate, wilson_interval
+from bidilab.show.plots.metrics import KIND_LABELS, PARAMETERS, Metric, metric
+from bidilab.show.report.focus import Focus
+
+if TYPE_CHECKING:
+    from bidilab.lab.sweep import Recommendation, SweepResult
+
+__all__ = ["Table", "causes_table", "definitions", "headline", "kinds_table", "settings_table", "tag_tables"]
+
+HEADLINE = (
+    "missed_rate",
+    "false_interruption_rate",
+    "latency_detected_ms_p50",
+    "latency_detected_ms_p90",
+    "false_per_min",
+    "premature_endpoint_rate",
+    "endpoint_latency_ms_p50",
+    "onset_clipped_ms_p90",
+    "talk_over_s",
+)
+COMPARED = (*HEADLINE[:4], "premature_endpoint_rate", "endpoint_latency_ms_p50")
+MAX_TAG_VALUES = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table of text.
+
+    Parameters
+    ----------
+    title
+        What it holds.
+    head
+        Column heads; the first column heads the rows.
+    rows
+        Cells, as many as heads in each row.
+    marked
+        Index of a row to stress; ``None`` for none.
+    """
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    marked: int | None = None
+
+
+def interval_text(shown: Metric, low: float, high: float) -> str:
+    """``3.1–6.4``, with ``∞`` for an end that is not reached; empty where there is no interval."""
+    if math.isnan(low) or math.isnan(high):
+        return ""
+    ends = ("∞" if value == float("inf") else shown.format(value) for value in (low, high))
+    return "–".join(ends)
+
+
+def _interval(shown: Metric, row: pd.Series[Any]) -> str:
+    low, high = shown.interval_columns
+    return interval_text(shown, float(row[low]), float(row[high])) if low in row.index and high in row.index else ""
+
+
+def headline(row: pd.Series[Any]) -> list[dict[str, str]]:
+    """The focused setting's numbers: ``label``, ``value``, ``interval``, ``n``."""
+    cards = []
+    for name in HEADLINE:
+        shown = metric(name)
+        cards.append(
+            {
+                "label": shown.label,
+                "value": shown.format(float(row[name]), unit=True),
+                "interval": _interval(shown, row),
+                "n": shown.format_n(row),
+            }
+        )
+    return cards
+
+
+def settings_table(settings: pd.DataFrame, recommendation: Recommendation, focus: Focus) -> Table:
+    """The best settings, or the closest when none qualifies."""
+    chosen = settings.loc[recommendation.table.index]
+    shown = [metric(name) for name in COMPARED]
+    head = ("setting", *(p.axis_label for p in PARAMETERS.values()), *(m.axis_label for m in shown))
+    rows = []
+    for index, row in chosen.iterrows():
+        numbers = (_with_interval(m, row) for m in shown)
+        rows.append((str(index), *(f"{row[name]:g}" for name in PARAMETERS), *numbers))
+    labels = [row[0] for row in rows]
+    marked = labels.index(str(focus.setting)) if str(focus.setting) in labels else None
+    title = "The best settings" if recommendation.qualifying else "The settings that come closest"
+    return Table(title=title, head=head, rows=tuple(rows), marked=marked)
+
+
+def _with_interval(shown: Metric, row: pd.Series[Any]) -> str:
+    value, ends = shown.format(float(row[shown.name])), _interval(shown, row)
+    return f"{value} ({ends})" if ends else value
+
+
+def kinds_table(row: pd.Series[Any]) -> Table:
+    """False-interruption rate by kind of event at one setting."""
+    rows = []
+    for kind in FALSE_KINDS:
+        shown = metric(f"false_interruption_rate_{kind}")
+        n = int(row[f"n_false_opportunities_{kind}"])
+        rows.append((KIND_LABELS[kind], str(n), shown.format(float(row[shown.name])), _interval(shown, row)))
+    head = ("kind of event", "n", "false interruptions (%)", "95 % interval")
+    return Table(title="False interruptions by kind of event", head=head, rows=tuple(rows))
+
+
+def causes_table(row: pd.Series[Any]) -> Table:
+    """What all false interruptions at one setting were put down to."""
+    causes = (*FALSE_KINDS, "premature_endpoint", "none")
+    total = int(row["n_false"])
+    rows = [(KIND_LABELS[cause], str(int(row[f"n_false_{cause}"]))) for cause in causes]
+    return Table(
+        title="Causes of all false interruptions", head=("cause", "count"), rows=(*rows, ("in all", str(total)))
+    )
+
+
+def tag_tables(result: SweepResult, setting: int) -> list[Table]:
+    """Rates by each tag that groups the recordings: condition, voice, style, …
+
+    Tags with one value, with more than 12, or with another value for each recording group nothing and are left out.
+
+    Raises
+    ------
+    ResultError
+        If the recordings of a loaded result are not where they were (the tags are theirs).
+    """
+    counts = result.recordings
+    counts = counts[counts["setting"] == setting].set_index("recording_id")
+    tags = {recording.id: recording.tags for recording in result.dataset}
+    names = dict.fromkeys(name for of_recording in tags.values() for name in of_recording)
+    ordered = sorted(names, key=lambda name: (name != "condition", name))
+    tables = []
+    for name in ordered:
+        groups: dict[str, list[str]] = {}
+        for recording_id in sorted(tags, key=lambda each: _tag_order(tags[each].get(name))):
+            groups.setdefault(_tag_text(tags[recording_id].get(name)), []).append(recording_id)
+        if 2 <= len(groups) <= min(MAX_TAG_VALUES, len(tags) - 1):
+            tables.append(_tag_table(name, groups, counts))
+    return tables
+
+
+def _tag_order(value: TagValue) -> tuple[int, float, str]:
+    """Numbers by size, then words by letter, then the absent."""
+    if value is None:
+        return 2, 0.0, ""
+    return (1, 0.0, value) if isinstance(value, str) else (0, float(value), "")
+
+
+def _tag_text(value: TagValue) -> str:
+    if value is None:
+        return "(absent)"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _tag_table(name: str, groups: Mapping[str, Sequence[str]], counts: pd.DataFrame) -> Table:
+    missed, false = metric("missed_rate"), metric("false_interruption_rate")
+    rows = []
+    for value in groups:
+        total = counts.loc[list(groups[value])].sum(numeric_only=True)
+        n_false = int(sum(total[f"n_false_opportunities_{kind}"] for kind in FALSE_KINDS))
+        k_false = int(sum(total[f"n_false_on_opportunity_{kind}"] for kind in FALSE_KINDS))
+        n_true, k_missed = int(total["n_detected"] + total["n_missed"]), int(total["n_missed"])
+        rows.append(
+            (
+                value,
+                str(len(groups[value])),
+                str(n_true),
+                _proportion(missed, k_missed, n_true),
+                str(n_false),
+                _proportion(false, k_false, n_false),
+            )
+        )
+    head = (name, "recordings", "n true", f"{missed.axis_label}", "n false", f"{false.axis_label}")
+    return Table(title=f"By {name}", head=head, rows=tuple(rows))
+
+
+def _proportion(shown: Metric, successes: int, n: int) -> str:
+    low, high = wilson_interval(successes, n)
+    value = shown.format(float(rate(successes, n)))
+    ends = interval_text(shown, float(low), float(high))
+    return f"{value} ({ends})" if ends else value
+
+
+def definitions() -> list[tuple[str, str, str]]:
+    """Label, unit and definition of each metric that the report shows."""
+    names = dict.fromkeys((*HEADLINE, "endpoint_latency_ms_p90", "onset_clipped_ms_p50"))
+    return [(metric(name).label, metric(name).unit, metric(name).definition) for name in names]

@@ -1,0 +1,146 @@
+"""The compiled evaluation says what the readable one says, on any labels and any track."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bidilab.detect.turns import TurnParams, detect_turns
+from bidilab.detect.turns.kernels import turns_in_frames
+from bidilab.lab.datasets.labels import FALSE_KINDS
+from bidilab.lab.metrics.endpoint import evaluate_endpoints
+from bidilab.lab.metrics.interruption import evaluate_interruptions
+from bidilab.lab.metrics.opportunities import label_recording
+from bidilab.lab.sweep.kernels import ABSENT, CENSORED, COUNTS, EVENT, UNDEFINED, evaluate
+from bidilab.lab.sweep.problem import SweepProblem
+
+from .strategies import FRAME, RATE, segment_lists, speechlike_tracks, tracks
+
+KW = {"frame_samples": FRAME, "sample_rate": RATE}
+
+params = st.builds(
+    TurnParams,
+    threshold=st.sampled_from([0.1, 0.3, 0.5, 0.7]),
+    min_speech_ms=st.sampled_from([0, 64, 160, 480]),
+    prefix_padding_ms=st.sampled_from([0, 100, 300]),
+    silence_duration_ms=st.sampled_from([0, 64, 200, 500]),
+)
+
+
+def counted(labels, turns):
+    """The counts of one recording by the readable evaluation."""
+    evaluation = evaluate_interruptions(labels, turns)
+    endpoints = evaluate_endpoints(labels, turns)
+    outcomes = evaluation.outcomes
+    counts = dict.fromkeys(COUNTS, 0)
+    for name in ("masked", "preempted", "detected", "missed", "false", "terminal_overlap"):
+        counts[f"n_{name}"] = evaluation.count(name)
+    counts["n_true_opportunities"] = counts["n_detected"] + counts["n_missed"]
+    for cause in (*FALSE_KINDS, "premature_endpoint", "none"):
+        counts[f"n_false_{cause}"] = evaluation.count("false", cause=cause)
+    for kind in FALSE_KINDS:
+        hits = sum(o.on_opportunity and o.cause == kind for o in outcomes)
+        spared = sum(o.outcome == "ignored" and o.segment.kind == kind for o in outcomes)
+        counts[f"n_false_on_opportunity_{kind}"] = hits
+        counts[f"n_false_opportunities_{kind}"] = hits + spared
+    counts["n_turns"] = len(endpoints)
+    counts["n_premature_endpoints"] = sum(e.premature for e in endpoints)
+    counts["n_endpoints"] = sum(e.latency is not None for e in endpoints)
+    counts["n_onsets"] = sum(e.onset_clipped is not None for e in endpoints)
+    counts["n_detector_turns"] = len(turns)
+    counts["n_flushed"] = sum(t.flushed for t in turns)
+    counts["agent_speech_samples"] = evaluation.agent_speech
+    counts["talk_over_samples"] = sum(o.talk_over for o in outcomes)
+    return counts, evaluation, endpoints
+
+
+def check(recordings, rule):
+    labels = [label_recording(segments, sample_rate=RATE) for segments, _ in recordings]
+    problem = SweepProblem.build(labels, [track for _, track in recordings], **KW)
+    in_frames = rule.in_frames(**KW)
+    table = turns_in_frames(
+        problem.probabilities,
+        problem.frame_bounds,
+        threshold=in_frames.threshold,
+        deactivation_threshold=in_frames.deactivation_threshold,
+        min_speech_frames=in_frames.min_speech_frames,
+        silence_frames=in_frames.silence_frames,
+    )
+    result = evaluate(problem, table)
+    true_index = 0
+    opportunities = {}
+    for r, (label, (_, track)) in enumerate(zip(labels, recordings, strict=True)):
+        turns = detect_turns(track, rule, **KW)
+        counts, evaluation, endpoints = counted(label, turns)
+        assert dict(zip(COUNTS, result.counts[r].tolist(), strict=True)) == counts
+        for endpoint in endpoints:
+            start = endpoint.segment.interval.start
+            latency = result.endpoint_latency[true_index]
+            assert (None if latency == UNDEFINED else latency) == endpoint.latency
+            onset, previous_end = result.first_turn[true_index].tolist()
+            if endpoint.onset_clipped is None:
+                assert onset == UNDEFINED
+            else:
+                audio_start = max(onset - in_frames.prefix_samples, previous_end, 0)
+                assert max(0, audio_start - start) == endpoint.onset_clipped
+            true_index += 1
+        for outcome in evaluation.outcomes:
+            if outcome.segment is not None and outcome.segment.is_true:
+                opportunities.setdefault((r, outcome.segment.interval), []).append(outcome)
+    k = 0
+    for r, label in enumerate(labels):
+        for segment in label.segments:
+            if not (segment.is_true and segment.place == "opportunity"):
+                continue
+            outcomes = opportunities.get((r, segment.interval), [])
+            expected = {(ABSENT, 0)} if not outcomes else set()
+            for outcome in outcomes:
+                if outcome.outcome == "detected":
+                    expected.add((EVENT, outcome.latency))
+                elif outcome.outcome in ("missed", "preempted"):
+                    expected.add((CENSORED, outcome.chance_end - segment.interval.start))
+                else:
+                    expected.add((ABSENT, 0))
+            # Two equal segments share their outcomes, of which each has one.
+            assert (int(result.state[k]), int(result.latency[k])) in expected | (
+                {(ABSENT, 0)} if len(outcomes) < sum(s == segment for s in label.segments) else set()
+            )
+            k += 1
+    assert k == len(problem.opportunity_recording)
+
+
+@settings(max_examples=300)
+@given(st.lists(st.tuples(segment_lists(), speechlike_tracks() | tracks), min_size=1, max_size=3), params)
+def test_compiled_equals_readable(recordings, rule):
+    check(recordings, rule)
+
+
+def test_on_a_thousand_plain_random_recordings():
+    """Hypothesis shrinks towards the empty; this keeps to busy recordings."""
+    rng = np.random.default_rng(7)
+    from bidilab.lab.datasets.labels import USER_KINDS, Segment
+
+    for _ in range(300):
+        edges = np.sort(rng.choice(500, 4, replace=False)) / 100
+        segments = [
+            Segment(start_s=float(a), end_s=float(b), channel="agent", kind="response")
+            for a, b in (edges[:2], edges[2:])
+        ]
+        for _ in range(8):
+            start = float(rng.integers(0, 500)) / 100
+            segments.append(
+                Segment(
+                    start_s=start,
+                    end_s=start + float(rng.integers(1, 150)) / 100,
+                    channel="user",
+                    kind=USER_KINDS[rng.integers(len(USER_KINDS))],
+                )
+            )
+        track = np.repeat(rng.random(40), 4).astype(np.float32)
+        check(
+            [(segments, track)],
+            TurnParams(
+                threshold=float(rng.choice([0.3, 0.5, 0.7])),
+                min_speech_ms=int(rng.choice([0, 200])),
+                silence_duration_ms=int(rng.choice([64, 200, 500])),
+            ),
+        )

@@ -1,0 +1,41 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bidilab.core.errors import InvalidParameterError
+from bidilab.lab.sweep.pareto import pareto_front
+
+# Few distinct values, so that ties and coinciding points are common.
+COORDINATES = st.sampled_from([0.0, 1.0, 2.0, 3.0, 4.0, -1.0, math.nan, math.inf, -math.inf])
+
+
+def brute_force(points):
+    def beats(a, b):
+        return a[0] <= b[0] and a[1] <= b[1] and a != b
+
+    finite = {i: p for i, p in enumerate(points) if all(map(math.isfinite, p))}
+    return {i for i, p in finite.items() if not any(beats(q, p) for q in finite.values())}
+
+
+@given(st.lists(st.tuples(COORDINATES, COORDINATES), max_size=30))
+def test_front_is_what_comparing_every_pair_gives(points):
+    x, y = [p[0] for p in points], [p[1] for p in points]
+    front = pareto_front(x, y)
+    assert set(front.tolist()) == brute_force(points)
+    assert len(set(front.tolist())) == len(front)
+
+
+@given(st.lists(st.tuples(COORDINATES, COORDINATES), max_size=30))
+def test_front_rises_in_x_and_falls_in_y(points):
+    x, y = np.array([p[0] for p in points]), np.array([p[1] for p in points])
+    front = pareto_front(x, y)
+    assert (np.diff(x[front]) >= 0).all()
+    assert (np.diff(y[front]) <= 0).all()
+
+
+def test_shapes_must_agree():
+    with pytest.raises(InvalidParameterError, match="one length"):
+        pareto_front([1.0, 2.0], [1.0])

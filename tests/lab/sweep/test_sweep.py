@@ -1,0 +1,266 @@
+"""The sweep from end to end on a small dataset: what it counts, where it runs, how it is kept."""
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+import bidilab as bl
+from bidilab.core.errors import InvalidParameterError, ResultError
+from bidilab.detect.vad import audio_sha256, speech_probabilities
+from bidilab.lab.metrics.endpoint import evaluate_endpoints
+from bidilab.lab.metrics.interruption import evaluate_interruptions
+from bidilab.lab.metrics.latency import km_quantile
+from bidilab.lab.metrics.opportunities import label_recording
+from bidilab.lab.metrics.statistics import quantile
+from bidilab.lab.sweep import InProcess, ProcessPool, SweepResult
+from bidilab.lab.sweep.aggregate import SETTING_COLUMNS
+from bidilab.lab.sweep.engine import executor_of
+from bidilab.lab.sweep.grid import AXES
+
+from .conftest import write_dataset
+
+GRID = bl.Grid(threshold=[0.1, 0.5, 0.9], prefix_padding_ms=[0, 300], silence_duration_ms=[100, 500])
+
+
+def run(dataset, grid=GRID, **kwargs):
+    return bl.sweep(dataset, grid, vad="energy", progress=False, n_resamples=50, **kwargs)
+
+
+@pytest.fixture
+def result(bursts):
+    return run(bursts)
+
+
+def test_columns(result):
+    assert list(result.settings.columns) == [*AXES, *SETTING_COLUMNS]
+    assert result.settings.index.name == "setting"
+    assert len(result.settings) == len(GRID)
+
+
+def test_every_setting_against_the_readable_evaluation(bursts, result):
+    """Each column, worked out anew from single recordings with the plain functions."""
+    backend = bl.get_vad("energy")
+    tracks = {r.id: speech_probabilities(r.audio(), backend, 0) for r in bursts}
+    for setting, row in result.settings.iterrows():
+        params = GRID.params(setting)
+        outcomes, endpoints, speech = [], [], 0
+        for recording in bursts:
+            labels = label_recording(recording.segments, sample_rate=16_000)
+            turns = bl.detect_turns(tracks[recording.id], params, frame_samples=512, sample_rate=16_000)
+            evaluation = evaluate_interruptions(labels, turns)
+            outcomes += evaluation.outcomes
+            speech += evaluation.agent_speech
+            endpoints += evaluate_endpoints(labels, turns)
+        detected = [o for o in outcomes if o.outcome == "detected"]
+        censored = [o for o in outcomes if o.outcome in ("missed", "preempted")]
+        assert row["n_detected"] == len(detected)
+        assert row["n_missed"] == sum(o.outcome == "missed" for o in outcomes)
+        assert row["n_false"] == sum(o.outcome == "false" for o in outcomes)
+        assert row["agent_speech_min"] == pytest.approx(speech / 16_000 / 60)
+        times = [o.latency for o in detected] + [o.chance_end - o.segment.interval.start for o in censored]
+        observed = [True] * len(detected) + [False] * len(censored)
+        for q in (0.5, 0.9):
+            expected = km_quantile(times, observed, q) / 16 if times else math.nan
+            assert row[f"latency_detected_ms_p{round(100 * q)}"] == pytest.approx(expected, nan_ok=True)
+            latencies = [e.latency for e in endpoints if e.latency is not None]
+            assert row[f"endpoint_latency_ms_p{round(100 * q)}"] == pytest.approx(
+                quantile(latencies, q) / 16, nan_ok=True
+            )
+            clipped = [e.onset_clipped for e in endpoints if e.onset_clipped is not None]
+            assert row[f"onset_clipped_ms_p{round(100 * q)}"] == pytest.approx(quantile(clipped, q) / 16, nan_ok=True)
+
+
+def test_events_add_up_to_the_settings(result):
+    for setting, row in result.settings.iterrows():
+        counted = result.events(setting)["outcome"].value_counts()
+        for name in ("detected", "missed", "masked", "false", "preempted"):
+            assert counted[name] == row[f"n_{name}"]
+    assert set(result.events(0)["recording_id"]) == {r.id for r in result.dataset}
+
+
+def test_recordings_add_up_to_the_settings(result):
+    table = result.recordings
+    assert len(table) == len(GRID) * 6
+    for name in ("n_true_opportunities", "n_false", "n_missed", "n_turns", "n_premature_endpoints", "n_detector_turns"):
+        assert (table.groupby("setting")[name].sum() == result.settings[name]).all()
+
+
+def test_prefix_padding_moves_only_onset_clipping_for_openai(result):
+    first, second = (
+        result.settings[result.settings["prefix_padding_ms"] == ms].reset_index(drop=True) for ms in (0, 300)
+    )
+    moved = [column for column in SETTING_COLUMNS if not first[column].equals(second[column])]
+    assert set(moved) <= {"onset_clipped_ms_p50", "onset_clipped_ms_p90"}
+    assert "onset_clipped_ms_p90" in moved
+
+
+def test_prefix_padding_moves_latency_for_gemini(bursts):
+    grid = bl.Grid(threshold=0.5, prefix_padding_ms=[0, 320], silence_duration_ms=100, provider="gemini")
+    settings = run(bursts, grid).settings
+    assert settings["latency_detected_ms_p50"][1] - settings["latency_detected_ms_p50"][0] == pytest.approx(288)
+
+
+def test_degenerate_is_flagged_and_never_recommended(result):
+    flagged = result.settings["degenerate"]
+    assert flagged[result.settings["threshold"] == 0.1].all()
+    assert not flagged[result.settings["threshold"] == 0.5].any()
+    chosen = result.recommend(1.0, 1.0)
+    assert not result.settings["degenerate"][chosen.setting]
+
+
+@pytest.mark.parametrize("executor", [ProcessPool(2), "dask"], ids=["processes", "dask"])
+def test_executors_agree(bursts, result, executor):
+    if executor == "dask":
+        distributed = pytest.importorskip("distributed")
+        cluster = distributed.LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None)
+        with cluster, distributed.Client(cluster) as client:
+            other = run(bursts, executor=bl.DaskExecutor(client))
+    else:
+        other = run(bursts, executor=executor)
+    pd.testing.assert_frame_equal(other.settings, result.settings)
+    pd.testing.assert_frame_equal(other.recordings, result.recordings)
+
+
+def test_how_many_processes():
+    assert isinstance(executor_of(None, 1, 1e6), InProcess)
+    assert executor_of(None, 3, 1.0).jobs == 3
+    assert isinstance(executor_of(None, None, 600.0), InProcess)
+    with pytest.raises(InvalidParameterError, match="jobs must be"):
+        executor_of(None, 0, 1.0)
+
+
+def test_save_and_load(bursts_folder, result, tmp_path):
+    loaded = SweepResult.load(result.save(tmp_path / "saved"))
+    pd.testing.assert_frame_equal(loaded.settings, result.settings)
+    pd.testing.assert_frame_equal(loaded.recordings, result.recordings)
+    assert loaded.meta == result.meta
+    assert loaded.grid == result.grid
+    pd.testing.assert_frame_equal(loaded.events(3), result.events(3))
+    assert repr(loaded) == repr(result)
+    again = SweepResult.load(loaded.save(tmp_path / "again"))
+    pd.testing.assert_frame_equal(again.recordings, result.recordings)
+
+
+def test_a_moved_or_changed_dataset_is_noticed(result, tmp_path, bursts):
+    result.meta["dataset"]["path"] = str(tmp_path / "gone")
+    loaded = SweepResult.load(result.save(tmp_path / "saved"))
+    with pytest.raises(ResultError, match="attach"):
+        loaded.events(0)
+    assert len(loaded.attach(bursts).events(0))
+    with pytest.raises(ResultError, match="not the one swept"):
+        SweepResult.load(tmp_path / "saved").attach(bursts[:3])
+
+
+def test_a_half_written_folder_is_no_result(result, tmp_path):
+    folder = result.save(tmp_path / "saved")
+    (folder / "sweep.json").unlink()
+    with pytest.raises(ResultError, match=r"no sweep\.json"):
+        SweepResult.load(folder)
+    (folder / "sweep.json").write_text('{"format": 99, "grid": {}}')
+    with pytest.raises(ResultError, match="format 99"):
+        SweepResult.load(folder)
+
+
+def test_bootstrap_is_seeded(bursts, result):
+    pd.testing.assert_frame_equal(run(bursts).settings, result.settings)
+
+
+def test_interrupted_sweep_goes_on_from_the_cache(bursts, monkeypatch):
+    """What had been computed when it was stopped is not computed again."""
+    from bidilab.detect.vad.energy import EnergyVad
+
+    computed = []
+    original = EnergyVad.probabilities_batch
+
+    def one_then_stop(self, samples, on_done=None, on_progress=None):
+        track = original(self, samples[:1])[0]
+        computed.append(1)
+        on_done(0, track)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(EnergyVad, "probabilities_batch", one_then_stop)
+    with pytest.raises(KeyboardInterrupt):
+        run(bursts)
+
+    def count(self, samples, on_done=None, on_progress=None):
+        computed.append(len(samples))
+        return original(self, samples, on_done, on_progress)
+
+    monkeypatch.setattr(EnergyVad, "probabilities_batch", count)
+    run(bursts)
+    assert computed == [1, 5]
+    run(bursts)
+    assert computed == [1, 5]
+
+
+def test_bad_arguments(bursts):
+    with pytest.raises(InvalidParameterError, match="vad must be one of"):
+        bl.sweep(bursts, GRID, vad="sielro")
+    with pytest.raises(InvalidParameterError, match="grid must be a Grid"):
+        bl.sweep(bursts, {"threshold": [0.5]})
+    with pytest.raises(InvalidParameterError, match="n_resamples"):
+        bl.sweep(bursts, GRID, vad="energy", n_resamples=1, progress=False)
+
+
+def test_unknown_setting_and_recording(result):
+    for bad in (-1, len(GRID), 1.5, True):
+        with pytest.raises(InvalidParameterError, match="a row of settings"):
+            result.events(bad)
+    with pytest.raises(InvalidParameterError, match="id of a recording"):
+        result.turns("nobody", 0)
+
+
+def test_text_and_html_say_the_same(result):
+    html = result._repr_html_()
+    for line in repr(result).splitlines()[1:]:
+        for word in line.split()[1:4]:
+            assert word.replace("<", "&lt;") in html
+
+
+def test_no_recording_without_opportunities_gives_zeros(tmp_path):
+    """A dataset without a single response: every rate is undefined, none is 0."""
+    folder = write_dataset(tmp_path / "plain", n=2)
+    kept = []
+    for line in map(json.loads, (folder / "manifest.jsonl").read_text().splitlines()):
+        line["segments"] = [s for s in line["segments"] if s["kind"] == "turn" and s["start_s"] < 2]
+        kept.append(json.dumps(line))
+    (folder / "manifest.jsonl").write_text("\n".join(kept) + "\n")
+    settings = run(folder).settings
+    assert (settings["n_true_opportunities"] == 0).all()
+    for name in ("missed_rate", "false_interruption_rate", "false_per_min", "latency_detected_ms_p50"):
+        assert settings[name].isna().all()
+    assert not run(folder).recommend().qualifying
+
+
+def test_intervals_hold_their_estimates(result):
+    settings = result.settings
+    for name in ("missed_rate", "false_interruption_rate", "false_per_min", "premature_endpoint_rate"):
+        known = settings[settings[name].notna()]
+        assert (known[f"{name}_lo"] <= known[name]).all()
+        assert (known[name] <= known[f"{name}_hi"]).all()
+    assert np.isfinite(settings["missed_rate"]).any()
+
+
+@pytest.mark.parametrize(
+    ("channels", "rate", "subtype"),
+    [(2, 16_000, "PCM_U8"), (2, 44_100, "PCM_24"), (6, 16_000, "PCM_16"), (2, 96_000, "PCM_16")],
+    ids=["8-bit", "24-bit", "6-channel", "96-kHz"],
+)
+def test_unusual_but_sound_audio_is_swept(tmp_path, channels, rate, subtype):
+    folder = write_dataset(tmp_path / "data", n=1)
+    rng = np.random.default_rng(0)
+    samples = rng.normal(0, 1e-3, (8 * rate, channels))
+    samples[rate // 2 : rate * 3 // 2, 0] += rng.normal(0, 0.1, rate)
+    path = folder / "audio" / "r0.wav"
+    soundfile.write(path, samples, rate, subtype=subtype)
+    line = json.loads((folder / "manifest.jsonl").read_text())
+    names = ["user", "agent", "a", "b", "c", "d"][:channels]
+    line.update(audio="audio/r0.wav", sample_rate=rate, channels=names, sha256=audio_sha256(path))
+    (folder / "manifest.jsonl").write_text(json.dumps(line) + "\n")
+    result = run(folder)
+    (turn, *_) = result.turns("r0", GRID.nearest(threshold=0.5))
+    assert turn.onset == pytest.approx(0.5 * 16_000, abs=512)

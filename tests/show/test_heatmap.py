@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+from matplotlib.collections import QuadMesh
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from bidilab.core.errors import InvalidParameterError
+from bidilab.show.plots import data_behind, heatmap, heatmaps
+
+from .conftest import PREFIXES, SILENCES, THRESHOLDS
+
+
+def mesh_of(ax):
+    (mesh,) = [c for c in ax.collections if isinstance(c, QuadMesh)]
+    return np.ma.filled(mesh.get_array().astype(float), np.nan).reshape(mesh._coordinates.shape[0] - 1, -1)
+
+
+def cells(ax, sign):
+    found = [p for p in ax.patches if isinstance(p, Rectangle) and str(p.get_gid()).startswith(sign)]
+    return {(int(p.get_y()), int(p.get_x())) for p in found}, found
+
+
+def expected(settings, column, prefix=300.0):
+    rows = settings[settings["prefix_padding_ms"] == prefix]
+    return rows.pivot(index="silence_duration_ms", columns="threshold", values=column).to_numpy(float)
+
+
+def test_mesh_is_the_pivot_in_percent(settings):
+    ax = heatmap(settings, "missed_rate")
+    np.testing.assert_allclose(mesh_of(ax), 100 * expected(settings, "missed_rate"))
+    assert [t.get_text() for t in ax.get_xticklabels()] == [f"{v:g}" for v in THRESHOLDS]
+    assert [t.get_text() for t in ax.get_yticklabels()] == [f"{v:g}" for v in SILENCES]
+
+
+def test_cells_that_rest_on_too_little_are_hatched_and_no_others(settings):
+    settings.loc[17, ["n_detected", "n_missed"]] = [9, 0]  # threshold 0.3, prefix padding 100 ms: another plane
+    settings.loc[20, ["n_detected", "n_missed"]] = [4, 5]  # threshold 0.3, prefix padding 300 ms, silence 200 ms
+    settings.loc[21, ["n_detected", "n_missed"]] = [5, 5]  # n = 10 is enough
+    ax = heatmap(settings, "missed_rate")
+    hatched, patches = cells(ax, "small-n")
+    few = expected(settings, "n_detected") + expected(settings, "n_missed") < 10
+    assert hatched == {tuple(cell) for cell in np.argwhere(few).tolist()}
+    assert (0, 1) in hatched
+    assert (1, 1) not in hatched
+    assert all(p.get_hatch() for p in patches)
+    assert "n < 10 true interruptions" in [t.get_text() for t in ax.get_legend().get_texts()]
+
+
+def test_min_n_moves_the_limit(settings):
+    n = expected(settings, "n_detected") + expected(settings, "n_missed")
+    hatched, _ = cells(heatmap(settings, "missed_rate", min_n=110), "small-n")
+    assert len(hatched) == (n < 110).sum() > 0
+    assert not cells(heatmap(settings, "missed_rate", min_n=0), "small-n")[0]
+
+
+def test_no_data_and_not_reached_are_told_apart(settings):
+    ax = heatmap(settings, "latency_detected_ms_p90")
+    values = expected(settings, "latency_detected_ms_p90")
+    assert cells(ax, "not-reached")[0] == {tuple(c) for c in np.argwhere(np.isinf(values)).tolist()}
+    assert not cells(ax, "no-data")[0]
+    ax = heatmap(settings, "false_interruption_rate_echo")
+    values = expected(settings, "false_interruption_rate_echo")
+    assert cells(ax, "no-data")[0] == {tuple(c) for c in np.argwhere(np.isnan(values)).tolist()} != set()
+
+
+def test_numbers_in_the_cells(settings):
+    ax = heatmap(settings, "missed_rate", annotate=True)
+    texts = {t.get_position(): t.get_text() for t in ax.texts}
+    values = 100 * expected(settings, "missed_rate")
+    assert texts == {(c + 0.5, r + 0.5): f"{v:.1f}" for (r, c), v in np.ndenumerate(values)}
+    assert not heatmap(settings, "missed_rate", annotate=False).texts
+
+
+def test_numbers_are_left_out_where_they_do_not_fit(settings):
+    small = Figure(figsize=(1.2, 1.0)).add_subplot()
+    assert not heatmap(settings, "missed_rate", ax=small).texts
+
+
+def test_the_title_says_what_is_held_and_the_bar_has_a_unit(settings):
+    ax = heatmap(settings, "missed_rate", at={"prefix_padding_ms": 500})
+    assert "prefix padding 500 ms" in ax.get_title(loc="left")
+    assert "n = " in ax.get_title(loc="left")
+    assert any(other.get_ylabel() == "missed interruptions (%)" for other in ax.figure.axes)
+    np.testing.assert_allclose(mesh_of(ax), 100 * expected(settings, "missed_rate", 500.0))
+
+
+def test_draws_on_the_callers_axes(settings):
+    mine = Figure().add_subplot()
+    assert heatmap(settings, "missed_rate", ax=mine) is mine
+
+
+def test_small_multiples_share_one_scale(settings):
+    figure = heatmaps(settings, "false_per_min")
+    meshes = [c for ax in figure.axes for c in ax.collections if isinstance(c, QuadMesh) and ax.get_title(loc="left")]
+    assert len(meshes) == len(PREFIXES)
+    assert len({(m.norm.vmin, m.norm.vmax) for m in meshes}) == 1
+    assert meshes[0].norm.vmin == settings["false_per_min"].min()
+    assert len(data_behind(figure)) == len(settings)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"metric": "mised_rate"},
+        {"metric": "missed_rate", "x": "tresh"},
+        {"metric": "missed_rate", "x": "threshold", "y": "threshold"},
+        {"metric": "missed_rate", "at": {"prefix_padding_ms": 250}},
+        {"metric": "missed_rate", "at": {"threshold": 0.5}},
+        {"metric": "missed_rate", "at": {"prefix": 300}},
+    ],
+)
+def test_what_was_not_swept_is_refused(settings, arguments):
+    with pytest.raises(InvalidParameterError):
+        heatmap(settings, **arguments)
+
+
+def test_a_metric_that_is_nowhere_finite_has_no_colour_scale(settings):
+    ax = heatmap(settings.assign(latency_detected_ms_p90=np.inf), "latency_detected_ms_p90")
+    assert ax.figure.axes == [ax]

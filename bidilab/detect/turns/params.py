@@ -96,8 +96,8 @@ class TurnParams:
 
     Examples
     --------
-    >>> TurnParams(threshold=0.6).deactivation_threshold
-    0.45
+    >>> TurnParams(threshold=0.1).deactivation_threshold
+    0.01
     """
 
     threshold: float = 0.5

@@ -103,8 +103,17 @@ def style() -> Iterator[None]:
     >>> inside, mpl.rcParams["font.size"] == before
     (8.5, True)
     """
-    with mpl.rc_context(cast("Any", dict(RC))):
-        yield
+    interactive = mpl.is_interactive()
+    try:
+        with mpl.rc_context(cast("Any", dict(RC))):
+            try:
+                yield
+            finally:
+                interactive = mpl.is_interactive()
+    finally:
+        # The first figure of a notebook makes the inline backend interactive, which is an rcParam too: were it put
+        # back with the style, no later figure would be shown.
+        mpl.interactive(interactive)
 
 
 @contextmanager

@@ -1,13 +1,4 @@
-"""Turns against an oracle written by someone else: Silero's own ``get_speech_timestamps`` (silero-vad, MIT).
-
-Silero measures a silence to the *start* of a frame, we to its end, so its minimum silence is one frame less than
-ours. The package is installed without torch (see pyproject); the handful of torch calls its timestamp loop makes on
-the way to a list of floats are stood in for here. The loop itself is theirs.
-"""
-
-import importlib.util
-import sys
-import types
+"""Turns against an oracle written by someone else: Silero's own timestamp function."""
 
 import numpy as np
 import pytest
@@ -15,86 +6,41 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bidilab.detect.turns import TurnParams, detect_turns
-
-FRAME = 512
-
-
-class _Tensor(np.ndarray):
-    """As much of a tensor as a list of samples needs."""
-
-    def dim(self):
-        return self.ndim
+from bidilab.detect.vad import get_vad
+from bidilab.lab.datasets import Dataset
+from tests.conftest import ROOT
+from tests.detect.turns.silero_loop import FRAME, load_get_speech_timestamps, timestamps_of_track
 
 
 @pytest.fixture(scope="module")
-def get_speech_timestamps():
-    spec = importlib.util.find_spec("silero_vad")
-    if spec is None or spec.origin is None:
-        pytest.skip("silero-vad is not installed")
-    torch = types.ModuleType("torch")
-    torch.is_tensor = lambda value: isinstance(value, _Tensor)
-    torch.Tensor = _Tensor
-    torch.device = lambda name: name
-    torch.no_grad = lambda: lambda function: function
-    torch.nn = types.SimpleNamespace(
-        functional=types.SimpleNamespace(pad=lambda chunk, widths: np.pad(chunk, widths).view(_Tensor))
-    )
-    path = spec.origin.replace("__init__.py", "utils_vad.py")
-    shims = {"torch": torch, "torchaudio": types.ModuleType("torchaudio")}
-    kept = {name: sys.modules.get(name) for name in shims}
-    sys.modules.update(shims)
-    try:
-        module_spec = importlib.util.spec_from_file_location("silero_utils_vad", path)
-        module = importlib.util.module_from_spec(module_spec)
-        module_spec.loader.exec_module(module)
-    finally:
-        for name, value in kept.items():
-            if value is None:
-                del sys.modules[name]
-            else:
-                sys.modules[name] = value
-    return module.get_speech_timestamps
-
-
-class _Track:
-    """A 'model' that answers with the next probability of a track."""
-
-    def __init__(self, probabilities):
-        self._probabilities = iter(probabilities)
-
-    def reset_states(self):
-        pass
-
-    def __call__(self, _chunk, _rate):
-        value = float(next(self._probabilities))
-        return types.SimpleNamespace(item=lambda: value)
-
-
-def oracle(function, track, params, silence_frames):
-    stamps = function(
-        np.zeros(len(track) * FRAME, np.float32).view(_Tensor),
-        _Track(track),
-        threshold=params.threshold,
-        neg_threshold=params.deactivation_threshold,
-        sampling_rate=16_000,
-        min_speech_duration_ms=0,
-        min_silence_duration_ms=(silence_frames - 1) * 32,
-        speech_pad_ms=0,
-    )
-    return [(stamp["start"], stamp["end"]) for stamp in stamps]
+def theirs():
+    return load_get_speech_timestamps()
 
 
 grid = st.sampled_from([i / 20 for i in range(21)])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.lists(grid | st.floats(0, 1, width=32), min_size=1, max_size=150),
     st.sampled_from([i / 20 for i in range(1, 21)]) | st.floats(0.02, 1),
     st.integers(1, 25),
 )
-def test_turns_are_sileros_own(get_speech_timestamps, values, threshold, silence_frames):
+def test_turns_are_sileros_own(theirs, values, threshold, silence_frames):
     track = np.array(values, np.float32)
     params = TurnParams(threshold=threshold, silence_duration_ms=silence_frames * 32)
     turns = detect_turns(track, params, frame_samples=FRAME, sample_rate=16_000)
-    assert [(t.onset, t.offset) for t in turns] == oracle(get_speech_timestamps, track, params, silence_frames)
+    assert [(t.onset, t.offset) for t in turns] == timestamps_of_track(theirs, track, params, silence_frames)
+
+
+def test_on_the_dataset(theirs):
+    """Real probabilities, and every threshold and silence of the default grid."""
+    dataset = Dataset.load(ROOT / "datasets" / "overlap-mini")
+    samples = [r.user() for r in dataset[::15] if r.sample_rate == 16_000]
+    for track in get_vad("silero").probabilities_batch(samples):
+        for threshold in (0.2, 0.35, 0.5, 0.65, 0.8, 0.9):
+            for silence_ms in range(200, 1001, 100):
+                params = TurnParams(threshold=threshold, silence_duration_ms=silence_ms)
+                frames = params.in_frames(frame_samples=FRAME, sample_rate=16_000).silence_frames
+                turns = detect_turns(track, params, frame_samples=FRAME, sample_rate=16_000)
+                assert [(t.onset, t.offset) for t in turns] == timestamps_of_track(theirs, track, params, frames)

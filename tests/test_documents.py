@@ -1,0 +1,69 @@
+"""README, notebooks and doctests do what they say."""
+
+import doctest
+import importlib
+import json
+import pkgutil
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import bidilab
+from tests.conftest import ROOT
+
+nbformat = pytest.importorskip("nbformat")
+nbclient = pytest.importorskip("nbclient")
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def modules():
+    for found in pkgutil.walk_packages(bidilab.__path__, "bidilab."):
+        if not found.name.endswith("__main__"):
+            yield found.name
+
+
+@pytest.mark.parametrize("name", sorted(modules()))
+def test_doctests(name):
+    failed, _ = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert failed == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_runs_from_top_to_bottom(path, tmp_path, monkeypatch):
+    monkeypatch.setenv("BIDILAB_CACHE_DIR", str(tmp_path))
+    notebook = nbformat.read(path, as_version=4)
+    nbclient.NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(path.parent)}}).execute()
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_is_committed_executed_and_without_machine_paths(path):
+    notebook = json.loads(path.read_text())
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert all(cell["execution_count"] for cell in cells)
+    assert not re.search(r"/(home|root|tmp|work)/", path.read_text())
+
+
+def test_readme_names_what_exists():
+    readme = (ROOT / "README.md").read_text()
+    commands = [line.split("&&")[1].strip() for line in readme.splitlines() if line.startswith("pip install uv &&")]
+    assert commands == ["uv run bidilab sweep datasets/overlap-mini", "uv run pytest"]
+    assert Path(ROOT / shlex.split(commands[0])[-1]).is_dir()
+    for target in re.findall(r"\]\(([^)#:]+)\)", readme) + re.findall(
+        r"`((?:notebooks|datasets|docs)/[^`*]+)`", readme
+    ):
+        assert (ROOT / target).exists(), target
+
+
+def test_readme_notebook_lines_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("BIDILAB_CACHE_DIR", str(tmp_path))
+    code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
+    names: dict[str, object] = {}
+    exec(compile(code, "README.md", "exec"), names)
+    assert len(names["result"].settings) == 135
+    import matplotlib.pyplot as plt
+
+    plt.close("all")

@@ -126,13 +126,20 @@ class SimulatedAgent:
         When it answers and for how long.
     sample_rate
         Hertz of the input stream.
+
+    Attributes
+    ----------
+    delay_samples : int
+        The plan's response delay.
+    lengths_samples : list of int
+        The plan's lengths, each at least one sample.
     """
 
     def __init__(self, plan: ResponsePlan, *, sample_rate: int) -> None:
         check_sample_rate(sample_rate)
         self.plan = plan
-        self._delay = ms_to_samples(plan.response_delay_ms, sample_rate)
-        self._lengths = [max(1, ms_to_samples(length, sample_rate)) for length in plan.lengths_ms]
+        self.delay_samples = ms_to_samples(plan.response_delay_ms, sample_rate)
+        self.lengths_samples = [max(1, ms_to_samples(length, sample_rate)) for length in plan.lengths_ms]
         self._count = 0
         self._response: SimulatedResponse | None = None
 
@@ -162,8 +169,8 @@ class SimulatedAgent:
         if stopped.flushed or not self.plan.create_response or self.active(stopped.decided_at) is not None:
             return None
         if length_samples is None:
-            length_samples = self._lengths[self._count % len(self._lengths)]
-        audible_at = stopped.decided_at + self._delay
+            length_samples = self.lengths_samples[self._count % len(self.lengths_samples)]
+        audible_at = stopped.decided_at + self.delay_samples
         self._response = SimulatedResponse(
             index=self._count,
             created_at=stopped.decided_at,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich import box
@@ -41,6 +41,19 @@ def sweep_command(
         ),
     ] = "openai",
     vad: Annotated[str, typer.Option(help="silero, webrtc (extra) or energy (a baseline).")] = "silero",
+    evaluation: Annotated[
+        str,
+        typer.Option(
+            help="[b]recorded[/b]: the agent is what it was; [b]simulated[/b]: it answers each end of turn and stops "
+            "when interrupted."
+        ),
+    ] = "recorded",
+    response_delay_ms: Annotated[
+        float, typer.Option(help="Simulated agent: from the end of a turn to its first audible sample.")
+    ] = 300.0,
+    response_ms: Annotated[
+        str, typer.Option(help="Simulated agent: how long it speaks; 'recorded' takes each recording's own lengths.")
+    ] = "recorded",
     jobs: Annotated[
         int | None, typer.Option(help="Processes; as many as the amount of audio is worth when not given.")
     ] = None,
@@ -83,11 +96,29 @@ def sweep_command(
     target = out or Path(f"sweep-{loaded.name}")
     _check_target(target, replace=force or out is None)
     console = Console()
-    result = sweep(loaded, grid, vad=vad, jobs=jobs, seed=seed)
+    result = sweep(
+        loaded,
+        grid,
+        vad=vad,
+        jobs=jobs,
+        seed=seed,
+        evaluation=evaluation,  # type: ignore[arg-type]  # checked there, with the message of a parameter
+        response_delay_ms=response_delay_ms,
+        response_ms=_length(response_ms),
+    )
     recommendation = result.recommend(max_false_interruption_rate=max_false_rate, max_missed_rate=max_missed_rate)
     _write(result, recommendation, target, max_false_rate, max_missed_rate)
     _print(console, result, recommendation)
     console.print(f"\n[b]{target / 'report.html'}[/b] shows it; tables and figures are beside it.", highlight=False)
+
+
+def _length(text: str) -> float | Literal["recorded"]:
+    if text == "recorded":
+        return "recorded"
+    try:
+        return float(text)
+    except ValueError as error:
+        raise InvalidParameterError("--response-ms", "'recorded' or a number of milliseconds > 0", text) from error
 
 
 def _check_target(target: Path, *, replace: bool) -> None:

@@ -81,7 +81,7 @@ from tests.bench.test_sweep_bench import GRID
 from bidilab.lab.sweep.engine import sweep_grid
 from bidilab.lab.sweep.problem import SweepProblem
 data = dict(np.load(sys.argv[1]))
-scalars = {k: int(data.pop(k)) for k in ("frame_samples", "sample_rate", "true_segments", "tolerance")}
+scalars = {k: int(data.pop(k)) for k in ("frame_samples", "sample_rate", "tolerance", "min_overlap")}
 sweep_grid(SweepProblem(**data, **scalars), GRID)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """

@@ -35,7 +35,7 @@ from bidilab.lab.datasets.labels import FALSE_KINDS
 from bidilab.lab.metrics.matching import match
 from bidilab.lab.metrics.opportunities import LabelledSegment, RecordingLabels
 
-__all__ = ["CAUSES", "OUTCOMES", "InterruptionEvaluation", "Outcome", "evaluate_interruptions"]
+__all__ = ["CAUSES", "OUTCOMES", "InterruptionEvaluation", "Outcome", "evaluate_interruptions", "evaluate_response"]
 
 OutcomeName = Literal["detected", "missed", "preempted", "masked", "false", "ignored", "terminal_overlap"]
 OUTCOMES: tuple[OutcomeName, ...] = (
@@ -123,14 +123,28 @@ def evaluate_interruptions(labels: RecordingLabels, turns: Sequence[Turn]) -> In
         )
         end = interruption.started_at if interruption else response.end
         agent_speech += max(0, end - masked_until)
-        outcomes += _evaluate_response(labels, index, interruption, masked_until, end)
+        outcomes += evaluate_response(labels, index, interruption, masked_until)
     return InterruptionEvaluation(outcomes=tuple(outcomes), agent_speech=agent_speech)
 
 
-def _evaluate_response(
-    labels: RecordingLabels, index: int, interruption: Turn | None, masked_until: int, end: int
+def evaluate_response(
+    labels: RecordingLabels, index: int, interruption: Turn | None, masked_until: int
 ) -> list[Outcome]:
+    """Evaluate one response: rules 2 to 4.
+
+    Parameters
+    ----------
+    labels
+        The recording's labels.
+    index
+        Which response.
+    interruption
+        The turn that interrupts it, if any.
+    masked_until
+        Sample before which its opportunities are masked; the start of the response for none.
+    """
     response = labels.responses[index]
+    end = interruption.started_at if interruption else response.end
     here = [s for s in labels.segments if s.response == index]
     masked = [s for s in here if s.place == "opportunity" and s.interval.start < masked_until]
     open_ = [s for s in here if s.place == "opportunity" and s.interval.start >= masked_until]

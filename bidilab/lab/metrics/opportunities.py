@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, TypedDict
 
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.timeline import Interval
@@ -62,13 +62,20 @@ class LabelledSegment:
 class RecordingLabels:
     """The responses and user segments of one recording, in samples at ``sample_rate``, in time order.
 
-    ``tolerance_samples`` is the tolerance of matching (`TOLERANCE_MS`).
+    ``tolerance_samples`` is the tolerance of matching (`TOLERANCE_MS`), ``min_overlap_samples`` what must be left of a
+    response for a segment to be an opportunity (`MIN_OVERLAP_MS`).
     """
 
     sample_rate: int
     responses: tuple[Interval, ...]
     segments: tuple[LabelledSegment, ...]
     tolerance_samples: int
+    min_overlap_samples: int
+
+    def under(self, response: Interval) -> RecordingLabels:
+        """The same user segments, placed under one other response: what a simulated agent's response meets."""
+        placed = tuple(replace(s, **_place(s.interval, (response,), self.min_overlap_samples)) for s in self.segments)
+        return replace(self, responses=(response,), segments=placed)
 
 
 def label_recording(
@@ -108,22 +115,29 @@ def label_recording(
     return RecordingLabels(
         sample_rate=sample_rate,
         responses=responses,
-        segments=tuple(_place(s, responses, sample_rate, min_overlap) for s in user),
+        segments=tuple(
+            LabelledSegment(
+                interval=s.interval(sample_rate),
+                kind=s.kind,
+                text=s.text,
+                speaker=s.speaker,
+                **_place(s.interval(sample_rate), responses, min_overlap),
+            )
+            for s in user
+        ),
         tolerance_samples=ms_to_samples(tolerance_ms, sample_rate),
+        min_overlap_samples=min_overlap,
     )
 
 
-def _place(segment: Segment, responses: tuple[Interval, ...], sample_rate: int, min_overlap: int) -> LabelledSegment:
-    interval = segment.interval(sample_rate)
+class _Placed(TypedDict):
+    place: Place
+    response: int
+
+
+def _place(interval: Interval, responses: tuple[Interval, ...], min_overlap: int) -> _Placed:
     index = next((j for j, response in enumerate(responses) if response.holds(interval.start)), -1)
-    place: Place = "outside"
-    if index >= 0:
-        place = "opportunity" if responses[index].end - interval.start >= min_overlap else "terminal"
-    return LabelledSegment(
-        interval=interval,
-        kind=segment.kind,
-        place=place,
-        response=index,
-        text=segment.text,
-        speaker=segment.speaker,
-    )
+    if index < 0:
+        return {"place": "outside", "response": -1}
+    left = responses[index].end - interval.start
+    return {"place": "opportunity" if left >= min_overlap else "terminal", "response": index}

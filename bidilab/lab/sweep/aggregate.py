@@ -14,7 +14,7 @@ from bidilab.lab.metrics.statistics import poisson_interval, poisson_rate, quant
 from bidilab.lab.sweep.kernels import COUNTS, UNDEFINED, Evaluated
 from bidilab.lab.sweep.problem import SweepProblem
 
-__all__ = ["QUANTILES", "SETTING_COLUMNS", "aggregate", "clipped_quantiles"]
+__all__ = ["QUANTILES", "SETTING_COLUMNS", "SIMULATED_COLUMNS", "aggregate", "clipped_quantiles"]
 
 QUANTILES = (0.5, 0.9)
 
@@ -58,6 +58,8 @@ SETTING_COLUMNS: tuple[str, ...] = (
     "n_detector_turns",
 )
 """Columns of ``SweepResult.settings`` behind the three axes."""
+SIMULATED_COLUMNS: tuple[str, ...] = ("n_responses", "n_cancelled_unheard")
+"""Further columns of a simulated evaluation: responses made, and those cut before their first audible sample."""
 
 
 def aggregate(problem: SweepProblem, evaluated: Sequence[Evaluated], *, n_resamples: int, seed: int) -> pd.DataFrame:
@@ -110,7 +112,7 @@ def _add_latency(
     interval = bootstrap_km_quantiles(
         times,
         states,
-        problem.opportunity_recording,
+        problem.true_recording,
         problem.n_recordings,
         quantiles=QUANTILES,
         n_resamples=n_resamples,
@@ -137,7 +139,7 @@ def clipped_quantiles(
 
     Prefix padding moves nothing but this, so one evaluation serves every padding.
     """
-    start = problem.segments[problem.segments[:, 4] >= 0, 0]
+    start = problem.segments[problem.segments[:, 3] >= 0, 0]
     onset, previous_end = (np.stack([e.first_turn[:, k] for e in evaluated]).astype(np.int64) for k in (0, 1))
     found = onset != int(UNDEFINED)
     out = np.empty((len(evaluated), len(prefix_samples), len(QUANTILES)))

@@ -9,26 +9,36 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from tqdm.auto import tqdm
 
+from bidilab.bidi.simulation import SimulatedAgent
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.turns.kernels import high_runs, turns_in_frames
 from bidilab.detect.turns.params import DEACTIVATION_FLOOR
-from bidilab.detect.vad import ProbabilityCache, VadBackend, VadItem, VadSpec, speech_probabilities_of_files
+from bidilab.detect.vad import ProbabilityCache, VadItem, VadSpec, speech_probabilities_of_files
 from bidilab.lab.datasets import Dataset, Recording
-from bidilab.lab.metrics.opportunities import MIN_OVERLAP_MS, TOLERANCE_MS, label_recording
-from bidilab.lab.sweep.aggregate import SETTING_COLUMNS, aggregate, clipped_quantiles
+from bidilab.lab.metrics.opportunities import MIN_OVERLAP_MS, TOLERANCE_MS, RecordingLabels, label_recording
+from bidilab.lab.metrics.simulated import response_plan
+from bidilab.lab.sweep.aggregate import SETTING_COLUMNS, SIMULATED_COLUMNS, aggregate, clipped_quantiles
 from bidilab.lab.sweep.executors import Executor, InProcess, executor_for
 from bidilab.lab.sweep.grid import AXES, Grid
-from bidilab.lab.sweep.kernels import evaluate
+from bidilab.lab.sweep.kernels import SimulatedLengths, evaluate
 from bidilab.lab.sweep.problem import SweepProblem
 
-__all__ = ["DetectorSetting", "SweptGrid", "executor_of", "probabilities_of", "problem_of", "sweep_grid"]
+__all__ = [
+    "DetectorSetting",
+    "SweptGrid",
+    "executor_of",
+    "labels_of",
+    "probabilities_of",
+    "simulated_lengths",
+    "sweep_grid",
+]
 
 _TASK_RECORDINGS = 64  # a batch of the VAD
 _TASK_S = 1800.0
@@ -49,6 +59,7 @@ class _Block:
 
     settings: tuple[DetectorSetting, ...]
     prefix_samples: tuple[int, ...]
+    simulated: SimulatedLengths | None
     n_resamples: int
     seed: int
 
@@ -142,22 +153,12 @@ def _groups(durations: Sequence[float], jobs: int) -> list[list[int]]:
     return groups
 
 
-def problem_of(
-    dataset: Dataset,
-    tracks: Sequence[npt.NDArray[np.float32]],
-    backend: VadBackend,
-    *,
-    min_overlap_ms: float = MIN_OVERLAP_MS,
-    tolerance_ms: float = TOLERANCE_MS,
-) -> SweepProblem:
-    """Labels and probabilities of a dataset, ready to be evaluated at the VAD's rate."""
-    labels = [
-        label_recording(
-            r.segments, sample_rate=backend.sample_rate, min_overlap_ms=min_overlap_ms, tolerance_ms=tolerance_ms
-        )
-        for r in dataset
-    ]
-    return SweepProblem.build(labels, tracks, frame_samples=backend.frame_samples, sample_rate=backend.sample_rate)
+def labels_of(
+    dataset: Dataset, sample_rate: int, *, min_overlap_ms: float = MIN_OVERLAP_MS, tolerance_ms: float = TOLERANCE_MS
+) -> list[RecordingLabels]:
+    """Labels of every recording in samples at the VAD's rate."""
+    limits = {"min_overlap_ms": min_overlap_ms, "tolerance_ms": tolerance_ms}
+    return [label_recording(recording.segments, sample_rate=sample_rate, **limits) for recording in dataset]
 
 
 def _evaluate_block(
@@ -185,12 +186,13 @@ def sweep_grid(
     problem: SweepProblem,
     grid: Grid,
     *,
+    simulated: SimulatedLengths | None = None,
     executor: Executor | None = None,
     n_resamples: int = 1000,
     seed: int = 0,
     progress: bool = False,
 ) -> SweptGrid:
-    """Evaluate every setting of a grid (*recorded* evaluation, DESIGN §8).
+    """Evaluate every setting of a grid (DESIGN §8).
 
     Parameters
     ----------
@@ -198,6 +200,8 @@ def sweep_grid(
         Labels and probabilities.
     grid
         The settings.
+    simulated
+        The simulated agent of a *simulated* evaluation; not given, the evaluation is *recorded*.
     executor
         Where the work is done; in this process when not given.
     n_resamples, seed
@@ -214,7 +218,7 @@ def sweep_grid(
         raise InvalidParameterError("n_resamples", "a whole number >= 2", n_resamples)
     detector, index, prefix = _detector_settings(grid, problem)
     prefixes = tuple(sorted(set(prefix.tolist())))
-    blocks = _blocks(detector, prefixes, n_resamples, seed)
+    blocks = _blocks(detector, prefixes, simulated, n_resamples, seed)
     order: dict[DetectorSetting, int] = {}
     tables: list[pd.DataFrame] = [pd.DataFrame()] * len(blocks)
     clipped: list[npt.NDArray[np.float64]] = [np.empty(0)] * len(blocks)
@@ -233,7 +237,7 @@ def sweep_grid(
     clip = np.concatenate(clipped)[rows, np.searchsorted(prefixes, prefix)]
     settings["onset_clipped_ms_p50"], settings["onset_clipped_ms_p90"] = clip[:, 0], clip[:, 1]
     settings = pd.concat([grid.to_frame().reset_index(drop=True), settings], axis=1).rename_axis("setting")
-    settings = settings[[*AXES, *SETTING_COLUMNS]]
+    settings = settings[[*AXES, *SETTING_COLUMNS, *(SIMULATED_COLUMNS if simulated is not None else ())]]
     return SweptGrid(settings=settings, detector_setting=rows, counts=np.concatenate(counts))
 
 
@@ -253,15 +257,38 @@ def _detector_settings(
 
 
 def _blocks(
-    detector: Sequence[DetectorSetting], prefixes: tuple[int, ...], n_resamples: int, seed: int
+    detector: Sequence[DetectorSetting],
+    prefixes: tuple[int, ...],
+    simulated: SimulatedLengths | None,
+    n_resamples: int,
+    seed: int,
 ) -> list[_Block]:
     by_thresholds: dict[tuple[float, float], list[DetectorSetting]] = {}
     for setting in detector:
         by_thresholds.setdefault(setting[:2], []).append(setting)
     return [
-        _Block(settings=tuple(settings), prefix_samples=prefixes, n_resamples=n_resamples, seed=seed)
+        _Block(
+            settings=tuple(settings),
+            prefix_samples=prefixes,
+            simulated=simulated,
+            n_resamples=n_resamples,
+            seed=seed,
+        )
         for settings in by_thresholds.values()
     ]
+
+
+def simulated_lengths(
+    labels: Sequence[RecordingLabels], *, response_delay_ms: float, response_ms: float | Literal["recorded"]
+) -> SimulatedLengths:
+    """The simulated agent of every recording, as `response_plan` has it, for the compiled evaluation."""
+    plans = [response_plan(label, response_delay_ms=response_delay_ms, response_ms=response_ms) for label in labels]
+    agents = [SimulatedAgent(plan, sample_rate=label.sample_rate) for plan, label in zip(plans, labels, strict=True)]
+    return SimulatedLengths(
+        delay=agents[0].delay_samples,
+        lengths=np.concatenate([agent.lengths_samples for agent in agents]).astype(np.int64),
+        bounds=np.cumsum([0, *(len(agent.lengths_samples) for agent in agents)]).astype(np.int64),
+    )
 
 
 def executor_of(executor: Executor | None, jobs: int | None, duration_s: float) -> Executor:

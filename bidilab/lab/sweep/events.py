@@ -6,9 +6,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from bidilab.detect.turns import Turn
-from bidilab.lab.metrics.interruption import CAUSES, OUTCOMES, Outcome, evaluate_interruptions
-from bidilab.lab.metrics.opportunities import RecordingLabels
+from bidilab.lab.metrics.interruption import CAUSES, OUTCOMES, InterruptionEvaluation, Outcome
 
 __all__ = ["EVENT_COLUMNS", "events_frame"]
 
@@ -30,18 +28,20 @@ EVENT_COLUMNS: tuple[str, ...] = (
 """Columns of ``SweepResult.events``: times in seconds of the recording, NaN where there is none."""
 
 
-def events_frame(evaluated: Iterable[tuple[str, RecordingLabels, tuple[Turn, ...]]]) -> pd.DataFrame:
+def events_frame(evaluated: Iterable[tuple[str, InterruptionEvaluation]], sample_rate: int) -> pd.DataFrame:
     """Outcomes of every recording under one setting, as a table with the columns `EVENT_COLUMNS`.
 
     Parameters
     ----------
     evaluated
-        Recording id, its labels and the turns detected in it.
+        Recording id and what became of it.
+    sample_rate
+        Hertz of the positions.
     """
     rows = [
-        _row(recording_id, labels.sample_rate, outcome)
-        for recording_id, labels, turns in evaluated
-        for outcome in evaluate_interruptions(labels, turns).outcomes
+        _row(recording_id, sample_rate, outcome)
+        for recording_id, evaluation in evaluated
+        for outcome in evaluation.outcomes
     ]
     frame = pd.DataFrame(rows, columns=list(EVENT_COLUMNS))
     frame["outcome"] = pd.Categorical(frame["outcome"], categories=list(OUTCOMES))

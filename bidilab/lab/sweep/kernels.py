@@ -1,7 +1,7 @@
-"""Recorded evaluation compiled: the rules of `metrics.interruption` and `metrics.endpoint` on flat arrays.
+"""Evaluation compiled: the rules of `metrics.interruption`, `metrics.simulated` and `metrics.endpoint` on flat arrays.
 
-Arrays in, arrays out. The readable forms are `evaluate_interruptions` and `evaluate_endpoints`; a property test holds
-them equal. Columns of the counts are named by `COUNTS`.
+Arrays in, arrays out. The readable forms are `evaluate_interruptions`, `evaluate_simulated` and `evaluate_endpoints`;
+property tests hold them equal. Columns of the counts are named by `COUNTS`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bidilab.detect.turns.kernels import FLUSHED, OFFSET, ONSET, STARTED, STOPPE
 from bidilab.lab.datasets.labels import FALSE_KINDS
 from bidilab.lab.sweep.problem import N_TRUE_KINDS, SweepProblem
 
-__all__ = ["ABSENT", "CENSORED", "COUNTS", "EVENT", "UNDEFINED", "Evaluated", "evaluate"]
+__all__ = ["ABSENT", "CENSORED", "COUNTS", "EVENT", "UNDEFINED", "Evaluated", "SimulatedLengths", "evaluate"]
 
 ABSENT, EVENT, CENSORED = 0, 1, 2
 """State of a true opportunity's latency under one setting."""
@@ -42,6 +42,8 @@ COUNTS: tuple[str, ...] = (
     "n_onsets",
     "n_detector_turns",
     "n_flushed",
+    "n_responses",
+    "n_cancelled_unheard",
     "agent_speech_samples",
     "talk_over_samples",
 )
@@ -54,18 +56,17 @@ _OPPORTUNITIES = _NONE + 1
 _ON_OPPORTUNITY = _OPPORTUNITIES + len(FALSE_KINDS)
 _TERMINAL = _ON_OPPORTUNITY + len(FALSE_KINDS)
 _TURNS = _TERMINAL + 1
-_CUT_IN, _ENDPOINTS, _ONSETS, _DETECTOR_TURNS, _FLUSHED_TURNS = range(_TURNS + 1, _TURNS + 6)
-_AGENT_SPEECH = _FLUSHED_TURNS + 1
+_CUT_IN, _ENDPOINTS, _ONSETS, _DETECTOR_TURNS, _FLUSHED_TURNS, _RESPONSES, _UNHEARD = range(_TURNS + 1, _TURNS + 8)
+_AGENT_SPEECH = _UNHEARD + 1
 _TALK_OVER = _AGENT_SPEECH + 1
 
-_START, _END, _KIND, _PLACE, _TRUE_INDEX, _OPPORTUNITY_INDEX = range(6)
-_OPPORTUNITY, _TERMINAL_PLACE = 1, 2
+_START, _END, _KIND, _TRUE_INDEX = range(4)
 
 
 class Evaluated(NamedTuple):
     """One setting's turns evaluated on every recording.
 
-    ``counts`` is ``(n_recordings, len(COUNTS)) int32``. ``latency`` and ``state`` are ``(n_true_opportunities,)``
+    ``counts`` is ``(n_recordings, len(COUNTS)) int32``. ``latency`` and ``state`` are ``(n_true_segments,)``
     ``int32`` samples and ``uint8`` (`ABSENT`, `EVENT`, `CENSORED`). ``endpoint_latency`` is ``(n_true_segments,)
     int32`` samples; ``first_turn`` is ``(n_true_segments, 2) int32``: onset of the first turn of each and end of the
     audio of the turn before it, from which the onset clipped by any prefix padding follows. `UNDEFINED` where there is
@@ -81,13 +82,13 @@ class Evaluated(NamedTuple):
 
 @numba.njit(cache=True, nogil=True)
 def _hit(  # type: ignore[no-untyped-def]  # pragma: no cover
-    segments, first_of_recording, low, high, onset, masked_until, tolerance
+    segments, first_of_recording, low, high, end, onset, masked_until, tolerance, min_overlap
 ):
     """Rule 3: the segment that an interruption belongs to, -1 for none."""
     for s in range(low, high):  # an opportunity that ought to interrupt, the earliest
         if (
             segments[s, _KIND] < N_TRUE_KINDS
-            and segments[s, _PLACE] == _OPPORTUNITY
+            and end - segments[s, _START] >= min_overlap
             and segments[s, _START] >= masked_until
             and segments[s, _START] - tolerance <= onset <= segments[s, _END]
         ):
@@ -95,7 +96,7 @@ def _hit(  # type: ignore[no-untyped-def]  # pragma: no cover
     for s in range(low, high):  # masked or terminal: no rate
         if (
             segments[s, _KIND] < N_TRUE_KINDS
-            and (segments[s, _PLACE] == _TERMINAL_PLACE or segments[s, _START] < masked_until)
+            and (end - segments[s, _START] < min_overlap or segments[s, _START] < masked_until)
             and segments[s, _START] - tolerance <= onset <= segments[s, _END]
         ):
             return s
@@ -114,14 +115,26 @@ def _hit(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 @numba.njit(cache=True, nogil=True)
 def _evaluate_response(  # type: ignore[no-untyped-def]  # pragma: no cover
-    segments, first_of_recording, low, high, end, onset, decided, masked_until, tolerance, out, latency, state
+    segments,
+    first_of_recording,
+    low,
+    high,
+    end,
+    onset,
+    decided,
+    masked_until,
+    tolerance,
+    min_overlap,
+    out,
+    latency,
+    state,
 ):
     evaluation_end = decided if decided >= 0 else end
     if evaluation_end > masked_until:
         out[_AGENT_SPEECH] += evaluation_end - masked_until
     hit = -1
     if decided >= 0:
-        hit = _hit(segments, first_of_recording, low, high, onset, masked_until, tolerance)
+        hit = _hit(segments, first_of_recording, low, high, end, onset, masked_until, tolerance, min_overlap)
         if hit < 0:
             out[_FALSE] += 1
             out[_NONE] += 1
@@ -132,7 +145,7 @@ def _evaluate_response(  # type: ignore[no-untyped-def]  # pragma: no cover
     for s in range(low, high):
         kind = segments[s, _KIND]
         is_true = kind < N_TRUE_KINDS
-        opportunity = segments[s, _PLACE] == _OPPORTUNITY
+        opportunity = end - segments[s, _START] >= min_overlap
         if opportunity and segments[s, _START] < masked_until:
             out[_MASKED] += 1
             continue
@@ -150,7 +163,7 @@ def _evaluate_response(  # type: ignore[no-untyped-def]  # pragma: no cover
         if not opportunity:
             out[_TERMINAL] += 1
             continue
-        k = segments[s, _OPPORTUNITY_INDEX]
+        k = segments[s, _TRUE_INDEX]
         chance_end = min(segments[s, _END], end)
         if s == hit:
             out[_N_TRUE] += 1
@@ -214,6 +227,7 @@ def _evaluate(  # type: ignore[no-untyped-def]  # pragma: no cover
     segment_bounds,
     response_segments,
     tolerance,
+    min_overlap,
     counts,
     latency,
     state,
@@ -227,6 +241,7 @@ def _evaluate(  # type: ignore[no-untyped-def]  # pragma: no cover
         out[_DETECTOR_TURNS] = last - row
         if last > row:
             out[_FLUSHED_TURNS] = turns[last - 1, FLUSHED]
+        out[_RESPONSES] = response_bounds[r + 1] - response_bounds[r]
         for j in range(response_bounds[r], response_bounds[r + 1]):
             start = responses[j, 0]
             end = responses[j, 1]
@@ -250,6 +265,7 @@ def _evaluate(  # type: ignore[no-untyped-def]  # pragma: no cover
                 decided,
                 masked_until,
                 tolerance,
+                min_overlap,
                 out,
                 latency,
                 state,
@@ -268,16 +284,138 @@ def _evaluate(  # type: ignore[no-untyped-def]  # pragma: no cover
         )
 
 
-def evaluate(problem: SweepProblem, table: TurnTable) -> Evaluated:
-    """Evaluate the turns of one setting on every recording of a problem."""
-    n_opportunities = len(problem.opportunity_recording)
-    result = Evaluated(
+@numba.njit(cache=True, nogil=True)
+def _first_from(segments, low, high, position):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """The first segment in ``[low, high)`` that starts at or after a position; they are in time order."""
+    while low < high:
+        middle = (low + high) // 2
+        if segments[middle, _START] < position:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@numba.njit(cache=True, nogil=True)
+def _simulate_and_evaluate(  # type: ignore[no-untyped-def]  # pragma: no cover
+    turns,
+    turn_bounds,
+    frame,
+    frame_bounds,
+    delay,
+    lengths,
+    length_bounds,
+    segments,
+    segment_bounds,
+    tolerance,
+    min_overlap,
+    counts,
+    latency,
+    state,
+    endpoint_latency,
+    first_turn,
+):
+    for r in range(len(turn_bounds) - 1):
+        out = counts[r]
+        row = turn_bounds[r]
+        last = turn_bounds[r + 1]
+        stream_end = (frame_bounds[r + 1] - frame_bounds[r]) * frame
+        first = segment_bounds[r]
+        after = segment_bounds[r + 1]
+        n_lengths = length_bounds[r + 1] - length_bounds[r]
+        out[_DETECTOR_TURNS] = last - row
+        if last > row:
+            out[_FLUSHED_TURNS] = turns[last - 1, FLUSHED]
+        audible = np.int64(-1)
+        ends = np.int64(-1)  # of the response that is still to be evaluated; -1 for none
+        for t in range(row, last + 1):
+            onset = np.int64(-1)
+            decided = np.int64(-1)
+            if t < last:
+                onset = turns[t, ONSET] * frame
+                decided = turns[t, STARTED] * frame
+            if ends >= 0:
+                interrupts = t < last and decided < ends
+                if interrupts and decided <= audible:
+                    out[_UNHEARD] += 1
+                elif audible < stream_end:
+                    end = min(ends, stream_end)
+                    low = _first_from(segments, first, after, audible)
+                    _evaluate_response(
+                        segments,
+                        first,
+                        low,
+                        _first_from(segments, low, after, end),
+                        end,
+                        onset if interrupts else np.int64(-1),
+                        decided if interrupts else np.int64(-1),
+                        audible,
+                        tolerance,
+                        min_overlap,
+                        out,
+                        latency,
+                        state,
+                    )
+                ends = np.int64(-1)
+            if t < last and turns[t, FLUSHED] == 0:
+                audible = turns[t, STOPPED] * frame + delay
+                ends = audible + lengths[length_bounds[r] + out[_RESPONSES] % n_lengths]
+                out[_RESPONSES] += 1
+        _evaluate_endpoints(
+            segments, first, after, turns, turn_bounds[r], last, frame, out, endpoint_latency, first_turn
+        )
+
+
+def _empty(problem: SweepProblem) -> Evaluated:
+    n_true = len(problem.true_recording)
+    return Evaluated(
         counts=np.zeros((problem.n_recordings, len(COUNTS)), dtype=np.int32),
-        latency=np.zeros(n_opportunities, dtype=np.int32),
-        state=np.zeros(n_opportunities, dtype=np.uint8),
-        endpoint_latency=np.full(problem.true_segments, UNDEFINED, dtype=np.int32),
-        first_turn=np.full((problem.true_segments, 2), UNDEFINED, dtype=np.int32),
+        latency=np.zeros(n_true, dtype=np.int32),
+        state=np.zeros(n_true, dtype=np.uint8),
+        endpoint_latency=np.full(n_true, UNDEFINED, dtype=np.int32),
+        first_turn=np.full((n_true, 2), UNDEFINED, dtype=np.int32),
     )
+
+
+class SimulatedLengths(NamedTuple):
+    """The simulated agent of every recording, in samples at the VAD's rate.
+
+    ``delay`` is from the end of a turn to the first audible sample; ``lengths`` is ``(n_lengths,) int64`` and
+    ``bounds`` ``(n_recordings + 1,) int64`` into it: the lengths of each recording's responses, in turn and from the start again.
+    """
+
+    delay: int
+    lengths: npt.NDArray[np.int64]
+    bounds: npt.NDArray[np.int64]
+
+
+def evaluate(problem: SweepProblem, table: TurnTable, simulated: SimulatedLengths | None = None) -> Evaluated:
+    """Evaluate the turns of one setting on every recording of a problem.
+
+    Parameters
+    ----------
+    problem
+        Labels and tracks.
+    table
+        The turns of the setting.
+    simulated
+        The simulated agent for closed-loop evaluation; the recorded agent when not given.
+    """
+    result = _empty(problem)
+    if simulated is not None:
+        _simulate_and_evaluate(
+            table.turns,
+            table.bounds,
+            problem.frame_samples,
+            problem.frame_bounds,
+            *simulated,
+            problem.segments,
+            problem.segment_bounds,
+            problem.tolerance,
+            problem.min_overlap,
+            *result,
+        )
+        return result
     _evaluate(
         table.turns,
         table.bounds,
@@ -288,6 +426,7 @@ def evaluate(problem: SweepProblem, table: TurnTable) -> Evaluated:
         problem.segment_bounds,
         problem.response_segments,
         problem.tolerance,
+        problem.min_overlap,
         *result,
     )
     return result

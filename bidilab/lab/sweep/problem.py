@@ -12,12 +12,11 @@ from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.datasets.labels import USER_KINDS
 from bidilab.lab.metrics.opportunities import RecordingLabels
 
-__all__ = ["KIND_CODES", "N_TRUE_KINDS", "PLACE_CODES", "SweepProblem"]
+__all__ = ["KIND_CODES", "N_TRUE_KINDS", "SweepProblem"]
 
 KIND_CODES = {kind: code for code, kind in enumerate(USER_KINDS)}
 """Code of each user kind; those below `N_TRUE_KINDS` ought to interrupt."""
 N_TRUE_KINDS = 2
-PLACE_CODES = {"outside": 0, "opportunity": 1, "terminal": 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,16 +34,16 @@ class SweepProblem:
     responses
         ``(n_responses, 2) int64``: start and end; ``response_bounds`` is ``(n_recordings + 1,) int64`` into it.
     segments
-        ``(n_segments, 6) int64``: start, end, kind code, place code, index of the true segment (-1 for others), index
-        of the true opportunity (-1 for others); ``segment_bounds`` as above.
+        ``(n_segments, 4) int64``: start, end, kind code, index of the true segment (-1 for others); ``segment_bounds``
+        as above.
     response_segments
         ``(n_responses, 2) int64``: the segments that start in each response are ``[first, last)``.
-    opportunity_recording
-        ``(n_true_opportunities,) int32``: the recording of each.
-    true_segments
-        Number of segments that ought to interrupt, wherever they lie.
+    true_recording
+        ``(n_true_segments,) int32``: the recording of each segment that ought to interrupt, wherever it lies.
     tolerance
         Samples before a segment's onset at which an interruption that belongs to it may begin.
+    min_overlap
+        Samples that must be left of a response for a segment to be an opportunity.
     """
 
     probabilities: npt.NDArray[np.float32]
@@ -56,9 +55,9 @@ class SweepProblem:
     segments: npt.NDArray[np.int64]
     segment_bounds: npt.NDArray[np.int64]
     response_segments: npt.NDArray[np.int64]
-    opportunity_recording: npt.NDArray[np.int32]
-    true_segments: int
+    true_recording: npt.NDArray[np.int32]
     tolerance: int
+    min_overlap: int
 
     @property
     def n_recordings(self) -> int:
@@ -90,22 +89,12 @@ class SweepProblem:
         rows: list[tuple[int, ...]] = []
         spans: list[tuple[int, int]] = []
         owners: list[int] = []
-        n_true = 0
         for recording, label in enumerate(labels):
             first = len(rows)
             for segment in label.segments:
-                opportunity = segment.is_true and segment.place == "opportunity"
-                rows.append(
-                    (
-                        *segment.interval,
-                        KIND_CODES[segment.kind],
-                        PLACE_CODES[segment.place],
-                        n_true if segment.is_true else -1,
-                        len(owners) if opportunity else -1,
-                    )
-                )
-                n_true += segment.is_true
-                if opportunity:
+                index = len(owners) if segment.is_true else -1
+                rows.append((*segment.interval, KIND_CODES[segment.kind], index))
+                if segment.is_true:
                     owners.append(recording)
             starts = np.array([segment.interval.start for segment in label.segments], dtype=np.int64)
             for response in label.responses:
@@ -118,12 +107,12 @@ class SweepProblem:
             sample_rate=sample_rate,
             responses=np.array(responses, dtype=np.int64).reshape(-1, 2),
             response_bounds=_bounds([len(label.responses) for label in labels]),
-            segments=np.array(rows, dtype=np.int64).reshape(-1, 6),
+            segments=np.array(rows, dtype=np.int64).reshape(-1, 4),
             segment_bounds=_bounds([len(label.segments) for label in labels]),
             response_segments=np.array(spans, dtype=np.int64).reshape(-1, 2),
-            opportunity_recording=np.array(owners, dtype=np.int32),
-            true_segments=n_true,
+            true_recording=np.array(owners, dtype=np.int32),
             tolerance=labels[0].tolerance_samples,
+            min_overlap=labels[0].min_overlap_samples,
         )
 
 

@@ -84,8 +84,8 @@ class SweepResult:
 
     @property
     def evaluation(self) -> str:
-        """How the settings were evaluated: ``"recorded"``."""
-        return str(self.meta["evaluation"])
+        """How the settings were evaluated: ``"recorded"`` or ``"simulated"``."""
+        return str(self.meta["conditions"]["evaluation"])
 
     @property
     def dataset_name(self) -> str:
@@ -169,9 +169,8 @@ class SweepResult:
         Columns: `bidilab.lab.sweep.events.EVENT_COLUMNS`.
         """
         params = self.params(setting)
-        return events_frame(
-            (r.id, self.source.labels(r.id), self.source.turns(r.id, params)) for r in self.source.dataset
-        )
+        evaluated = ((r.id, self.source.evaluate(r.id, params)) for r in self.source.dataset)
+        return events_frame(evaluated, self.vad_sample_rate)
 
     @cached_property
     def recordings(self) -> pd.DataFrame:

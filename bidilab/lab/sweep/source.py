@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +14,25 @@ from bidilab.core.errors import InvalidParameterError, ResultError
 from bidilab.detect.turns import Turn, TurnParams, detect_turns
 from bidilab.detect.vad import ProbabilityCache, VadSpec
 from bidilab.lab.datasets import Dataset
-from bidilab.lab.metrics.opportunities import RecordingLabels, label_recording
-from bidilab.lab.sweep.engine import probabilities_of, problem_of
+from bidilab.lab.metrics.interruption import InterruptionEvaluation, evaluate_interruptions
+from bidilab.lab.metrics.opportunities import RecordingLabels
+from bidilab.lab.metrics.simulated import evaluate_simulated, response_plan
+from bidilab.lab.sweep.engine import labels_of, probabilities_of
 from bidilab.lab.sweep.executors import InProcess
-from bidilab.lab.sweep.problem import SweepProblem
 
-__all__ = ["SweepSource"]
+__all__ = ["EVALUATIONS", "SweepConditions", "SweepSource"]
+
+EVALUATIONS: tuple[str, ...] = ("recorded", "simulated")
+
+
+class SweepConditions(TypedDict):
+    """How a sweep evaluates: the arguments of `sweep` of the same names."""
+
+    min_overlap_ms: float
+    tolerance_ms: float
+    evaluation: Literal["recorded", "simulated"]
+    response_delay_ms: float
+    response_ms: float | Literal["recorded"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,18 +47,14 @@ class SweepSource:
         The VAD it was swept with.
     tracks
         ``(n_frames,) float32`` of each recording, in the dataset's order.
-    problem
-        Labels and tracks as arrays.
-    min_overlap_ms, tolerance_ms
-        As given to the sweep.
+    conditions
+        How the sweep evaluated.
     """
 
     dataset: Dataset
     spec: VadSpec
     tracks: Sequence[npt.NDArray[np.float32]]
-    problem: SweepProblem
-    min_overlap_ms: float
-    tolerance_ms: float
+    conditions: SweepConditions
 
     @classmethod
     def from_meta(cls, meta: Mapping[str, Any], dataset: Dataset | None = None) -> SweepSource:
@@ -75,9 +84,21 @@ class SweepSource:
                 f"the {spec.name} VAD has changed since this sweep ({vad['version']} then, {backend.version} now)"
             )
         tracks = probabilities_of(list(dataset), spec, cache=ProbabilityCache(), executor=InProcess(), progress=False)
-        limits = {"min_overlap_ms": meta["min_overlap_ms"], "tolerance_ms": meta["tolerance_ms"]}
-        problem = problem_of(dataset, tracks, backend, **limits)
-        return cls(dataset=dataset, spec=spec, tracks=tracks, problem=problem, **limits)
+        return cls(dataset=dataset, spec=spec, tracks=tracks, conditions=meta["conditions"])
+
+    @cached_property
+    def _frame_samples(self) -> int:
+        return self.spec.build().frame_samples
+
+    @cached_property
+    def all_labels(self) -> list[RecordingLabels]:
+        """Labels of every recording in samples at the VAD's rate, in the dataset's order."""
+        return labels_of(
+            self.dataset,
+            self.spec.sample_rate,
+            min_overlap_ms=self.conditions["min_overlap_ms"],
+            tolerance_ms=self.conditions["tolerance_ms"],
+        )
 
     @cached_property
     def _index(self) -> dict[str, int]:
@@ -91,12 +112,20 @@ class SweepSource:
 
     def labels(self, recording_id: str) -> RecordingLabels:
         """Labels of a recording in samples at the VAD's rate."""
-        return label_recording(
-            self.dataset[self.index_of(recording_id)].segments,
-            sample_rate=self.spec.sample_rate,
-            min_overlap_ms=self.min_overlap_ms,
-            tolerance_ms=self.tolerance_ms,
+        return self.all_labels[self.index_of(recording_id)]
+
+    def evaluate(self, recording_id: str, params: TurnParams) -> InterruptionEvaluation:
+        """Outcomes of a recording under a setting, by the readable evaluation."""
+        labels, turns = self.labels(recording_id), self.turns(recording_id, params)
+        if self.conditions["evaluation"] == "recorded":
+            return evaluate_interruptions(labels, turns)
+        plan = response_plan(
+            labels,
+            response_delay_ms=self.conditions["response_delay_ms"],
+            response_ms=self.conditions["response_ms"],
         )
+        n_samples = len(self.probabilities(recording_id)) * self._frame_samples
+        return evaluate_simulated(labels, turns, plan, n_samples=n_samples)
 
     def probabilities(self, recording_id: str) -> npt.NDArray[np.float32]:
         """Probability track of a recording, ``(n_frames,) float32``."""
@@ -107,6 +136,6 @@ class SweepSource:
         return detect_turns(
             self.probabilities(recording_id),
             params,
-            frame_samples=self.problem.frame_samples,
+            frame_samples=self._frame_samples,
             sample_rate=self.spec.sample_rate,
         )

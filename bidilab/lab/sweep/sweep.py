@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import platform
 from importlib.metadata import version
+from typing import Literal
 
+from bidilab.bidi.simulation import ResponsePlan
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.vad import ProbabilityCache, VadSpec
 from bidilab.lab.datasets import Dataset
 from bidilab.lab.metrics.opportunities import MIN_OVERLAP_MS, TOLERANCE_MS
-from bidilab.lab.sweep.engine import executor_of, probabilities_of, problem_of, sweep_grid
+from bidilab.lab.sweep.engine import executor_of, probabilities_of, simulated_lengths, sweep_grid
 from bidilab.lab.sweep.executors import Executor
 from bidilab.lab.sweep.grid import Grid
+from bidilab.lab.sweep.problem import SweepProblem
 from bidilab.lab.sweep.result import SweepResult
-from bidilab.lab.sweep.source import SweepSource
+from bidilab.lab.sweep.source import EVALUATIONS, SweepConditions, SweepSource
 
 __all__ = ["sweep"]
 
@@ -31,6 +34,9 @@ def sweep(
     cache: ProbabilityCache | bool = True,
     min_overlap_ms: float = MIN_OVERLAP_MS,
     tolerance_ms: float = TOLERANCE_MS,
+    evaluation: Literal["recorded", "simulated"] = "recorded",
+    response_delay_ms: float = 300.0,
+    response_ms: float | Literal["recorded"] = "recorded",
     n_resamples: int = 1000,
     seed: int = 0,
     progress: bool = True,
@@ -58,6 +64,12 @@ def sweep(
         Least part of a response that must be left for a segment to be an opportunity.
     tolerance_ms
         How long before a segment's labelled onset an interruption that belongs to it may begin.
+    evaluation
+        ``"recorded"``: the agent is what it was. ``"simulated"``: closed loop, the agent answers each end of turn and
+        stops when interrupted, so that a short silence duration shows as false interruptions of its own making.
+    response_delay_ms, response_ms
+        The simulated agent: from the end of a turn to its first audible sample, and how long it speaks;
+        ``"recorded"`` takes the lengths of each recording's own responses in turn. No part in a recorded evaluation.
     n_resamples, seed
         Of the bootstrap over recordings that gives the latency intervals.
     progress
@@ -82,6 +94,10 @@ def sweep(
     >>> result = bl.sweep("datasets/overlap-mini", bl.Grid(threshold="0.3:0.9:0.1"))  # doctest: +SKIP
     >>> result.recommend(max_false_interruption_rate=0.05)  # doctest: +SKIP
     """
+    if evaluation not in EVALUATIONS:
+        raise InvalidParameterError("evaluation", f"one of {', '.join(EVALUATIONS)}", evaluation)
+    if response_ms != "recorded":
+        ResponsePlan(response_delay_ms=response_delay_ms, response_ms=response_ms)
     grid = Grid() if grid is None else grid
     if not isinstance(grid, Grid):
         raise InvalidParameterError("grid", "a Grid", grid)
@@ -91,9 +107,29 @@ def sweep(
     store = ProbabilityCache() if cache is True else None if cache is False else cache
     executor = executor_of(executor, jobs, dataset.duration_s)
     tracks = probabilities_of(list(dataset), spec, cache=store, executor=executor, progress=progress)
-    limits = {"min_overlap_ms": min_overlap_ms, "tolerance_ms": tolerance_ms}
-    problem = problem_of(dataset, tracks, backend, **limits)
-    swept = sweep_grid(problem, grid, executor=executor, n_resamples=n_resamples, seed=seed, progress=progress)
+    conditions: SweepConditions = {
+        "min_overlap_ms": min_overlap_ms,
+        "tolerance_ms": tolerance_ms,
+        "evaluation": evaluation,
+        "response_delay_ms": response_delay_ms,
+        "response_ms": response_ms,
+    }
+    source = SweepSource(dataset=dataset, spec=spec, tracks=tracks, conditions=conditions)
+    problem = SweepProblem.build(
+        source.all_labels, tracks, frame_samples=backend.frame_samples, sample_rate=backend.sample_rate
+    )
+    simulated = None
+    if evaluation == "simulated":
+        simulated = simulated_lengths(source.all_labels, response_delay_ms=response_delay_ms, response_ms=response_ms)
+    swept = sweep_grid(
+        problem,
+        grid,
+        simulated=simulated,
+        executor=executor,
+        n_resamples=n_resamples,
+        seed=seed,
+        progress=progress,
+    )
     meta = {
         "dataset": {
             "name": dataset.name,
@@ -110,8 +146,7 @@ def sweep(
             "version": backend.version,
             "frame_samples": backend.frame_samples,
         },
-        "evaluation": "recorded",
-        **limits,
+        "conditions": conditions,
         "n_resamples": n_resamples,
         "seed": seed,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
@@ -121,5 +156,5 @@ def sweep(
         grid=grid,
         meta=meta,
         swept=swept,
-        source=SweepSource(dataset=dataset, spec=spec, tracks=tracks, problem=problem, **limits),
+        source=source,
     )

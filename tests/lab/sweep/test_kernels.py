@@ -10,6 +10,8 @@ from bidilab.lab.datasets.labels import FALSE_KINDS
 from bidilab.lab.metrics.endpoint import evaluate_endpoints
 from bidilab.lab.metrics.interruption import evaluate_interruptions
 from bidilab.lab.metrics.opportunities import label_recording
+from bidilab.lab.metrics.simulated import evaluate_simulated, response_plan
+from bidilab.lab.sweep.engine import simulated_lengths
 from bidilab.lab.sweep.kernels import ABSENT, CENSORED, COUNTS, EVENT, UNDEFINED, evaluate
 from bidilab.lab.sweep.problem import SweepProblem
 
@@ -26,9 +28,12 @@ params = st.builds(
 )
 
 
-def counted(labels, turns):
+def counted(labels, turns, plan, n_samples):
     """The counts of one recording by the readable evaluation."""
-    evaluation = evaluate_interruptions(labels, turns)
+    if plan is None:
+        evaluation = evaluate_interruptions(labels, turns)
+    else:
+        evaluation = evaluate_simulated(labels, turns, plan, n_samples=n_samples)
     endpoints = evaluate_endpoints(labels, turns)
     outcomes = evaluation.outcomes
     counts = dict.fromkeys(COUNTS, 0)
@@ -48,12 +53,14 @@ def counted(labels, turns):
     counts["n_onsets"] = sum(e.onset_clipped is not None for e in endpoints)
     counts["n_detector_turns"] = len(turns)
     counts["n_flushed"] = sum(t.flushed for t in turns)
+    counts["n_responses"] = len(labels.responses if plan is None else evaluation.responses)
+    counts["n_cancelled_unheard"] = 0 if plan is None else evaluation.n_cancelled_unheard
     counts["agent_speech_samples"] = evaluation.agent_speech
     counts["talk_over_samples"] = sum(o.talk_over for o in outcomes)
     return counts, evaluation, endpoints
 
 
-def check(recordings, rule):
+def check(recordings, rule, simulated=None):
     labels = [label_recording(segments, sample_rate=RATE) for segments, _ in recordings]
     problem = SweepProblem.build(labels, [track for _, track in recordings], **KW)
     in_frames = rule.in_frames(**KW)
@@ -65,12 +72,13 @@ def check(recordings, rule):
         min_speech_frames=in_frames.min_speech_frames,
         silence_frames=in_frames.silence_frames,
     )
-    result = evaluate(problem, table)
+    plans = [simulated and response_plan(label, **simulated) for label in labels]
+    result = evaluate(problem, table, simulated and simulated_lengths(labels, **simulated))
     true_index = 0
     opportunities = {}
-    for r, (label, (_, track)) in enumerate(zip(labels, recordings, strict=True)):
+    for r, (label, plan, (_, track)) in enumerate(zip(labels, plans, recordings, strict=True)):
         turns = detect_turns(track, rule, **KW)
-        counts, evaluation, endpoints = counted(label, turns)
+        counts, evaluation, endpoints = counted(label, turns, plan, len(track) * FRAME)
         assert dict(zip(COUNTS, result.counts[r].tolist(), strict=True)) == counts
         for endpoint in endpoints:
             start = endpoint.segment.interval.start
@@ -89,7 +97,7 @@ def check(recordings, rule):
     k = 0
     for r, label in enumerate(labels):
         for segment in label.segments:
-            if not (segment.is_true and segment.place == "opportunity"):
+            if not segment.is_true:
                 continue
             outcomes = opportunities.get((r, segment.interval), [])
             expected = {(ABSENT, 0)} if not outcomes else set()
@@ -105,7 +113,7 @@ def check(recordings, rule):
                 {(ABSENT, 0)} if len(outcomes) < sum(s == segment for s in label.segments) else set()
             )
             k += 1
-    assert k == len(problem.opportunity_recording)
+    assert k == len(problem.true_recording)
 
 
 @settings(max_examples=300)
@@ -114,7 +122,23 @@ def test_compiled_equals_readable(recordings, rule):
     check(recordings, rule)
 
 
-def test_on_a_thousand_plain_random_recordings():
+simulated_agents = st.fixed_dictionaries(
+    {
+        "response_delay_ms": st.sampled_from([0, 32, 300, 1000]),
+        "response_ms": st.sampled_from([100.0, 500.0, 3000.0]) | st.just("recorded"),
+    }
+)
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.tuples(segment_lists(), speechlike_tracks() | tracks), min_size=1, max_size=3), params, simulated_agents
+)
+def test_compiled_equals_readable_with_a_simulated_agent(recordings, rule, simulated):
+    check(recordings, rule, simulated)
+
+
+def test_on_plain_random_recordings():
     """Hypothesis shrinks towards the empty; this keeps to busy recordings."""
     rng = np.random.default_rng(7)
     from bidilab.lab.datasets.labels import USER_KINDS, Segment
@@ -136,11 +160,10 @@ def test_on_a_thousand_plain_random_recordings():
                 )
             )
         track = np.repeat(rng.random(40), 4).astype(np.float32)
-        check(
-            [(segments, track)],
-            TurnParams(
-                threshold=float(rng.choice([0.3, 0.5, 0.7])),
-                min_speech_ms=int(rng.choice([0, 200])),
-                silence_duration_ms=int(rng.choice([64, 200, 500])),
-            ),
+        rule = TurnParams(
+            threshold=float(rng.choice([0.3, 0.5, 0.7])),
+            min_speech_ms=int(rng.choice([0, 200])),
+            silence_duration_ms=int(rng.choice([64, 200, 500])),
         )
+        check([(segments, track)], rule)
+        check([(segments, track)], rule, {"response_delay_ms": 200, "response_ms": 800.0})

@@ -1,0 +1,109 @@
+"""Simulated evaluation: the agent answers what the detector hears, and is interrupted by it (closed loop, DESIGN §8).
+
+Task
+    One recording under one setting. The user's channel is what it was; the agent's responses are those of
+    `bidilab.bidi.simulation.SimulatedAgent`, the class that the local model runs in a session.
+Unit
+    Integer samples at the VAD's rate.
+Index
+    `evaluate_simulated`, `SimulatedEvaluation`, `response_plan`
+
+Each response is evaluated by the rules of `metrics.interruption`, from its first audible sample to its end, the end of
+the recording or its interruption. One cut before it was heard is *cancelled unheard*: counted, but no interruption to
+the ear. Nothing is masked: a turn from before the response would have cancelled it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from bidilab.bidi.simulation import ResponsePlan, SimulatedInterruption, SimulatedResponse, simulate
+from bidilab.core.timeline import Interval
+from bidilab.core.units import samples_to_ms
+from bidilab.detect.turns import Turn
+from bidilab.lab.metrics.interruption import InterruptionEvaluation, Outcome, evaluate_response
+from bidilab.lab.metrics.opportunities import RecordingLabels
+
+__all__ = ["DEFAULT_RESPONSE_MS", "SimulatedEvaluation", "evaluate_simulated", "response_plan"]
+
+DEFAULT_RESPONSE_MS = 4000.0
+"""Length of a response in recordings that have none of their own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedEvaluation(InterruptionEvaluation):
+    """`InterruptionEvaluation` of the simulated responses, which ``Outcome.response`` counts, and what made them.
+
+    Parameters
+    ----------
+    responses
+        All responses made.
+    interruptions
+        All of them that were cut, heard or not.
+    """
+
+    responses: tuple[SimulatedResponse, ...]
+    interruptions: tuple[SimulatedInterruption, ...]
+
+    @property
+    def n_cancelled_unheard(self) -> int:
+        """Responses cut before their first audible sample."""
+        return sum(interruption.unheard for interruption in self.interruptions)
+
+
+def response_plan(
+    labels: RecordingLabels, *, response_delay_ms: float, response_ms: float | Literal["recorded"]
+) -> ResponsePlan:
+    """When the agent answers in one recording, and for how long it speaks.
+
+    Parameters
+    ----------
+    labels
+        The recording's labels.
+    response_delay_ms
+        From the decision that a turn is over to the first audible sample, ``>= 0``.
+    response_ms
+        Length of each response, ``> 0``; ``"recorded"`` takes those of the recording's own responses, in turn and from
+        the start again (`DEFAULT_RESPONSE_MS` where it has none).
+    """
+    if response_ms == "recorded":
+        own = [samples_to_ms(response.duration, labels.sample_rate) for response in labels.responses]
+        return ResponsePlan(response_delay_ms=response_delay_ms, response_ms=tuple(own) or DEFAULT_RESPONSE_MS)
+    return ResponsePlan(response_delay_ms=response_delay_ms, response_ms=response_ms)
+
+
+def evaluate_simulated(
+    labels: RecordingLabels, turns: Sequence[Turn], plan: ResponsePlan, *, n_samples: int
+) -> SimulatedEvaluation:
+    """Evaluate one recording under one setting with a simulated agent.
+
+    Parameters
+    ----------
+    labels
+        The recording's labels; its responses count only where ``plan`` took their lengths.
+    turns
+        What the detector decided on the user channel, in time order.
+    plan
+        When the agent answers and for how long.
+    n_samples
+        Length of the recording in whole VAD frames, in samples: nothing is known of what would come after it.
+    """
+    responses, interruptions = simulate(turns, plan, sample_rate=labels.sample_rate)
+    cut = {interruption.response.index: interruption for interruption in interruptions}
+    by_decision = {turn.started_at: turn for turn in turns}
+    outcomes: list[Outcome] = []
+    agent_speech = 0
+    for response in responses:
+        interruption = cut.get(response.index)
+        audible = Interval(response.audible_at, min(response.ends_at, n_samples))
+        if audible.start >= n_samples or (interruption is not None and interruption.unheard):
+            continue
+        turn = by_decision[interruption.decided_at] if interruption else None
+        agent_speech += (turn.started_at if turn else audible.end) - audible.start
+        found = evaluate_response(labels.under(audible), 0, turn, audible.start)
+        outcomes += [replace(outcome, response=response.index) for outcome in found]
+    return SimulatedEvaluation(
+        outcomes=tuple(outcomes), agent_speech=agent_speech, responses=responses, interruptions=interruptions
+    )

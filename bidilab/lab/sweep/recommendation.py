@@ -71,7 +71,7 @@ class Recommendation:
         """As plain JSON; NaN and infinity become ``None``."""
         rows = [
             {str(key): _plain(value) for key, value in row.items()}
-            for row in self.table.reset_index().to_dict("records")
+            for row in self.table.rename_axis("setting").reset_index().to_dict("records")
         ]
         return {
             "setting": self.setting,

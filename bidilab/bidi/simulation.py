@@ -59,8 +59,9 @@ class ResponsePlan:
     def __post_init__(self) -> None:
         if not 0 <= self.response_delay_ms < float("inf"):
             raise InvalidParameterError("response_delay_ms", "a number of milliseconds >= 0", self.response_delay_ms)
-        lengths = (self.response_ms,) if isinstance(self.response_ms, int | float) else tuple(self.response_ms)
-        if not lengths or not all(0 < length < float("inf") for length in lengths):
+        given = self.response_ms
+        lengths = (given,) if isinstance(given, int | float | str) else tuple(given)
+        if not lengths or not all(isinstance(x, int | float) and 0 < x < float("inf") for x in lengths):
             raise InvalidParameterError("response_ms", "one or more numbers of milliseconds > 0", self.response_ms)
         object.__setattr__(self, "response_ms", lengths)
 

@@ -168,7 +168,8 @@ def _evaluate_block(
     tracks, bounds = problem.probabilities, problem.frame_bounds
     runs = high_runs(tracks, bounds, first.threshold, first.deactivation_threshold)
     evaluated = [
-        evaluate(problem, turns_in_frames(tracks, bounds, **setting._asdict(), runs=runs)) for setting in block.settings
+        evaluate(problem, turns_in_frames(tracks, bounds, **setting._asdict(), runs=runs), block.simulated)
+        for setting in block.settings
     ]
     table = aggregate(problem, evaluated, n_resamples=block.n_resamples, seed=block.seed)
     table["degenerate"] |= first.deactivation_threshold <= DEACTIVATION_FLOOR

@@ -381,7 +381,8 @@ class SimulatedLengths(NamedTuple):
     """The simulated agent of every recording, in samples at the VAD's rate.
 
     ``delay`` is from the end of a turn to the first audible sample; ``lengths`` is ``(n_lengths,) int64`` and
-    ``bounds`` ``(n_recordings + 1,) int64`` into it: the lengths of each recording's responses, in turn and from the start again.
+    ``bounds`` ``(n_recordings + 1,) int64`` into it: the lengths of each recording's responses, in turn and from the
+    start again.
     """
 
     delay: int

@@ -12,6 +12,7 @@ from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.vad import ProbabilityCache, VadSpec
 from bidilab.lab.datasets import Dataset
 from bidilab.lab.metrics.opportunities import MIN_OVERLAP_MS, TOLERANCE_MS
+from bidilab.lab.metrics.simulated import DEFAULT_RESPONSE_MS
 from bidilab.lab.sweep.engine import executor_of, probabilities_of, simulated_lengths, sweep_grid
 from bidilab.lab.sweep.executors import Executor
 from bidilab.lab.sweep.grid import Grid
@@ -96,8 +97,8 @@ def sweep(
     """
     if evaluation not in EVALUATIONS:
         raise InvalidParameterError("evaluation", f"one of {', '.join(EVALUATIONS)}", evaluation)
-    if response_ms != "recorded":
-        ResponsePlan(response_delay_ms=response_delay_ms, response_ms=response_ms)
+    length = DEFAULT_RESPONSE_MS if response_ms == "recorded" else response_ms
+    ResponsePlan(response_delay_ms=response_delay_ms, response_ms=length)  # raises where one is not allowed
     grid = Grid() if grid is None else grid
     if not isinstance(grid, Grid):
         raise InvalidParameterError("grid", "a Grid", grid)

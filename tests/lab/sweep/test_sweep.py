@@ -264,3 +264,43 @@ def test_unusual_but_sound_audio_is_swept(tmp_path, channels, rate, subtype):
     result = run(folder)
     (turn, *_) = result.turns("r0", GRID.nearest(threshold=0.5))
     assert turn.onset == pytest.approx(0.5 * 16_000, abs=512)
+
+
+SIMULATED = {"evaluation": "simulated", "response_delay_ms": 200.0, "response_ms": 3000.0}
+
+
+def test_simulated_events_add_up_to_the_settings(bursts):
+    result = run(bursts, **SIMULATED)
+    assert list(result.settings.columns) == [*AXES, *SETTING_COLUMNS, "n_responses", "n_cancelled_unheard"]
+    for setting, row in result.settings.iterrows():
+        counted = result.events(setting)["outcome"].value_counts()
+        for name in ("detected", "missed", "masked", "false", "preempted"):
+            assert counted[name] == row[f"n_{name}"]
+    assert (result.settings["n_masked"] == 0).all()
+    assert result.evaluation == "simulated"
+
+
+def test_the_simulated_agent_answers_what_is_heard(bursts):
+    """Each recording holds a turn that is always heard, and a burst that is heard by its level: never fewer than one
+    response a recording, and the first is made ``response_delay`` after the end of the turn was decided."""
+    grid = bl.Grid(threshold=0.5, prefix_padding_ms=0, silence_duration_ms=200)
+    result = run(bursts, grid, **SIMULATED)
+    assert result.settings["n_responses"][0] >= len(bursts)
+    turns = result.turns("r0", 0)
+    evaluation = result.source.evaluate("r0", grid.params(0))
+    assert evaluation.responses[0].audible_at == turns[0].stopped_at + 3200
+    assert evaluation.responses[0].ends_at == evaluation.responses[0].audible_at + 48_000
+
+
+def test_a_saved_simulated_result_is_evaluated_as_it_was(bursts, tmp_path):
+    result = run(bursts, **SIMULATED)
+    loaded = SweepResult.load(result.save(tmp_path / "saved"))
+    pd.testing.assert_frame_equal(loaded.events(1), result.events(1))
+
+
+@pytest.mark.parametrize(
+    "bad", [{"evaluation": "imagined"}, {"response_ms": 0}, {"response_delay_ms": -1}, {"response_ms": "long"}]
+)
+def test_bad_conditions(bursts, bad):
+    with pytest.raises(InvalidParameterError):
+        run(bursts, **bad)

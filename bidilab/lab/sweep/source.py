@@ -13,10 +13,10 @@ import numpy.typing as npt
 from bidilab.core.errors import InvalidParameterError, ResultError
 from bidilab.detect.turns import Turn, TurnParams, detect_turns
 from bidilab.detect.vad import ProbabilityCache, VadSpec
-from bidilab.lab.datasets import Dataset
+from bidilab.lab.datasets import Dataset, Segment
 from bidilab.lab.metrics.interruption import InterruptionEvaluation, evaluate_interruptions
 from bidilab.lab.metrics.opportunities import RecordingLabels
-from bidilab.lab.metrics.simulated import evaluate_simulated, response_plan
+from bidilab.lab.metrics.simulated import SimulatedEvaluation, evaluate_simulated, response_plan
 from bidilab.lab.sweep.engine import labels_of, probabilities_of
 from bidilab.lab.sweep.executors import InProcess
 
@@ -126,6 +126,21 @@ class SweepSource:
         )
         n_samples = len(self.probabilities(recording_id)) * self._frame_samples
         return evaluate_simulated(labels, turns, plan, n_samples=n_samples)
+
+    def simulated_segments(self, recording_id: str, params: TurnParams) -> tuple[Segment, ...]:
+        """What was audible of the simulated agent's responses in a recording, as ``response`` segments."""
+        evaluation = self.evaluate(recording_id, params)
+        if not isinstance(evaluation, SimulatedEvaluation):
+            return ()
+        rate = self.spec.sample_rate
+        cut = {i.response.index: i.decided_at for i in evaluation.interruptions}
+        n_samples = len(self.probabilities(recording_id)) * self._frame_samples
+        heard = [(r.audible_at, min(r.ends_at, cut.get(r.index, r.ends_at), n_samples)) for r in evaluation.responses]
+        return tuple(
+            Segment(start_s=start / rate, end_s=end / rate, channel="agent", kind="response")
+            for start, end in heard
+            if end > start
+        )
 
     def probabilities(self, recording_id: str) -> npt.NDArray[np.float32]:
         """Probability track of a recording, ``(n_frames,) float32``."""

@@ -165,11 +165,19 @@ class SweepPlots:
         self._setting(setting)
         recording = result.dataset[result.source.index_of(recording_id)]
         events = result.events(setting)
+        agent = recording.agent() if "agent" in recording.channels else None
+        segments = recording.segments
+        if result.evaluation == "simulated":  # the agent heard there is not the recorded one
+            agent = None
+            segments = (
+                *recording.segments_of("user"),
+                *result.source.simulated_segments(recording_id, result.params(setting)),
+            )
         return TimelineData(
             user=recording.user(),
-            agent=recording.agent() if "agent" in recording.channels else None,
+            agent=agent,
             sample_rate=recording.sample_rate,
-            segments=recording.segments,
+            segments=segments,
             probabilities=result.probabilities(recording_id),
             frame_samples=result.frame_samples,
             vad_sample_rate=result.vad_sample_rate,

@@ -179,8 +179,17 @@ def _swept(result: SweepResult) -> list[tuple[str, str]]:
     return described
 
 
+def _simulated_facts(result: SweepResult) -> list[tuple[str, str]]:
+    if result.evaluation != "simulated":
+        return []
+    conditions = result.meta["conditions"]
+    length = conditions["response_ms"]
+    spoken = "as long as the recorded responses, in turn" if length == "recorded" else f"{length:g} ms"
+    return [("simulated agent", f"answers after {conditions['response_delay_ms']:g} ms, speaks {spoken}")]
+
+
 def _provenance(result: SweepResult) -> list[tuple[str, str]]:
-    dataset, vad = result.meta["dataset"], result.meta["vad"]
+    dataset, vad, conditions = result.meta["dataset"], result.meta["vad"], result.meta["conditions"]
     rows = [
         ("dataset", f"{dataset['name']} {dataset.get('version', '')}".strip()),
         ("dataset SHA-256", result.dataset_sha256),
@@ -188,8 +197,9 @@ def _provenance(result: SweepResult) -> list[tuple[str, str]]:
         ("VAD", f"{vad['name']}, {vad['version']}, {vad['sample_rate']} Hz, {vad['frame_samples']} samples a frame"),
         ("provider", result.provider),
         ("evaluation", result.evaluation),
-        ("least overlap", f"{result.meta['min_overlap_ms']:g} ms"),
-        ("matching tolerance", f"{result.meta['tolerance_ms']:g} ms"),
+        *_simulated_facts(result),
+        ("least overlap", f"{conditions['min_overlap_ms']:g} ms"),
+        ("matching tolerance", f"{conditions['tolerance_ms']:g} ms"),
         ("bootstrap", f"{result.meta['n_resamples']} resamples of recordings, seed {result.seed}"),
         ("versions", ", ".join(f"{name} {number}" for name, number in result.meta["versions"].items())),
     ]

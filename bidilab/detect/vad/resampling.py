@@ -6,12 +6,14 @@ inputs, so that any chunking gives the same bits.
 
 Why not soxr's stream, which is as exact: its filters run in FFT blocks, so it holds back 6 to 37 ms at
 24 → 16 kHz and 12 to 116 ms at 8 → 16 kHz, varying from chunk to chunk (soxr 1.1.0, HQ, measured with 1 ms
-chunks). A live session would add that to each latency it measures. This filter holds back a constant 4 ms (8 ms
+chunks). A live session would add that to each latency it measures. This filter holds back a constant 8 ms (16 ms
 from or to 8 kHz). It pays with two to four times soxr's work, 0.3 to 0.5 ms for a second of audio where Silero
 takes 1 to 2 ms. soxr is its oracle in the tests.
 
-Filter: Kaiser window (Kaiser 1974; J. O. Smith, "Digital Audio Resampling", 2002), pass band to 0.9 and stop band
-from 1.0 of the lower Nyquist frequency, 96 dB.
+Filter: Kaiser window (Kaiser 1974; J. O. Smith, "Digital Audio Resampling", 2002), pass band to 0.95 and stop band
+from 1.0 of the lower Nyquist frequency, 96 dB. The pass band is as wide as 8 ms allow: speech sampled at 16 kHz that went over the wire at 24 kHz and back gave
+99.0 % of its decisions within one frame of those without the detour (97.6 % with 0.9 and 4 ms; 97.9 % with soxr HQ;
+overlap-mini, Silero, default parameters).
 """
 
 from __future__ import annotations
@@ -28,11 +30,11 @@ from bidilab.detect.vad.framing import check_samples
 
 __all__ = ["RESAMPLER_VERSION", "StreamResampler", "resample"]
 
-RESAMPLER_VERSION = 1
+RESAMPLER_VERSION = 2
 """Raise it when the same samples would be resampled to other numbers: it is part of every cache key."""
 
 _ATTENUATION_DB = 96.0
-_PASS_BAND = 0.9
+_PASS_BAND = 0.95
 _TAPS_MULTIPLE = 16  # whole vector registers
 _BLOCK_SAMPLES = 1 << 16  # bounds the working copy when a whole recording is resampled
 

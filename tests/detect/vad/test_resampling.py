@@ -117,7 +117,7 @@ def test_what_cannot_be_kept_is_removed(from_rate, to_rate):
 
 
 @pytest.mark.parametrize(
-    ("from_rate", "to_rate", "most_ms"), [(24_000, 16_000, 4.2), (48_000, 16_000, 4.2), (8_000, 16_000, 8.2)]
+    ("from_rate", "to_rate", "most_ms"), [(24_000, 16_000, 8.0), (48_000, 16_000, 8.0), (8_000, 16_000, 16.0)]
 )
 def test_feed_holds_back_the_lookahead_and_no_more(from_rate, to_rate, most_ms):
     resampler = StreamResampler(from_rate, to_rate)

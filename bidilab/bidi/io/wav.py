@@ -10,16 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from bidilab.bidi.io.base import AudioSettings, BidiInput, SessionAgent
-from bidilab.bidi.io.playback import PlaybackBuffer
+from bidilab.bidi.io.playback import PlaybackBuffer, PlaybackChange
 from bidilab.bidi.types.events import (
     BidiAudioInputEvent,
     BidiAudioStreamEvent,
     BidiInputEvent,
     BidiInterruptionEvent,
     BidiOutputEvent,
+    BidiResponseCompleteEvent,
     BidiResponseStartEvent,
 )
 from bidilab.bidi.types.media import mono
+from bidilab.bidi.types.playback import PlaybackKind, PlaybackListener, PlaybackReport
 from bidilab.core.audio import Audio, FloatArray, float_to_pcm16, pcm16_to_float
 from bidilab.core.audiofile import read_audio, write_audio
 from bidilab.core.clock import Clock
@@ -30,6 +32,12 @@ from bidilab.detect.vad.resampling import resample
 __all__ = ["WavInput", "WavOutput"]
 
 _UNNAMED = "response"
+_ROW_TYPES: dict[PlaybackKind, str] = {
+    "started": "playback_started",
+    "dry": "playback_dry",
+    "drained": "playback_silent",
+    "cleared": "playback_cleared",
+}
 
 
 class WavInput:
@@ -167,6 +175,7 @@ class WavOutput:
         self.path = Path(path)
         self._file_rate = check_sample_rate(sample_rate) if sample_rate is not None else None
         self._clock: Clock | None = None
+        self._listener: PlaybackListener | None = None
 
     async def start(self, agent: SessionAgent) -> None:
         """Begin the timeline: position 0 is now."""
@@ -176,6 +185,7 @@ class WavOutput:
         self._user: list[FloatArray] = []
         self._user_rate = settings.input_rate
         self._current = _UNNAMED
+        self._log = agent.log
         self._clock = agent.clock
         self._zero_s = agent.clock.now_s()
 
@@ -213,7 +223,57 @@ class WavOutput:
                 raise AudioError(f"the model declared {declared} Hz, its audio comes at {event.sample_rate} Hz")
             self._playback.put(event.response_id or self._current, mono(event.pcm))
         elif isinstance(event, BidiInterruptionEvent):
-            self._playback.clear(event.interrupted_response_id)
+            cut = self._playback.active_responses
+            for response_id in cut if event.interrupted_response_id is None else (event.interrupted_response_id,):
+                self.cut(response_id)
+        elif isinstance(event, BidiResponseCompleteEvent):
+            self._tell(self._playback.mark_done(event.response_id))
+
+    def report_playback_to(self, listener: PlaybackListener) -> None:
+        """Have ``listener`` told of every change from now on, as it is found out: when the next event comes, or audio
+        of the user passes by. The time that it tells is exact.
+        """
+        self._listener = listener
+
+    def cut(self, response_id: str) -> PlaybackReport:
+        """Silence a response now; return what was heard of it. A second cut changes nothing."""
+        if self._clock is None:
+            raise InvalidParameterError("output", "started before it is cut", response_id)
+        self._play_until_now()
+        if not self._playback.is_cleared(response_id):
+            result = self._playback.clear(response_id)
+            dropped = result.responses[0].dropped_samples
+            heard = result.responses[0].heard_samples
+            self._tell_one("cleared", response_id, result.position_samples, heard, dropped_samples=dropped)
+        return PlaybackReport(
+            kind="cleared",
+            response_id=response_id,
+            heard_samples=self._playback.heard_samples(response_id),
+            sample_rate=self._playback.sample_rate,
+            at_s=self._clock.now_s(),
+        )
+
+    def _tell(self, changes: tuple[PlaybackChange, ...]) -> None:
+        for change in changes:
+            self._tell_one(change.kind, change.response_id, change.position_samples, change.heard_samples)
+
+    def _tell_one(self, kind: PlaybackKind, response_id: str, position: int, heard_samples: int, **detail: int) -> None:
+        rate = self._playback.sample_rate
+        at_s = self._zero_s + position / rate
+        self._log.append(
+            _ROW_TYPES[kind],
+            source="playback",
+            t_s=at_s - self._log.zero_s,
+            response_id=response_id,
+            playback_samples=position,
+            detail={"heard_samples": heard_samples, **detail, "sample_rate": rate},
+        )
+        if self._listener is not None:
+            self._listener(
+                PlaybackReport(
+                    kind=kind, response_id=response_id, heard_samples=heard_samples, sample_rate=rate, at_s=at_s
+                )
+            )
 
     @property
     def playback(self) -> PlaybackBuffer:
@@ -244,11 +304,15 @@ class WavOutput:
         if event.sample_rate != self._user_rate:
             raise AudioError(f"the user's audio changed from {self._user_rate} to {event.sample_rate} Hz")
         self._user.append(samples)
+        self._play_until_now()
 
     def _play_until_now(self) -> None:
         assert self._clock is not None  # both callers made sure
         now = s_to_samples(self._clock.now_s() - self._zero_s, self._playback.sample_rate)
-        self._agent.append(self._playback.get(max(0, now - self._playback.position_samples)).samples)
+        if now > self._playback.position_samples:
+            block = self._playback.get(now - self._playback.position_samples)
+            self._agent.append(block.samples)
+            self._tell(block.changes)
 
 
 class _Overheard:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bidilab.bidi.models.base import PlaybackReport
 from bidilab.bidi.types.base import check_count
+from bidilab.bidi.types.playback import PlaybackReport
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.units import check_sample_rate, rescale_samples, s_to_samples
 
@@ -46,8 +46,8 @@ class PlayoutEstimate:
     >>> estimate = PlayoutEstimate(sample_rate=24_000)
     >>> estimate.audio("r1", 48_000, at_s=10.0)
     >>> estimate.done("r1")
-    >>> estimate.heard_samples("r1", at_s=10.5), estimate.is_active("r1", at_s=10.5), estimate.is_active("r1", at_s=12.0)
-    (12000, True, False)
+    >>> estimate.heard_samples("r1", at_s=10.5), estimate.is_active("r1", at_s=10.5)
+    (12000, True)
     """
 
     def __init__(self, *, sample_rate: int) -> None:

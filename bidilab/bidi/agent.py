@@ -318,7 +318,7 @@ class BidiAgent:
             What the session failed with: in the model, an input or an output.
         """
         await self._connect()
-        devices = [*outputs, *inputs]
+        devices: list[Any] = [*outputs, *inputs]
         started: list[Any] = []
         try:
             for device in devices:

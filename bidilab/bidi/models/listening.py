@@ -1,4 +1,4 @@
-"""The local model's ear: samples of the user in, turns out. Pure: the same audio, in any chunks, gives the same turns."""
+"""The local model's ear: samples of the user in, turns out. Pure: the same audio, in any chunks, the same turns."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from bidilab.bidi.types.events import BidiAudioInputEvent
 from bidilab.bidi.types.media import mono
 from bidilab.core.audio import FloatArray
 from bidilab.core.errors import AudioError
+from bidilab.core.units import ms_to_samples
 from bidilab.detect.turns import SpeechStarted, SpeechStopped, TurnDetector, TurnParams
 from bidilab.detect.vad.base import VadBackend
 from bidilab.detect.vad.resampling import StreamResampler
@@ -81,11 +82,17 @@ class Ear:
         self._received += len(samples)
         if self._keeps_audio:
             self._kept.append(samples)
-        found = []
-        for probability in self._stream.feed(samples):
-            if (event := self._detector.feed(probability)) is not None:
-                found.append(event)
-        return found
+            self._forget_silence()
+        probabilities = self._stream.feed(samples)
+        return [event for p in probabilities if (event := self._detector.feed(p)) is not None]
+
+    def _forget_silence(self) -> None:
+        # A turn that starts later can reach back by its prefix and the speech it took to be one, and a frame or two.
+        params = self._detector.params
+        reach_ms = params.prefix_padding_ms + params.min_speech_ms + 1000
+        reach = ms_to_samples(reach_ms, self.sample_rate)
+        while not self._detector.speaking and self._received - self._kept_from - len(self._kept[0]) > reach:
+            self._kept_from += len(self._kept.pop(0))
 
     def flush(self) -> list[SpeechStarted | SpeechStopped]:
         """End the stream: what the resampler held back is decided, an open turn is stopped."""

@@ -1,8 +1,8 @@
 """What the local model answers: scripted, or by the user's own function.
 
-A responder is called with what the user said (``None`` when nobody transcribes) and the conversation so far, and returns
-what `Reply.of` takes. It may be async: then the response begins when it has answered, if that is later than the response
-delay.
+A responder is called with what the user said (``None`` when nobody transcribes) and the conversation so far, and
+returns what `Reply.of` takes. It may be async: then the response is heard when it has answered, if that is later than
+the response delay.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Reply:
 Answer: TypeAlias = "Reply | str | float | Audio | os.PathLike[str] | ToolRequest"
 """What a responder may return, besides ``None`` for saying nothing."""
 
-Responder: TypeAlias = "Callable[[str | None, Sequence[Mapping[str, Any]]], Answer | None | Awaitable[Answer | None]]"
+Responder: TypeAlias = "Callable[[str | None, Sequence[Mapping[str, Any]]], Answer | Awaitable[Answer | None] | None]"
 """Takes the transcript and the conversation, returns the answer."""
 
 

@@ -26,7 +26,7 @@ from bidilab.bidi.types.playback import PlaybackKind, PlaybackListener, Playback
 from bidilab.core.audio import Audio, float_to_pcm16, pcm16_to_float
 from bidilab.core.audiofile import read_audio, write_audio
 from bidilab.core.clock import Clock
-from bidilab.core.errors import AudioError, EndOfInput, InvalidParameterError
+from bidilab.core.errors import AudioError, EndOfInput, InvalidParameterError, SessionError
 from bidilab.core.units import check_sample_rate, ms_to_samples, s_to_samples
 from bidilab.detect.vad.resampling import resample
 
@@ -169,7 +169,7 @@ class WavOutput:
     Parameters
     ----------
     path
-        ``.wav``, ``.flac`` or ``.ogg``.
+        ``.wav``, ``.flac`` or ``.ogg``; ``None`` writes no file, and `recording` has the audio.
     sample_rate
         Hertz of the file; by default the rate of the agent's audio.
 
@@ -179,8 +179,9 @@ class WavOutput:
         If ``sample_rate`` is not a positive whole number.
     """
 
-    def __init__(self, path: str | os.PathLike[str], sample_rate: int | None = None) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | os.PathLike[str] | None, sample_rate: int | None = None) -> None:
+        self.path = Path(path) if path is not None else None
+        self._recording: Audio | None = None
         self._file_rate = check_sample_rate(sample_rate) if sample_rate is not None else None
         self._clock: Clock | None = None
         self._listener: PlaybackListener | None = None
@@ -211,7 +212,22 @@ class WavOutput:
         both = np.zeros((max(len(heard), len(spoken)), 2), dtype=np.float32)
         both[: len(heard), 0] = heard
         both[: len(spoken), 1] = spoken
-        write_audio(self.path, both, rate)
+        self._recording = Audio(samples=both, sample_rate=rate, name=str(self.path or "session"))
+        if self.path is not None:
+            write_audio(self.path, both, rate)
+
+    @property
+    def recording(self) -> Audio:
+        """Both sides, ``(n, 2)``: the user, and the agent as it was heard.
+
+        Raises
+        ------
+        SessionError
+            If the output was not started and stopped.
+        """
+        if self._recording is None:
+            raise SessionError("the session is not over: its recording is there when the output is stopped")
+        return self._recording
 
     async def __call__(self, event: BidiOutputEvent) -> None:
         """Take one event: audio is queued to be played, an interruption cuts it.

@@ -9,6 +9,7 @@
     ├── ResultError (ValueError)             a saved result cannot be read
     ├── ClockError (RuntimeError)            time was asked for what it cannot do
     │   └── DeadlockError                    on the virtual clock: all tasks wait, and nothing can come
+    ├── SessionError (RuntimeError)          a session was asked for what its state does not allow
     ├── EventError (ValueError)              a dict or message is not the event it says it is (a bad peer)
     ├── ReportedError                        an error told by a peer or read from a log; the original is elsewhere
     ├── DeviceError (OSError)                a sound device is missing, refused or gone
@@ -33,6 +34,7 @@ __all__ = [
     "InvalidParameterError",
     "MissingExtraError",
     "ResultError",
+    "SessionError",
     "require_extra",
 ]
 
@@ -106,6 +108,10 @@ class DeadlockError(ClockError):
     def __init__(self, waiting: str) -> None:
         self.waiting = waiting
         super().__init__(f"nothing is ready, no timer is set, and nothing else can wake the loop: {waiting}")
+
+
+class SessionError(BidilabError, RuntimeError):
+    """A session was asked for what its state does not allow: sending before the start, starting twice."""
 
 
 class EventError(BidilabError, ValueError):

@@ -9,8 +9,12 @@
     ├── ResultError (ValueError)             a saved result cannot be read
     ├── ClockError (RuntimeError)            time was asked for what it cannot do
     │   └── DeadlockError                    on the virtual clock: all tasks wait, and nothing can come
+    ├── SessionError (RuntimeError)          a session was asked for what its state does not allow
     ├── EventError (ValueError)              a dict or message is not the event it says it is (a bad peer)
     ├── ReportedError                        an error told by a peer or read from a log; the original is elsewhere
+    ├── ProviderError                        a provider's service refused what was asked of it
+    │   ├── CredentialsError                 no key, or one that it does not take
+    │   └── ProviderConnectionError (ConnectionError)   it cannot be reached, or the connection was lost
     ├── DeviceError (OSError)                a sound device is missing, refused or gone
     ├── EndOfInput                           an input has no more to give; not a failure
     ├── CacheError (OSError)                 the cache folder cannot be used; names the variable that moves it
@@ -29,10 +33,14 @@ __all__ = [
     "AudioError",
     "BidilabError",
     "CacheError",
+    "CredentialsError",
     "DatasetError",
     "InvalidParameterError",
     "MissingExtraError",
+    "ProviderConnectionError",
+    "ProviderError",
     "ResultError",
+    "SessionError",
     "require_extra",
 ]
 
@@ -108,12 +116,28 @@ class DeadlockError(ClockError):
         super().__init__(f"nothing is ready, no timer is set, and nothing else can wake the loop: {waiting}")
 
 
+class SessionError(BidilabError, RuntimeError):
+    """A session was asked for what its state does not allow: sending before the start, starting twice."""
+
+
 class EventError(BidilabError, ValueError):
     """A dict or message is not the event that it says it is; the peer's fault, not the caller's."""
 
 
 class ReportedError(BidilabError):
     """An error that a peer told of or a log holds: its message is here, the original exception is elsewhere."""
+
+
+class ProviderError(BidilabError):
+    """A provider's service refused what was asked of it; asking again would not help."""
+
+
+class CredentialsError(ProviderError):
+    """There is no key for a provider, or it does not take the one there is. The message never holds the key."""
+
+
+class ProviderConnectionError(ProviderError, ConnectionError):
+    """A provider's service cannot be reached, or the connection to it was lost; trying again may help."""
 
 
 class DeviceError(BidilabError, OSError):

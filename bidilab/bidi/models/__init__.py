@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bidilab.bidi.models.base import BidiModel, PlaybackReport, SessionContext
+    from bidilab.bidi.models.openai_realtime import BidiOpenAIRealtimeModel
     from bidilab.bidi.models.playout import PlayoutEstimate
 
-__all__ = ["BidiModel", "PlaybackReport", "PlayoutEstimate", "SessionContext"]
+__all__ = ["BidiModel", "BidiOpenAIRealtimeModel", "PlaybackReport", "PlayoutEstimate", "SessionContext"]
 
 _HOME = {
     "BidiModel": "base",
+    "BidiOpenAIRealtimeModel": "openai_realtime",
     "PlaybackReport": "base",
     "PlayoutEstimate": "playout",
     "SessionContext": "base",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
@@ -135,6 +136,11 @@ class OpenAIRealtimeCodec:
         """Samples of the user's audio put out so far, at 24 kHz."""
         return self._c.uplink.sent_samples
 
+    @property
+    def settled(self) -> bool:
+        """Whether the server owes nothing: no turn is open, no response generating, wanted or expected."""
+        return self._c.settled
+
     # The server's messages
 
     def feed(self, message: Message, *, audible: Collection[str] = ()) -> tuple[BidiOutputEvent, ...]:
@@ -173,8 +179,7 @@ class OpenAIRealtimeCodec:
         for response in lost:
             response.generating = False
         c.wants_response = c.wants_response or c.creating
-        c.creating = c.user_speaking = c.expired = False
-        c.messages.clear()
+        c.creating = c.expects_response = c.user_speaking = c.expired = False
         return self._take_events()
 
     def _take_events(self) -> tuple[BidiOutputEvent, ...]:
@@ -197,10 +202,24 @@ class OpenAIRealtimeCodec:
     def configure(self) -> None:
         """Ask for the session, first thing on a connection; `resume` follows."""
         c = self._c
+        self._drop_unsent()
         c.requested = c.settings.to_dict(instructions=self._system_prompt, tools=self._tools)
         c.session = None
         c.connection_start_samples = c.last_audio_end_samples = c.uplink.sent_samples
         self._request(c.requested)
+
+    def _drop_unsent(self) -> None:
+        """What waited for a connection is in the history and told from there; audio that waited is gone."""
+        c = self._c
+        unsent = [m for m in c.messages if m["type"] == "input_audio_buffer.append"]
+        if unsent:
+            n_bytes = sum(len(base64.b64decode(message["audio"])) for message in unsent)
+            detail = {"dropped_samples": n_bytes // 2, "sample_rate": SAMPLE_RATE}
+            c.log("input_dropped", "error", detail, input_samples=c.uplink.sent_samples)
+        c.wants_response = c.wants_response or c.creating
+        c.creating = False
+        c.barriers = 0
+        c.messages.clear()
 
     def _request(self, session: Mapping[str, Any]) -> None:
         self._c.log("session_requested", "model", {"session": dict(session)})
@@ -243,8 +262,30 @@ class OpenAIRealtimeCodec:
             raise InvalidParameterError("content", f"one of {allowed}", type(event).__name__)
         encoder(self._c, event)
 
+    def end_audio(self, silence_ms: int) -> None:
+        """No more audio will come: give out what the resampler holds back, and let an open turn end.
+
+        With turn detection the server ends a turn by silence, so silence is what it is given; by hand, the turn is
+        committed if any audio was.
+
+        Parameters
+        ----------
+        silence_ms
+            How much, ``>= 0``.
+        """
+        c = self._c
+        c.messages += append_audio(c.uplink.flush())
+        if c.settings.turn_detection is not None:
+            c.messages += append_audio(c.uplink.silence(silence_ms * SAMPLE_RATE // 1000))
+            c.log("end_of_audio", "input", {"silence_ms": silence_ms}, input_samples=c.uplink.sent_samples)
+        elif c.uplink.sent_samples > c.committed_samples:
+            self.commit()
+        c.barriers += 1
+        c.send(update_session({"type": "realtime"}))
+
     def commit(self) -> None:
         """End the user's turn by hand, and ask for a response: with ``turn_detection`` of ``None``."""
+        self._c.committed_samples = self._c.uplink.sent_samples
         self._c.send(commit_input())
         self.respond()
 

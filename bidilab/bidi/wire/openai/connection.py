@@ -34,6 +34,7 @@ def session_updated(c: Conversation, message: Message) -> None:
     """The session as it is now: logged, and compared with what was asked for."""
     session = object_field(message, "session")
     c.session = session
+    c.barriers = max(0, c.barriers - 1)
     c.log("session_effective", "model", {"session": dict(session)})
     if found := differences(c.requested, session):
         c.log("session_difference", "error", {"differences": found})

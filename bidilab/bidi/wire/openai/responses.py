@@ -55,7 +55,7 @@ def _begin(c: Conversation, response_id: str) -> Response:
 
 def response_created(c: Conversation, message: Message) -> None:
     """A response begins, asked for by us or by the server's turn detection."""
-    c.creating = False
+    c.creating = c.expects_response = False
     _begin(c, text_field(object_field(message, "response"), "id"))
 
 

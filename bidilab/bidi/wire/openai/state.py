@@ -113,6 +113,8 @@ class Conversation:
     """Responses that are audible as the message at hand is handled."""
     connection_start_samples: int = 0
     """Position in the user's stream at which the server of this connection began to count."""
+    committed_samples: int = 0
+    """Position in the user's stream of the last commit by hand."""
     session: Mapping[str, Any] | None = None
     """The effective session, as the server told it last."""
     session_id: str | None = None
@@ -122,6 +124,10 @@ class Conversation:
     last_audio_end_samples: int = 0
     creating: bool = False
     """A ``response.create`` was sent and not yet answered."""
+    expects_response: bool = False
+    """The server took a turn and is to respond to it by itself."""
+    barriers: int = 0
+    """Questions asked only for their answer, which shows that all before them was handled."""
     wants_response: bool = False
     """A response is to be asked for as soon as none is being generated."""
     events: list[BidiOutputEvent] = field(default_factory=list)
@@ -168,6 +174,12 @@ class Conversation:
     def active_responses(self) -> list[Response]:
         """Responses that are generating or audible and not cut, oldest first."""
         return [r for r in self.responses.values() if not r.cut and (r.generating or r.response_id in self.audible)]
+
+    @property
+    def settled(self) -> bool:
+        """Whether the server owes nothing: no turn, no response, no answer."""
+        waits = self.generating or self.wants_response or self.expects_response or self.user_speaking
+        return not (waits or self.barriers or self.open_calls)
 
     def server_turn_detection(self) -> Mapping[str, Any]:
         """``turn_detection`` in force: the server's word where it gave one, otherwise what was asked for."""

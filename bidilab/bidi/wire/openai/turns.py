@@ -93,6 +93,7 @@ def committed(c: Conversation, message: Message) -> None:
     """The turn's audio is now an item of the conversation."""
     item_id = text_field(message, "item_id")
     c.user_speaking = False
+    c.expects_response = bool(c.server_turn_detection().get("create_response", False))
     c.history.add_speech(item_id, "user")
     c.log("input_committed", "model", item_id=item_id, input_samples=c.uplink.sent_samples)
 

@@ -52,6 +52,10 @@ class AudioUplink:
         """The few milliseconds that the filter holds back, once the stream has ended."""
         return self._given(_pcm16(self._resampler.flush()))
 
+    def silence(self, n_samples: int) -> bytes:
+        """``n_samples`` of silence at 24 kHz, behind what came before."""
+        return self._given(np.zeros(n_samples, np.int16))
+
     def _given(self, samples: npt.NDArray[np.int16]) -> bytes:
         self._sent_samples += len(samples)
         return samples.astype("<i2").tobytes()

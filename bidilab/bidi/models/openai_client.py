@@ -206,17 +206,21 @@ async def connect(settings: ClientSettings, model_id: str) -> RealtimeConnection
         timeout=settings.timeout_s,
         max_retries=0,
     )
+    status: int | None = None
     try:
         # The service sends up to 15 MiB in one message; reconnecting is ours, since it must tell the history.
         async with asyncio.timeout(settings.timeout_s):
             connection = await client.realtime.connect(model=model_id).enter()
     except InvalidStatus as error:
-        raise _refused(error.response.status_code, model_id) from error
+        # Raised below, unchained: the answer's body, which the error holds, quotes the key that was not taken.
+        status = error.response.status_code
     except (InvalidHandshake, OSError) as error:  # TimeoutError is an OSError
         said = settings.without_key(str(error)) or type(error).__name__
         raise ProviderConnectionError(f"OpenAI cannot be reached: {said}") from error
     finally:
         await client.close()
+    if status is not None:
+        raise _refused(status, model_id)
     return RealtimeConnection(connection, settings)
 
 

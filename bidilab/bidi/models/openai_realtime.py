@@ -94,7 +94,6 @@ class BidiOpenAIRealtimeModel(BidiModel):
         self._connection: RealtimeConnection | None = None
         self._messages: Sequence[Mapping[str, Any]] = ()
         self._early: list[BidiOutputEvent] = []
-        self._stopping = False
 
     def _config(self) -> dict[str, Any]:
         requested = self._settings.to_dict()
@@ -147,10 +146,10 @@ class BidiOpenAIRealtimeModel(BidiModel):
         self._playout = PlayoutEstimate(sample_rate=SAMPLE_RATE)
         self._known: list[str] = []
         self._messages = tuple(messages or ())
-        self._stopping = False
         self._early = []
         self._sending = asyncio.Lock()
         self._settled = asyncio.Event()
+        self._n_messages = 0
         try:
             await self._establish()
         except BaseException:
@@ -159,7 +158,8 @@ class BidiOpenAIRealtimeModel(BidiModel):
 
     async def stop(self) -> None:
         """Close the connection; `receive` then ends. Twice, or before the start, is no error."""
-        self._stopping = True
+        if self._codec is not None:
+            self._settled.set()  # whoever waits for it waits no longer
         connection, self._connection, self._codec = self._connection, None, None
         if connection is not None:
             await connection.close()
@@ -193,6 +193,7 @@ class BidiOpenAIRealtimeModel(BidiModel):
             await connection.close()
             return
         self._connection = connection
+        await self._flush()  # what came while the history was told
 
     async def _take_setup_message(self, connection: RealtimeConnection, codec: OpenAIRealtimeCodec) -> None:
         for event in codec.feed(await connection.receive()):
@@ -264,8 +265,19 @@ class BidiOpenAIRealtimeModel(BidiModel):
         await self._flush()
 
     async def settled(self) -> None:
-        """Wait until the server owes nothing more: no turn, no response, no tool result. `receive` must be iterated."""
-        await self._settled.wait()
+        """Wait until the server owes nothing more: no turn, no response, no tool result. `receive` must be iterated.
+
+        A server from which nothing has come for ``timeout_s`` is not waited for; the log then has ``settle_timeout``.
+        """
+        while self._codec is not None and not self._settled.is_set():
+            n_before = self._n_messages
+            try:
+                async with asyncio.timeout(self._client.timeout_s):
+                    await self._settled.wait()
+            except TimeoutError:
+                if self._n_messages == n_before:
+                    self.context.log("settle_timeout", source="error", detail={"timeout_s": self._client.timeout_s})
+                    return
 
     # Play-out
 
@@ -310,16 +322,16 @@ class BidiOpenAIRealtimeModel(BidiModel):
         early, self._early = self._early, []
         for event in early:
             yield self._tracked(event)
-        while (connection := self._connection) is not None:
+        while self._codec is codec and (connection := self._connection) is not None:
             try:
                 events = await self._next(connection, codec)
             except ProviderConnectionError as error:
-                if self._stopping:
-                    break
+                if self._codec is not codec:
+                    break  # it was stopped, and that is why
                 for event in self._lost(codec, error):
                     yield event
                 try:
-                    await self._restart(connection)
+                    await self._restart(connection, codec)
                 except ProviderError:
                     yield BidiConnectionCloseEvent(connection_id, "error")
                     raise
@@ -335,6 +347,7 @@ class BidiOpenAIRealtimeModel(BidiModel):
         except EventError as error:
             self.context.log("malformed_message", source="error", detail={"error": str(error)})
             return []
+        self._n_messages += 1
         audible = self._playout.active_responses(self.context.clock.now_s())
         events = [self._tracked(event) for event in codec.feed(message, audible=audible)]
         # What the codec has to say comes before anyone hears of the events: a cancel must not wait for a consumer.
@@ -375,7 +388,7 @@ class BidiOpenAIRealtimeModel(BidiModel):
         self._log_rows(codec)
         return [*events, BidiConnectionRestartEvent(why)]
 
-    async def _restart(self, lost: RealtimeConnection) -> None:
+    async def _restart(self, lost: RealtimeConnection, codec: OpenAIRealtimeCodec) -> None:
         """Make the connection anew, with the history.
 
         Raises
@@ -388,7 +401,7 @@ class BidiOpenAIRealtimeModel(BidiModel):
         last: ProviderConnectionError | None = None
         for attempt in range(self._client.reconnect_attempts):
             await clock.sleep_s(self._client.delay_s(attempt))
-            if self._codec is None:
+            if self._codec is not codec:
                 return  # stopped meanwhile
             try:
                 await self._establish()

@@ -203,9 +203,9 @@ class OpenAIRealtimeCodec:
         """Ask for the session, first thing on a connection; `resume` follows."""
         c = self._c
         self._drop_unsent()
+        c.forget_event_ids()
         c.requested = c.settings.to_dict(instructions=self._system_prompt, tools=self._tools)
         c.session = None
-        c.connection_start_samples = c.last_audio_end_samples = c.uplink.sent_samples
         self._request(c.requested)
 
     def _drop_unsent(self) -> None:
@@ -226,8 +226,16 @@ class OpenAIRealtimeCodec:
         self._c.send(update_session(session))
 
     def resume(self, messages: Sequence[Mapping[str, Any]] = ()) -> None:
-        """Tell the conversation so far: ``messages`` of before the session, then what happened in it."""
+        """Tell the conversation so far, once the session is confirmed and before any audio is sent.
+
+        Parameters
+        ----------
+        messages
+            What was said before the session, in Strands' form; what happened in it follows by itself.
+        """
         c = self._c
+        self._drop_unsent()
+        c.connection_start_samples = c.last_audio_end_samples = c.uplink.sent_samples
         if not len(c.history):
             for item in history_items(messages, iter(lambda: c.new_id("item"), "")):
                 c.history.add_item(item)

@@ -175,6 +175,10 @@ class Conversation:
         """Responses that are generating or audible and not cut, oldest first."""
         return [r for r in self.responses.values() if not r.cut and (r.generating or r.response_id in self.audible)]
 
+    def forget_event_ids(self) -> None:
+        """A new connection may count its events anew."""
+        self._seen.clear()
+
     @property
     def settled(self) -> bool:
         """Whether the server owes nothing: no turn, no response, no answer."""

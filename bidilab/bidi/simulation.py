@@ -21,7 +21,7 @@ ACTIVE     the response has been played to its end             IDLE
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.units import check_sample_rate, ms_to_samples
@@ -129,12 +129,16 @@ class SimulatedAgent:
     """
 
     def __init__(self, plan: ResponsePlan, *, sample_rate: int) -> None:
-        check_sample_rate(sample_rate)
-        self.plan = plan
-        self._delay = ms_to_samples(plan.response_delay_ms, sample_rate)
-        self._lengths = [max(1, ms_to_samples(length, sample_rate)) for length in plan.lengths_ms]
+        self._sample_rate = check_sample_rate(sample_rate)
+        self.update(plan)
         self._count = 0
         self._response: SimulatedResponse | None = None
+
+    def update(self, plan: ResponsePlan) -> None:
+        """Go by another plan from now on; the response that there is stays as it is."""
+        self.plan = plan
+        self._delay = ms_to_samples(plan.response_delay_ms, self._sample_rate)
+        self._lengths = [max(1, ms_to_samples(length, self._sample_rate)) for length in plan.lengths_ms]
 
     def active(self, position: int) -> SimulatedResponse | None:
         """The response that is active at a position, if any."""
@@ -163,15 +167,37 @@ class SimulatedAgent:
             return None
         if length_samples is None:
             length_samples = self._lengths[self._count % len(self._lengths)]
-        audible_at = stopped.decided_at + self._delay
+        return self.respond(stopped.decided_at, length_samples=length_samples)
+
+    def respond(self, created_at: int, *, length_samples: int) -> SimulatedResponse:
+        """Make a response, asked for or not; the one before it is over.
+
+        Parameters
+        ----------
+        created_at
+            Where in the input stream.
+        length_samples
+            As in `speech_stopped`.
+        """
+        audible_at = created_at + self._delay
         self._response = SimulatedResponse(
             index=self._count,
-            created_at=stopped.decided_at,
+            created_at=created_at,
             audible_at=audible_at,
             ends_at=audible_at + length_samples,
         )
         self._count += 1
         return self._response
+
+    def reschedule(self, response: SimulatedResponse, *, audible_at: int, ends_at: int) -> SimulatedResponse:
+        """Say when a response is heard, where that was not known when it was made; return it as it now is.
+
+        Of a response that was interrupted meanwhile, or replaced, it changes nothing that is decided later.
+        """
+        changed = replace(response, audible_at=audible_at, ends_at=ends_at)
+        if self._response is not None and self._response.index == response.index:
+            self._response = changed
+        return changed
 
 
 def simulate(

@@ -174,6 +174,19 @@ class EventLog:
         lifted = {name: rest.pop(name) for name in _LIFTED if name in rest}
         return self.append(kind, source=source, detail=rest, **{**lifted, **columns})
 
+    @property
+    def zero_s(self) -> float:
+        """Where on the clock ``t_s`` is 0."""
+        return self._zero_s
+
+    def rezero(self, zero_s: float) -> None:
+        """Count ``t_s`` from another time on the clock, for the rows that follow.
+
+        A session's zero is its first input sample, which comes after the session's start: rows from before it keep
+        the ``t_s`` that they were written with, counted from the start. ``wall_time`` is in step throughout.
+        """
+        self._zero_s = zero_s
+
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Self:
         """Read a journal: all whole rows; `dropped` says what was not whole. The log takes no more rows.

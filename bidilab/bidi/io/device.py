@@ -24,6 +24,7 @@ from bidilab.bidi.types.events import (
     BidiResponseStartEvent,
 )
 from bidilab.bidi.types.media import mono
+from bidilab.bidi.types.playback import PlaybackKind, PlaybackListener, PlaybackReport
 from bidilab.core.clock import VirtualClock
 from bidilab.core.errors import AudioError, DeviceError, EndOfInput, InvalidParameterError
 
@@ -168,6 +169,7 @@ class DeviceOutput:
         self._stream: Any = None
         self._stopping = False
         self._lost: DeviceError | None = None
+        self._listener: PlaybackListener | None = None
         self._lock = threading.Lock()  # between PortAudio's thread and the session's; held for a copy
 
     async def start(self, agent: SessionAgent) -> None:
@@ -221,6 +223,7 @@ class DeviceOutput:
     def _tell(self, changes: tuple[PlaybackChange, ...], underrun: bool, position: int) -> None:
         if underrun:
             self._log.append("output_underrun", source="playback", playback_samples=position)
+        now_s = self._clock.now_s()
         for change in changes:
             self._log.append(
                 _ROW_TYPES[change.kind],
@@ -229,6 +232,37 @@ class DeviceOutput:
                 playback_samples=change.position_samples,
                 detail={"heard_samples": change.heard_samples, "sample_rate": self._playback.sample_rate},
             )
+            self._report(change.kind, change.response_id, change.heard_samples, now_s)
+
+    def _report(self, kind: PlaybackKind, response_id: str, heard_samples: int, at_s: float) -> PlaybackReport:
+        report = PlaybackReport(
+            kind=kind,
+            response_id=response_id,
+            heard_samples=heard_samples,
+            sample_rate=self._playback.sample_rate,
+            at_s=at_s,
+        )
+        if self._listener is not None:
+            self._listener(report)
+        return report
+
+    def report_playback_to(self, listener: PlaybackListener) -> None:
+        """Have ``listener`` told of every change from now on."""
+        self._listener = listener
+
+    def cut(self, response_id: str) -> PlaybackReport:
+        """Silence a response now; return what was heard of it. A second cut changes nothing."""
+        with self._lock:
+            done_before = self._playback.is_cleared(response_id)
+        if not done_before:
+            self._cut(response_id)
+        return PlaybackReport(
+            kind="cleared",
+            response_id=response_id,
+            heard_samples=self.heard_samples(response_id),
+            sample_rate=self._playback.sample_rate,
+            at_s=self._clock.now_s(),
+        )
 
     async def __call__(self, event: BidiOutputEvent) -> None:
         """Take one event: audio is queued, an interruption cuts it, a completed response is played to its end.
@@ -249,7 +283,10 @@ class DeviceOutput:
         elif isinstance(event, BidiAudioStreamEvent):
             self._play(event)
         elif isinstance(event, BidiInterruptionEvent):
-            self._cut(event.interrupted_response_id)
+            if (response_id := event.interrupted_response_id) is None:
+                self._cut(None)
+            else:
+                self.cut(response_id)
         elif isinstance(event, BidiResponseCompleteEvent):
             with self._lock:
                 changes = self._playback.mark_done(event.response_id)
@@ -282,6 +319,7 @@ class DeviceOutput:
                 playback_samples=result.position_samples,
                 detail=detail,
             )
+            self._report("cleared", cleared.response_id, cleared.heard_samples, self._clock.now_s())
 
     def heard_samples(self, response_id: str) -> int:
         """Samples of a response handed to the device so far; its own latency is not in it."""

@@ -204,6 +204,11 @@ class PlaybackBuffer:
         response = self._responses.get(response_id)
         return response.heard if response is not None else 0
 
+    def is_cleared(self, response_id: str) -> bool:
+        """Whether that response was thrown away."""
+        response = self._responses.get(response_id)
+        return response is not None and response.cleared
+
     def put(self, response_id: str, pcm: Pcm16 | bytes) -> PutResult:
         """Give samples of a response.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -10,26 +11,34 @@ import numpy as np
 import numpy.typing as npt
 
 from bidilab.bidi.io.base import AudioSettings, BidiInput, SessionAgent
-from bidilab.bidi.io.playback import PlaybackBuffer
+from bidilab.bidi.io.playback import PlaybackBuffer, PlaybackChange
 from bidilab.bidi.types.events import (
     BidiAudioInputEvent,
     BidiAudioStreamEvent,
     BidiInputEvent,
     BidiInterruptionEvent,
     BidiOutputEvent,
+    BidiResponseCompleteEvent,
     BidiResponseStartEvent,
 )
 from bidilab.bidi.types.media import mono
-from bidilab.core.audio import Audio, FloatArray, float_to_pcm16, pcm16_to_float
+from bidilab.bidi.types.playback import PlaybackKind, PlaybackListener, PlaybackReport
+from bidilab.core.audio import Audio, float_to_pcm16, pcm16_to_float
 from bidilab.core.audiofile import read_audio, write_audio
 from bidilab.core.clock import Clock
-from bidilab.core.errors import AudioError, EndOfInput, InvalidParameterError
+from bidilab.core.errors import AudioError, EndOfInput, InvalidParameterError, SessionError
 from bidilab.core.units import check_sample_rate, ms_to_samples, s_to_samples
 from bidilab.detect.vad.resampling import resample
 
 __all__ = ["WavInput", "WavOutput"]
 
 _UNNAMED = "response"
+_ROW_TYPES: dict[PlaybackKind, str] = {
+    "started": "playback_started",
+    "dry": "playback_dry",
+    "drained": "playback_silent",
+    "cleared": "playback_cleared",
+}
 
 
 class WavInput:
@@ -90,7 +99,10 @@ class WavInput:
             raise InvalidParameterError("chunk_ms", f"at least one sample at {self._rate} Hz", self._chunk_ms)
         spoken = resample(self._mono, self._sample_rate, self._rate)
         tail = np.zeros(ms_to_samples(self._tail_ms, self._rate), dtype=np.float32)
-        self._pcm = np.frombuffer(float_to_pcm16(np.concatenate((spoken, tail))), dtype="<i2")
+        pcm = np.frombuffer(float_to_pcm16(np.concatenate((spoken, tail))), dtype="<i2")
+        self._n_samples = len(pcm)
+        self._pcm = np.repeat(pcm, self._channels).tobytes()
+        self._chunk = Fraction(self._chunk_ms) * self._rate / 1000
         self._n_chunks = 0
         self._position = 0
         self._clock = agent.clock
@@ -116,14 +128,18 @@ class WavInput:
         if self._clock is None:
             raise EndOfInput("the recording is not being played: start it first")
         start = self._position
-        if start == len(self._pcm):
+        if start == self._n_samples:
             raise EndOfInput(f"the recording ended after {start} samples")
         # Ends are rounded from the start of the stream, so that chunks of 22.5 samples do not drift.
-        end = min(len(self._pcm), ms_to_samples((self._n_chunks + 1) * self._chunk_ms, self._rate))
+        # In integers, since this is done for every chunk of every replay.
+        numerator, denominator = self._chunk.numerator, self._chunk.denominator
+        end = (2 * (self._n_chunks + 1) * numerator + denominator) // (2 * denominator)
+        end = min(self._n_samples, end)
         await self._clock.sleep_until_s(self._zero_s + end / self._rate)
         self._n_chunks, self._position = self._n_chunks + 1, end
-        chunk = np.repeat(self._pcm[start:end], self._channels)
-        return BidiAudioInputEvent.from_pcm(chunk.tobytes(), sample_rate=self._rate, channels=self._channels)
+        width = 2 * self._channels
+        chunk = self._pcm[start * width : end * width]
+        return BidiAudioInputEvent.from_pcm(chunk, sample_rate=self._rate, channels=self._channels)
 
 
 def _audio(source: str | os.PathLike[str] | Audio | npt.NDArray[Any], sample_rate: int | None) -> Audio:
@@ -153,7 +169,7 @@ class WavOutput:
     Parameters
     ----------
     path
-        ``.wav``, ``.flac`` or ``.ogg``.
+        ``.wav``, ``.flac`` or ``.ogg``; ``None`` writes no file, and `recording` has the audio.
     sample_rate
         Hertz of the file; by default the rate of the agent's audio.
 
@@ -163,19 +179,22 @@ class WavOutput:
         If ``sample_rate`` is not a positive whole number.
     """
 
-    def __init__(self, path: str | os.PathLike[str], sample_rate: int | None = None) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | os.PathLike[str] | None, sample_rate: int | None = None) -> None:
+        self.path = Path(path) if path is not None else None
+        self._recording: Audio | None = None
         self._file_rate = check_sample_rate(sample_rate) if sample_rate is not None else None
         self._clock: Clock | None = None
+        self._listener: PlaybackListener | None = None
 
     async def start(self, agent: SessionAgent) -> None:
         """Begin the timeline: position 0 is now."""
         settings = AudioSettings.of(agent)
         self._playback = PlaybackBuffer(sample_rate=settings.output_rate)
         self._agent: list[npt.NDArray[np.int16]] = []
-        self._user: list[FloatArray] = []
+        self._user: list[npt.NDArray[np.int16]] = []
         self._user_rate = settings.input_rate
         self._current = _UNNAMED
+        self._log = agent.log
         self._clock = agent.clock
         self._zero_s = agent.clock.now_s()
 
@@ -188,11 +207,27 @@ class WavOutput:
         rate = self._file_rate or self._playback.sample_rate
         agent = np.concatenate([*self._agent, np.zeros(0, dtype=np.int16)])
         spoken = resample(pcm16_to_float(agent.astype("<i2").tobytes()), self._playback.sample_rate, rate)
-        heard = resample(np.concatenate([*self._user, np.zeros(0, np.float32)]), self._user_rate, rate)
+        user = np.concatenate([*self._user, np.zeros(0, np.int16)])
+        heard = resample(pcm16_to_float(user.astype("<i2").tobytes()), self._user_rate, rate)
         both = np.zeros((max(len(heard), len(spoken)), 2), dtype=np.float32)
         both[: len(heard), 0] = heard
         both[: len(spoken), 1] = spoken
-        write_audio(self.path, both, rate)
+        self._recording = Audio(samples=both, sample_rate=rate, name=str(self.path or "session"))
+        if self.path is not None:
+            write_audio(self.path, both, rate)
+
+    @property
+    def recording(self) -> Audio:
+        """Both sides, ``(n, 2)``: the user, and the agent as it was heard.
+
+        Raises
+        ------
+        SessionError
+            If the output was not started and stopped.
+        """
+        if self._recording is None:
+            raise SessionError("the session is not over: its recording is there when the output is stopped")
+        return self._recording
 
     async def __call__(self, event: BidiOutputEvent) -> None:
         """Take one event: audio is queued to be played, an interruption cuts it.
@@ -213,7 +248,57 @@ class WavOutput:
                 raise AudioError(f"the model declared {declared} Hz, its audio comes at {event.sample_rate} Hz")
             self._playback.put(event.response_id or self._current, mono(event.pcm))
         elif isinstance(event, BidiInterruptionEvent):
-            self._playback.clear(event.interrupted_response_id)
+            cut = self._playback.active_responses
+            for response_id in cut if event.interrupted_response_id is None else (event.interrupted_response_id,):
+                self.cut(response_id)
+        elif isinstance(event, BidiResponseCompleteEvent):
+            self._tell(self._playback.mark_done(event.response_id))
+
+    def report_playback_to(self, listener: PlaybackListener) -> None:
+        """Have ``listener`` told of every change from now on, as it is found out: when the next event comes, or audio
+        of the user passes by. The time that it tells is exact.
+        """
+        self._listener = listener
+
+    def cut(self, response_id: str) -> PlaybackReport:
+        """Silence a response now; return what was heard of it. A second cut changes nothing."""
+        if self._clock is None:
+            raise InvalidParameterError("output", "started before it is cut", response_id)
+        self._play_until_now()
+        if not self._playback.is_cleared(response_id):
+            result = self._playback.clear(response_id)
+            dropped = result.responses[0].dropped_samples
+            heard = result.responses[0].heard_samples
+            self._tell_one("cleared", response_id, result.position_samples, heard, dropped_samples=dropped)
+        return PlaybackReport(
+            kind="cleared",
+            response_id=response_id,
+            heard_samples=self._playback.heard_samples(response_id),
+            sample_rate=self._playback.sample_rate,
+            at_s=self._clock.now_s(),
+        )
+
+    def _tell(self, changes: tuple[PlaybackChange, ...]) -> None:
+        for change in changes:
+            self._tell_one(change.kind, change.response_id, change.position_samples, change.heard_samples)
+
+    def _tell_one(self, kind: PlaybackKind, response_id: str, position: int, heard_samples: int, **detail: int) -> None:
+        rate = self._playback.sample_rate
+        at_s = self._zero_s + position / rate
+        self._log.append(
+            _ROW_TYPES[kind],
+            source="playback",
+            t_s=at_s - self._log.zero_s,
+            response_id=response_id,
+            playback_samples=position,
+            detail={"heard_samples": heard_samples, **detail, "sample_rate": rate},
+        )
+        if self._listener is not None:
+            self._listener(
+                PlaybackReport(
+                    kind=kind, response_id=response_id, heard_samples=heard_samples, sample_rate=rate, at_s=at_s
+                )
+            )
 
     @property
     def playback(self) -> PlaybackBuffer:
@@ -236,19 +321,24 @@ class WavOutput:
         """
         if self._clock is None:
             raise InvalidParameterError("output", "started before the user speaks", event)
-        samples = pcm16_to_float(mono(event.pcm).astype("<i2").tobytes())
+        samples = mono(event.pcm)
         if not self._user:
             self._user_rate = event.sample_rate
             now = s_to_samples(self._clock.now_s() - self._zero_s, event.sample_rate)
-            self._user.append(np.zeros(max(0, now - len(samples)), dtype=np.float32))
+            self._user.append(np.zeros(max(0, now - len(samples)), dtype=np.int16))
         if event.sample_rate != self._user_rate:
             raise AudioError(f"the user's audio changed from {self._user_rate} to {event.sample_rate} Hz")
         self._user.append(samples)
+        if self._playback.waiting_samples:  # otherwise nothing can have changed
+            self._play_until_now()
 
     def _play_until_now(self) -> None:
         assert self._clock is not None  # both callers made sure
         now = s_to_samples(self._clock.now_s() - self._zero_s, self._playback.sample_rate)
-        self._agent.append(self._playback.get(max(0, now - self._playback.position_samples)).samples)
+        if now > self._playback.position_samples:
+            block = self._playback.get(now - self._playback.position_samples)
+            self._agent.append(block.samples)
+            self._tell(block.changes)
 
 
 class _Overheard:

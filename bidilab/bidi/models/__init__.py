@@ -7,12 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bidilab.bidi.models.base import BidiModel, PlaybackReport, SessionContext
+    from bidilab.bidi.models.local import BidiLocalModel
     from bidilab.bidi.models.openai_realtime import BidiOpenAIRealtimeModel
     from bidilab.bidi.models.playout import PlayoutEstimate
 
-__all__ = ["BidiModel", "BidiOpenAIRealtimeModel", "PlaybackReport", "PlayoutEstimate", "SessionContext"]
+__all__ = [
+    "BidiLocalModel",
+    "BidiModel",
+    "BidiOpenAIRealtimeModel",
+    "PlaybackReport",
+    "PlayoutEstimate",
+    "SessionContext",
+]
 
 _HOME = {
+    "BidiLocalModel": "local",
     "BidiModel": "base",
     "BidiOpenAIRealtimeModel": "openai_realtime",
     "PlaybackReport": "base",

@@ -1,9 +1,9 @@
 """What a model must offer to a session, and what it may offer besides.
 
-The required half is that of ``strands.experimental.bidi.models.BidiModel`` (strands-agents 1.54): ``config``, ``start``,
-``stop``, ``send``, ``receive``. The optional half, with defaults that do nothing, is what measuring interruptions needs:
-the session's clock and log (`bind`), what the loudspeaker has played (`playback`), how much of a cut response was heard
-(`truncate`).
+The required half is that of ``strands.experimental.bidi.models.BidiModel`` (strands-agents 1.54): ``config``,
+``start``, ``stop``, ``send``, ``receive``. The optional half, with defaults that do nothing, is what measuring
+interruptions needs: the session's clock and log (`bind`), what the loudspeaker has played (`playback`), how much of a
+cut response was heard (`truncate`), that the user's audio is over (`end_of_audio`, `settled`).
 
 How a response goes, and what is asked of a model::
 
@@ -16,10 +16,10 @@ How a response goes, and what is asked of a model::
                                             put into the event, `truncate` is called, hooks and application are told,
                                             then ``BidiResponseCompleteEvent(r, "interrupted" | "error")`` follows
 
-The model decides *that* a response is interrupted, generating or only audible; the agent does the rest, and tells of the
-completion itself. A model may send that completion too, now or when its provider confirms it: it is told once. Whatever
-audio the model still sends of a cut response is thrown away and logged. A response that was cut in play-out, after its
-generation, thus has two completions: ``"complete"``, and later ``"interrupted"``.
+The model decides *that* a response is interrupted, generating or only audible; the agent does the rest, and tells of
+the completion itself. A model may send that completion too, now or when its provider confirms it: it is told once.
+Whatever audio the model still sends of a cut response is thrown away and logged. A response that was cut in play-out,
+after its generation, thus has two completions: ``"complete"``, and later ``"interrupted"``.
 
 Speech without an active response is a turn and no interruption: a model then sends no `BidiInterruptionEvent`. What the
 detector decided is logged by the model itself (``context.log("speech_started", source="detector", …)``).
@@ -29,13 +29,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-from bidilab.bidi.types.base import check_count, check_one_of, check_text
 from bidilab.bidi.types.events import BidiInputEvent, BidiOutputEvent, ToolResultEvent
+from bidilab.bidi.types.playback import PlaybackKind, PlaybackReport
 from bidilab.core.clock import Clock, running_clock
 from bidilab.core.eventlog import EventLog
-from bidilab.core.units import check_sample_rate
 
 __all__ = [
     "AppendRow",
@@ -49,9 +48,6 @@ __all__ = [
 
 ModelInput = BidiInputEvent | ToolResultEvent
 """What a session sends to its model."""
-
-PlaybackKind = Literal["started", "dry", "drained", "cleared"]
-_KINDS: tuple[PlaybackKind, ...] = ("started", "dry", "drained", "cleared")
 
 
 class AppendRow(Protocol):
@@ -90,43 +86,6 @@ class SessionContext:
 
     clock: Clock
     log: AppendRow
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaybackReport:
-    """What an output told of the playing of a response.
-
-    Parameters
-    ----------
-    kind
-        ``"started"``: audible from now on, first or again; ``"dry"``: nothing there to play, more is to come;
-        ``"drained"``: its last sample has been played; ``"cleared"``: its rest was thrown away.
-    response_id
-        Which.
-    heard_samples
-        Samples of it that had been audible then, ``>= 0``, at ``sample_rate``.
-    sample_rate
-        Hertz.
-    at_s
-        When, by the session's clock.
-
-    Raises
-    ------
-    InvalidParameterError
-        If a value is not allowed.
-    """
-
-    kind: PlaybackKind
-    response_id: str
-    heard_samples: int
-    sample_rate: int
-    at_s: float
-
-    def __post_init__(self) -> None:
-        check_one_of("kind", self.kind, _KINDS)
-        check_text("response_id", self.response_id)
-        check_count("heard_samples", self.heard_samples)
-        check_sample_rate(self.sample_rate)
 
 
 @runtime_checkable
@@ -248,4 +207,13 @@ class BidiModel:
             ``>= 0``, at ``sample_rate`` hertz.
         sample_rate
             Hertz.
+        """
+
+    async def end_of_audio(self) -> None:
+        """Be told that no more audio of the user will come: its file is over. A turn still open ends here."""
+
+    async def settled(self) -> None:
+        """Wait until nothing more will be told unasked, given that no more input comes.
+
+        ``agent.run`` waits for this, and for the end of play-out, when all of its inputs have ended.
         """

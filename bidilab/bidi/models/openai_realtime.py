@@ -7,23 +7,18 @@ audible. It has no task of its own: whoever iterates `BidiOpenAIRealtimeModel.re
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
+from bidilab.bidi.models.audible import AudibleResponses
 from bidilab.bidi.models.base import BidiModel, ModelInput, PlaybackReport
 from bidilab.bidi.models.openai_client import ClientSettings, RealtimeConnection, connect
-from bidilab.bidi.models.playout import PlayoutEstimate
 from bidilab.bidi.types.events import (
-    BidiAudioStreamEvent,
     BidiConnectionCloseEvent,
     BidiConnectionRestartEvent,
     BidiConnectionStartEvent,
     BidiErrorEvent,
-    BidiInterruptionEvent,
     BidiOutputEvent,
-    BidiResponseCompleteEvent,
-    BidiResponseStartEvent,
 )
 from bidilab.bidi.wire.openai import (
     SAMPLE_RATE,
@@ -45,7 +40,6 @@ __all__ = ["BidiOpenAIRealtimeModel"]
 
 _SILENCE_MARGIN_MS = 500
 _SEMANTIC_WAIT_MS = {"low": 8000, "medium": 4000, "auto": 4000, "high": 2000}
-_KEPT_RESPONSES = 32
 
 
 class BidiOpenAIRealtimeModel(BidiModel):
@@ -143,8 +137,7 @@ class BidiOpenAIRealtimeModel(BidiModel):
         self._codec = OpenAIRealtimeCodec(
             self._settings, model_id=self.model_id, system_prompt=system_prompt, tools=tools or ()
         )
-        self._playout = PlayoutEstimate(sample_rate=SAMPLE_RATE)
-        self._known: list[str] = []
+        self._audible = AudibleResponses(sample_rate=SAMPLE_RATE)
         self._messages = tuple(messages or ())
         self._early = []
         self._sending = asyncio.Lock()
@@ -284,7 +277,7 @@ class BidiOpenAIRealtimeModel(BidiModel):
     def playback(self, report: PlaybackReport) -> None:
         """Be told what an output has played: from then on that counts, not the estimate."""
         if self._codec is not None:
-            self._playout.report(report)
+            self._audible.report(report)
 
     async def truncate(self, response_id: str, heard_samples: int, sample_rate: int) -> None:
         """Tell the server how much of a cut response was heard.
@@ -320,8 +313,9 @@ class BidiOpenAIRealtimeModel(BidiModel):
         connection_id = codec.session_id or "unnamed"
         yield BidiConnectionStartEvent(connection_id, self.model_id)
         early, self._early = self._early, []
+        clock = self.context.clock
         for event in early:
-            yield self._tracked(event)
+            yield self._audible.follow(event, clock.now_s())
         while self._codec is codec and (connection := self._connection) is not None:
             try:
                 events = await self._next(connection, codec)
@@ -348,43 +342,22 @@ class BidiOpenAIRealtimeModel(BidiModel):
             self.context.log("malformed_message", source="error", detail={"error": str(error)})
             return []
         self._n_messages += 1
-        audible = self._playout.active_responses(self.context.clock.now_s())
-        events = [self._tracked(event) for event in codec.feed(message, audible=audible)]
+        clock = self.context.clock
+        audible = self._audible.active_responses(clock.now_s())
+        events = [self._audible.follow(event, clock.now_s()) for event in codec.feed(message, audible=audible)]
         # What the codec has to say comes before anyone hears of the events: a cancel must not wait for a consumer.
         await self._flush()
         if codec.expired:
             await connection.close()
         return events
 
-    def _tracked(self, event: BidiOutputEvent) -> BidiOutputEvent:
-        """Follow what is audible; an interruption learns what was heard of its response."""
-        now_s = self.context.clock.now_s()
-        if isinstance(event, BidiResponseStartEvent):
-            self._playout.started(event.response_id)
-            self._known.append(event.response_id)
-            self._forget_old(now_s)
-        elif isinstance(event, BidiAudioStreamEvent) and event.response_id is not None:
-            self._playout.audio(event.response_id, len(event.data) // 2, now_s)
-        elif isinstance(event, BidiResponseCompleteEvent):
-            self._playout.done(event.response_id)
-        elif isinstance(event, BidiInterruptionEvent) and event.interrupted_response_id is not None:
-            heard = self._playout.clear(event.interrupted_response_id, now_s)
-            generated = self._playout.received_samples(event.interrupted_response_id)
-            return dataclasses.replace(
-                event, heard_samples=min(heard, generated), generated_samples=generated, sample_rate=SAMPLE_RATE
-            )
-        return event
-
-    def _forget_old(self, now_s: float) -> None:
-        while len(self._known) > _KEPT_RESPONSES and not self._playout.is_active(self._known[0], now_s):
-            self._playout.forget(self._known.pop(0))
-
     # Connection
 
     def _lost(self, codec: OpenAIRealtimeCodec, error: ProviderConnectionError) -> list[BidiOutputEvent]:
         why = ProviderConnectionError("the session is too old for OpenAI") if codec.expired else error
         self._connection = None
-        events = [self._tracked(event) for event in codec.connection_lost()]
+        clock = self.context.clock
+        events = [self._audible.follow(event, clock.now_s()) for event in codec.connection_lost()]
         self._log_rows(codec)
         return [*events, BidiConnectionRestartEvent(why)]
 

@@ -6,10 +6,10 @@ One loudspeaker that plays in real time, first in, first out, from the moment th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from bidilab.bidi.models.base import PlaybackReport
 from bidilab.bidi.types.base import check_count
+from bidilab.bidi.types.playback import PlaybackReport
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.units import check_sample_rate, rescale_samples, s_to_samples
 
@@ -46,8 +46,8 @@ class PlayoutEstimate:
     >>> estimate = PlayoutEstimate(sample_rate=24_000)
     >>> estimate.audio("r1", 48_000, at_s=10.0)
     >>> estimate.done("r1")
-    >>> estimate.heard_samples("r1", at_s=10.5), estimate.is_active("r1", at_s=10.5), estimate.is_active("r1", at_s=12.0)
-    (12000, True, False)
+    >>> estimate.heard_samples("r1", at_s=10.5), estimate.is_active("r1", at_s=10.5)
+    (12000, True)
     """
 
     def __init__(self, *, sample_rate: int) -> None:
@@ -81,6 +81,9 @@ class PlayoutEstimate:
         if response.cleared_heard is not None:
             return  # late: an output throws it away too
         response.received += n_samples
+        if response.report is not None and response.report.kind == "dry":
+            # An output that had run out plays what comes at once; its own report may come later, or never.
+            response.report = replace(response.report, kind="started", at_s=at_s)
         start = max(self._end, s_to_samples(at_s, self.sample_rate))
         self._end = start + n_samples
         last = response.stretches[-1] if response.stretches else None
@@ -152,6 +155,22 @@ class PlayoutEstimate:
         if response.report is not None and response.report.kind == "drained":
             return False
         return self.heard_samples(response_id, at_s) < response.received
+
+    def is_done(self, response_id: str) -> bool:
+        """Whether a response's audio is complete, or it was cut; also when it is unknown."""
+        response = self._responses.get(response_id)
+        return response is None or response.done or response.cleared_heard is not None
+
+    def ends_at_s(self, response_id: str, at_s: float) -> float:
+        """When the last of what has arrived of a response will have been played; ``at_s`` when it has been."""
+        response = self._responses.get(response_id)
+        left = 0 if response is None else response.received - self.heard_samples(response_id, at_s)
+        if response is None or left <= 0 or response.cleared_heard is not None:
+            return at_s
+        if response.report is not None:
+            return at_s + left / self.sample_rate
+        last = response.stretches[-1]
+        return max(at_s, (last.start + last.n_samples) / self.sample_rate)
 
     def active_responses(self, at_s: float) -> tuple[str, ...]:
         """Responses that are active at a time, oldest first."""

@@ -12,6 +12,9 @@
     ├── SessionError (RuntimeError)          a session was asked for what its state does not allow
     ├── EventError (ValueError)              a dict or message is not the event it says it is (a bad peer)
     ├── ReportedError                        an error told by a peer or read from a log; the original is elsewhere
+    ├── ProviderError                        a provider's service refused what was asked of it
+    │   ├── CredentialsError                 no key, or one that it does not take
+    │   └── ProviderConnectionError (ConnectionError)   it cannot be reached, or the connection was lost
     ├── DeviceError (OSError)                a sound device is missing, refused or gone
     ├── EndOfInput                           an input has no more to give; not a failure
     ├── CacheError (OSError)                 the cache folder cannot be used; names the variable that moves it
@@ -30,9 +33,12 @@ __all__ = [
     "AudioError",
     "BidilabError",
     "CacheError",
+    "CredentialsError",
     "DatasetError",
     "InvalidParameterError",
     "MissingExtraError",
+    "ProviderConnectionError",
+    "ProviderError",
     "ResultError",
     "SessionError",
     "require_extra",
@@ -120,6 +126,18 @@ class EventError(BidilabError, ValueError):
 
 class ReportedError(BidilabError):
     """An error that a peer told of or a log holds: its message is here, the original exception is elsewhere."""
+
+
+class ProviderError(BidilabError):
+    """A provider's service refused what was asked of it; asking again would not help."""
+
+
+class CredentialsError(ProviderError):
+    """There is no key for a provider, or it does not take the one there is. The message never holds the key."""
+
+
+class ProviderConnectionError(ProviderError, ConnectionError):
+    """A provider's service cannot be reached, or the connection to it was lost; trying again may help."""
 
 
 class DeviceError(BidilabError, OSError):

@@ -8,13 +8,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bidilab.bidi.models.base import BidiModel, PlaybackReport, SessionContext
     from bidilab.bidi.models.local import BidiLocalModel
+    from bidilab.bidi.models.openai_realtime import BidiOpenAIRealtimeModel
     from bidilab.bidi.models.playout import PlayoutEstimate
 
-__all__ = ["BidiLocalModel", "BidiModel", "PlaybackReport", "PlayoutEstimate", "SessionContext"]
+__all__ = [
+    "BidiLocalModel",
+    "BidiModel",
+    "BidiOpenAIRealtimeModel",
+    "PlaybackReport",
+    "PlayoutEstimate",
+    "SessionContext",
+]
 
 _HOME = {
     "BidiLocalModel": "local",
     "BidiModel": "base",
+    "BidiOpenAIRealtimeModel": "openai_realtime",
     "PlaybackReport": "base",
     "PlayoutEstimate": "playout",
     "SessionContext": "base",

@@ -1,0 +1,128 @@
+"""Where the user's turns start and end in the audio written: resampling, VAD and the detector of DESIGN §4.
+
+``server_vad`` is `bidilab.detect.turns.ServerVad`, canonical. ``semantic_vad`` needs a model of whether what was said
+is complete, and none is here. What stands in for it: the same detector at its default threshold and prefix padding,
+with a silence that is a fixed fraction (a setting of the server, 0.25) of the longest wait that OpenAI states for the
+``eagerness``: 8 s for low, 4 s for medium and auto, 2 s for high. The silence is counted in audio, as everything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bidilab.bidi.realtime.session.input_audio import TICKS_PER_S
+from bidilab.bidi.wire.openai_audio import Pcm16Array
+from bidilab.core.audio import FloatArray
+from bidilab.detect.turns import ServerVad, SpeechStarted, SpeechStopped, TurnDetector, TurnParams
+from bidilab.detect.vad import StreamResampler, VadBackend
+
+__all__ = ["SEMANTIC_MAX_WAIT_MS", "SpeechEdge", "TurnTaking", "turn_params"]
+
+SEMANTIC_MAX_WAIT_MS = {"low": 8_000, "medium": 4_000, "auto": 4_000, "high": 2_000}
+"""``realtime_audio_input_turn_detection.py``, ``openai`` 3.54: the longest wait for each ``eagerness``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechEdge:
+    """The user started or stopped speaking.
+
+    Parameters
+    ----------
+    started
+        Which of the two.
+    audio_ticks
+        Where the turn's audio starts (prefix padding included) or ends (silence included), in 48 kHz samples.
+    """
+
+    started: bool
+    audio_ticks: int
+
+
+def turn_params(turn_detection: dict[str, Any], semantic_wait_fraction: float) -> TurnParams:
+    """Canonical parameters of a session's ``turn_detection``."""
+    if turn_detection["type"] == "server_vad":
+        return ServerVad(**{key: value for key, value in turn_detection.items() if key != "type"}).canonical()
+    wait_ms = SEMANTIC_MAX_WAIT_MS[turn_detection["eagerness"]] * semantic_wait_fraction
+    return TurnParams(silence_duration_ms=wait_ms)
+
+
+class TurnTaking:
+    """Turn detection over the audio of one session; off until `configure` gives it parameters.
+
+    Parameters
+    ----------
+    vad
+        What says which frames are speech.
+    input_rate
+        Hertz of the audio to come.
+    """
+
+    def __init__(self, vad: VadBackend, *, input_rate: int) -> None:
+        self._vad = vad
+        self._input_rate = input_rate
+        self._ticks_per_sample = TICKS_PER_S // vad.sample_rate
+        self._detector: TurnDetector | None = None
+
+    @property
+    def enabled(self) -> bool:
+        """Whether turns are detected."""
+        return self._detector is not None
+
+    @property
+    def speaking(self) -> bool:
+        """Whether the user is in a turn."""
+        return self._detector is not None and self._detector.speaking
+
+    def configure(self, params: TurnParams | None, *, at_ticks: int) -> None:
+        """Decide by ``params`` from the next frame on; ``None`` is off. Turned on, frames start at ``at_ticks``."""
+        if params is None:
+            self._detector = None
+        elif self._detector is not None:
+            self._detector.update(params)
+        else:
+            self._stream = self._vad.stream()
+            self._resampler = StreamResampler(self._input_rate, self._vad.sample_rate)
+            self._start(params, at_ticks)
+
+    def _start(self, params: TurnParams, at_ticks: int) -> None:
+        self._origin_ticks = at_ticks
+        vad = self._vad
+        self._detector = TurnDetector(params, frame_samples=vad.frame_samples, sample_rate=vad.sample_rate)
+
+    def change_input_rate(self, input_rate: int) -> list[SpeechEdge]:
+        """Take audio of another rate from now on; what the resampler held back is decided on first."""
+        if input_rate == self._input_rate:
+            return []
+        self._input_rate = input_rate
+        if self._detector is None:
+            return []
+        edges = self._decide(self._resampler.flush())
+        self._resampler = StreamResampler(input_rate, self._vad.sample_rate)
+        return edges
+
+    def restart(self) -> None:
+        """Forget the turn under way (its audio was committed or cleared by hand); the VAD goes on listening."""
+        if self._detector is not None:
+            end = self._origin_ticks + self._detector.position_samples * self._ticks_per_sample
+            self._start(self._detector.params, end)
+
+    def feed(self, samples: Pcm16Array) -> list[SpeechEdge]:
+        """Take samples ``(n,) int16``; return the edges that the frames they complete cause."""
+        if self._detector is None:
+            return []
+        return self._decide(self._resampler.feed((samples / np.float32(32768)).astype(np.float32)))
+
+    def _decide(self, samples: FloatArray) -> list[SpeechEdge]:
+        detector = self._detector
+        if detector is None:
+            return []
+        events = (detector.feed(float(p)) for p in self._stream.feed(samples))
+        return [self._edge(event) for event in events if event is not None]
+
+    def _edge(self, event: SpeechStarted | SpeechStopped) -> SpeechEdge:
+        started = isinstance(event, SpeechStarted)
+        position = event.audio_start if isinstance(event, SpeechStarted) else event.audio_end
+        return SpeechEdge(started=started, audio_ticks=self._origin_ticks + position * self._ticks_per_sample)

@@ -1,0 +1,242 @@
+"""From audio written to user items: appends, the VAD's turns, commits and transcriptions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bidilab.bidi.realtime.responder import UserSpeech
+from bidilab.bidi.realtime.session.config import EffectiveSession
+from bidilab.bidi.realtime.session.input_audio import TICKS_PER_S, InputAudio, ticks_to_ms
+from bidilab.bidi.realtime.session.items import Content, Conversation, Item
+from bidilab.bidi.realtime.session.outbox import Ids, Outbox
+from bidilab.bidi.realtime.session.turn_detection import SpeechEdge, TurnTaking, turn_params
+from bidilab.bidi.realtime.settings import RealtimeSettings
+from bidilab.bidi.wire.openai_audio import Pcm16Array, decode_base64
+from bidilab.bidi.wire.openai_errors import RequestError
+from bidilab.detect.vad import VadBackend
+
+__all__ = ["UserTurns"]
+
+_MIN_COMMIT_MS = 100
+_LOOK_BACK_S = 60
+_WHOLE_TRANSCRIPT_MODELS = frozenset({"whisper-1"})
+"""Models that give their transcript in one delta ("for whisper-1 the delta will contain full turn transcript")."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Transcription:
+    due_s: float
+    item_id: str
+    deltas: tuple[str, ...]
+    duration_s: float
+    error: str | None = None
+
+
+class UserTurns:
+    """The user's side of one session.
+
+    Parameters
+    ----------
+    settings, vad
+        Of the server.
+    session, conversation, ids, outbox
+        Of the session.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: RealtimeSettings,
+        vad: VadBackend,
+        session: EffectiveSession,
+        conversation: Conversation,
+        ids: Ids,
+        outbox: Outbox,
+    ) -> None:
+        self._settings = settings
+        self._session = session
+        self._conversation = conversation
+        self._ids = ids
+        self._outbox = outbox
+        self._audio = InputAudio(session.input_format, max_samples=settings.max_buffer_samples)
+        self._turns = TurnTaking(vad, input_rate=session.input_format.sample_rate)
+        self._item_id: str | None = None
+        self._turn_start_ticks = 0
+        self._transcriptions: list[_Transcription] = []
+        self.follow_turn_detection()
+
+    @property
+    def end_ticks(self) -> int:
+        """Audio written so far, in 48 kHz samples."""
+        return self._audio.end_ticks
+
+    @property
+    def speaking(self) -> bool:
+        """Whether the user is in a detected turn."""
+        return self._turns.speaking
+
+    @property
+    def next_due_s(self) -> float:
+        """When a transcription is due."""
+        return min((transcription.due_s for transcription in self._transcriptions), default=math.inf)
+
+    def follow_format(self) -> list[SpeechEdge]:
+        """Take the session's input format; return the edges found in audio that the old resampler still held."""
+        edges = self._turns.change_input_rate(self._session.input_format.sample_rate)
+        self._audio.change_format(self._session.input_format)
+        return edges
+
+    def follow_turn_detection(self) -> None:
+        """Decide by the session's ``turn_detection`` from the next frame on."""
+        detection = self._session.turn_detection
+        fraction = self._settings.semantic_wait_fraction
+        params = None if detection is None else turn_params(detection, fraction)
+        self._turns.configure(params, at_ticks=self._audio.end_ticks)
+
+    def append(self, base64_audio: str) -> Iterator[SpeechEdge]:
+        """Write audio; yield the edges it causes, each at its place in the audio.
+
+        Raises
+        ------
+        RequestError
+            If the audio is not base64 or there is no room for it; nothing is then written.
+        """
+        data = decode_base64(base64_audio, "audio")
+        self._audio.check_room(len(data))
+        # By the second, so that a long append needs no more of the buffer than a short one.
+        step = self._audio.audio_format.sample_rate * self._audio.audio_format.sample_bytes
+        for start in range(0, len(data), step):
+            samples = self._audio.append(data[start : start + step])
+            yield from self._turns.feed(samples)
+            self._forget_silence()
+
+    def _forget_silence(self) -> None:
+        detection = self._session.turn_detection
+        if detection is not None and not self._turns.speaking:
+            look_back_s = max(_LOOK_BACK_S, detection.get("prefix_padding_ms", 0) / 1000 + 1)
+            self._audio.forget_before(self._audio.end_ticks - round(look_back_s * TICKS_PER_S))
+
+    def begin_turn(self, edge: SpeechEdge) -> None:
+        """The user started to speak."""
+        if self._item_id is None:
+            self._item_id = self._ids.next("item")
+        start_ticks = max(edge.audio_ticks, self._audio.start_ticks)
+        self._turn_start_ticks = start_ticks
+        event = "input_audio_buffer.speech_started"
+        self._outbox.put(event, audio_start_ms=ticks_to_ms(start_ticks), item_id=self._item_id)
+
+    def end_turn(self, edge: SpeechEdge, now_s: float) -> None:
+        """The user stopped: commit the turn's audio."""
+        item_id = self._item_id or self._ids.next("item")
+        event = "input_audio_buffer.speech_stopped"
+        self._outbox.put(event, audio_end_ms=ticks_to_ms(edge.audio_ticks), item_id=item_id)
+        samples = self._audio.take(self._turn_start_ticks, edge.audio_ticks)
+        self._commit(samples, item_id, now_s, is_speech=True)
+
+    def commit(self, now_s: float) -> None:
+        """Commit all that is in the buffer (``input_audio_buffer.commit``).
+
+        Raises
+        ------
+        RequestError
+            ``input_audio_buffer_commit_empty`` if it is less than 100 ms.
+        """
+        duration_ms = self._audio.duration_ms
+        if duration_ms < _MIN_COMMIT_MS:
+            message = (
+                f"Error committing input audio buffer: buffer too small. Expected at least {_MIN_COMMIT_MS}ms of "
+                f"audio, but buffer only has {duration_ms:.2f}ms of audio."
+            )
+            raise RequestError("input_audio_buffer_commit_empty", message)
+        samples = self._audio.take(self._audio.start_ticks, self._audio.end_ticks)
+        self._turns.restart()
+        self._commit(samples, self._item_id or self._ids.next("item"), now_s, is_speech=True)
+
+    def commit_silence(self, start_ticks: int, now_s: float) -> None:
+        """The user said nothing for ``idle_timeout_ms``: commit the silence (``timeout_triggered``)."""
+        item_id = self._ids.next("item")
+        end_ticks = self._audio.end_ticks
+        self._outbox.put(
+            "input_audio_buffer.timeout_triggered",
+            audio_start_ms=ticks_to_ms(start_ticks),
+            audio_end_ms=ticks_to_ms(end_ticks),
+            item_id=item_id,
+        )
+        samples = self._audio.take(start_ticks, end_ticks)
+        self._turns.restart()
+        self._commit(samples, item_id, now_s, is_speech=False)
+
+    def clear(self) -> None:
+        """Empty the buffer (``input_audio_buffer.clear``); a turn under way is forgotten."""
+        self._audio.clear()
+        self._turns.restart()
+        self._item_id = None
+        self._outbox.put("input_audio_buffer.cleared")
+
+    def _commit(self, samples: Pcm16Array, item_id: str, now_s: float, *, is_speech: bool) -> None:
+        self._item_id = None
+        audio_format = self._audio.audio_format
+        previous = self._conversation.last_id
+        self._outbox.put("input_audio_buffer.committed", previous_item_id=previous, item_id=item_id)
+        content = Content(type="input_audio", audio=[samples], audio_format=audio_format, n_samples=len(samples))
+        item = Item(id=item_id, role="user", content=[content])
+        self._conversation.insert(item)
+        for event in ("conversation.item.added", "conversation.item.done"):
+            self._outbox.put(event, previous_item_id=previous, item=item.to_dict())
+        self._conversation.let_old_audio_go()
+        self._transcribe(item, samples, now_s, is_speech=is_speech)
+
+    def _transcribe(self, item: Item, samples: Pcm16Array, now_s: float, *, is_speech: bool) -> None:
+        content = item.content[0]
+        rate = self._audio.audio_format.sample_rate
+        duration_s = len(samples) / rate
+        error: str | None = None
+        if self._settings.transcribe is None:
+            content.transcript = f"[speech {duration_s:.2f} s]" if is_speech else ""
+        else:
+            speech = UserSpeech(
+                samples=(samples / np.float32(32768)).astype(np.float32), sample_rate=rate, item_id=item.id
+            )
+            # The transcriber is the user's own code: its failure is told to the client by the event made for it.
+            try:
+                content.transcript = str(self._settings.transcribe(speech))
+            except Exception as raised:  # noqa: BLE001
+                error = f"{type(raised).__name__}: {raised}"[:500]
+        wanted = self._session.transcription
+        if wanted is None:
+            return
+        due_s = now_s + self._settings.transcription_delay_ms / 1000
+        text = content.transcript or ""
+        deltas = (text,) if wanted.get("model") in _WHOLE_TRANSCRIPT_MODELS else _words(text)
+        self._transcriptions.append(
+            _Transcription(due_s=due_s, item_id=item.id, deltas=deltas, duration_s=duration_s, error=error)
+        )
+
+    def advance(self, now_s: float) -> None:
+        """Send the transcriptions that are due."""
+        due = [transcription for transcription in self._transcriptions if transcription.due_s <= now_s]
+        self._transcriptions = [waiting for waiting in self._transcriptions if waiting.due_s > now_s]
+        for transcription in due:
+            self._send(transcription)
+
+    def _send(self, transcription: _Transcription) -> None:
+        prefix = "conversation.item.input_audio_transcription"
+        place: dict[str, Any] = {"item_id": transcription.item_id, "content_index": 0}
+        if transcription.error is not None:
+            error = {"type": "server_error", "code": "transcription_failed", "message": transcription.error}
+            self._outbox.put(f"{prefix}.failed", **place, error={**error, "param": None})
+            return
+        for delta in transcription.deltas:
+            self._outbox.put(f"{prefix}.delta", **place, delta=delta)
+        usage = {"type": "duration", "seconds": transcription.duration_s}
+        self._outbox.put(f"{prefix}.completed", **place, transcript="".join(transcription.deltas), usage=usage)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    words = text.split(" ")
+    return tuple(word if index == 0 else f" {word}" for index, word in enumerate(words)) if text else ()

@@ -1,0 +1,1 @@
+"""Provider messages on the wire: parsing, checking and encoding; pure."""

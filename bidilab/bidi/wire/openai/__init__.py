@@ -1,0 +1,18 @@
+"""The OpenAI Realtime API from the client's side: a pure codec, and what a session is asked to be."""
+
+from bidilab.bidi.wire.openai.codec import HANDLERS, OpenAIRealtimeCodec
+from bidilab.bidi.wire.openai.session import SAMPLE_RATE, SessionSettings, differences
+from bidilab.bidi.wire.openai.state import LogEntry
+from bidilab.bidi.wire.openai.turn_detection import SemanticVad, TurnDetection, turn_detection
+
+__all__ = [
+    "HANDLERS",
+    "SAMPLE_RATE",
+    "LogEntry",
+    "OpenAIRealtimeCodec",
+    "SemanticVad",
+    "SessionSettings",
+    "TurnDetection",
+    "differences",
+    "turn_detection",
+]

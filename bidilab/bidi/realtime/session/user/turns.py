@@ -11,10 +11,10 @@ import numpy as np
 
 from bidilab.bidi.realtime.responder import UserSpeech
 from bidilab.bidi.realtime.session.config import EffectiveSession
-from bidilab.bidi.realtime.session.input_audio import TICKS_PER_S, InputAudio, ticks_to_ms
 from bidilab.bidi.realtime.session.items import Content, Conversation, Item
 from bidilab.bidi.realtime.session.outbox import Ids, Outbox
-from bidilab.bidi.realtime.session.turn_detection import SpeechEdge, TurnTaking, turn_params
+from bidilab.bidi.realtime.session.user.input_audio import TICKS_PER_S, InputAudio, ticks_to_ms
+from bidilab.bidi.realtime.session.user.turn_detection import SpeechEdge, TurnTaking, turn_params
 from bidilab.bidi.realtime.settings import RealtimeSettings
 from bidilab.bidi.wire.openai_audio import Pcm16Array, decode_base64
 from bidilab.bidi.wire.openai_errors import RequestError

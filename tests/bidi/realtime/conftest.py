@@ -93,7 +93,9 @@ class Client(MemoryConnection):
         """Types from a position on; runs of equal deltas count once, ``rate_limits.updated`` not."""
         types: list[str] = []
         for timed in self.received[start:]:
-            if timed.type != "rate_limits.updated" and not (types and types[-1] == timed.type and "delta" in timed.type):
+            if timed.type != "rate_limits.updated" and not (
+                types and types[-1] == timed.type and "delta" in timed.type
+            ):
                 types.append(timed.type)
         return types
 

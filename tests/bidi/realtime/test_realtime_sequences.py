@@ -98,7 +98,7 @@ def test_a_turn_and_its_response(connect, delivery):
 
 
 def test_barge_in_while_generating(connect):
-    # The response begins at 2.06 + 0.1 s; the second burst is found 0.56 s - 0.528 s after its own onset at 3.0 + 0.528.
+    # The first output is at 2.06 + 0.1 s; the second burst begins at 3.008 + 0.528 s and is found at 3.008 + 0.56 s.
     client = connect(delivery=SLOW)
     client.speak(bursts(ONE_TURN_S, total_s=3.008))  # 94 frames
     before = len(client.received)

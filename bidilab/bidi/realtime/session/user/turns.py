@@ -154,7 +154,7 @@ class UserTurns:
             )
             raise RequestError("input_audio_buffer_commit_empty", message)
         samples = self._audio.take(self._audio.start_ticks, self._audio.end_ticks)
-        self._turns.restart()
+        self._turns.start_over(at_ticks=self._audio.end_ticks)
         self._commit(samples, self._item_id or self._ids.next("item"), now_s, is_speech=True)
 
     def commit_silence(self, start_ticks: int, now_s: float) -> None:
@@ -168,13 +168,13 @@ class UserTurns:
             item_id=item_id,
         )
         samples = self._audio.take(start_ticks, end_ticks)
-        self._turns.restart()
+        self._turns.start_turn_anew()
         self._commit(samples, item_id, now_s, is_speech=False)
 
     def clear(self) -> None:
         """Empty the buffer (``input_audio_buffer.clear``); a turn under way is forgotten."""
         self._audio.clear()
-        self._turns.restart()
+        self._turns.start_over(at_ticks=self._audio.end_ticks)
         self._item_id = None
         self._outbox.put("input_audio_buffer.cleared")
 

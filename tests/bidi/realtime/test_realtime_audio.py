@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import math
 
 import numpy as np
@@ -24,12 +25,9 @@ FAST = Delivery(pace=math.inf, first_output_delay_ms=0)
 
 
 def vad_events(messages):
-    found = []
-    for timed in messages:
-        for key in ("audio_start_ms", "audio_end_ms"):
-            if timed.type.startswith("input_audio_buffer.speech") and key in timed.message:
-                found.append((key, timed.message[key]))
-    return found
+    speech = [timed.message for timed in messages if timed.type.startswith("input_audio_buffer.speech")]
+    keys = ("audio_start_ms", "audio_end_ms")
+    return [(key, message[key]) for message in speech for key in keys if key in message]
 
 
 def append(data):
@@ -52,7 +50,7 @@ def test_any_split_of_the_bytes_gives_the_same_events(vad, data):
     }
     connection = MemoryConnection(session)
     connection.send(update)
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in itertools.pairwise(bounds):
         connection.send(append(wire[start:end]))
     assert vad_events(connection.received) == _expected(vad, samples, detection)
     committed = [m.message["item_id"] for m in connection.received if m.type == "input_audio_buffer.committed"]

@@ -128,6 +128,12 @@ TD = "session.audio.input.turn_detection"
         ({"tools": [{"type": "mcp", "server_label": "x"}]}, "invalid_value", "session.tools[0].type"),
         ({"tools": [{"type": "function"}]}, "missing_required_parameter", "session.tools[0].name"),
         ({"tool_choice": "maybe"}, "invalid_value", "session.tool_choice"),
+        ({"tracing": {"x": 1}}, "unknown_parameter", "session.tracing.x"),
+        (
+            {"truncation": {"type": "retention_ratio"}},
+            "missing_required_parameter",
+            "session.truncation.retention_ratio",
+        ),
         ({"prompt": {"id": "pmpt_1"}}, "invalid_value", "session.prompt"),
         ({"model": "another"}, "invalid_value", "session.model"),
     ],

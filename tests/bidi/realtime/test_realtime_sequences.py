@@ -9,8 +9,15 @@ import numpy as np
 import pytest
 
 from bidilab.bidi.realtime import CallableResponder, Delivery, FunctionCall, Reply, ScriptedResponder, Speech
-from tests.bidi.realtime.conftest import AUDIO_END_MS, AUDIO_START_MS, ONE_TURN_S, STARTED_AT_S, STOPPED_AT_S, TEXT
-from tests.bidi.realtime.conftest import bursts
+from tests.bidi.realtime.conftest import (
+    AUDIO_END_MS,
+    AUDIO_START_MS,
+    ONE_TURN_S,
+    STARTED_AT_S,
+    STOPPED_AT_S,
+    TEXT,
+    bursts,
+)
 
 TURN = [
     "input_audio_buffer.speech_started",
@@ -190,7 +197,7 @@ def test_cancel_and_cancel_again(connect):
         (error,) = client.ask("response.cancel", event_id="mine", **fields)
         assert error["error"]["code"] == "response_cancel_not_active"
         assert error["error"]["event_id"] == "mine"
-    assert [a["type"] for a in client.ask("response.create")][0] == "response.created"
+    assert client.ask("response.create")[0]["type"] == "response.created"
 
 
 def test_a_second_response_while_one_is_active(connect):
@@ -511,6 +518,44 @@ def test_the_words_stand_in_for_a_transcriber(connect):
     client = connect(CallableResponder(lambda request: heard.append(request.user_text) or "Yes."))
     client.speak(bursts(ONE_TURN_S, total_s=2.5))
     assert heard == ["[speech 1.84 s]"]  # 2048 - 212 = 1836 ms
+
+
+def test_without_transcription_the_client_is_told_no_words(connect):
+    client = connect(transcribe=lambda speech: "secret")
+    client.speak(bursts(ONE_TURN_S, total_s=2.5))
+    (retrieved,) = client.ask("conversation.item.retrieve", item_id=client.one(TURN[2])["item_id"])
+    assert retrieved["item"]["content"][0]["transcript"] is None
+
+
+def test_the_agent_hears_audio_that_comes_as_an_item(connect):
+    heard = []
+    client = connect(CallableResponder(lambda request: heard.append(request.user_text) or "Yes."))
+    audio = base64.b64encode(bytes(48_000)).decode()
+    content = [{"type": "input_text", "text": "Hark:"}, {"type": "input_audio", "audio": audio}]
+    client.send({"type": "conversation.item.create", "item": {"type": "message", "role": "user", "content": content}})
+    client.send({"type": "response.create"})
+    assert heard == ["Hark: [speech 1.00 s]"]
+
+
+def test_the_oldest_audio_is_let_go(connect):
+    client = connect(delivery=FAST, max_kept_audio_samples=100_000)
+    for _ in range(2):  # 3.38 s are 81,120 samples each
+        client.send({"type": "response.create"})
+        client.advance_to(client.now_s + 1)
+    first, second = (m["response"]["output"][0]["id"] for m in client.all("response.done"))
+    contents = [client.ask("conversation.item.retrieve", item_id=i)[0]["item"]["content"][0] for i in (first, second)]
+    assert ["audio" in content for content in contents] == [False, True]
+    (truncated,) = client.ask("conversation.item.truncate", item_id=first, content_index=0, audio_end_ms=1000)
+    assert truncated["type"] == "conversation.item.truncated"
+
+
+def test_an_item_deleted_while_it_is_generated(connect):
+    client = connect()
+    client.send({"type": "response.create"})
+    client.advance_to(1.0)
+    client.send({"type": "conversation.item.delete", "item_id": client.one("conversation.item.added")["item"]["id"]})
+    client.advance_to(10)
+    assert client.types()[-2:] == ["response.output_item.done", "response.done"]
 
 
 def test_a_reply_may_have_its_own_delivery_and_nothing_to_say(connect):

@@ -263,6 +263,8 @@ class RealtimeSession:
         self._conversation.check_new(item, previous_item_id)
         shown = item.to_dict()
         self._check_size(shown, "item")
+        if item.role == "user":
+            self._user.hear(item)
         previous = self._conversation.insert(item, previous_item_id)
         for event in ("conversation.item.added", "conversation.item.done"):
             self._outbox.put(event, previous_item_id=previous, item=shown)

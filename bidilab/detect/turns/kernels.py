@@ -14,12 +14,14 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Runs", "TurnTable", "high_runs", "turns_in_frames"]
+__all__ = ["TURN_COLUMNS", "Runs", "TurnTable", "high_runs", "turns_in_frames"]
 
 IntArray = npt.NDArray[np.int64]
 
 ONSET, STARTED, OFFSET, STOPPED, FLUSHED = range(5)
 N_COLUMNS = 5
+TURN_COLUMNS = (ONSET, STARTED, OFFSET, STOPPED, FLUSHED)
+"""Columns of `TurnTable.turns`: onset, started, offset, stopped, flushed."""
 
 
 class Runs(NamedTuple):

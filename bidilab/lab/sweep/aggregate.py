@@ -11,7 +11,7 @@ import pandas as pd
 from bidilab.lab.datasets.labels import FALSE_KINDS
 from bidilab.lab.metrics.latency import bootstrap_km_quantiles, km_quantiles
 from bidilab.lab.metrics.statistics import poisson_interval, poisson_rate, quantiles_by_row, rate, wilson_interval
-from bidilab.lab.sweep.kernels import COUNTS, UNDEFINED, Evaluated
+from bidilab.lab.sweep.evaluated import COUNTS, UNDEFINED, Evaluated
 from bidilab.lab.sweep.problem import SweepProblem
 
 __all__ = ["QUANTILES", "SETTING_COLUMNS", "SIMULATED_COLUMNS", "aggregate", "clipped_quantiles"]

@@ -25,9 +25,10 @@ from bidilab.lab.datasets import Dataset, Recording
 from bidilab.lab.metrics.opportunities import MIN_OVERLAP_MS, TOLERANCE_MS, RecordingLabels, label_recording
 from bidilab.lab.metrics.simulated import response_plan
 from bidilab.lab.sweep.aggregate import SETTING_COLUMNS, SIMULATED_COLUMNS, aggregate, clipped_quantiles
+from bidilab.lab.sweep.evaluated import SimulatedLengths
 from bidilab.lab.sweep.executors import Executor, InProcess, executor_for
 from bidilab.lab.sweep.grid import AXES, Grid
-from bidilab.lab.sweep.kernels import SimulatedLengths, evaluate
+from bidilab.lab.sweep.kernels import evaluate
 from bidilab.lab.sweep.problem import SweepProblem
 
 __all__ = [

@@ -1,40 +1,87 @@
 """Evaluation compiled: the rules of `metrics.interruption`, `metrics.simulated` and `metrics.endpoint` on flat arrays.
 
 Arrays in, arrays out. The readable forms are `evaluate_interruptions`, `evaluate_simulated` and `evaluate_endpoints`;
-property tests hold them equal. Columns of the counts are named by `COUNTS`.
+property tests hold them equal. What they leave is described in `evaluated`.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numba
 import numpy as np
-import numpy.typing as npt
 
-from bidilab.detect.turns.kernels import FLUSHED, OFFSET, ONSET, STARTED, STOPPED, TurnTable
-from bidilab.lab.datasets.labels import FALSE_KINDS
-from bidilab.lab.sweep.problem import N_TRUE_KINDS, SweepProblem
+from bidilab.detect.turns.kernels import TURN_COLUMNS, TurnTable
+from bidilab.lab.datasets.labels import FALSE_KINDS, TRUE_KINDS
+from bidilab.lab.sweep.evaluated import CENSORED, COUNTS, EVENT, Evaluated, SimulatedLengths
+from bidilab.lab.sweep.problem import SweepProblem
 
-__all__ = ["ABSENT", "CENSORED", "COUNTS", "EVENT", "UNDEFINED", "Evaluated", "SimulatedLengths", "evaluate"]
+__all__ = ["evaluate"]
 
-ABSENT, EVENT, CENSORED = 0, 1, 2
-"""State of a true opportunity's latency under one setting."""
-UNDEFINED = np.int32(np.iinfo(np.int32).min)
-"""Stands in the integer arrays for a quantity that does not exist."""
+# Compiled code keeps the constants it was compiled with, and Numba's cache looks at this file alone: so all of them stand
+# here as literals, and the assertions below fail when what they mirror has moved.
+_N_TRUE = 0
+_MASKED = 1
+_PREEMPTED = 2
+_DETECTED = 3
+_MISSED = 4
+_FALSE = 5
+_CAUSE = 6
+_PREMATURE = 10
+_NONE = 11
+_OPPORTUNITIES = 12
+_ON_OPPORTUNITY = 16
+_TERMINAL = 20
+_TURNS = 21
+_CUT_IN = 22
+_ENDPOINTS = 23
+_ONSETS = 24
+_DETECTOR_TURNS = 25
+_FLUSHED_TURNS = 26
+_RESPONSES = 27
+_UNHEARD = 28
+_AGENT_SPEECH = 29
+_TALK_OVER = 30
+ONSET, STARTED, OFFSET, STOPPED, FLUSHED = range(5)
+_START, _END, _KIND, _TRUE_INDEX = range(4)
+_N_TRUE_KINDS = 2
 
-COUNTS: tuple[str, ...] = (
+assert (ONSET, STARTED, OFFSET, STOPPED, FLUSHED) == TURN_COLUMNS
+assert len(TRUE_KINDS) == _N_TRUE_KINDS
+assert COUNTS[_CAUSE : _CAUSE + len(FALSE_KINDS)] == tuple(f"n_false_{kind}" for kind in FALSE_KINDS)
+assert [
+    COUNTS[_N_TRUE],
+    COUNTS[_MASKED],
+    COUNTS[_PREEMPTED],
+    COUNTS[_DETECTED],
+    COUNTS[_MISSED],
+    COUNTS[_FALSE],
+    COUNTS[_CAUSE],
+    COUNTS[_PREMATURE],
+    COUNTS[_NONE],
+    COUNTS[_OPPORTUNITIES],
+    COUNTS[_ON_OPPORTUNITY],
+    COUNTS[_TERMINAL],
+    COUNTS[_TURNS],
+    COUNTS[_CUT_IN],
+    COUNTS[_ENDPOINTS],
+    COUNTS[_ONSETS],
+    COUNTS[_DETECTOR_TURNS],
+    COUNTS[_FLUSHED_TURNS],
+    COUNTS[_RESPONSES],
+    COUNTS[_UNHEARD],
+    COUNTS[_AGENT_SPEECH],
+    COUNTS[_TALK_OVER],
+] == [
     "n_true_opportunities",
     "n_masked",
     "n_preempted",
     "n_detected",
     "n_missed",
     "n_false",
-    *(f"n_false_{kind}" for kind in FALSE_KINDS),
+    "n_false_backchannel",
     "n_false_premature_endpoint",
     "n_false_none",
-    *(f"n_false_opportunities_{kind}" for kind in FALSE_KINDS),
-    *(f"n_false_on_opportunity_{kind}" for kind in FALSE_KINDS),
+    "n_false_opportunities_backchannel",
+    "n_false_on_opportunity_backchannel",
     "n_terminal_overlap",
     "n_turns",
     "n_premature_endpoints",
@@ -46,38 +93,7 @@ COUNTS: tuple[str, ...] = (
     "n_cancelled_unheard",
     "agent_speech_samples",
     "talk_over_samples",
-)
-"""Columns of `Evaluated.counts`."""
-
-_N_TRUE, _MASKED, _PREEMPTED, _DETECTED, _MISSED, _FALSE, _CAUSE = range(7)
-_PREMATURE = _CAUSE + len(FALSE_KINDS)
-_NONE = _PREMATURE + 1
-_OPPORTUNITIES = _NONE + 1
-_ON_OPPORTUNITY = _OPPORTUNITIES + len(FALSE_KINDS)
-_TERMINAL = _ON_OPPORTUNITY + len(FALSE_KINDS)
-_TURNS = _TERMINAL + 1
-_CUT_IN, _ENDPOINTS, _ONSETS, _DETECTOR_TURNS, _FLUSHED_TURNS, _RESPONSES, _UNHEARD = range(_TURNS + 1, _TURNS + 8)
-_AGENT_SPEECH = _UNHEARD + 1
-_TALK_OVER = _AGENT_SPEECH + 1
-
-_START, _END, _KIND, _TRUE_INDEX = range(4)
-
-
-class Evaluated(NamedTuple):
-    """One setting's turns evaluated on every recording.
-
-    ``counts`` is ``(n_recordings, len(COUNTS)) int32``. ``latency`` and ``state`` are ``(n_true_segments,)``
-    ``int32`` samples and ``uint8`` (`ABSENT`, `EVENT`, `CENSORED`). ``endpoint_latency`` is ``(n_true_segments,)
-    int32`` samples; ``first_turn`` is ``(n_true_segments, 2) int32``: onset of the first turn of each and end of the
-    audio of the turn before it, from which the onset clipped by any prefix padding follows. `UNDEFINED` where there is
-    none.
-    """
-
-    counts: npt.NDArray[np.int32]
-    latency: npt.NDArray[np.int32]
-    state: npt.NDArray[np.uint8]
-    endpoint_latency: npt.NDArray[np.int32]
-    first_turn: npt.NDArray[np.int32]
+]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -87,7 +103,7 @@ def _hit(  # type: ignore[no-untyped-def]  # pragma: no cover
     """Rule 3: the segment that an interruption belongs to, -1 for none."""
     for s in range(low, high):  # an opportunity that ought to interrupt, the earliest
         if (
-            segments[s, _KIND] < N_TRUE_KINDS
+            segments[s, _KIND] < _N_TRUE_KINDS
             and end - segments[s, _START] >= min_overlap
             and segments[s, _START] >= masked_until
             and segments[s, _START] - tolerance <= onset <= segments[s, _END]
@@ -95,7 +111,7 @@ def _hit(  # type: ignore[no-untyped-def]  # pragma: no cover
             return s
     for s in range(low, high):  # masked or terminal: no rate
         if (
-            segments[s, _KIND] < N_TRUE_KINDS
+            segments[s, _KIND] < _N_TRUE_KINDS
             and (end - segments[s, _START] < min_overlap or segments[s, _START] < masked_until)
             and segments[s, _START] - tolerance <= onset <= segments[s, _END]
         ):
@@ -104,7 +120,7 @@ def _hit(  # type: ignore[no-untyped-def]  # pragma: no cover
     distance = np.int64(0)
     for s in range(first_of_recording, high):
         if segments[s, _START] - tolerance <= onset <= segments[s, _END]:
-            if segments[s, _KIND] < N_TRUE_KINDS:  # from before the response: the agent had cut in
+            if segments[s, _KIND] < _N_TRUE_KINDS:  # from before the response: the agent had cut in
                 return s
             d = abs(onset - segments[s, _START])
             if nearest < 0 or d <= distance:
@@ -141,10 +157,10 @@ def _evaluate_response(  # type: ignore[no-untyped-def]  # pragma: no cover
         elif hit < low:
             out[_FALSE] += 1
             kind = segments[hit, _KIND]
-            out[_PREMATURE if kind < N_TRUE_KINDS else _CAUSE + kind - N_TRUE_KINDS] += 1
+            out[_PREMATURE if kind < _N_TRUE_KINDS else _CAUSE + kind - _N_TRUE_KINDS] += 1
     for s in range(low, high):
         kind = segments[s, _KIND]
-        is_true = kind < N_TRUE_KINDS
+        is_true = kind < _N_TRUE_KINDS
         opportunity = end - segments[s, _START] >= min_overlap
         if opportunity and segments[s, _START] < masked_until:
             out[_MASKED] += 1
@@ -153,12 +169,12 @@ def _evaluate_response(  # type: ignore[no-untyped-def]  # pragma: no cover
             continue
         if not is_true:
             if opportunity:
-                out[_OPPORTUNITIES + kind - N_TRUE_KINDS] += 1
+                out[_OPPORTUNITIES + kind - _N_TRUE_KINDS] += 1
             if s == hit:
                 out[_FALSE] += 1
-                out[_CAUSE + kind - N_TRUE_KINDS] += 1
+                out[_CAUSE + kind - _N_TRUE_KINDS] += 1
                 if opportunity:
-                    out[_ON_OPPORTUNITY + kind - N_TRUE_KINDS] += 1
+                    out[_ON_OPPORTUNITY + kind - _N_TRUE_KINDS] += 1
             continue
         if not opportunity:
             out[_TERMINAL] += 1
@@ -189,7 +205,7 @@ def _evaluate_endpoints(  # type: ignore[no-untyped-def]  # pragma: no cover
 ):
     t0 = first_turn_row
     for s in range(low, high):
-        if segments[s, _KIND] >= N_TRUE_KINDS:
+        if segments[s, _KIND] >= _N_TRUE_KINDS:
             continue
         start = segments[s, _START]
         end = segments[s, _END]
@@ -366,30 +382,6 @@ def _simulate_and_evaluate(  # type: ignore[no-untyped-def]  # pragma: no cover
         )
 
 
-def _empty(problem: SweepProblem) -> Evaluated:
-    n_true = len(problem.true_recording)
-    return Evaluated(
-        counts=np.zeros((problem.n_recordings, len(COUNTS)), dtype=np.int32),
-        latency=np.zeros(n_true, dtype=np.int32),
-        state=np.zeros(n_true, dtype=np.uint8),
-        endpoint_latency=np.full(n_true, UNDEFINED, dtype=np.int32),
-        first_turn=np.full((n_true, 2), UNDEFINED, dtype=np.int32),
-    )
-
-
-class SimulatedLengths(NamedTuple):
-    """The simulated agent of every recording, in samples at the VAD's rate.
-
-    ``delay`` is from the end of a turn to the first audible sample; ``lengths`` is ``(n_lengths,) int64`` and
-    ``bounds`` ``(n_recordings + 1,) int64`` into it: the lengths of each recording's responses, in turn and from the
-    start again.
-    """
-
-    delay: int
-    lengths: npt.NDArray[np.int64]
-    bounds: npt.NDArray[np.int64]
-
-
 def evaluate(problem: SweepProblem, table: TurnTable, simulated: SimulatedLengths | None = None) -> Evaluated:
     """Evaluate the turns of one setting on every recording of a problem.
 
@@ -402,7 +394,7 @@ def evaluate(problem: SweepProblem, table: TurnTable, simulated: SimulatedLength
     simulated
         The simulated agent for closed-loop evaluation; the recorded agent when not given.
     """
-    result = _empty(problem)
+    result = Evaluated.empty(problem)
     if simulated is not None:
         _simulate_and_evaluate(
             table.turns,

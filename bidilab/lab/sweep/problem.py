@@ -12,11 +12,10 @@ from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.datasets.labels import USER_KINDS
 from bidilab.lab.metrics.opportunities import RecordingLabels
 
-__all__ = ["KIND_CODES", "N_TRUE_KINDS", "SweepProblem"]
+__all__ = ["KIND_CODES", "SweepProblem"]
 
 KIND_CODES = {kind: code for code, kind in enumerate(USER_KINDS)}
-"""Code of each user kind; those below `N_TRUE_KINDS` ought to interrupt."""
-N_TRUE_KINDS = 2
+"""Code of each user kind: those that ought to interrupt come first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

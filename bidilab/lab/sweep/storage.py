@@ -15,7 +15,7 @@ import pyarrow
 import pyarrow.parquet
 
 from bidilab.core.errors import ResultError
-from bidilab.lab.sweep.kernels import COUNTS
+from bidilab.lab.sweep.evaluated import COUNTS
 
 __all__ = ["RECORDING_COUNTS", "read_sweep", "recordings_frames", "write_sweep"]
 

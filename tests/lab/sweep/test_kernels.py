@@ -12,7 +12,8 @@ from bidilab.lab.metrics.interruption import evaluate_interruptions
 from bidilab.lab.metrics.opportunities import label_recording
 from bidilab.lab.metrics.simulated import evaluate_simulated, response_plan
 from bidilab.lab.sweep.engine import simulated_lengths
-from bidilab.lab.sweep.kernels import ABSENT, CENSORED, COUNTS, EVENT, UNDEFINED, evaluate
+from bidilab.lab.sweep.evaluated import ABSENT, CENSORED, COUNTS, EVENT, UNDEFINED
+from bidilab.lab.sweep.kernels import evaluate
 from bidilab.lab.sweep.problem import SweepProblem
 
 from .strategies import FRAME, RATE, segment_lists, speechlike_tracks, tracks

@@ -16,8 +16,8 @@ from bidilab.lab.sweep.problem import SweepProblem
 
 __all__ = ["evaluate"]
 
-# Compiled code keeps the constants it was compiled with, and Numba's cache looks at this file alone: so all of them stand
-# here as literals, and the assertions below fail when what they mirror has moved.
+# Compiled code keeps the constants it was compiled with, and Numba's cache looks at this file alone: so all of them
+# stand here as literals, and the assertions below fail when what they mirror has moved.
 _N_TRUE = 0
 _MASKED = 1
 _PREEMPTED = 2

@@ -22,9 +22,9 @@ from bidilab.bidi.hooks.events import (
 from bidilab.bidi.hooks.events import BidiInterruptionEvent as InterruptionHookEvent
 from bidilab.bidi.hooks.registry import HookRegistry
 from bidilab.bidi.inputrows import AudioInputRows
-from bidilab.bidi.mailbox import Mailbox
 from bidilab.bidi.mixing import InputMixer
 from bidilab.bidi.models.base import BidiModel, ModelProtocol
+from bidilab.bidi.outputs import OutputSide
 from bidilab.bidi.responses import ResponseLedger
 from bidilab.bidi.toolcalls import ToolCaller
 from bidilab.bidi.tools import ToolRegistry
@@ -47,7 +47,7 @@ from bidilab.bidi.types.events import (
     event_from_dict,
 )
 from bidilab.bidi.types.io import BidiInput, BidiOutput
-from bidilab.bidi.types.playback import PlaybackReport, ReportsPlayback
+from bidilab.bidi.types.playback import PlaybackReport
 from bidilab.core.clock import Clock
 from bidilab.core.errors import EndOfInput
 from bidilab.core.eventlog import EventLog
@@ -98,13 +98,8 @@ class SessionLoop:
         self._hooks = hooks
         self._messages = messages
         self._inputs = tuple(inputs)
-        self._outputs = tuple(outputs or ())
-        self.inbox = Mailbox() if outputs is None else None
-        self._boxes = [Mailbox() for _ in self._outputs]
-        self._takers = [*self._boxes, *([self.inbox] if self.inbox is not None else [])]
-        self._players: list[ReportsPlayback] = [o for o in self._outputs if isinstance(o, ReportsPlayback)]
-        for player in self._players:
-            player.report_playback_to(self._played)
+        self._out = OutputSide(outputs, self._played)
+        self.inbox = self._out.inbox
         self._ledger = ResponseLedger(sample_rate=output_rate)
         self._caller = ToolCaller(
             agent=agent, tools=tools, clock=clock, tell=self.tell, invocation_state=invocation_state
@@ -128,7 +123,7 @@ class SessionLoop:
         """Carry events until `close` is called, the model ends, something fails, or all inputs are through."""
         async with asyncio.TaskGroup() as group:
             self._group = group
-            feeds = [group.create_task(self._feed(o, b)) for o, b in zip(self._outputs, self._boxes, strict=True)]
+            feeds = [group.create_task(self._guard(feed)) for feed in self._out.feeds]
             self._spawn(self._read_model)
             for number in range(len(self._inputs)):
                 self._spawn(partial(self._read_input, number))
@@ -138,8 +133,7 @@ class SessionLoop:
             finally:
                 self._rows.flush()
                 self._tell_close()
-                for box in self._takers:
-                    box.close()
+                self._out.close()
                 if self.failure is not None:
                     for task in feeds:
                         task.cancel()
@@ -172,7 +166,7 @@ class SessionLoop:
                 await self._interrupt(BidiInterruptionEvent("error", interrupted_response_id=response_id))
             event = BidiErrorEvent(error)
             self._log.append_event(event, source="error")
-            self._forward(event)
+            self._out.forward(event)
         self.close()
 
     async def _end_tasks(self) -> None:
@@ -187,7 +181,7 @@ class SessionLoop:
             return
         event = BidiConnectionCloseEvent(self._connection[0], "client_disconnect" if self.failure is None else "error")
         self._log.append_event(event, source="agent")
-        self._forward(event)
+        self._out.forward(event)
 
     # ---- inputs --------------------------------------------------------------------------------------------------
 
@@ -231,7 +225,7 @@ class SessionLoop:
                 continue
             now_s = self._clock.now_s()
             until_s = self._ledger.busy_until_s(now_s)
-            if until_s is None and not any(len(box) for box in self._boxes):
+            if until_s is None and not self._out.n_waiting:
                 return
             if until_s == "generating":
                 self._changed.clear()
@@ -241,17 +235,6 @@ class SessionLoop:
                 await self._clock.sleep_until_s(max(until_s or 0.0, now_s + _MIN_WAIT_S))
 
     # ---- outputs -------------------------------------------------------------------------------------------------
-
-    async def _feed(self, output: BidiOutput, box: Mailbox) -> None:
-        try:
-            while (event := await box.get()) is not None:
-                await output(event)
-        except Exception as error:  # noqa: BLE001 - as in _guard
-            await self._fail(error)
-
-    def _forward(self, event: BidiOutputEvent) -> None:
-        for box in self._takers:
-            box.put(event)
 
     def _played(self, report: PlaybackReport) -> None:
         self._ledger.playout.report(report)
@@ -284,7 +267,7 @@ class SessionLoop:
                 self._log.append_event(event, source="model")
         if isinstance(event, BidiResponseStartEvent):
             self._ledger.started(event.response_id)
-        self._forward(event)
+        self._out.forward(event)
         match event:
             case BidiTranscriptStreamEvent(is_final=True):
                 await self._add_message(event.role, [{"text": event.text}])
@@ -313,7 +296,7 @@ class SessionLoop:
         if response_id is not None and event.format == "pcm":
             n_samples = len(event.data) // (2 * event.channels)
             self._ledger.audio(response_id, n_samples, event.sample_rate, self._clock.now_s())
-        self._forward(event)
+        self._out.forward(event)
 
     def _take_completion(self, event: BidiResponseCompleteEvent) -> None:
         if self._ledger.is_cut(event.response_id):
@@ -324,7 +307,7 @@ class SessionLoop:
             return
         self._ledger.completed(event.response_id)
         self._log.append_event(event, source="agent")
-        self._forward(event)
+        self._out.forward(event)
 
     async def _take_connection(
         self, event: BidiConnectionStartEvent | BidiConnectionRestartEvent | BidiConnectionCloseEvent
@@ -347,10 +330,7 @@ class SessionLoop:
         if response_id is None or self._ledger.is_cut(response_id):
             self._log.append("late_interruption", source="model", response_id=response_id, reason=event.reason)
             return
-        for box in self._takers:
-            box.take_back(response_id)
-        reports = [player.cut(response_id) for player in self._players]
-        cut = self._ledger.cut(response_id, reports, self._clock.now_s())
+        cut = self._ledger.cut(response_id, self._out.cut(response_id), self._clock.now_s())
         told = BidiInterruptionEvent(
             event.reason,
             interrupted_response_id=response_id,
@@ -359,7 +339,7 @@ class SessionLoop:
             sample_rate=cut.sample_rate,
         )
         self._log.append_event(told, source="agent")
-        self._forward(told)
+        self._out.forward(told)
         if isinstance(self._model, BidiModel):
             await self._truncate(self._model, response_id, cut.heard_samples, cut.sample_rate)
         await self.tell(
@@ -374,7 +354,7 @@ class SessionLoop:
         )
         complete = BidiResponseCompleteEvent(response_id, "error" if event.reason == "error" else "interrupted")
         self._log.append_event(complete, source="agent")
-        self._forward(complete)
+        self._out.forward(complete)
 
     async def _truncate(self, model: BidiModel, response_id: str, heard_samples: int, sample_rate: int) -> None:
         try:
@@ -382,7 +362,7 @@ class SessionLoop:
         except Exception as error:  # noqa: BLE001 - the user has been heard; the session goes on, and says what failed
             event = BidiErrorEvent(error, {"while": "truncate", "response_id": response_id})
             self._log.append_event(event, source="error", response_id=response_id)
-            self._forward(event)
+            self._out.forward(event)
 
     # ---- tools, messages, hooks ----------------------------------------------------------------------------------
 

@@ -300,7 +300,8 @@ class BidiOpenAIRealtimeModel(BidiModel):
         Yields
         ------
         BidiOutputEvent
-            `BidiConnectionStartEvent` first, `BidiConnectionCloseEvent` last.
+            `BidiConnectionStartEvent` first, `BidiConnectionCloseEvent` last; when the connection was lost,
+            `BidiConnectionRestartEvent`, and `BidiConnectionStartEvent` again once it stands with the history.
 
         Raises
         ------
@@ -329,6 +330,9 @@ class BidiOpenAIRealtimeModel(BidiModel):
                 except ProviderError:
                     yield BidiConnectionCloseEvent(connection_id, "error")
                     raise
+                if self._codec is codec:
+                    connection_id = codec.session_id or "unnamed"
+                    yield BidiConnectionStartEvent(connection_id, self.model_id)
             else:
                 for event in events:
                     yield event

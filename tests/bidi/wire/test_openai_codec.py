@@ -543,3 +543,12 @@ def test_every_session_key_is_sent_and_compared():
     effective["audio"]["output"]["voice"] = "cedar"
     effective["tools"].append({"type": "mcp"})
     assert [d["path"] for d in differences(session, effective)] == ["session.audio.output.voice", "session.tools"]
+
+
+def test_a_new_connection_may_count_its_events_anew():
+    c = codec()
+    fed(c, delta(event_id="event_1"))
+    c.connection_lost()
+    c.configure()
+    c.resume()
+    assert len(fed(c, delta("r2", event_id="event_1"))) == 2

@@ -22,22 +22,20 @@ the first output on, for ``idle_timeout_ms`` only). Not here: transcription sess
 reduction, tracing, truncation of a long context, ``output_audio_buffer.*`` (WebRTC and SIP only).
 """
 
+from bidilab.bidi.realtime.reply import Delivery, FunctionCall, Reply, Speech, as_reply
 from bidilab.bidi.realtime.responder import (
     CallableResponder,
-    Delivery,
-    FunctionCall,
     RecordedResponder,
-    Reply,
     Responder,
     ResponseRequest,
     ScriptedResponder,
-    Speech,
+    Transcriber,
     UserSpeech,
     Utterance,
 )
 from bidilab.bidi.realtime.session import RealtimeSession
 from bidilab.bidi.realtime.settings import RealtimeSettings
-from bidilab.bidi.realtime.voice import babble
+from bidilab.bidi.realtime.voice import TextToSpeech, babble
 
 __all__ = [
     "CallableResponder",
@@ -51,7 +49,10 @@ __all__ = [
     "ResponseRequest",
     "ScriptedResponder",
     "Speech",
+    "TextToSpeech",
+    "Transcriber",
     "UserSpeech",
     "Utterance",
+    "as_reply",
     "babble",
 ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from bidilab.bidi.realtime.responder import Delivery, Transcriber
+from bidilab.bidi.realtime.reply import Delivery
+from bidilab.bidi.realtime.responder import Transcriber
 from bidilab.bidi.realtime.voice import TextToSpeech, babble
 from bidilab.core.errors import InvalidParameterError
 

@@ -40,8 +40,8 @@ __all__ = [
     "TRANSCRIPTION",
     "VOICE",
     "client_event_id",
-    "parse_json",
     "parse_client_message",
+    "parse_json",
 ]
 
 MAX_EVENT_ID = 512
@@ -79,7 +79,6 @@ FUNCTION_TOOLS: Check = array(
                     "name": string(64, min_length=1),
                     "description": nullable(string(MAX_TEXT_CHARACTERS)),
                     "parameters": nullable(any_object),
-                    "strict": nullable(boolean),
                 },
                 required=["name"],
             )

@@ -109,6 +109,17 @@ def _no_prompt(value: Any, path: str) -> None:
         raise RequestError("invalid_value", "Stored prompts are not available on this server.", path)
 
 
+_TRACING: Check = record(
+    {"workflow_name": nullable(string(512)), "group_id": nullable(string(512)), "metadata": nullable(any_object)}
+)
+_TRUNCATION: Check = record(
+    {
+        "type": choice("retention_ratio"),
+        "retention_ratio": number(0, 1),
+        "token_limits": nullable(record({"post_instructions": nullable(integer(0))})),
+    },
+    required=["type", "retention_ratio"],
+)
 _SESSION: Check = record(
     {
         "type": choice("realtime"),
@@ -119,8 +130,8 @@ _SESSION: Check = record(
         "tool_choice": TOOL_CHOICE,
         "max_output_tokens": MAX_OUTPUT_TOKENS,
         "audio": _AUDIO,
-        "tracing": nullable(one_of((str, choice("auto")), (dict, any_object))),
-        "truncation": nullable(one_of((str, choice("auto", "disabled")), (dict, any_object))),
+        "tracing": nullable(one_of((str, choice("auto")), (dict, _TRACING))),
+        "truncation": nullable(one_of((str, choice("auto", "disabled")), (dict, _TRUNCATION))),
         "include": nullable(array(choice("item.input_audio_transcription.logprobs"), max_length=1)),
         "prompt": _no_prompt,
         "reasoning": nullable(

@@ -23,7 +23,9 @@ class Content:
     type
         ``input_text``, ``input_audio``, ``input_image``, ``output_text`` or ``output_audio``.
     text, transcript
-        Its words; ``None`` where there are none to tell.
+        Its words as the client is told them; ``None`` where there are none to tell.
+    heard
+        What the agent understood of the user's audio, told to nobody but the responder.
     audio
         Pieces of audio ``(n,) int16`` at the rate of ``audio_format``.
     audio_format
@@ -39,6 +41,7 @@ class Content:
     type: str
     text: str | None = None
     transcript: str | None = None
+    heard: str = ""
     audio: list[Pcm16Array] = field(default_factory=list)
     audio_format: AudioFormat | None = None
     n_samples: int = 0
@@ -115,12 +118,12 @@ class Item:
 
     @property
     def text(self) -> str:
-        """Its words, as far as they are known."""
+        """Its words, as far as the agent knows them."""
         if self.type == "function_call":
             return self.arguments
         if self.type == "function_call_output":
             return self.output
-        words = (part.text if part.text is not None else part.transcript for part in self.content)
+        words = (part.text or part.transcript or part.heard for part in self.content)
         return " ".join(word for word in words if word)
 
     @property

@@ -1,4 +1,4 @@
-"""The OpenAI Realtime session, server's side, sans-I/O: messages and the time in, messages and the next deadline out."""
+"""The server's side of an OpenAI Realtime session, sans-I/O: messages and the time in, messages and deadlines out."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from bidilab.bidi.realtime.responder import Responder
+from bidilab.bidi.realtime.session.agent.lifecycle import ResponseState
+from bidilab.bidi.realtime.session.agent.response import Response
+from bidilab.bidi.realtime.session.agent.responses import Responses
 from bidilab.bidi.realtime.session.config import EffectiveSession
 from bidilab.bidi.realtime.session.idle import IdleTimer
 from bidilab.bidi.realtime.session.items import Conversation, item_from_client
-from bidilab.bidi.realtime.session.lifecycle import ResponseState
 from bidilab.bidi.realtime.session.outbox import Ids, Outbox
-from bidilab.bidi.realtime.session.response import Response
-from bidilab.bidi.realtime.session.responses import Responses
-from bidilab.bidi.realtime.session.turn_detection import SpeechEdge
-from bidilab.bidi.realtime.session.user_turns import UserTurns
+from bidilab.bidi.realtime.session.user.turn_detection import SpeechEdge
+from bidilab.bidi.realtime.session.user.turns import UserTurns
 from bidilab.bidi.realtime.settings import RealtimeSettings
 from bidilab.bidi.wire.openai_client import client_event_id, parse_client_message, parse_json
 from bidilab.bidi.wire.openai_errors import RequestError, unknown_item
@@ -263,6 +263,8 @@ class RealtimeSession:
         self._conversation.check_new(item, previous_item_id)
         shown = item.to_dict()
         self._check_size(shown, "item")
+        if item.role == "user":
+            self._user.hear(item)
         previous = self._conversation.insert(item, previous_item_id)
         for event in ("conversation.item.added", "conversation.item.done"):
             self._outbox.put(event, previous_item_id=previous, item=shown)

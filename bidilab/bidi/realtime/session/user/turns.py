@@ -11,10 +11,10 @@ import numpy as np
 
 from bidilab.bidi.realtime.responder import UserSpeech
 from bidilab.bidi.realtime.session.config import EffectiveSession
-from bidilab.bidi.realtime.session.input_audio import TICKS_PER_S, InputAudio, ticks_to_ms
 from bidilab.bidi.realtime.session.items import Content, Conversation, Item
 from bidilab.bidi.realtime.session.outbox import Ids, Outbox
-from bidilab.bidi.realtime.session.turn_detection import SpeechEdge, TurnTaking, turn_params
+from bidilab.bidi.realtime.session.user.input_audio import TICKS_PER_S, InputAudio, ticks_to_ms
+from bidilab.bidi.realtime.session.user.turn_detection import SpeechEdge, TurnTaking, turn_params
 from bidilab.bidi.realtime.settings import RealtimeSettings
 from bidilab.bidi.wire.openai_audio import Pcm16Array, decode_base64
 from bidilab.bidi.wire.openai_errors import RequestError
@@ -31,9 +31,8 @@ _WHOLE_TRANSCRIPT_MODELS = frozenset({"whisper-1"})
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Transcription:
     due_s: float
-    item_id: str
+    item: Item
     deltas: tuple[str, ...]
-    duration_s: float
     error: str | None = None
 
 
@@ -154,7 +153,7 @@ class UserTurns:
             )
             raise RequestError("input_audio_buffer_commit_empty", message)
         samples = self._audio.take(self._audio.start_ticks, self._audio.end_ticks)
-        self._turns.restart()
+        self._turns.start_over(at_ticks=self._audio.end_ticks)
         self._commit(samples, self._item_id or self._ids.next("item"), now_s, is_speech=True)
 
     def commit_silence(self, start_ticks: int, now_s: float) -> None:
@@ -168,13 +167,13 @@ class UserTurns:
             item_id=item_id,
         )
         samples = self._audio.take(start_ticks, end_ticks)
-        self._turns.restart()
+        self._turns.start_turn_anew()
         self._commit(samples, item_id, now_s, is_speech=False)
 
     def clear(self) -> None:
         """Empty the buffer (``input_audio_buffer.clear``); a turn under way is forgotten."""
         self._audio.clear()
-        self._turns.restart()
+        self._turns.start_over(at_ticks=self._audio.end_ticks)
         self._item_id = None
         self._outbox.put("input_audio_buffer.cleared")
 
@@ -189,33 +188,36 @@ class UserTurns:
         for event in ("conversation.item.added", "conversation.item.done"):
             self._outbox.put(event, previous_item_id=previous, item=item.to_dict())
         self._conversation.let_old_audio_go()
-        self._transcribe(item, samples, now_s, is_speech=is_speech)
-
-    def _transcribe(self, item: Item, samples: Pcm16Array, now_s: float, *, is_speech: bool) -> None:
-        content = item.content[0]
-        rate = self._audio.audio_format.sample_rate
-        duration_s = len(samples) / rate
-        error: str | None = None
-        if self._settings.transcribe is None:
-            content.transcript = f"[speech {duration_s:.2f} s]" if is_speech else ""
-        else:
-            speech = UserSpeech(
-                samples=(samples / np.float32(32768)).astype(np.float32), sample_rate=rate, item_id=item.id
+        error = self.hear(item) if is_speech or self._settings.transcribe is not None else None
+        wanted = self._session.transcription
+        if wanted is not None:
+            whole = wanted.get("model") in _WHOLE_TRANSCRIPT_MODELS
+            self._transcriptions.append(
+                _Transcription(
+                    due_s=now_s + self._settings.transcription_delay_ms / 1000,
+                    item=item,
+                    deltas=(content.heard,) if whole else _words(content.heard),
+                    error=error,
+                )
             )
+
+    def hear(self, item: Item) -> str | None:
+        """Put words to the audio of a user's item, for the responder; return what went wrong with that."""
+        error = None
+        for part in item.content:
+            if part.audio_format is None or part.transcript is not None:
+                continue
+            if self._settings.transcribe is None:
+                part.heard = f"[speech {part.duration_ms / 1000:.2f} s]"
+                continue
+            samples = (np.concatenate(part.audio) / np.float32(32768)).astype(np.float32)
+            speech = UserSpeech(samples=samples, sample_rate=part.audio_format.sample_rate, item_id=item.id)
             # The transcriber is the user's own code: its failure is told to the client by the event made for it.
             try:
-                content.transcript = str(self._settings.transcribe(speech))
+                part.heard = str(self._settings.transcribe(speech))
             except Exception as raised:  # noqa: BLE001
                 error = f"{type(raised).__name__}: {raised}"[:500]
-        wanted = self._session.transcription
-        if wanted is None:
-            return
-        due_s = now_s + self._settings.transcription_delay_ms / 1000
-        text = content.transcript or ""
-        deltas = (text,) if wanted.get("model") in _WHOLE_TRANSCRIPT_MODELS else _words(text)
-        self._transcriptions.append(
-            _Transcription(due_s=due_s, item_id=item.id, deltas=deltas, duration_s=duration_s, error=error)
-        )
+        return error
 
     def advance(self, now_s: float) -> None:
         """Send the transcriptions that are due."""
@@ -226,15 +228,17 @@ class UserTurns:
 
     def _send(self, transcription: _Transcription) -> None:
         prefix = "conversation.item.input_audio_transcription"
-        place: dict[str, Any] = {"item_id": transcription.item_id, "content_index": 0}
+        content = transcription.item.content[0]
+        place: dict[str, Any] = {"item_id": transcription.item.id, "content_index": 0}
         if transcription.error is not None:
             error = {"type": "server_error", "code": "transcription_failed", "message": transcription.error}
             self._outbox.put(f"{prefix}.failed", **place, error={**error, "param": None})
             return
         for delta in transcription.deltas:
             self._outbox.put(f"{prefix}.delta", **place, delta=delta)
-        usage = {"type": "duration", "seconds": transcription.duration_s}
-        self._outbox.put(f"{prefix}.completed", **place, transcript="".join(transcription.deltas), usage=usage)
+        content.transcript = content.heard
+        usage = {"type": "duration", "seconds": content.duration_ms / 1000}
+        self._outbox.put(f"{prefix}.completed", **place, transcript=content.heard, usage=usage)
 
 
 def _words(text: str) -> tuple[str, ...]:

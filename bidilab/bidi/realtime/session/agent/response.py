@@ -10,11 +10,11 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from bidilab.bidi.realtime.session.generation import OutputPlan, Piece
+from bidilab.bidi.realtime.session.agent.generation import OutputPlan, Piece
+from bidilab.bidi.realtime.session.agent.lifecycle import ResponseEvent, ResponseState, next_state
+from bidilab.bidi.realtime.session.agent.usage import audio_tokens, output_usage, text_tokens
 from bidilab.bidi.realtime.session.items import Content, Conversation, Item
-from bidilab.bidi.realtime.session.lifecycle import ResponseEvent, ResponseState, next_state
 from bidilab.bidi.realtime.session.outbox import Ids, Outbox
-from bidilab.bidi.realtime.session.usage import audio_tokens, output_usage, text_tokens
 from bidilab.bidi.wire.openai_audio import AudioFormat
 
 __all__ = ["Response", "ResponseTerms"]
@@ -270,6 +270,8 @@ class Response:
     def to_dict(self) -> dict[str, Any]:
         """The ``response`` of ``response.created`` and ``response.done``."""
         status = "in_progress" if self.state.active else self.state.value
+        # A session shows a custom voice as an object, a response as a string (realtime_response.py, openai 3.54).
+        voice = self.terms.voice if isinstance(self.terms.voice, str) else self.terms.voice["id"]
         return {
             "object": "realtime.response",
             "id": self.id,
@@ -279,7 +281,7 @@ class Response:
             "conversation_id": self.terms.conversation_id,
             "output_modalities": [self.terms.modality],
             "max_output_tokens": self.terms.max_output_tokens,
-            "audio": {"output": {"format": self.terms.audio_format.to_dict(), "voice": self.terms.voice}},
+            "audio": {"output": {"format": self.terms.audio_format.to_dict(), "voice": voice}},
             "usage": self._usage,
             "metadata": self.terms.metadata,
         }

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bidilab.bidi.realtime.session.input_audio import TICKS_PER_S
+from bidilab.bidi.realtime.session.user.input_audio import TICKS_PER_S
 from bidilab.bidi.wire.openai_audio import Pcm16Array
 from bidilab.core.audio import FloatArray
 from bidilab.detect.turns import ServerVad, SpeechStarted, SpeechStopped, TurnDetector, TurnParams
@@ -103,8 +103,17 @@ class TurnTaking:
         self._resampler = StreamResampler(input_rate, self._vad.sample_rate)
         return edges
 
-    def restart(self) -> None:
-        """Forget the turn under way (its audio was committed or cleared by hand); the VAD goes on listening."""
+    def start_over(self, *, at_ticks: int) -> None:
+        """Forget all that was heard (its audio was committed or cleared by hand); frames start at ``at_ticks``."""
+        if self._detector is not None:
+            params, self._detector = self._detector.params, None
+            self.configure(params, at_ticks=at_ticks)
+
+    def start_turn_anew(self) -> None:
+        """Let the next turn's audio start here at the earliest (what came before was committed as silence).
+
+        The VAD goes on listening, its frames lie where they did.
+        """
         if self._detector is not None:
             end = self._origin_ticks + self._detector.position_samples * self._ticks_per_sample
             self._start(self._detector.params, end)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from bidilab.bidi.realtime.responder import FunctionCall, Reply, Responder, ResponseRequest, Utterance
+from bidilab.bidi.realtime.reply import FunctionCall, Reply
+from bidilab.bidi.realtime.responder import Responder, ResponseRequest, Utterance
+from bidilab.bidi.realtime.session.agent.generation import OutputPlan, plan_reply
+from bidilab.bidi.realtime.session.agent.response import Response, ResponseTerms
+from bidilab.bidi.realtime.session.agent.usage import RateLimits, input_usage
 from bidilab.bidi.realtime.session.config import EffectiveSession, check_modalities
-from bidilab.bidi.realtime.session.generation import OutputPlan, plan_reply
 from bidilab.bidi.realtime.session.items import Conversation, Item, item_from_client
 from bidilab.bidi.realtime.session.outbox import Ids, Outbox
-from bidilab.bidi.realtime.session.response import Response, ResponseTerms
-from bidilab.bidi.realtime.session.usage import RateLimits, input_usage
 from bidilab.bidi.realtime.settings import RealtimeSettings
 from bidilab.bidi.wire.openai_audio import audio_format
 from bidilab.bidi.wire.openai_errors import RequestError, quoted
@@ -126,18 +127,18 @@ class Responses:
         return items
 
     def _request(self, given: dict[str, Any], items: list[Item]) -> ResponseRequest:
-        session = self._session.to_dict()
-        modalities = given.get("output_modalities", session["output_modalities"])
+        settings: dict[str, Any] = {**self._session.to_dict(), **given}
+        modalities = settings["output_modalities"]
         check_modalities(modalities, "response.output_modalities")
         return ResponseRequest(
             index=self._count,
-            instructions=given.get("instructions", session["instructions"]),
+            instructions=settings["instructions"],
             history=tuple(
                 Utterance(role=item.role or item.type, text=item.text, item_id=item.id, name=item.name)
                 for item in items
             ),
-            tools=tuple(given.get("tools", session["tools"])),
-            tool_choice=given.get("tool_choice", session["tool_choice"]),
+            tools=tuple(settings["tools"]),
+            tool_choice=settings["tool_choice"],
             output_modality=modalities[0],
             metadata=given.get("metadata"),
         )
@@ -155,7 +156,7 @@ class Responses:
             modality=request.output_modality,
             audio_format=audio_format(output["format"]["type"]),
             voice=output["voice"],
-            max_output_tokens=given.get("max_output_tokens", session["max_output_tokens"]),
+            max_output_tokens={**session, **given}["max_output_tokens"],
             metadata=given.get("metadata"),
             input_usage=input_usage(items, request.instructions),
         )

@@ -8,13 +8,12 @@ the end of its audio; so the transcript runs a little ahead of the sound, as it 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from bidilab.bidi.realtime.responder import Delivery, FunctionCall, Reply, Speech
+from bidilab.bidi.realtime.reply import Delivery, FunctionCall, Reply, Speech
 from bidilab.bidi.realtime.voice import TextToSpeech
 from bidilab.bidi.wire.openai_audio import AudioFormat, Pcm16Array, to_pcm16
 from bidilab.core.audio import Audio
@@ -150,12 +149,11 @@ def _audio_plan(
 
 
 def _text_plan(output: Speech | FunctionCall, delivery: Delivery, start_s: float) -> OutputPlan:
-    is_call = isinstance(output, FunctionCall)
     text = output.arguments_json if isinstance(output, FunctionCall) else output.text
     at_s = start_s
     pieces = []
     for word in _words(text):
         pieces.append(Piece(at_s=at_s, text=word, samples=np.zeros(0, np.int16)))
         at_s += len(word) * TEXT_S_PER_CHARACTER / delivery.pace
-    kind, name = ("function_call", output.name) if isinstance(output, FunctionCall) and is_call else ("text", "")
+    kind, name = ("function_call", output.name) if isinstance(output, FunctionCall) else ("text", "")
     return OutputPlan(kind=kind, start_s=start_s, end_s=at_s, pieces=tuple(pieces), name=name)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bidilab.bidi.agent import BidiAgent
     from bidilab.bidi.io import BidiAudioIO, BidiTextIO, WavInput, WavOutput
+    from bidilab.bidi.models.local import BidiLocalModel
+    from bidilab.bidi.tools import FunctionTool, tool
     from bidilab.bidi.types.events import (
         BidiAudioInputEvent,
         BidiAudioStreamEvent,
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
         ToolStreamEvent,
         ToolUseStreamEvent,
     )
-    from bidilab.bidi.models.local import BidiLocalModel
-    from bidilab.bidi.tools import FunctionTool, tool
 
 __all__ = [
     "BidiAgent",

@@ -9,7 +9,8 @@ follows.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from bidilab.bidi.hooks.events import (
@@ -52,6 +53,8 @@ from bidilab.core.errors import EndOfInput
 from bidilab.core.eventlog import EventLog
 
 __all__ = ["SessionLoop"]
+
+Work = Callable[[], Awaitable[None]]
 
 _MIN_WAIT_S = 0.005  # a loudspeaker's report may come this much after its estimate
 
@@ -108,6 +111,7 @@ class SessionLoop:
         )
         self._rows = AudioInputRows(log, clock)
         self._mixer = InputMixer()
+        self._n_inputs_left = len(self._inputs)
         self._closing = asyncio.Event()
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -125,9 +129,9 @@ class SessionLoop:
         async with asyncio.TaskGroup() as group:
             self._group = group
             feeds = [group.create_task(self._feed(o, b)) for o, b in zip(self._outputs, self._boxes, strict=True)]
-            self._spawn(self._read_model())
-            if self._inputs:
-                self._spawn(self._read_inputs())
+            self._spawn(self._read_model)
+            for number in range(len(self._inputs)):
+                self._spawn(partial(self._read_input, number))
             try:
                 await self._closing.wait()
                 await self._end_tasks()
@@ -148,16 +152,16 @@ class SessionLoop:
         """Whether a task is one of the session's own: it cannot wait for the session's end."""
         return task in self._tasks
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _spawn(self, work: Work) -> asyncio.Task[None]:
         assert self._group is not None  # only called while the session runs
         task = self._group.create_task(self._guard(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guard(self, work: Work) -> None:
         try:
-            await work
+            await work()  # begun here, so that a task cancelled before its first step leaves nothing un-awaited
         except Exception as error:  # noqa: BLE001 - it ends the session, is logged, and raised from run or receive
             await self._fail(error)
 
@@ -197,15 +201,8 @@ class SessionLoop:
                 await self._add_message(event.role, [{"text": event.text}])
         await self._model.send(event)
 
-    async def _read_inputs(self) -> None:
-        await asyncio.gather(*(self._read_input(n, source) for n, source in enumerate(self._inputs)))
-        if isinstance(self._model, BidiModel):
-            await self._model.end_of_audio()
-        await self._quiet()
-        self.close()
-
-    async def _read_input(self, number: int, source: BidiInput) -> None:
-        alone = len(self._inputs) == 1
+    async def _read_input(self, number: int) -> None:
+        source, alone = self._inputs[number], len(self._inputs) == 1
         while True:
             try:
                 event = await source()
@@ -217,6 +214,12 @@ class SessionLoop:
                 await self.send(mixed)
         if (rest := self._mixer.end(number)) is not None:
             await self.send(rest)
+        self._n_inputs_left -= 1
+        if not self._n_inputs_left:
+            if isinstance(self._model, BidiModel):
+                await self._model.end_of_audio()
+            await self._quiet()
+            self.close()
 
     async def _quiet(self) -> None:
         """Wait until the model has nothing more to tell, no tool is at work, and all has been played."""
@@ -384,7 +387,7 @@ class SessionLoop:
     # ---- tools, messages, hooks ----------------------------------------------------------------------------------
 
     def _call_tool(self, request: Mapping[str, Any]) -> None:
-        task = self._spawn(self._run_tool(request))
+        task = self._spawn(partial(self._run_tool, request))
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
 

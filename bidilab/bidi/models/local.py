@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from bidilab.bidi.models.base import BidiModel, ModelInput
@@ -228,7 +228,7 @@ class BidiLocalModel(BidiModel):
         elif isinstance(content, BidiTextInputEvent):
             self._history.append({"role": content.role, "content": [{"text": content.text}]})
             if content.role == "user":
-                self._start_task(f"text {len(self._history)}", self._answer_unprompted(content.text))
+                self._start_task(f"text {len(self._history)}", self._answer_unprompted, content.text)
         elif isinstance(content, ToolResultEvent):
             self._take_result(content)
         elif isinstance(content, BidiImageInputEvent):
@@ -327,7 +327,7 @@ class BidiLocalModel(BidiModel):
             key = item_id if response is None else _response_id(response)
             if response is not None:
                 self._emit(BidiResponseStartEvent(key))
-            self._start_task(key, self._answer_later(response, item_id, heard))
+            self._start_task(key, self._answer_later, response, item_id, heard)
             return
         self._tell_transcript(heard, item_id)
         if response is not None:
@@ -364,7 +364,7 @@ class BidiLocalModel(BidiModel):
             self._fail(response, error)
             return
         if inspect.isawaitable(answer):
-            self._start_task(response_id, self._await_answer(response, answer))
+            self._start_task(response_id, self._await_answer, response, answer)
         else:
             self._speak(response, sound)
 
@@ -403,7 +403,7 @@ class BidiLocalModel(BidiModel):
         return None if answer is None else self._mouth.prepare(Reply.of(answer))
 
     def _speak(self, response: SimulatedResponse, sound: Sound | None) -> None:
-        self._start_task(_response_id(response), self._speech(*self._place(response, sound)))
+        self._start_task(_response_id(response), self._speech, *self._place(response, sound))
 
     def _place(
         self, response: SimulatedResponse, sound: Sound | None, not_before: int = 0
@@ -435,15 +435,18 @@ class BidiLocalModel(BidiModel):
             return
         self._tools_due.discard(event.tool_use_id)
         if not self._tools_due:
-            self._start_task(f"after {event.tool_use_id}", self._answer_unprompted(None))
+            self._start_task(f"after {event.tool_use_id}", self._answer_unprompted, None)
 
     def _fail(self, response: SimulatedResponse, error: Exception) -> None:
         self._place(response, None)  # it is over
         self._emit(BidiErrorEvent(error, {"response_id": _response_id(response)}))
         self._emit(BidiInterruptionEvent("error", interrupted_response_id=_response_id(response)))
 
-    def _start_task(self, key: str, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work, name=f"bidilab-local {key}")
+    def _start_task(self, key: str, work: Callable[..., Awaitable[None]], *arguments: Any) -> None:
+        async def begin() -> None:
+            await work(*arguments)  # a task cancelled before its first step then leaves nothing un-awaited
+
+        task = asyncio.get_running_loop().create_task(begin(), name=f"bidilab-local {key}")
         self._tasks[key] = task
         task.add_done_callback(lambda done: self._forget(key, done))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -210,7 +211,8 @@ async def connect(settings: ClientSettings, model_id: str) -> RealtimeConnection
     try:
         # The service sends up to 15 MiB in one message; reconnecting is ours, since it must tell the history.
         async with asyncio.timeout(settings.timeout_s):
-            connection = await client.realtime.connect(model=model_id).enter()
+            manager = client.realtime.connect(model=model_id, websocket_connection_options=_websocket_options())
+            connection = await manager.enter()
     except InvalidStatus as error:
         # Raised below, unchained: the answer's body, which the error holds, quotes the key that was not taken.
         status = error.response.status_code
@@ -222,6 +224,16 @@ async def connect(settings: ClientSettings, model_id: str) -> RealtimeConnection
     if status is not None:
         raise _refused(status, model_id)
     return RealtimeConnection(connection, settings)
+
+
+def _websocket_options() -> Any:
+    """Options of the ``websockets`` client: a logger that never logs headers, in which the key stands.
+
+    At the level DEBUG that package logs every header of the handshake.
+    """
+    logger = logging.getLogger("bidilab.openai.websocket")
+    logger.setLevel(logging.INFO)
+    return {"logger": logger}
 
 
 def _refused(status: int, model_id: str) -> BidilabError:

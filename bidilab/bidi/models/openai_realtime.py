@@ -25,6 +25,7 @@ from bidilab.bidi.wire.openai import (
     OpenAIRealtimeCodec,
     SemanticVad,
     SessionSettings,
+    longest_wait_ms,
 )
 from bidilab.bidi.wire.openai import turn_detection as read_turn_detection
 from bidilab.core.errors import (
@@ -39,7 +40,6 @@ from bidilab.detect.turns import ServerVad
 __all__ = ["BidiOpenAIRealtimeModel"]
 
 _SILENCE_MARGIN_MS = 500
-_SEMANTIC_WAIT_MS = {"low": 8000, "medium": 4000, "auto": 4000, "high": 2000}
 
 
 class BidiOpenAIRealtimeModel(BidiModel):
@@ -199,8 +199,7 @@ class BidiOpenAIRealtimeModel(BidiModel):
     async def send(self, content: ModelInput) -> None:
         """Take text, audio of any rate, an image, or the result of a tool.
 
-        While a lost connection is made anew, audio is dropped and logged (``input_dropped``); all else is told once it
-        stands.
+        While there is no connection, audio is dropped and logged (``input_dropped``); all else is told later.
 
         Raises
         ------
@@ -247,13 +246,7 @@ class BidiOpenAIRealtimeModel(BidiModel):
 
     async def end_of_audio(self) -> None:
         """Let an open turn end: give the server the silence that it waits for, or commit by hand."""
-        detection = self._settings.turn_detection
-        wait_ms = 0
-        if isinstance(detection, ServerVad):
-            wait_ms = detection.silence_duration_ms + _SILENCE_MARGIN_MS
-        elif isinstance(detection, SemanticVad):
-            wait_ms = _SEMANTIC_WAIT_MS[detection.eagerness] + _SILENCE_MARGIN_MS
-        self._running().end_audio(wait_ms)
+        self._running().end_audio(longest_wait_ms(self._settings.turn_detection) + _SILENCE_MARGIN_MS)
         self._settled.clear()
         await self._flush()
 
@@ -282,10 +275,7 @@ class BidiOpenAIRealtimeModel(BidiModel):
     async def truncate(self, response_id: str, heard_samples: int, sample_rate: int) -> None:
         """Tell the server how much of a cut response was heard.
 
-        Parameters
-        ----------
-        response_id, heard_samples, sample_rate
-            As `BidiModel.truncate`.
+        As `BidiModel.truncate`.
         """
         if self._codec is None:
             return  # stopped meanwhile: there is no conversation left to mend
@@ -300,7 +290,8 @@ class BidiOpenAIRealtimeModel(BidiModel):
         Yields
         ------
         BidiOutputEvent
-            `BidiConnectionStartEvent` first, `BidiConnectionCloseEvent` last.
+            `BidiConnectionStartEvent` first, `BidiConnectionCloseEvent` last; when the connection was lost,
+            `BidiConnectionRestartEvent`, and `BidiConnectionStartEvent` again once it stands with the history.
 
         Raises
         ------
@@ -329,6 +320,9 @@ class BidiOpenAIRealtimeModel(BidiModel):
                 except ProviderError:
                     yield BidiConnectionCloseEvent(connection_id, "error")
                     raise
+                if self._codec is codec:
+                    connection_id = codec.session_id or "unnamed"
+                    yield BidiConnectionStartEvent(connection_id, self.model_id)
             else:
                 for event in events:
                     yield event

@@ -1,6 +1,7 @@
 """The model with the real ``openai`` package, over a WebSocket on the loopback, against the pure server session."""
 
 import asyncio
+import logging
 
 import numpy as np
 import pytest
@@ -292,6 +293,9 @@ def test_a_lost_connection_is_made_anew_with_the_history():
     assert client.of(BidiResponseCompleteEvent)[0] == BidiResponseCompleteEvent(first, "error")
     assert client.of(BidiInterruptionEvent)[0].reason == "error"
     assert type(client.events[0]) is BidiConnectionStartEvent
+    started = [e.connection_id for e in client.of(BidiConnectionStartEvent)]
+    assert len(set(started)) == 2
+    assert client.events[-1].connection_id == started[-1]
     assert client.events[-1].reason == "user_request"
 
 
@@ -338,7 +342,9 @@ def test_server_errors_are_told_and_nothing_ends():
     assert KEY not in client.events[1].message
 
 
-def test_the_key_is_nowhere_to_be_seen():
+def test_the_key_is_nowhere_to_be_seen(caplog):
+    caplog.set_level(logging.DEBUG)
+
     async def scenario(server, client):
         await client.model.send(BidiTextInputEvent("Hello."))
         await client.until(BidiResponseStartEvent)
@@ -347,6 +353,9 @@ def test_the_key_is_nowhere_to_be_seen():
         assert not [text for text in shown if KEY in text or KEY[8:] in text]
 
     run(scenario)
+    assert "Authorization" in caplog.text or "websocket" in caplog.text.lower()  # something was logged
+    client_side = [r.getMessage() for r in caplog.records if r.name != "websockets.server"]
+    assert not [text for text in client_side if KEY in text]
 
 
 def test_a_key_that_is_not_taken():

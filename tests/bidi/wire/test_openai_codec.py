@@ -30,7 +30,7 @@ from bidilab.bidi.types.events import (
     ToolResultEvent,
     ToolUseStreamEvent,
 )
-from bidilab.bidi.wire.openai import HANDLERS, OpenAIRealtimeCodec, SessionSettings
+from bidilab.bidi.wire.openai import HANDLERS, OpenAIRealtimeCodec, SessionSettings, differences
 from bidilab.core.errors import AudioError, InvalidParameterError
 
 CHUNK = bytes(4800)  # 100 ms
@@ -487,3 +487,68 @@ def test_no_message_of_a_server_breaks_the_codec(messages, audible):
     c.configure()
     c.resume()
     json.dumps(c.take_messages())
+
+
+def test_a_written_response():
+    c = codec(inference={"output_modalities": ["text"]})
+    said = {"response_id": "r1", "item_id": "a1", "content_index": 0}
+    events = fed(
+        c,
+        created(),
+        {"type": "response.output_text.delta", "delta": "Yes.", **said},
+        {"type": "response.output_text.done", "text": "Yes.", **said},
+        done(),
+    )
+    assert [(e.text, e.is_final) for e in events[1:3]] == [("Yes.", False), ("Yes.", True)]
+    assert c.settings.to_dict()["output_modalities"] == ["text"]
+
+
+def test_unheard_words_of_a_cut_response_are_logged_and_not_told():
+    c = codec()
+    said = {"response_id": "r1", "item_id": "a1", "content_index": 0}
+    fed(c, created(), delta(), speech_started())
+    late = {"type": "response.output_audio_transcript.done", "transcript": "Never heard.", **said}
+    assert fed(c, {"type": "response.output_audio_transcript.delta", "delta": "Never", **said}, late) == []
+    assert rows(c)["transcript_unheard"].detail == {"text": "Never heard."}
+
+
+def test_every_session_key_is_sent_and_compared():
+    audio = {"voice": "marin", "speed": 1.1, "noise_reduction": {"type": "near_field"}, "transcription": None}
+    inference = {"max_output_tokens": 200, "tool_choice": "auto", "truncation": "disabled"}
+    settings = SessionSettings.from_config({"audio": audio, "inference": inference, "turn_detection": None})
+    tool = {"name": "t", "description": "d", "inputSchema": {"type": "object"}}
+    session = settings.to_dict(instructions="Be kind.", tools=[tool])
+    pcm = {"type": "audio/pcm", "rate": 24000}
+    assert session == {
+        "type": "realtime",
+        "output_modalities": ["audio"],
+        "audio": {
+            "input": {
+                "format": pcm,
+                "transcription": None,
+                "noise_reduction": {"type": "near_field"},
+                "turn_detection": None,
+            },
+            "output": {"format": pcm, "voice": "marin", "speed": 1.1},
+        },
+        "max_output_tokens": 200,
+        "tool_choice": "auto",
+        "truncation": "disabled",
+        "instructions": "Be kind.",
+        "tools": [{"type": "function", "name": "t", "description": "d", "parameters": {"type": "object"}}],
+    }
+    effective = json.loads(json.dumps(session))
+    assert differences(session, effective) == []
+    del effective["audio"]["input"]["transcription"]  # absent is null
+    effective["audio"]["output"]["voice"] = "cedar"
+    effective["tools"].append({"type": "mcp"})
+    assert [d["path"] for d in differences(session, effective)] == ["session.audio.output.voice", "session.tools"]
+
+
+def test_a_new_connection_may_count_its_events_anew():
+    c = codec()
+    fed(c, delta(event_id="event_1"))
+    c.connection_lost()
+    c.configure()
+    c.resume()
+    assert len(fed(c, delta("r2", event_id="event_1"))) == 2

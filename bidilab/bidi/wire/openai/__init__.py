@@ -3,7 +3,7 @@
 from bidilab.bidi.wire.openai.codec import HANDLERS, OpenAIRealtimeCodec
 from bidilab.bidi.wire.openai.session import SAMPLE_RATE, SessionSettings, differences
 from bidilab.bidi.wire.openai.state import LogEntry
-from bidilab.bidi.wire.openai.turn_detection import SemanticVad, TurnDetection, turn_detection
+from bidilab.bidi.wire.openai.turn_detection import SemanticVad, TurnDetection, longest_wait_ms, turn_detection
 
 __all__ = [
     "HANDLERS",
@@ -14,5 +14,6 @@ __all__ = [
     "SessionSettings",
     "TurnDetection",
     "differences",
+    "longest_wait_ms",
     "turn_detection",
 ]

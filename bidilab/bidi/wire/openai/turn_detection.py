@@ -10,9 +10,10 @@ from typing import Any, Literal, Self, TypeAlias, get_args
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.turns import ServerVad
 
-__all__ = ["Eagerness", "SemanticVad", "TurnDetection", "turn_detection", "turn_detection_dict"]
+__all__ = ["Eagerness", "SemanticVad", "TurnDetection", "longest_wait_ms", "turn_detection", "turn_detection_dict"]
 
 Eagerness = Literal["low", "medium", "high", "auto"]
+_SEMANTIC_WAIT_MS: Mapping[Eagerness, int] = {"low": 8000, "medium": 4000, "auto": 4000, "high": 2000}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,3 +107,13 @@ def turn_detection(value: Mapping[str, Any] | ServerVad | SemanticVad | None) ->
 def turn_detection_dict(value: TurnDetection) -> dict[str, Any] | None:
     """The object for the wire, every key of it: what is not said is left as it was by the server's deep merge."""
     return None if value is None else value.to_dict()
+
+
+def longest_wait_ms(value: TurnDetection) -> int:
+    """Milliseconds of silence after which a turn is over for certain; 0 by hand.
+
+    ``semantic_vad`` waits for at most 8, 4 or 2 s by its ``eagerness`` (``openai`` 3.54, as `SemanticVad`).
+    """
+    if value is None:
+        return 0
+    return value.silence_duration_ms if isinstance(value, ServerVad) else _SEMANTIC_WAIT_MS[value.eagerness]

@@ -60,10 +60,12 @@ def test_readme_names_what_exists():
 def test_readme_notebook_lines_run(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("BIDILAB_CACHE_DIR", str(tmp_path))
-    code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
+    sweep, session, agent = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     names: dict[str, object] = {}
-    exec(compile(code, "README.md", "exec"), names)
+    exec(compile(sweep + session, "README.md", "exec"), names)
     assert len(names["result"].settings) == 135
+    assert len(names["session"].interruptions) > 0
+    assert "from bidilab.bidi import BidiAgent, BidiAudioIO" in agent
     import matplotlib.pyplot as plt
 
     plt.close("all")

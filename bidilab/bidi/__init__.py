@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bidilab.bidi.agent import BidiAgent
     from bidilab.bidi.io import BidiAudioIO, BidiTextIO, WavInput, WavOutput
     from bidilab.bidi.models.local import BidiLocalModel
+    from bidilab.bidi.models.openai_realtime import BidiOpenAIRealtimeModel
     from bidilab.bidi.tools import FunctionTool, tool
     from bidilab.bidi.types.events import (
         BidiAudioInputEvent,
@@ -51,6 +52,7 @@ __all__ = [
     "BidiInputEvent",
     "BidiInterruptionEvent",
     "BidiLocalModel",
+    "BidiOpenAIRealtimeModel",
     "BidiOutputEvent",
     "BidiResponseCompleteEvent",
     "BidiResponseStartEvent",
@@ -72,6 +74,7 @@ _HOME = {
     "BidiAgent": "agent",
     "BidiAudioIO": "io",
     "BidiLocalModel": "models.local",
+    "BidiOpenAIRealtimeModel": "models.openai_realtime",
     "BidiTextIO": "io",
     "FunctionTool": "tools",
     "WavInput": "io",

@@ -1,1 +1,75 @@
-"""The agent runtime: sessions that can be interrupted. The only zone that runs asyncio tasks."""
+"""The agent runtime: sessions that can be interrupted. The only zone that runs asyncio tasks.
+
+Names and paths are those of ``strands.experimental.bidi`` (strands-agents 1.54), so that a program written for it runs
+with only the import root changed. Loaded when asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bidilab.bidi.io import BidiAudioIO, BidiTextIO, WavInput, WavOutput
+    from bidilab.bidi.types.events import (
+        BidiAudioInputEvent,
+        BidiAudioStreamEvent,
+        BidiConnectionCloseEvent,
+        BidiConnectionRestartEvent,
+        BidiConnectionStartEvent,
+        BidiErrorEvent,
+        BidiEvent,
+        BidiImageInputEvent,
+        BidiInputEvent,
+        BidiInterruptionEvent,
+        BidiOutputEvent,
+        BidiResponseCompleteEvent,
+        BidiResponseStartEvent,
+        BidiTextInputEvent,
+        BidiTranscriptStreamEvent,
+        BidiUsageEvent,
+        ModalityUsage,
+        ToolResultEvent,
+        ToolStreamEvent,
+        ToolUseStreamEvent,
+    )
+
+__all__ = [
+    "BidiAudioIO",
+    "BidiAudioInputEvent",
+    "BidiAudioStreamEvent",
+    "BidiConnectionCloseEvent",
+    "BidiConnectionRestartEvent",
+    "BidiConnectionStartEvent",
+    "BidiErrorEvent",
+    "BidiEvent",
+    "BidiImageInputEvent",
+    "BidiInputEvent",
+    "BidiInterruptionEvent",
+    "BidiOutputEvent",
+    "BidiResponseCompleteEvent",
+    "BidiResponseStartEvent",
+    "BidiTextIO",
+    "BidiTextInputEvent",
+    "BidiTranscriptStreamEvent",
+    "BidiUsageEvent",
+    "ModalityUsage",
+    "ToolResultEvent",
+    "ToolStreamEvent",
+    "ToolUseStreamEvent",
+    "WavInput",
+    "WavOutput",
+]
+
+_IO = frozenset({"BidiAudioIO", "BidiTextIO", "WavInput", "WavOutput"})
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = "io" if name in _IO else "types.events"
+    return getattr(import_module(f"{__name__}.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -13,6 +13,8 @@ from bidilab.core.errors import BidilabError
 
 __all__ = ["app", "main"]
 
+STOPPED_BY_CTRL_C = 130  # what typer makes of KeyboardInterrupt: 128 + SIGINT
+
 app = typer.Typer(
     name="bidilab",
     help="Measure and tune interruptions (barge-in) in voice agents.",
@@ -46,6 +48,9 @@ def main() -> None:
     except BidilabError as error:
         typer.secho(f"bidilab: {error}", err=True, fg=typer.colors.RED)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("\nbidilab: stopped; what was computed is kept, the same command goes on from there", err=True)
-        sys.exit(130)
+    except SystemExit as stop:
+        if stop.code == STOPPED_BY_CTRL_C:
+            typer.echo(
+                "\nbidilab: stopped; what was computed is kept, and the same command goes on from there", err=True
+            )
+        raise

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -44,9 +45,9 @@ def sweep_command(
         int | None, typer.Option(help="Processes; as many as the amount of audio is worth when not given.")
     ] = None,
     max_false_rate: Annotated[
-        float, typer.Option(help="The recommended setting interrupts falsely at most at this rate.")
-    ] = 0.05,
-    max_missed_rate: Annotated[float, typer.Option(help="... and misses at most this share.")] = 0.05,
+        float | None, typer.Option(help="The recommended setting interrupts falsely at most at this rate.")
+    ] = None,
+    max_missed_rate: Annotated[float | None, typer.Option(help="... and misses at most this share.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap intervals.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Folder for tables, figures and report.html; sweep-NAME when not given.")
@@ -70,7 +71,7 @@ def sweep_command(
     from bidilab.lab.sweep import Grid, sweep
 
     for name, value in (("max-false-rate", max_false_rate), ("max-missed-rate", max_missed_rate)):
-        if not 0 <= value <= 1:
+        if value is not None and not 0 <= value <= 1:
             raise InvalidParameterError(f"--{name}", "a rate in [0, 1]", value)
     grid = Grid(
         threshold=threshold,
@@ -101,7 +102,7 @@ def _check_target(target: Path, *, replace: bool) -> None:
 
 
 def _write(
-    result: SweepResult, recommendation: Recommendation, target: Path, max_false: float, max_missed: float
+    result: SweepResult, recommendation: Recommendation, target: Path, max_false: float | None, max_missed: float | None
 ) -> None:
     """Write into a folder beside the target, then put each part in its place: nothing is left half-written."""
     partial = target.with_name(f".{target.name}.part")
@@ -124,24 +125,25 @@ def _write(
 def _print(console: Console, result: SweepResult, recommendation: Recommendation) -> None:
     console.print(repr(result), highlight=False, markup=False)
     console.print(f"\n{recommendation.message}\n", style="bold", highlight=False, markup=False)
-    table = Table(title="Best settings" if recommendation.qualifying else "Closest settings", title_justify="left")
-    columns = ("threshold", "prefix ms", "silence ms", "false rate", "missed", "latency p50 ms", "cut-ins", "endpoint")
-    for name in columns:
-        table.add_column(name, justify="right")
+    title = "Best settings" if recommendation.qualifying else "Closest settings"
+    table = Table(title=f"{title} (95 % intervals)", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    columns = ("thre-\nshold", "prefix\nms", "silence\nms", "false\n%", "missed\n%", "latency\np50 ms", "cut-ins\n%")
+    for name in (*columns, "turn\nend ms"):
+        table.add_column(name, justify="right", no_wrap=True)
     for _, row in recommendation.table.iterrows():
         table.add_row(
             f"{row['threshold']:g}",
             f"{row['prefix_padding_ms']:g}",
             f"{row['silence_duration_ms']:g}",
-            _rate(row, "false_interruption_rate"),
-            _rate(row, "missed_rate"),
-            f"{row['latency_detected_ms_p50']:.0f} "
-            f"({row['latency_detected_ms_p50_lo']:.0f} to {row['latency_detected_ms_p50_hi']:.0f})",
-            f"{row['premature_endpoint_rate']:.1%}",
-            f"{row['endpoint_latency_ms_p50']:.0f} ms",
+            _interval(row, "false_interruption_rate", 100),
+            _interval(row, "missed_rate", 100),
+            _interval(row, "latency_detected_ms_p50", 1),
+            f"{100 * row['premature_endpoint_rate']:.0f}",
+            f"{row['endpoint_latency_ms_p50']:.0f}",
         )
     console.print(table)
 
 
-def _rate(row: pd.Series[Any], name: str) -> str:
-    return f"{row[name]:.1%} ({row[f'{name}_lo']:.1%} to {row[f'{name}_hi']:.1%})"
+def _interval(row: pd.Series[Any], name: str, scale: float) -> str:
+    value, low, high = (scale * row[f"{name}{end}"] for end in ("", "_lo", "_hi"))
+    return f"{value:.0f} ({low:.0f}–{high:.0f})"

@@ -7,6 +7,13 @@
     ├── AudioError (ValueError)              an audio file or array cannot be used
     ├── DatasetError (ValueError)            a dataset folder is wrong; carries every problem found
     ├── ResultError (ValueError)             a saved result cannot be read
+    ├── ClockError (RuntimeError)            time was asked for what it cannot do
+    │   └── DeadlockError                    on the virtual clock: all tasks wait, and nothing can come
+    ├── SessionError (RuntimeError)          a session was asked for what its state does not allow
+    ├── EventError (ValueError)              a dict or message is not the event it says it is (a bad peer)
+    ├── ReportedError                        an error told by a peer or read from a log; the original is elsewhere
+    ├── DeviceError (OSError)                a sound device is missing, refused or gone
+    ├── EndOfInput                           an input has no more to give; not a failure
     ├── CacheError (OSError)                 the cache folder cannot be used; names the variable that moves it
     └── MissingExtraError (ImportError)      an optional part is not installed; names the command that mends it
 
@@ -27,6 +34,7 @@ __all__ = [
     "InvalidParameterError",
     "MissingExtraError",
     "ResultError",
+    "SessionError",
     "require_extra",
 ]
 
@@ -82,6 +90,44 @@ class ResultError(BidilabError, ValueError):
 
 class CacheError(BidilabError, OSError):
     """The cache folder cannot be read or written."""
+
+
+class ClockError(BidilabError, RuntimeError):
+    """A clock was asked for what it cannot do."""
+
+
+class DeadlockError(ClockError):
+    """On the virtual clock: nothing is ready, no timer is set, and the session is not done.
+
+    Parameters
+    ----------
+    waiting
+        The tasks that wait, and where.
+    """
+
+    def __init__(self, waiting: str) -> None:
+        self.waiting = waiting
+        super().__init__(f"nothing is ready, no timer is set, and nothing else can wake the loop: {waiting}")
+
+
+class SessionError(BidilabError, RuntimeError):
+    """A session was asked for what its state does not allow: sending before the start, starting twice."""
+
+
+class EventError(BidilabError, ValueError):
+    """A dict or message is not the event that it says it is; the peer's fault, not the caller's."""
+
+
+class ReportedError(BidilabError):
+    """An error that a peer told of or a log holds: its message is here, the original exception is elsewhere."""
+
+
+class DeviceError(BidilabError, OSError):
+    """A sound device is missing, refused the settings, or went away."""
+
+
+class EndOfInput(BidilabError):  # noqa: N818 - named as Python's own StopIteration: it ends a stream, it is no failure
+    """An input of a session has nothing more to give."""
 
 
 class MissingExtraError(BidilabError, ImportError):

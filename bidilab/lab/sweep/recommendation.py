@@ -11,11 +11,11 @@ import pandas as pd
 
 from bidilab.core.errors import InvalidParameterError
 
-__all__ = ["DEFAULT_MAX_FALSE_RATE", "DEFAULT_MAX_MISSED_RATE", "Recommendation", "recommend_setting"]
+__all__ = ["Recommendation", "recommend_setting"]
 
-DEFAULT_MAX_FALSE_RATE = 0.05
-DEFAULT_MAX_MISSED_RATE = 0.05
-_FRAME_MS = 32.0
+_LATENCY_STEP_MS = 32.0  # a Silero frame: less than that is no difference
+_CUT_IN_S = 3.0
+_RATES = {"max_false_interruption_rate": "false_interruption_rate", "max_missed_rate": "missed_rate"}
 
 SHOWN = (
     "threshold",
@@ -106,17 +106,21 @@ def _check_limit(name: str, value: float | None) -> None:
 def recommend_setting(
     settings: pd.DataFrame,
     *,
-    max_false_interruption_rate: float | None = DEFAULT_MAX_FALSE_RATE,
-    max_missed_rate: float | None = DEFAULT_MAX_MISSED_RATE,
+    max_false_interruption_rate: float | None = None,
+    max_missed_rate: float | None = None,
     n_best: int = 5,
 ) -> Recommendation:
     """Choose a setting.
 
-    A setting qualifies when it is not degenerate and its false-interruption and missed rates, both defined, do not
-    exceed the limits. Among those the best has, each where the ones before are equal: the lowest missed rate, the
-    lowest p90 latency (in whole frames of 32 ms), the lowest sum of premature-endpoint rate and median endpoint
-    latency in seconds (a cut-in and a second of waiting weigh the same), the least onset clipped (p90), the shortest
-    prefix padding and silence, the threshold nearest to 0.5.
+    A setting qualifies when it is not degenerate and both rates are defined and within their limits, where given.
+    Among those the best has, each where the ones before are equal:
+
+    1. the lowest rate that has no limit: of misses where only false interruptions are limited, and the other way round;
+       the lowest sum of the two rates where neither or both are;
+    2. the lowest p90 latency, in steps of 32 ms;
+    3. the lowest sum of three times the premature-endpoint rate and the median endpoint latency in seconds (a cut-in
+       weighs as much as three seconds of waiting);
+    4. the least onset clipped (p90); the shortest prefix padding; the shortest silence; the threshold nearest to 0.5.
 
     Parameters
     ----------
@@ -138,20 +142,15 @@ def recommend_setting(
     }
     for name, value in limits.items():
         _check_limit(name, value)
-    excess = sum(
-        (settings[column] - limit).clip(lower=0)
-        for column, limit in (
-            ("false_interruption_rate", max_false_interruption_rate),
-            ("missed_rate", max_missed_rate),
-        )
-        if limit is not None
-    )
-    excess = pd.Series(excess, index=settings.index, dtype=float)
-    usable = ~settings["degenerate"] & excess.notna()
+    limited = {_RATES[name]: limit for name, limit in limits.items() if limit is not None}
+    free = [rate for rate in _RATES.values() if rate not in limited] or list(_RATES.values())
+    over = {rate: (settings[rate] - limit).clip(lower=0) for rate, limit in limited.items()}
+    excess = pd.DataFrame(over, index=settings.index).sum(axis=1)
+    usable = ~settings["degenerate"] & settings[list(_RATES.values())].notna().all(axis=1)
     qualifying = settings[usable & (excess == 0)]
     shown = [column for column in SHOWN if column in settings]
     if len(qualifying):
-        ranked = _rank(qualifying)
+        ranked = _rank(qualifying, free)
         best = ranked.iloc[0]
         message = _describe(best, limits, len(qualifying), len(settings))
         return Recommendation(
@@ -163,7 +162,9 @@ def recommend_setting(
             limits=limits,
         )
     closest = settings[usable].assign(excess=excess[usable])
-    closest = _rank(closest).sort_values("excess", kind="stable")[[*shown, "excess"]].head(n_best)
+    closest = (
+        _rank(closest, list(_RATES.values())).sort_values("excess", kind="stable")[[*shown, "excess"]].head(n_best)
+    )
     return Recommendation(
         setting=None,
         qualifying=False,
@@ -174,12 +175,12 @@ def recommend_setting(
     )
 
 
-def _rank(settings: pd.DataFrame) -> pd.DataFrame:
+def _rank(settings: pd.DataFrame, rates: list[str]) -> pd.DataFrame:
     keys = pd.DataFrame(
         {
-            "missed": settings["missed_rate"],
-            "latency": np.ceil(settings["latency_detected_ms_p90"] / _FRAME_MS),
-            "endpoint": settings["premature_endpoint_rate"] + settings["endpoint_latency_ms_p50"] / 1000,
+            "rates": settings[rates].sum(axis=1),
+            "latency": np.ceil(settings["latency_detected_ms_p90"] / _LATENCY_STEP_MS),
+            "endpoint": _CUT_IN_S * settings["premature_endpoint_rate"] + settings["endpoint_latency_ms_p50"] / 1000,
             "clipped": settings["onset_clipped_ms_p90"],
             "prefix": settings["prefix_padding_ms"],
             "silence": settings["silence_duration_ms"],
@@ -192,7 +193,7 @@ def _rank(settings: pd.DataFrame) -> pd.DataFrame:
 def _limits_in_words(limits: dict[str, float | None]) -> str:
     words = {"max_false_interruption_rate": "false interruptions", "max_missed_rate": "missed interruptions"}
     parts = [f"{words[name]} ≤ {limit:.1%}" for name, limit in limits.items() if limit is not None]
-    return " and ".join(parts) if parts else "no limits"
+    return " and ".join(parts)
 
 
 def _name(row: pd.Series) -> str:
@@ -210,17 +211,19 @@ def _describe(best: pd.Series, limits: dict[str, float | None], n_qualifying: in
             f" The data cannot rule out a false rate up to {best['false_interruption_rate_hi']:.1%} "
             f"(95 % interval, n = {int(best['n_false_opportunities'])})."
         )
-    return (
-        f"{_name(best)} is the best of {n_qualifying:,} out of {n:,} settings with {_limits_in_words(limits)}.{caution}"
-    )
+    if any(value is not None for value in limits.values()):
+        start = f"{_name(best)} is the best of {n_qualifying:,} out of {n:,} settings with {_limits_in_words(limits)}"
+    else:
+        start = f"{_name(best)} has the lowest sum of false and missed rate of {n_qualifying:,} settings"
+    rates = f"false rate {best['false_interruption_rate']:.1%}, missed rate {best['missed_rate']:.1%}"
+    return f"{start}: {rates}.{caution}"
 
 
 def _refuse(closest: pd.DataFrame, limits: dict[str, float | None], n: int) -> str:
-    start = f"None of the {n:,} settings keeps {_limits_in_words(limits)}."
     if not len(closest):
-        return f"{start} No setting has both rates defined: the dataset holds too few opportunities."
+        return f"None of the {n:,} settings has both rates defined: the dataset holds too few opportunities."
     best = closest.iloc[0]
     return (
-        f"{start} The closest is {_name(best)}: false rate {best['false_interruption_rate']:.1%}, "
-        f"missed rate {best['missed_rate']:.1%}."
+        f"None of the {n:,} settings keeps {_limits_in_words(limits)}. The closest is {_name(best)}: "
+        f"false rate {best['false_interruption_rate']:.1%}, missed rate {best['missed_rate']:.1%}."
     )

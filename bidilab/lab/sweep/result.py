@@ -21,8 +21,6 @@ from bidilab.lab.datasets import Dataset
 from bidilab.lab.sweep.events import events_frame
 from bidilab.lab.sweep.grid import Grid
 from bidilab.lab.sweep.recommendation import (
-    DEFAULT_MAX_FALSE_RATE,
-    DEFAULT_MAX_MISSED_RATE,
     Recommendation,
     recommend_setting,
 )
@@ -197,10 +195,10 @@ class SweepResult:
 
     def recommend(
         self,
-        max_false_interruption_rate: float | None = DEFAULT_MAX_FALSE_RATE,
-        max_missed_rate: float | None = DEFAULT_MAX_MISSED_RATE,
+        max_false_interruption_rate: float | None = None,
+        max_missed_rate: float | None = None,
     ) -> Recommendation:
-        """The best setting within two limits, or a plain word that there is none and which come close.
+        """The best setting within the limits given, or a plain word that there is none and which come close.
 
         See `recommend_setting` for the order of preference.
         """
@@ -220,8 +218,8 @@ class SweepResult:
         self,
         path: str | os.PathLike[str],
         *,
-        max_false_interruption_rate: float | None = DEFAULT_MAX_FALSE_RATE,
-        max_missed_rate: float | None = DEFAULT_MAX_MISSED_RATE,
+        max_false_interruption_rate: float | None = None,
+        max_missed_rate: float | None = None,
         figures: str | os.PathLike[str] | None = None,
     ) -> Path:
         """Write one self-contained HTML file.

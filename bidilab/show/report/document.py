@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bidilab.core.errors import ResultError
-from bidilab.lab.sweep.recommendation import DEFAULT_MAX_FALSE_RATE, DEFAULT_MAX_MISSED_RATE
 from bidilab.show.plots.metrics import PARAMETERS
 from bidilab.show.plots.save import figure_of, save_figure
 from bidilab.show.plots.style import detached_figures, style
@@ -40,8 +39,8 @@ def report(
     result: SweepResult,
     path: str | os.PathLike[str],
     *,
-    max_false_interruption_rate: float | None = DEFAULT_MAX_FALSE_RATE,
-    max_missed_rate: float | None = DEFAULT_MAX_MISSED_RATE,
+    max_false_interruption_rate: float | None = None,
+    max_missed_rate: float | None = None,
     figures: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Write a sweep's findings as one HTML file that needs nothing else: no network, no script, no folder beside it.

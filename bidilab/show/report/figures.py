@@ -12,7 +12,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bidilab.lab.sweep.recommendation import DEFAULT_MAX_FALSE_RATE, DEFAULT_MAX_MISSED_RATE
 from bidilab.show.plots.curves import by_kind, curve, curves
 from bidilab.show.plots.ecdf import ecdf
 from bidilab.show.plots.heatmap import heatmap
@@ -69,8 +68,8 @@ def write_figures(
     result: SweepResult,
     directory: str | os.PathLike[str],
     *,
-    max_false_interruption_rate: float | None = DEFAULT_MAX_FALSE_RATE,
-    max_missed_rate: float | None = DEFAULT_MAX_MISSED_RATE,
+    max_false_interruption_rate: float | None = None,
+    max_missed_rate: float | None = None,
 ) -> list[Path]:
     """Write the standard set of figures, each as SVG, PDF and PNG with its data as CSV.
 

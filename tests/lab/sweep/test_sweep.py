@@ -6,10 +6,11 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 
 import bidilab as bl
 from bidilab.core.errors import InvalidParameterError, ResultError
-from bidilab.detect.vad import speech_probabilities
+from bidilab.detect.vad import audio_sha256, speech_probabilities
 from bidilab.lab.metrics.endpoint import evaluate_endpoints
 from bidilab.lab.metrics.interruption import evaluate_interruptions
 from bidilab.lab.metrics.latency import km_quantile
@@ -242,3 +243,24 @@ def test_intervals_hold_their_estimates(result):
         assert (known[f"{name}_lo"] <= known[name]).all()
         assert (known[name] <= known[f"{name}_hi"]).all()
     assert np.isfinite(settings["missed_rate"]).any()
+
+
+@pytest.mark.parametrize(
+    ("channels", "rate", "subtype"),
+    [(2, 16_000, "PCM_U8"), (2, 44_100, "PCM_24"), (6, 16_000, "PCM_16"), (2, 96_000, "PCM_16")],
+    ids=["8-bit", "24-bit", "6-channel", "96-kHz"],
+)
+def test_unusual_but_sound_audio_is_swept(tmp_path, channels, rate, subtype):
+    folder = write_dataset(tmp_path / "data", n=1)
+    rng = np.random.default_rng(0)
+    samples = rng.normal(0, 1e-3, (8 * rate, channels))
+    samples[rate // 2 : rate * 3 // 2, 0] += rng.normal(0, 0.1, rate)
+    path = folder / "audio" / "r0.wav"
+    soundfile.write(path, samples, rate, subtype=subtype)
+    line = json.loads((folder / "manifest.jsonl").read_text())
+    names = ["user", "agent", "a", "b", "c", "d"][:channels]
+    line.update(audio="audio/r0.wav", sample_rate=rate, channels=names, sha256=audio_sha256(path))
+    (folder / "manifest.jsonl").write_text(json.dumps(line) + "\n")
+    result = run(folder)
+    (turn, *_) = result.turns("r0", GRID.nearest(threshold=0.5))
+    assert turn.onset == pytest.approx(0.5 * 16_000, abs=512)

@@ -1,0 +1,211 @@
+"""Who is told what: callbacks by hook event.
+
+`HookRegistry` has the methods of ``strands.hooks.HookRegistry`` (strands-agents 1.54) that a hook provider uses:
+``add_callback(event_type, callback, order=…)`` and ``add_hook(provider)``. A plain object may be added as a hook too:
+each public method whose parameter is annotated with a hook event becomes its callback. A callback that raises does
+not stop the session nor the callbacks after it: the failure is returned, to be logged.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from bidilab.bidi.hooks.annotations import UnresolvedAnnotationError, asked_for, asks_for_session_event
+from bidilab.bidi.hooks.events import BidiAgentInitializedEvent, BidiHookEvent
+from bidilab.core.errors import InvalidParameterError
+
+__all__ = ["HookCallback", "HookFailure", "HookProvider", "HookRegistry"]
+
+HookCallback = Callable[[Any], Awaitable[None] | None]
+"""Takes a hook event; sync or async."""
+
+
+@runtime_checkable
+class HookProvider(Protocol):
+    """An object that registers its callbacks itself."""
+
+    def register_hooks(self, registry: HookRegistry) -> None:
+        """Call ``registry.add_callback`` for each of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookFailure:
+    """A callback raised.
+
+    Parameters
+    ----------
+    callback
+        Its qualified name.
+    event
+        What it was told.
+    error
+        What it raised.
+    """
+
+    callback: str
+    event: BidiHookEvent
+    error: Exception
+
+    def __str__(self) -> str:
+        return f"hook {self.callback} failed on {type(self.event).__name__}: {self.error!r}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    callback: HookCallback
+    order: float
+    added: int
+
+
+class HookRegistry:
+    """Callbacks by hook event. A callback for a base class is told of all its subclasses."""
+
+    def __init__(self) -> None:
+        self._entries: dict[type[BidiHookEvent], list[_Entry]] = {}
+        self._n_added = 0
+
+    def add_callback(
+        self,
+        event_type: type[BidiHookEvent] | Sequence[type[BidiHookEvent]] | None,
+        callback: HookCallback,
+        *,
+        order: float = 0,
+    ) -> None:
+        """Have a callback told of an event.
+
+        Parameters
+        ----------
+        event_type
+            The event, several, or ``None`` to read them off the callback's annotation.
+        callback
+            Takes the event; sync or async.
+        order
+            Lower is called first; equal orders in the order of adding.
+
+        Raises
+        ------
+        InvalidParameterError
+            If ``event_type`` is no hook event, none can be read off, or an async callback is to hear of
+            `BidiAgentInitializedEvent`, which comes before there is a loop.
+        """
+        for kind in self._event_types(event_type, callback):
+            if issubclass(kind, BidiAgentInitializedEvent) and inspect.iscoroutinefunction(callback):
+                raise InvalidParameterError("callback", "a plain function for BidiAgentInitializedEvent", callback)
+            entry = _Entry(callback=callback, order=order, added=self._n_added)
+            self._entries.setdefault(kind, []).append(entry)
+        self._n_added += 1
+
+    def _event_types(
+        self, event_type: type[BidiHookEvent] | Sequence[type[BidiHookEvent]] | None, callback: HookCallback
+    ) -> tuple[type[BidiHookEvent], ...]:
+        if not callable(callback):
+            raise InvalidParameterError("callback", "callable", callback)
+        if event_type is None:
+            found = asked_for(callback)
+            if not found:
+                allowed = "given, or the callback's parameter annotated with a hook event"
+                raise InvalidParameterError("event_type", allowed, callback)
+            return found
+        given = (event_type,) if isinstance(event_type, type) else tuple(event_type)
+        if not given or not all(isinstance(kind, type) and issubclass(kind, BidiHookEvent) for kind in given):
+            raise InvalidParameterError("event_type", "classes of bidilab.bidi.hooks.events", event_type)
+        return tuple(dict.fromkeys(given))
+
+    def add_hook(self, hook: object) -> None:
+        """Add a hook provider, a function annotated with a hook event, or a plain object with such methods.
+
+        Raises
+        ------
+        InvalidParameterError
+            If nothing in it takes a hook event.
+
+        Warns
+        -----
+        UserWarning
+            When a method of a plain object is passed over because its annotation cannot be looked up.
+        """
+        if isinstance(hook, HookProvider) and not isinstance(hook, type):
+            hook.register_hooks(self)
+        elif inspect.isroutine(hook):
+            self.add_callback(None, hook)
+        else:
+            self._add_plain_object(hook)
+
+    def _add_plain_object(self, hook: object) -> None:
+        found, hints = 0, []
+        for method in _public_methods(hook):
+            try:
+                kinds = asked_for(method)
+            except UnresolvedAnnotationError as error:
+                hints.append(str(error))
+                continue
+            if kinds:
+                self.add_callback(kinds, method)
+                found += 1
+            elif asks_for_session_event(method):
+                hints.append(f"{method.__qualname__} takes an event of bidi.types.events; hooks get bidi.hooks.events")
+        if not found:
+            allowed = "an object with register_hooks, or with a method annotated with a hook event"
+            raise InvalidParameterError("hook", "; ".join([allowed, *hints]), hook)
+        for hint in hints:
+            warnings.warn(f"not called as a hook: {hint}", UserWarning, stacklevel=4)
+
+    def has_callbacks(self) -> bool:
+        """Whether anybody is to be told of anything."""
+        return bool(self._entries)
+
+    def get_callbacks_for(self, event: BidiHookEvent) -> Iterator[HookCallback]:
+        """Callbacks of the event and of its base classes, in the order they are called."""
+        entries = [entry for kind in type(event).__mro__ for entry in self._entries.get(kind, ())]
+        sign = -1 if event.should_reverse_callbacks else 1
+        entries.sort(key=lambda entry: (entry.order, sign * entry.added))
+        return (entry.callback for entry in entries)
+
+    async def invoke_callbacks_async(self, event: BidiHookEvent) -> tuple[HookFailure, ...]:
+        """Tell all callbacks, one after the other, sync and async; return what failed."""
+        failures = []
+        for callback in self.get_callbacks_for(event):
+            try:
+                result = callback(event)
+                if inspect.isawaitable(result):
+                    await result
+            except Exception as error:  # noqa: BLE001 - a user's code; it is returned to be logged
+                failures.append(HookFailure(callback=_name(callback), event=event, error=error))
+        return tuple(failures)
+
+    def invoke_callbacks(self, event: BidiHookEvent) -> tuple[HookFailure, ...]:
+        """Tell all callbacks from outside a loop; return what failed.
+
+        Raises
+        ------
+        InvalidParameterError
+            If one of them is async; then none is told.
+        """
+        callbacks = list(self.get_callbacks_for(event))
+        for callback in callbacks:
+            if inspect.iscoroutinefunction(callback):
+                raise InvalidParameterError("callback", f"not async for {type(event).__name__}", callback)
+        failures = []
+        for callback in callbacks:
+            try:
+                callback(event)
+            except Exception as error:  # noqa: BLE001 - a user's code; it is returned to be logged
+                failures.append(HookFailure(callback=_name(callback), event=event, error=error))
+        return tuple(failures)
+
+
+def _public_methods(hook: object) -> Iterator[Callable[..., Any]]:
+    for name in dir(hook):
+        if name.startswith("_"):
+            continue
+        static = inspect.getattr_static(hook, name)  # so that no property of the user's object is run
+        if isinstance(static, staticmethod | classmethod) or inspect.isfunction(static):
+            yield getattr(hook, name)
+
+
+def _name(callback: HookCallback) -> str:
+    return str(getattr(callback, "__qualname__", None) or repr(callback))

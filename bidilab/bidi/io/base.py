@@ -1,0 +1,67 @@
+"""What inputs and outputs have in common: their protocols, and the audio settings they read off the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self, get_args
+
+from bidilab.bidi.types.base import check_one_of
+from bidilab.bidi.types.io import BidiInput, BidiOutput, SessionAgent, SessionModel
+from bidilab.bidi.types.media import AUDIO_FORMATS, AudioChannel, AudioFormat
+from bidilab.core.errors import InvalidParameterError
+from bidilab.core.units import check_sample_rate
+
+__all__ = ["AudioSettings", "BidiInput", "BidiOutput", "SessionAgent", "SessionModel"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioSettings:
+    """The audio that a model takes and gives: ``model.config["audio"]``.
+
+    Parameters
+    ----------
+    input_rate, output_rate
+        Hertz.
+    channels
+        1 or 2, of the input and of the output.
+    format
+        Encoding; the inputs and outputs here speak ``"pcm"``.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a value is not allowed.
+    """
+
+    input_rate: int
+    output_rate: int
+    channels: AudioChannel = 1
+    format: AudioFormat = "pcm"
+
+    def __post_init__(self) -> None:
+        check_sample_rate(self.input_rate, "input_rate")
+        check_sample_rate(self.output_rate, "output_rate")
+        check_one_of("channels", self.channels, get_args(AudioChannel))
+        check_one_of("format", self.format, AUDIO_FORMATS)
+
+    @classmethod
+    def of(cls, agent: SessionAgent) -> Self:
+        """Settings of the agent's model.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the model does not say its rates, or wants another encoding than PCM.
+        """
+        audio = agent.model.config.get("audio")
+        if not isinstance(audio, Mapping) or not {"input_rate", "output_rate"} <= audio.keys():
+            raise InvalidParameterError('model.config["audio"]', "a dict with input_rate and output_rate", audio)
+        settings = cls(
+            input_rate=audio["input_rate"],
+            output_rate=audio["output_rate"],
+            channels=audio.get("channels", 1),
+            format=audio.get("format", "pcm"),
+        )
+        check_one_of('model.config["audio"]["format"]', settings.format, ("pcm",))
+        return settings

@@ -1,0 +1,413 @@
+"""One session: the tasks that carry events between inputs, model, tools and outputs. One task group, closed at the end.
+
+What is decided here: in which order an interruption reaches whom. Everything up to the cut happens between two turns of
+the loop, so that not one old sample is played: waiting audio is taken back, every output that can is silenced, what was
+heard is read off. Then the application is told, the provider (`BidiModel.truncate`), the hooks, and the completion
+follows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any
+
+from bidilab.bidi.hooks.events import (
+    BidiAfterConnectionRestartEvent,
+    BidiBeforeConnectionRestartEvent,
+    BidiHookEvent,
+    BidiMessageAddedEvent,
+)
+from bidilab.bidi.hooks.events import BidiInterruptionEvent as InterruptionHookEvent
+from bidilab.bidi.hooks.registry import HookRegistry
+from bidilab.bidi.inputrows import AudioInputRows
+from bidilab.bidi.mailbox import Mailbox
+from bidilab.bidi.mixing import InputMixer
+from bidilab.bidi.models.base import BidiModel, ModelProtocol
+from bidilab.bidi.responses import ResponseLedger
+from bidilab.bidi.toolcalls import ToolCaller
+from bidilab.bidi.tools import ToolRegistry
+from bidilab.bidi.types.base import BidiEvent
+from bidilab.bidi.types.events import (
+    BidiAudioInputEvent,
+    BidiAudioStreamEvent,
+    BidiConnectionCloseEvent,
+    BidiConnectionRestartEvent,
+    BidiConnectionStartEvent,
+    BidiErrorEvent,
+    BidiInputEvent,
+    BidiInterruptionEvent,
+    BidiOutputEvent,
+    BidiResponseCompleteEvent,
+    BidiResponseStartEvent,
+    BidiTextInputEvent,
+    BidiTranscriptStreamEvent,
+    ToolUseStreamEvent,
+    event_from_dict,
+)
+from bidilab.bidi.types.io import BidiInput, BidiOutput
+from bidilab.bidi.types.playback import PlaybackReport, ReportsPlayback
+from bidilab.core.clock import Clock
+from bidilab.core.errors import EndOfInput
+from bidilab.core.eventlog import EventLog
+
+__all__ = ["SessionLoop"]
+
+_MIN_WAIT_S = 0.005  # a loudspeaker's report may come this much after its estimate
+
+
+class SessionLoop:
+    """The running half of an agent's session.
+
+    Parameters
+    ----------
+    agent
+        For hook events.
+    model, clock, log, hooks, tools, messages
+        The session's; ``messages`` is added to.
+    output_rate
+        Hertz of the model's audio.
+    invocation_state
+        Handed to tool hooks.
+    inputs, outputs
+        Started already. With no outputs, events wait in `inbox`.
+    """
+
+    def __init__(
+        self,
+        *,
+        agent: Any,
+        model: ModelProtocol,
+        clock: Clock,
+        log: EventLog,
+        hooks: HookRegistry,
+        tools: ToolRegistry,
+        messages: list[Mapping[str, Any]],
+        output_rate: int,
+        invocation_state: Mapping[str, Any],
+        inputs: Sequence[BidiInput] = (),
+        outputs: Sequence[BidiOutput] | None = None,
+    ) -> None:
+        self._agent = agent
+        self._model = model
+        self._clock = clock
+        self._log = log
+        self._hooks = hooks
+        self._messages = messages
+        self._inputs = tuple(inputs)
+        self._outputs = tuple(outputs or ())
+        self.inbox = Mailbox() if outputs is None else None
+        self._boxes = [Mailbox() for _ in self._outputs]
+        self._takers = [*self._boxes, *([self.inbox] if self.inbox is not None else [])]
+        self._players: list[ReportsPlayback] = [o for o in self._outputs if isinstance(o, ReportsPlayback)]
+        for player in self._players:
+            player.report_playback_to(self._played)
+        self._ledger = ResponseLedger(sample_rate=output_rate)
+        self._caller = ToolCaller(
+            agent=agent, tools=tools, clock=clock, tell=self.tell, invocation_state=invocation_state
+        )
+        self._rows = AudioInputRows(log, clock)
+        self._mixer = InputMixer()
+        self._closing = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._calls: set[asyncio.Task[None]] = set()
+        self._group: asyncio.TaskGroup | None = None
+        self._connection = ("", "")
+        self._close_told = False
+        self._restarting = False
+        self.failure: Exception | None = None
+
+    # ---- life ----------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Carry events until `close` is called, the model ends, something fails, or all inputs are through."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            feeds = [group.create_task(self._feed(o, b)) for o, b in zip(self._outputs, self._boxes, strict=True)]
+            self._spawn(self._read_model())
+            if self._inputs:
+                self._spawn(self._read_inputs())
+            try:
+                await self._closing.wait()
+                await self._end_tasks()
+            finally:
+                self._rows.flush()
+                self._tell_close()
+                for box in self._takers:
+                    box.close()
+                if self.failure is not None:
+                    for task in feeds:
+                        task.cancel()
+
+    def close(self) -> None:
+        """Ask for the end; `run` returns when all tasks are done."""
+        self._closing.set()
+
+    def owns(self, task: asyncio.Task[Any] | None) -> bool:
+        """Whether a task is one of the session's own: it cannot wait for the session's end."""
+        return task in self._tasks
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        assert self._group is not None  # only called while the session runs
+        task = self._group.create_task(self._guard(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - it ends the session, is logged, and raised from run or receive
+            await self._fail(error)
+
+    async def _fail(self, error: Exception) -> None:
+        if self.failure is None:
+            self.failure = error
+            for response_id in self._ledger.active(self._clock.now_s()):
+                await self._interrupt(BidiInterruptionEvent("error", interrupted_response_id=response_id))
+            event = BidiErrorEvent(error)
+            self._log.append_event(event, source="error")
+            self._forward(event)
+        self.close()
+
+    async def _end_tasks(self) -> None:
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _tell_close(self) -> None:
+        if self._close_told or not self._connection[0]:
+            return
+        event = BidiConnectionCloseEvent(self._connection[0], "client_disconnect" if self.failure is None else "error")
+        self._log.append_event(event, source="agent")
+        self._forward(event)
+
+    # ---- inputs --------------------------------------------------------------------------------------------------
+
+    async def send(self, event: BidiInputEvent) -> None:
+        """Log an event of the user and give it to the model."""
+        if isinstance(event, BidiAudioInputEvent):
+            self._rows.take(event)
+        else:
+            self._log.append_event(event, source="input")
+            if isinstance(event, BidiTextInputEvent):
+                await self._add_message(event.role, [{"text": event.text}])
+        await self._model.send(event)
+
+    async def _read_inputs(self) -> None:
+        await asyncio.gather(*(self._read_input(n, source) for n, source in enumerate(self._inputs)))
+        if isinstance(self._model, BidiModel):
+            await self._model.end_of_audio()
+        await self._quiet()
+        self.close()
+
+    async def _read_input(self, number: int, source: BidiInput) -> None:
+        alone = len(self._inputs) == 1
+        while True:
+            try:
+                event = await source()
+            except EndOfInput:
+                break
+            if alone or not isinstance(event, BidiAudioInputEvent):
+                await self.send(event)
+            elif (mixed := self._mixer.push(number, event)) is not None:
+                await self.send(mixed)
+        if (rest := self._mixer.end(number)) is not None:
+            await self.send(rest)
+
+    async def _quiet(self) -> None:
+        """Wait until the model has nothing more to tell, no tool is at work, and all has been played."""
+        while True:
+            if isinstance(self._model, BidiModel):
+                await self._model.settled()
+            if self._calls:
+                await asyncio.wait(set(self._calls))
+                continue
+            now_s = self._clock.now_s()
+            until_s = self._ledger.busy_until_s(now_s)
+            if until_s is None and not any(len(box) for box in self._boxes):
+                return
+            if until_s == "generating":
+                self._changed.clear()
+                await self._changed.wait()
+            else:
+                assert not isinstance(until_s, str)
+                await self._clock.sleep_until_s(max(until_s or 0.0, now_s + _MIN_WAIT_S))
+
+    # ---- outputs -------------------------------------------------------------------------------------------------
+
+    async def _feed(self, output: BidiOutput, box: Mailbox) -> None:
+        try:
+            while (event := await box.get()) is not None:
+                await output(event)
+        except Exception as error:  # noqa: BLE001 - as in _guard
+            await self._fail(error)
+
+    def _forward(self, event: BidiOutputEvent) -> None:
+        for box in self._takers:
+            box.put(event)
+
+    def _played(self, report: PlaybackReport) -> None:
+        self._ledger.playout.report(report)
+        if isinstance(self._model, BidiModel):
+            self._model.playback(report)
+
+    # ---- the model's events --------------------------------------------------------------------------------------
+
+    async def _read_model(self) -> None:
+        async for raw in self._model.receive():
+            event: Any = raw if isinstance(raw, BidiEvent) else event_from_dict(raw)
+            await self._take(event)
+            self._changed.set()
+        self.close()
+
+    async def _take(self, event: BidiOutputEvent) -> None:
+        match event:
+            case BidiAudioStreamEvent():
+                self._take_audio(event)
+                return
+            case BidiInterruptionEvent():
+                await self._interrupt(event)
+                return
+            case BidiResponseCompleteEvent():
+                self._take_completion(event)
+                return
+            case BidiErrorEvent():
+                self._log.append_event(event, source="error")
+            case _:
+                self._log.append_event(event, source="model")
+        if isinstance(event, BidiResponseStartEvent):
+            self._ledger.started(event.response_id)
+        self._forward(event)
+        match event:
+            case BidiTranscriptStreamEvent(is_final=True):
+                await self._add_message(event.role, [{"text": event.text}])
+            case ToolUseStreamEvent():
+                self._call_tool(event.current_tool_use)
+            case BidiConnectionStartEvent() | BidiConnectionRestartEvent() | BidiConnectionCloseEvent():
+                await self._take_connection(event)
+
+    def _take_audio(self, event: BidiAudioStreamEvent) -> None:
+        response_id = event.response_id if event.response_id is not None else self._ledger.current
+        late = self._ledger.is_cut(response_id)
+        self._log.append(
+            "late_audio" if late else "bidi_audio_stream",
+            source="model",
+            response_id=response_id,
+            item_id=event.item_id,
+            detail={
+                "audio_bytes": len(event.data),
+                "format": event.format,
+                "sample_rate": event.sample_rate,
+                "channels": event.channels,
+            },
+        )
+        if late:
+            return
+        if response_id is not None and event.format == "pcm":
+            n_samples = len(event.data) // (2 * event.channels)
+            self._ledger.audio(response_id, n_samples, event.sample_rate, self._clock.now_s())
+        self._forward(event)
+
+    def _take_completion(self, event: BidiResponseCompleteEvent) -> None:
+        if self._ledger.is_cut(event.response_id):
+            # The agent told of the end already; the model, or its provider, now agrees.
+            self._log.append(
+                "late_completion", source="model", response_id=event.response_id, stop_reason=event.stop_reason
+            )
+            return
+        self._ledger.completed(event.response_id)
+        self._log.append_event(event, source="agent")
+        self._forward(event)
+
+    async def _take_connection(
+        self, event: BidiConnectionStartEvent | BidiConnectionRestartEvent | BidiConnectionCloseEvent
+    ) -> None:
+        if isinstance(event, BidiConnectionRestartEvent):
+            self._restarting = True
+            await self.tell(BidiBeforeConnectionRestartEvent(agent=self._agent, timeout_error=event.timeout_error))
+        elif isinstance(event, BidiConnectionStartEvent):
+            self._connection = (event.connection_id, event.model)
+            if self._restarting:
+                self._restarting = False
+                await self.tell(BidiAfterConnectionRestartEvent(agent=self._agent))
+        else:
+            self._close_told = True
+
+    # ---- interruption --------------------------------------------------------------------------------------------
+
+    async def _interrupt(self, event: BidiInterruptionEvent) -> None:
+        response_id = event.interrupted_response_id or self._ledger.current
+        if response_id is None or self._ledger.is_cut(response_id):
+            self._log.append("late_interruption", source="model", response_id=response_id, reason=event.reason)
+            return
+        for box in self._takers:
+            box.take_back(response_id)
+        reports = [player.cut(response_id) for player in self._players]
+        cut = self._ledger.cut(response_id, reports, self._clock.now_s())
+        told = BidiInterruptionEvent(
+            event.reason,
+            interrupted_response_id=response_id,
+            heard_samples=cut.heard_samples,
+            generated_samples=cut.generated_samples,
+            sample_rate=cut.sample_rate,
+        )
+        self._log.append_event(told, source="agent")
+        self._forward(told)
+        if isinstance(self._model, BidiModel):
+            await self._truncate(self._model, response_id, cut.heard_samples, cut.sample_rate)
+        await self.tell(
+            InterruptionHookEvent(
+                agent=self._agent,
+                reason=told.reason,
+                interrupted_response_id=response_id,
+                heard_samples=cut.heard_samples,
+                generated_samples=cut.generated_samples,
+                sample_rate=cut.sample_rate,
+            )
+        )
+        complete = BidiResponseCompleteEvent(response_id, "error" if event.reason == "error" else "interrupted")
+        self._log.append_event(complete, source="agent")
+        self._forward(complete)
+
+    async def _truncate(self, model: BidiModel, response_id: str, heard_samples: int, sample_rate: int) -> None:
+        try:
+            await model.truncate(response_id, heard_samples, sample_rate)
+        except Exception as error:  # noqa: BLE001 - the user has been heard; the session goes on, and says what failed
+            event = BidiErrorEvent(error, {"while": "truncate", "response_id": response_id})
+            self._log.append_event(event, source="error", response_id=response_id)
+            self._forward(event)
+
+    # ---- tools, messages, hooks ----------------------------------------------------------------------------------
+
+    def _call_tool(self, request: Mapping[str, Any]) -> None:
+        task = self._spawn(self._run_tool(request))
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+
+    async def _run_tool(self, request: Mapping[str, Any]) -> None:
+        result = await self._caller.call(request)
+        self._log.append_event(result, source="agent", item_id=result.tool_use_id)
+        await self._add_message("user", [{"toolResult": result.tool_result}])
+        await self._model.send(result)
+
+    async def _add_message(self, role: str, content: list[dict[str, Any]]) -> None:
+        message: dict[str, Any] = {"role": role, "content": content}
+        self._messages.append(message)
+        await self.tell(BidiMessageAddedEvent(agent=self._agent, message=message))
+
+    async def tell(self, event: BidiHookEvent) -> None:
+        """Tell the hooks; what fails in them is logged, and the session goes on."""
+        if not self._hooks.has_callbacks():
+            return
+        for failure in await self._hooks.invoke_callbacks_async(event):
+            self._log.append(
+                "bidi_error",
+                source="error",
+                response_id=getattr(event, "interrupted_response_id", None),
+                text=str(failure),
+                detail={"callback": failure.callback, "hook_event": type(event).__name__, "error": failure.error},
+            )

@@ -1,0 +1,119 @@
+"""The local model's ear: samples of the user in, turns out. Pure: the same audio, in any chunks, the same turns."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bidilab.bidi.types.events import BidiAudioInputEvent
+from bidilab.bidi.types.media import mono
+from bidilab.core.audio import FloatArray
+from bidilab.core.errors import AudioError
+from bidilab.core.units import ms_to_samples
+from bidilab.detect.turns import SpeechStarted, SpeechStopped, TurnDetector, TurnParams
+from bidilab.detect.vad.base import VadBackend
+from bidilab.detect.vad.resampling import StreamResampler
+
+__all__ = ["Ear"]
+
+
+class Ear:
+    """Resampler, voice activity detector and turn detector of one stream.
+
+    Parameters
+    ----------
+    vad
+        The backend; positions are samples at its rate.
+    params
+        Of the turn detector.
+    keeps_audio
+        Whether `turn_audio` is wanted.
+    """
+
+    def __init__(self, vad: VadBackend, params: TurnParams, *, keeps_audio: bool) -> None:
+        self.sample_rate = vad.sample_rate
+        self._stream = vad.stream()
+        self._detector = TurnDetector(params, frame_samples=vad.frame_samples, sample_rate=vad.sample_rate)
+        self._input_rate = 0
+        self._resampler: StreamResampler | None = None
+        self._keeps_audio = keeps_audio
+        self._kept: list[FloatArray] = []
+        self._kept_from = 0
+        self._received = 0
+
+    @property
+    def speaking(self) -> bool:
+        """Whether the user is in a turn."""
+        return self._detector.speaking
+
+    @property
+    def received_samples(self) -> int:
+        """Samples taken, at `sample_rate`."""
+        return self._received
+
+    def update(self, params: TurnParams) -> None:
+        """Decide by other parameters from the next frame on."""
+        self._detector.update(params)
+
+    def feed(self, event: BidiAudioInputEvent) -> list[SpeechStarted | SpeechStopped]:
+        """Take a chunk; return what it decides.
+
+        Raises
+        ------
+        AudioError
+            If it is not PCM, or comes at another rate than the chunk before it.
+        """
+        if event.sample_rate != self._input_rate:
+            self._begin(event)
+        pcm = event.pcm if event.channels == 1 else mono(event.pcm)
+        samples = pcm.astype(np.float32)
+        samples *= np.float32(1 / 32768)
+        if self._resampler is not None:
+            samples = self._resampler.feed(samples)
+        return self._decide(samples)
+
+    def _begin(self, event: BidiAudioInputEvent) -> None:
+        if self._input_rate:
+            raise AudioError(f"the user's audio changed from {self._input_rate} to {event.sample_rate} Hz")
+        self._input_rate = event.sample_rate
+        if event.sample_rate != self.sample_rate:
+            self._resampler = StreamResampler(event.sample_rate, self.sample_rate)
+
+    def _decide(self, samples: FloatArray) -> list[SpeechStarted | SpeechStopped]:
+        self._received += len(samples)
+        if self._keeps_audio:
+            self._kept.append(samples)
+            self._forget_silence()
+        probabilities = self._stream.feed(samples)
+        return [event for p in probabilities if (event := self._detector.feed(p)) is not None]
+
+    def _forget_silence(self) -> None:
+        # A turn that starts later can reach back by its prefix and the speech it took to be one, and a frame or two.
+        params = self._detector.params
+        reach_ms = params.prefix_padding_ms + params.min_speech_ms + 1000
+        reach = ms_to_samples(reach_ms, self.sample_rate)
+        while not self._detector.speaking and self._received - self._kept_from - len(self._kept[0]) > reach:
+            self._kept_from += len(self._kept.pop(0))
+
+    def flush(self) -> list[SpeechStarted | SpeechStopped]:
+        """End the stream: what the resampler held back is decided, an open turn is stopped."""
+        found: list[SpeechStarted | SpeechStopped] = []
+        if self._resampler is not None:
+            found += self._decide(self._resampler.flush())
+        if (last := self._detector.flush()) is not None:
+            found.append(last)
+        return found
+
+    def turn_audio(self, start: int, end: int) -> FloatArray:
+        """Samples ``[start, end)`` of the user, ``float32``; what lies before ``start`` is then forgotten.
+
+        Raises
+        ------
+        AudioError
+            If they were forgotten already.
+        """
+        if start < self._kept_from:
+            raise AudioError(f"audio before sample {self._kept_from} is forgotten, asked for {start}")
+        joined = np.concatenate([*self._kept, np.zeros(0, np.float32)])
+        wanted = joined[start - self._kept_from : end - self._kept_from]
+        self._kept, self._kept_from = [joined[end - self._kept_from :]], end
+        return wanted

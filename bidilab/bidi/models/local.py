@@ -1,0 +1,491 @@
+"""`BidiLocalModel`: a model that needs no network. It listens with a real detector and answers what it is told to.
+
+What it decides are pure functions of the user's samples: turns by `Ear`, responses and interruptions by
+`SimulatedAgent`, the very object that the sweep's closed-loop evaluation and its predictions use. Only when a response
+is *heard* belongs to the clock: at the time of its sample, ``zero + audible_at / rate``.
+
+Positions are samples at the detector's rate, from the first thing that the user did in the session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections import deque
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from typing import Any
+
+from bidilab.bidi.models.base import BidiModel, ModelInput
+from bidilab.bidi.models.listening import Ear
+from bidilab.bidi.models.responder import Answer, Reply, Responder, ScriptedResponder
+from bidilab.bidi.models.speaking import Mouth, Sound
+from bidilab.bidi.models.transcribing import LabelledSpeech, LabelTranscriber, Transcriber
+from bidilab.bidi.models.voice.recorded import RecordedVoice, Voice
+from bidilab.bidi.simulation import ResponsePlan, SimulatedAgent, SimulatedInterruption, SimulatedResponse
+from bidilab.bidi.types.events import (
+    BidiAudioInputEvent,
+    BidiConnectionStartEvent,
+    BidiErrorEvent,
+    BidiImageInputEvent,
+    BidiInterruptionEvent,
+    BidiOutputEvent,
+    BidiResponseStartEvent,
+    BidiTextInputEvent,
+    BidiTranscriptStreamEvent,
+    ToolResultEvent,
+)
+from bidilab.core.errors import InvalidParameterError, SessionError
+from bidilab.core.units import check_sample_rate, s_to_samples
+from bidilab.detect.turns import ServerVad, SpeechStarted, SpeechStopped, TurnParams
+from bidilab.detect.vad.registry import VadSpec
+
+__all__ = ["BidiLocalModel"]
+
+TurnDetection = ServerVad | TurnParams | Mapping[str, Any]
+
+MAX_GAP_S = 1.0
+"""A microphone silent for longer has been closed: the stream's positions then go on where the clock is."""
+
+_OPEN_SAMPLES = 1 << 40  # of a response whose length is not known yet: longer than any session
+
+
+class BidiLocalModel(BidiModel):
+    """Listens, decides and speaks on this machine.
+
+    Parameters
+    ----------
+    turn_detection
+        `ServerVad`, its dict (``{"type": "server_vad", "threshold": 0.5, …}``), or `TurnParams`. ``idle_timeout_ms``
+        is refused: this model does not speak unasked.
+    vad
+        The detector; Silero at 16 kHz by default.
+    responses
+        What is answered, in turn and from the start again: texts, lengths in milliseconds, `Audio`, paths of audio
+        files, `Reply`; or a function of transcript and conversation that returns one of these or a `ToolRequest`. By
+        default the sentences of the recorded voice.
+    voice
+        Who says texts; by default the recorded voice, which says its own sentences only.
+    transcripts
+        What the user says: labels of the recording, or a function of audio and rate. By default nobody transcribes.
+    response_delay_ms
+        From the decision that a turn is over to the first audible sample, ``>= 0``.
+    generation_pace
+        Seconds of audio generated in a second, ``>= 1``; infinity: all at once.
+    input_rate, output_rate
+        Hertz of the audio that is asked for and given.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a parameter is not allowed.
+    """
+
+    def __init__(
+        self,
+        turn_detection: TurnDetection | None = None,
+        *,
+        vad: VadSpec | None = None,
+        responses: Responder | Sequence[Answer] | None = None,
+        voice: Voice | None = None,
+        transcripts: Transcriber | Sequence[LabelledSpeech] | None = None,
+        response_delay_ms: float = 300.0,
+        generation_pace: float = 4.0,
+        input_rate: int = 16_000,
+        output_rate: int = 24_000,
+    ) -> None:
+        if not generation_pace >= 1:
+            raise InvalidParameterError("generation_pace", "a number >= 1, or infinity", generation_pace)
+        self._vad = vad if vad is not None else VadSpec()
+        self._params, self._plan = _decided_by(turn_detection, ResponsePlan(response_delay_ms=response_delay_ms))
+        recorded = RecordedVoice()
+        self._responder: Responder = (
+            responses if callable(responses) else ScriptedResponder(responses or recorded.sentences)
+        )
+        self._labels = None if callable(transcripts) or transcripts is None else LabelTranscriber(transcripts)
+        self._transcriber: Transcriber | None = transcripts if callable(transcripts) else None
+        self._mouth = Mouth(
+            voice=voice if voice is not None else recorded,
+            vad_rate=self._vad.sample_rate,
+            output_rate=check_sample_rate(output_rate, "output_rate"),
+            pace=generation_pace,
+        )
+        self.config: dict[str, Any] = {
+            "audio": {
+                "input_rate": check_sample_rate(input_rate, "input_rate"),
+                "output_rate": output_rate,
+                "channels": 1,
+                "format": "pcm",
+                "voice": type(voice).__name__ if voice is not None else "recorded",
+            }
+        }
+        self._running = False
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    # ---- life ----------------------------------------------------------------------------------------------------
+
+    async def start(
+        self,
+        system_prompt: str | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        messages: Sequence[Mapping[str, Any]] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Load the detector; be at the start of a stream.
+
+        ``system_prompt`` and ``tools`` are for models that read: a responder knows its own.
+
+        Raises
+        ------
+        InvalidParameterError
+            If ``kwargs`` holds anything.
+        SessionError
+            If it is started already.
+        """
+        if kwargs:
+            raise InvalidParameterError("start", "given system_prompt, tools and messages only", sorted(kwargs))
+        if self._running:
+            raise SessionError("the model is started already: stop it first")
+        keeps_audio = self._transcriber is not None
+        self._ear = Ear(self._vad.build(), self._params, keeps_audio=keeps_audio)
+        self._rate = self._ear.sample_rate
+        self._sim = SimulatedAgent(self._plan, sample_rate=self._rate)
+        self._history: list[Mapping[str, Any]] = list(messages or ())
+        self._zero_s: float | None = None
+        self._offset = 0  # session position of the ear's sample 0
+        self._started: SpeechStarted | None = None
+        self._n_turns = self._n_calls = 0
+        self._tools_due: set[str] = set()
+        self._out: deque[BidiOutputEvent] = deque()
+        self._arrived = asyncio.Event()
+        self._running = True
+        self._log_detection("turn_detection", system_prompt=system_prompt, n_tools=len(tools or ()))
+        self._emit(BidiConnectionStartEvent("local", f"local:{self._vad.name}"))
+
+    async def stop(self) -> None:
+        """Be silent; `receive` ends."""
+        if not self._running:
+            return
+        self._running = False
+        tasks = list(self._tasks.values())
+        self._tasks.clear()
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        self._arrived.set()
+
+    def update(self, turn_detection: TurnDetection) -> None:
+        """Detect turns by other parameters from the next frame on; what has been counted so far is kept.
+
+        Raises
+        ------
+        InvalidParameterError
+            If they are not allowed; then nothing changes.
+        """
+        self._params, self._plan = _decided_by(turn_detection, self._plan)
+        if self._running:
+            self._ear.update(self._params)
+            self._sim.update(self._plan)
+            self._log_detection("turn_detection_updated")
+
+    async def receive(self) -> AsyncIterator[BidiOutputEvent]:
+        """What the model tells, until it is stopped."""
+        while True:
+            while self._out:
+                yield self._out.popleft()
+            if not self._running:
+                return
+            self._arrived.clear()
+            await self._arrived.wait()
+
+    def _emit(self, event: BidiOutputEvent) -> None:
+        self._out.append(event)
+        self._arrived.set()
+
+    async def settled(self) -> None:
+        """Wait until every response under way is generated, and all of it is told."""
+        while self._tasks:
+            await asyncio.wait(set(self._tasks.values()))
+
+    # ---- listening -----------------------------------------------------------------------------------------------
+
+    async def send(self, content: ModelInput) -> None:
+        """Take audio, text, or the result of a tool.
+
+        Raises
+        ------
+        SessionError
+            If the model is not started.
+        InvalidParameterError
+            If it is an image, or anything else.
+        """
+        if not self._running:
+            raise SessionError("the model is not started")
+        if isinstance(content, BidiAudioInputEvent):
+            self._keep_time(content)
+            for decision in self._ear.feed(content):
+                self._decide(decision)
+        elif isinstance(content, BidiTextInputEvent):
+            self._history.append({"role": content.role, "content": [{"text": content.text}]})
+            if content.role == "user":
+                self._start_task(f"text {len(self._history)}", self._answer_unprompted(content.text))
+        elif isinstance(content, ToolResultEvent):
+            self._take_result(content)
+        elif isinstance(content, BidiImageInputEvent):
+            raise InvalidParameterError("content", "audio, text or a tool's result: this model sees nothing", content)
+        else:
+            raise InvalidParameterError("content", "an input event or a tool's result", content)
+
+    async def end_of_audio(self) -> None:
+        """No more audio will come: an open turn ends, unanswered (it was cut by the end of the file)."""
+        for decision in self._ear.flush():
+            self._decide(decision)
+
+    def _keep_time(self, event: BidiAudioInputEvent) -> None:
+        """Tie the stream's samples to the clock, at its start and where the microphone was closed for a while."""
+        now_s = self.context.clock.now_s()
+        starts_s = now_s - len(event.data) / (2 * event.channels) / event.sample_rate
+        if self._zero_s is None:
+            self._zero_s = starts_s
+            return
+        behind_s = starts_s - self._time_of(self._offset + self._ear.received_samples)
+        if not self._ear.received_samples or behind_s > MAX_GAP_S:
+            gap = max(0, s_to_samples(behind_s, self._rate))
+            self._offset += gap
+            if gap:
+                self.context.log("input_gap", source="input", detail={"samples": gap, "sample_rate": self._rate})
+
+    def _time_of(self, position: int) -> float:
+        assert self._zero_s is not None  # positions exist from the first input on
+        return self._zero_s + position / self._rate
+
+    def _position_now(self) -> int:
+        now_s = self.context.clock.now_s()
+        if self._zero_s is None:
+            self._zero_s = now_s
+        return s_to_samples(now_s - self._zero_s, self._rate)
+
+    def _decide(self, decision: SpeechStarted | SpeechStopped) -> None:
+        if isinstance(decision, SpeechStarted):
+            self._speech_started(decision)
+        else:
+            self._speech_stopped(decision)
+
+    def _speech_started(self, started: SpeechStarted) -> None:
+        self._n_turns += 1
+        self._started = started
+        self.context.log(
+            "speech_started",
+            source="detector",
+            item_id=f"turn_{self._n_turns}",
+            input_samples=started.decided_at,
+            detail={
+                "onset_samples": started.onset,
+                "decided_at_samples": started.decided_at,
+                "audio_start_samples": started.audio_start,
+                "sample_rate": self._rate,
+            },
+        )
+        moved = SpeechStarted(
+            onset=started.onset + self._offset,
+            decided_at=started.decided_at + self._offset,
+            audio_start=started.audio_start + self._offset,
+        )
+        if (interruption := self._sim.speech_started(moved)) is not None:
+            self._interrupt(interruption)
+
+    def _interrupt(self, interruption: SimulatedInterruption) -> None:
+        response_id = _response_id(interruption.response)
+        if (task := self._tasks.pop(response_id, None)) is not None:
+            task.cancel()
+        self._tools_due.clear()  # their results go into the conversation; the user's new turn is answered instead
+        self._emit(BidiInterruptionEvent("user_speech", interrupted_response_id=response_id))
+
+    def _speech_stopped(self, stopped: SpeechStopped) -> None:
+        item_id = f"turn_{self._n_turns}"
+        self.context.log(
+            "speech_stopped",
+            source="detector",
+            item_id=item_id,
+            input_samples=stopped.decided_at,
+            detail={
+                "offset_samples": stopped.offset,
+                "decided_at_samples": stopped.decided_at,
+                "flushed": stopped.flushed,
+                "sample_rate": self._rate,
+            },
+        )
+        moved = SpeechStopped(
+            offset=stopped.offset + self._offset,
+            decided_at=stopped.decided_at + self._offset,
+            audio_end=stopped.audio_end + self._offset,
+            flushed=stopped.flushed,
+        )
+        response = self._sim.speech_stopped(moved, length_samples=_OPEN_SAMPLES)
+        heard = self._transcribe(stopped)
+        if inspect.isawaitable(heard):
+            key = item_id if response is None else _response_id(response)
+            if response is not None:
+                self._emit(BidiResponseStartEvent(key))
+            self._start_task(key, self._answer_later(response, item_id, heard))
+            return
+        self._tell_transcript(heard, item_id)
+        if response is not None:
+            self._answer(response, heard)
+
+    # ---- what the user said --------------------------------------------------------------------------------------
+
+    def _transcribe(self, stopped: SpeechStopped) -> Any:
+        started = self._started
+        assert started is not None  # a turn that stops has started
+        if self._labels is not None:
+            return self._labels.between(started.onset, stopped.offset, self._rate)
+        if self._transcriber is None:
+            return None
+        audio = self._ear.turn_audio(started.audio_start, stopped.audio_end)
+        return self._transcriber(audio, self._rate)
+
+    def _tell_transcript(self, text: str | None, item_id: str) -> None:
+        if not text:
+            return
+        self._history.append({"role": "user", "content": [{"text": text}]})
+        self._emit(BidiTranscriptStreamEvent({"text": text}, text, "user", True, text, item_id=item_id))
+
+    # ---- answering -----------------------------------------------------------------------------------------------
+
+    def _answer(self, response: SimulatedResponse, transcript: str | None) -> None:
+        """Answer a turn. A responder that is no coroutine is asked here and now, so that positions are exact."""
+        response_id = _response_id(response)
+        self._emit(BidiResponseStartEvent(response_id))
+        try:
+            answer = self._responder(transcript, tuple(self._history))
+            sound = None if inspect.isawaitable(answer) else self._sound(answer)
+        except Exception as error:  # noqa: BLE001 - a user's code: it ends this response, not the session
+            self._fail(response, error)
+            return
+        if inspect.isawaitable(answer):
+            self._start_task(response_id, self._await_answer(response, answer))
+        else:
+            self._speak(response, sound)
+
+    async def _answer_later(self, response: SimulatedResponse | None, item_id: str, heard: Any) -> None:
+        try:
+            transcript = await heard
+        except Exception as error:  # noqa: BLE001 - as above
+            if response is None:
+                self._emit(BidiErrorEvent(error, {"while": "transcribing", "item_id": item_id}))
+            else:
+                self._fail(response, error)
+            return
+        self._tell_transcript(transcript, item_id)
+        if response is not None:
+            await self._await_answer(response, self._responder(transcript, tuple(self._history)))
+
+    async def _await_answer(self, response: SimulatedResponse, answer: Any) -> None:
+        try:
+            sound = self._sound(await answer if inspect.isawaitable(answer) else answer)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._fail(response, error)
+            return
+        await self._speech(*self._place(response, sound, not_before=self._position_now()))
+
+    async def _answer_unprompted(self, transcript: str | None) -> None:
+        """Answer text, or the result of a tool: when what is being said has been said, unless the user speaks."""
+        while (active := self._sim.active(self._position_now())) is not None:
+            if (speaking := self._tasks.get(_response_id(active))) is not None and active.ends_at > _OPEN_SAMPLES:
+                await asyncio.wait([speaking])
+            else:
+                await self.context.clock.sleep_until_s(self._time_of(active.ends_at))
+        if not self._ear.speaking:
+            self._answer(self._sim.respond(self._position_now(), length_samples=_OPEN_SAMPLES), transcript)
+
+    def _sound(self, answer: Answer | None) -> Sound | None:
+        return None if answer is None else self._mouth.prepare(Reply.of(answer))
+
+    def _speak(self, response: SimulatedResponse, sound: Sound | None) -> None:
+        self._start_task(_response_id(response), self._speech(*self._place(response, sound)))
+
+    def _place(
+        self, response: SimulatedResponse, sound: Sound | None, not_before: int = 0
+    ) -> tuple[SimulatedResponse, Sound | None]:
+        audible_at = max(response.audible_at, not_before)
+        length = 0 if sound is None else sound.length_samples
+        ends_at = audible_at + length if length else response.created_at
+        return self._sim.reschedule(response, audible_at=audible_at, ends_at=ends_at), sound
+
+    async def _speech(self, response: SimulatedResponse, sound: Sound | None) -> None:
+        events = self._mouth.events(
+            _response_id(response), sound, self.context.clock, self._time_of(response.audible_at), self._call_ids(sound)
+        )
+        async for event in events:
+            self._emit(event)
+        if sound is not None and sound.text:
+            self._history.append({"role": "assistant", "content": [{"text": sound.text}]})
+
+    def _call_ids(self, sound: Sound | None) -> tuple[str, ...]:
+        n_calls = 0 if sound is None else len(sound.tool_calls)
+        first, self._n_calls = self._n_calls, self._n_calls + n_calls
+        ids = tuple(f"call_{n}" for n in range(first, first + n_calls))
+        self._tools_due.update(ids)
+        return ids
+
+    def _take_result(self, event: ToolResultEvent) -> None:
+        self._history.append({"role": "user", "content": [{"toolResult": event.tool_result}]})
+        if event.tool_use_id not in self._tools_due:
+            return
+        self._tools_due.discard(event.tool_use_id)
+        if not self._tools_due:
+            self._start_task(f"after {event.tool_use_id}", self._answer_unprompted(None))
+
+    def _fail(self, response: SimulatedResponse, error: Exception) -> None:
+        self._place(response, None)  # it is over
+        self._emit(BidiErrorEvent(error, {"response_id": _response_id(response)}))
+        self._emit(BidiInterruptionEvent("error", interrupted_response_id=_response_id(response)))
+
+    def _start_task(self, key: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=f"bidilab-local {key}")
+        self._tasks[key] = task
+        task.add_done_callback(lambda done: self._forget(key, done))
+
+    def _forget(self, key: str, done: asyncio.Task[None]) -> None:
+        if self._tasks.get(key) is done:
+            del self._tasks[key]
+        if not done.cancelled() and (error := done.exception()) is not None:
+            assert isinstance(error, Exception)
+            self._emit(BidiErrorEvent(error))
+
+    def _log_detection(self, kind: str, **more: Any) -> None:
+        detail = {
+            "vad": self._vad.name,
+            "threshold": self._params.threshold,
+            "deactivation_threshold": self._params.deactivation_threshold,
+            "min_speech_ms": self._params.min_speech_ms,
+            "prefix_padding_ms": self._params.prefix_padding_ms,
+            "silence_duration_ms": self._params.silence_duration_ms,
+            "create_response": self._plan.create_response,
+            "interrupt_response": self._plan.interrupt_response,
+            "response_delay_ms": self._plan.response_delay_ms,
+        }
+        self.context.log(kind, source="model", detail={**detail, **more})
+
+
+def _response_id(response: SimulatedResponse) -> str:
+    return f"resp_{response.index}"
+
+
+def _decided_by(given: TurnDetection | None, plan: ResponsePlan) -> tuple[TurnParams, ResponsePlan]:
+    """Parameters of the detector, and the plan with what they say of responses."""
+    if given is None or isinstance(given, TurnParams):
+        return given or TurnParams(), plan
+    server = given if isinstance(given, ServerVad) else ServerVad.from_dict(given)
+    if server.idle_timeout_ms is not None:
+        raise InvalidParameterError(
+            "idle_timeout_ms", "None: this model does not speak unasked", server.idle_timeout_ms
+        )
+    changed = ResponsePlan(
+        response_delay_ms=plan.response_delay_ms,
+        response_ms=plan.response_ms,
+        create_response=server.create_response,
+        interrupt_response=server.interrupt_response,
+    )
+    return server.canonical(), changed

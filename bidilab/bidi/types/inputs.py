@@ -1,0 +1,143 @@
+"""Events that go into a session: text, audio and images (``agent.send``).
+
+Constructors take their arguments by position too, in Strands' order (strands-agents 1.54).
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from bidilab.bidi.types.base import BidiEvent, check_one_of, check_text, wire_table
+from bidilab.bidi.types.media import AudioChannel, AudioFormat, check_audio, decode_media, pcm16
+
+__all__ = ["ROLES", "BidiAudioInputEvent", "BidiImageInputEvent", "BidiTextInputEvent", "Role"]
+
+Role = Literal["user", "assistant"]
+ROLES: tuple[Role, ...] = ("user", "assistant")
+
+
+@dataclass(frozen=True, slots=True)
+class BidiTextInputEvent(BidiEvent):
+    """Text for the model.
+
+    Parameters
+    ----------
+    text
+        What is said.
+    role
+        Who says it: ``"user"`` or ``"assistant"``.
+    """
+
+    type: ClassVar[str] = "bidi_text_input"
+    wire = wire_table("text", "role")
+
+    text: str
+    role: Role = "user"
+
+    def __post_init__(self) -> None:
+        check_text("text", self.text)
+        check_one_of("role", self.role, ROLES)
+
+
+@dataclass(frozen=True, slots=True, init=False, repr=False)
+class BidiAudioInputEvent(BidiEvent):
+    """Audio of the user for the model.
+
+    Parameters
+    ----------
+    audio
+        Base64 string, or the bytes themselves.
+    format
+        ``"pcm"`` (little-endian, 16 bit), ``"wav"``, ``"opus"`` or ``"mp3"``.
+    sample_rate
+        Hertz.
+    channels
+        1 or 2; two are interleaved.
+
+    Attributes
+    ----------
+    data
+        The bytes.
+    """
+
+    type: ClassVar[str] = "bidi_audio_input"
+    wire = wire_table("audio", "format", "sample_rate", "channels")
+
+    data: bytes
+    format: AudioFormat
+    sample_rate: int
+    channels: AudioChannel
+
+    def __init__(
+        self,
+        audio: str | bytes,
+        format: AudioFormat,  # noqa: A002 - Strands' name
+        sample_rate: int,
+        channels: AudioChannel,
+    ) -> None:
+        data = decode_media("audio", audio)
+        check_audio(data, format, sample_rate, channels)
+        object.__setattr__(self, "data", data)
+        object.__setattr__(self, "format", format)
+        object.__setattr__(self, "sample_rate", sample_rate)
+        object.__setattr__(self, "channels", channels)
+
+    @classmethod
+    def from_pcm(cls, pcm: bytes, *, sample_rate: int, channels: AudioChannel = 1) -> Self:
+        """Event of little-endian 16-bit PCM bytes."""
+        return cls(pcm, "pcm", sample_rate, channels)
+
+    @property
+    def audio(self) -> str:
+        """The bytes as base64."""
+        return base64.b64encode(self.data).decode("ascii")
+
+    @property
+    def pcm(self) -> npt.NDArray[np.int16]:
+        """Samples, ``(n,)`` or ``(n, 2)`` ``int16``; `AudioError` for another format."""
+        return pcm16(self.data, self.format, self.channels)
+
+    def __repr__(self) -> str:
+        return f"BidiAudioInputEvent({len(self.data)} bytes {self.format}, {self.sample_rate} Hz, {self.channels} ch)"
+
+
+@dataclass(frozen=True, slots=True, init=False, repr=False)
+class BidiImageInputEvent(BidiEvent):
+    """An image for the model.
+
+    Parameters
+    ----------
+    image
+        Base64 string, or the bytes themselves.
+    mime_type
+        ``"image/jpeg"``, ``"image/png"``, …
+
+    Attributes
+    ----------
+    data
+        The bytes.
+    """
+
+    type: ClassVar[str] = "bidi_image_input"
+    wire = wire_table("image", "mime_type")
+
+    data: bytes
+    mime_type: str
+
+    def __init__(self, image: str | bytes, mime_type: str) -> None:
+        check_text("mime_type", mime_type)
+        object.__setattr__(self, "data", decode_media("image", image))
+        object.__setattr__(self, "mime_type", mime_type)
+
+    @property
+    def image(self) -> str:
+        """The bytes as base64."""
+        return base64.b64encode(self.data).decode("ascii")
+
+    def __repr__(self) -> str:
+        return f"BidiImageInputEvent({len(self.data)} bytes {self.mime_type})"

@@ -1,0 +1,107 @@
+"""What may stand in a log: plain JSON, no secrets, and of audio only how long it is."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+__all__ = ["REDACTED", "loggable", "redact_text"]
+
+REDACTED = "[redacted]"
+
+_SECRET_KEY = re.compile(r"api[-_]?key|authorization|token|secret|password|credential|cookie", re.IGNORECASE)
+# "token" also names what a model counts: input_tokens, totalTokens, input_token_details, max_output_tokens.
+_COUNT_KEY = re.compile(r"(tokens|tokens?[-_]?details)$", re.IGNORECASE)
+_SECRET_TEXT = re.compile(
+    r"""\b(?:sk|rk|pk|ek)[-_][A-Za-z0-9_-]{8,}       # OpenAI and its like
+    |\bAKIA[0-9A-Z]{12,}                             # AWS
+    |\bAIza[A-Za-z0-9_-]{20,}                        # Google
+    |(?<=[Bb]earer\ )[A-Za-z0-9._~+/=-]{16,}         # RFC 6750, section 2.1
+    |(?<=api_key=)[^\s&,)]+|(?<=api-key=)[^\s&,)]+|(?<=[?&]key=)[^\s&,)]+
+    """,
+    re.VERBOSE,
+)
+_MEDIA_KEYS = frozenset({"audio", "image", "pcm"})
+_LONG_REPR = 200
+
+
+def redact_text(text: str) -> str:
+    """The text without what looks like a key: ``sk-…``, ``AKIA…``, a bearer token, ``api_key=…``.
+
+    Half a surrogate pair, which no file can hold, becomes its escape.
+
+    Examples
+    --------
+    >>> redact_text("401 for sk-abcdefgh12345678")
+    '401 for [redacted]'
+    """
+    if not text.isascii():
+        text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return _SECRET_TEXT.sub(REDACTED, text)
+
+
+def loggable(value: Any) -> Any:
+    """``value`` as what ``json.dumps`` takes, strictly: no secrets, audio as byte counts, no NaN.
+
+    Under a key that names a secret the whole value is replaced. ``bytes`` become ``{"bytes": n}``; base64 under
+    ``audio``, ``image`` or ``pcm`` (and under ``delta`` of a message that carries audio) becomes ``"audio_bytes": n``.
+    Numbers that JSON has not become their names (``"nan"``), exceptions ``"Class: message"``, other objects their
+    ``repr``.
+    """
+    # The order is by frequency: this runs for every event of a session.
+    if isinstance(value, str):
+        return redact_text(value)
+    if value is None or isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else repr(float(value))
+    if isinstance(value, Mapping):
+        return _mapping(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return [loggable(item) for item in value]
+    return _other(value)
+
+
+def _mapping(mapping: Mapping[Any, Any]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    carries_audio = "audio" in str(mapping.get("type", "")) and "transcript" not in str(mapping.get("type", ""))
+    for raw_key, value in mapping.items():
+        key = str(raw_key)
+        if isinstance(value, str) and (key in _MEDIA_KEYS or (key == "delta" and carries_audio)):
+            out[f"{key}_bytes"] = len(value) * 3 // 4 - value[-2:].count("=")
+        elif isinstance(value, bytes | bytearray | memoryview):
+            out[f"{key}_bytes"] = len(bytes(value))
+        elif _SECRET_KEY.search(key) and not _is_count(key, value):
+            out[key] = REDACTED
+        else:
+            out[key] = loggable(value)
+    return out
+
+
+def _is_count(key: str, value: object) -> bool:
+    if value is None:
+        return True
+    return _COUNT_KEY.search(key) is not None and (isinstance(value, int | Mapping) or value == "inf")
+
+
+def _other(value: object) -> Any:
+    if isinstance(value, bytes | bytearray | memoryview):
+        return {"bytes": len(bytes(value))}
+    if isinstance(value, np.generic):
+        return loggable(value.item())
+    if isinstance(value, np.ndarray):
+        return {"shape": list(value.shape), "dtype": str(value.dtype)}
+    if isinstance(value, BaseException):
+        return redact_text(f"{type(value).__name__}: {value}")
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, PurePath):
+        return str(value)
+    text = redact_text(repr(value))
+    return text if len(text) <= _LONG_REPR else text[: _LONG_REPR - 1] + "…"

@@ -12,8 +12,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import multiprocessing
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
@@ -91,14 +95,38 @@ async def load(n_sessions: int, **settings: Any) -> Run:
     deciding = deciding_appends(chunks)
     assert len(deciding) >= N_TURNS
     run = Run()
-    async with RealtimeServer(ScriptedResponder(REPLIES), settings=ServerSettings(**settings)) as server:
+    with server_process(**settings) as url:
         begin = time.monotonic() + 1.0
         async with asyncio.TaskGroup() as group:
             for index in range(n_sessions):
                 # Spread over a chunk, as microphones that know nothing of each other are.
                 start_s = begin + (index * 0.618 % 1) * CHUNK_S + index * 0.011
-                group.create_task(talk(server.url, chunks, deciding, start_s, run))
+                group.create_task(talk(url, chunks, deciding, start_s, run))
     return run
+
+
+@contextmanager
+def server_process(**settings: Any) -> Iterator[str]:
+    """The server in a process of its own, as it is in use; the clients have this one."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=serve_until_told, args=(theirs, settings))
+    process.start()
+    try:
+        yield ours.recv()
+        ours.send("stop")
+    finally:
+        process.join(timeout=10)
+        process.terminate()
+
+
+def serve_until_told(pipe: Connection, settings: dict[str, Any]) -> None:
+    async def main() -> None:
+        async with RealtimeServer(ScriptedResponder(REPLIES), settings=ServerSettings(**settings)) as server:
+            pipe.send(server.url)
+            await asyncio.to_thread(pipe.recv)
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("n_sessions", [1, 50])

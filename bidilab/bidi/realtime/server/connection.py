@@ -111,7 +111,16 @@ class Connection:
             if over.code is None:
                 self._socket.transport.abort()
             elif not over.by_client:
-                await self._socket.close(over.code, over.reason[:120])
+                await self._close(over.code, over.reason)
+
+    async def _close(self, code: int, reason: str) -> None:
+        # The close frame waits behind all that a slow reader has not taken; websockets' own time limit begins
+        # only when it has gone out.
+        try:
+            async with asyncio.timeout(self._settings.close_timeout_s):
+                await self._socket.close(code, reason[:120])
+        except TimeoutError:
+            self._socket.transport.abort()
 
     async def _serve(self) -> _Over:
         overs: list[_Over] = []

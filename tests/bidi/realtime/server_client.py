@@ -41,6 +41,11 @@ class SocketClient:
             pass
         return message
 
+    async def until_error_for(self, event_id: str) -> None:
+        """Until the error of the client's own message of that id has come: all before it has been handled."""
+        while (await self.until("error"))["error"]["event_id"] != event_id:
+            pass
+
     async def append(self, samples: FloatArray, chunk: int = 2_400) -> None:
         for start in range(0, len(samples), chunk):
             pcm = to_pcm16(samples[start : start + chunk]).tobytes()

@@ -30,7 +30,7 @@ class _Sessions:
         self.recorders: list[WireRecorder] = []
         self.done = done
 
-    def observe(self, index: int) -> Sequence[SessionObserver]:
+    def observe(self, _index: int) -> Sequence[SessionObserver]:
         recorder = WireRecorder(on_end=self._note_end)
         self.recorders.append(recorder)
         return (recorder,)

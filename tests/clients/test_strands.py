@@ -40,7 +40,7 @@ async def converse(pace: float, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, l
 @pytest.mark.parametrize(("pace", "told"), [(1.0, True), (100.0, False)])
 def test_a_conversation_with_a_barge_in(pace: float, told: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     measured, kinds = asyncio.run(converse(pace, monkeypatch))
-    print(measured, kinds)  # noqa: T201 - shown when it fails
+    print(measured)  # noqa: T201 - shown when it fails
     assert "BidiAudioDeltaEvent" in kinds
     assert ("BidiBargeInEvent" in kinds) == told
     assert measured.n_speech_started == 2

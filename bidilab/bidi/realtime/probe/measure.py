@@ -108,6 +108,7 @@ class _Item:
 
 @dataclass(slots=True)
 class _Found:
+    index: int
     record: WireRecord
     response_id: str
     item: _Item | None
@@ -128,10 +129,10 @@ def measure_interruptions(records: Sequence[WireRecord]) -> tuple[Interrupted, .
         In order.
     """
     found, items = _find(records)
-    ends_s = [later.record.at_s for later in found[1:]] + [math.inf]
+    ends = [*(later.index for later in found[1:]), len(records)]
     return tuple(
-        _measured(entry, [r for r in records if entry.record.at_s <= r.at_s < end_s], items)
-        for entry, end_s in zip(found, ends_s, strict=True)
+        _measured(entry, records[entry.index : end], items)
+        for entry, end in zip(found, ends[: len(found)], strict=True)
     )
 
 
@@ -139,7 +140,7 @@ def _find(records: Sequence[WireRecord]) -> tuple[list[_Found], list[_Item]]:
     items: list[_Item] = []
     generating: dict[str, None] = {}
     found = []
-    for record in records:
+    for index, record in enumerate(records):
         match record.type:
             case "response.created":
                 generating[record.response_id] = None
@@ -148,7 +149,7 @@ def _find(records: Sequence[WireRecord]) -> tuple[list[_Found], list[_Item]]:
             case "response.output_audio.delta":
                 _add_delta(items, record)
             case "input_audio_buffer.speech_started":
-                entry = _interrupted(record, items, generating)
+                entry = _interrupted(index, record, items, generating)
                 if entry is not None:
                     found.append(entry)
                     for item in items:
@@ -163,14 +164,14 @@ def _add_delta(items: list[_Item], record: WireRecord) -> None:
     items[-1].deltas.append((record.at_s, record.audio_ms))
 
 
-def _interrupted(record: WireRecord, items: list[_Item], generating: dict[str, None]) -> _Found | None:
+def _interrupted(index: int, record: WireRecord, items: list[_Item], generating: dict[str, None]) -> _Found | None:
     sounding = [item for item in items if item.plays_until_s > record.at_s]
     if generating:
         response_id = next(reversed(generating))
         item = next((i for i in sounding if i.response_id == response_id), sounding[0] if sounding else None)
-        return _Found(record, response_id, item, generating=True)
+        return _Found(index, record, response_id, item, generating=True)
     if sounding:
-        return _Found(record, sounding[0].response_id, sounding[0], generating=False)
+        return _Found(index, record, sounding[0].response_id, sounding[0], generating=False)
     return None
 
 

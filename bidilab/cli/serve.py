@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -128,6 +129,9 @@ async def _serve(server: RealtimeServer, token_env: str | None, log: Path | None
     stop = stop_on_signals()
     with listening_on(server.settings.port):
         await server.start()
+    # What is loaded by now stays: a full collection would look at all of it, for tens of milliseconds, again and again.
+    gc.collect()
+    gc.freeze()
     try:
         where = f"; logs in {log}" if log is not None else ""
         console.print(connection_snippets(server.url, token_env), highlight=False, markup=False, soft_wrap=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import json
 import multiprocessing
 import time
@@ -123,6 +124,8 @@ def server_process(**settings: Any) -> Iterator[str]:
 def serve_until_told(pipe: Connection, settings: dict[str, Any]) -> None:
     async def main() -> None:
         async with RealtimeServer(ScriptedResponder(REPLIES), settings=ServerSettings(**settings)) as server:
+            gc.collect()
+            gc.freeze()  # as `bidilab serve` does
             pipe.send(server.url)
             await asyncio.to_thread(pipe.recv)
 

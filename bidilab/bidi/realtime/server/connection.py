@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
+from bidilab.bidi.realtime.server.alarm import Alarm
 from bidilab.bidi.realtime.server.faults import DelayLine
 from bidilab.bidi.realtime.server.observer import SessionObserver
 from bidilab.bidi.realtime.server.settings import ServerSettings
@@ -88,7 +89,7 @@ class Connection:
         self._down: DelayLine[str] = DelayLine(
             **delay, bytes_per_s=faults.down_bytes_per_s, seed=(faults.seed, index, 1)
         )
-        self._wake_session, self._wake_reader, self._wake_sender = (asyncio.Event() for _ in range(3))
+        self._wake_session, self._wake_reader, self._wake_sender = (Alarm(clock) for _ in range(3))
         self._stopped: _Over | None = None
         self._n_responses = 0
         self._breaks_s = math.inf if faults.drop_after_s is None else clock.now_s() + faults.drop_after_s
@@ -105,6 +106,8 @@ class Connection:
         try:
             over = await self._serve()
         finally:
+            for alarm in (self._wake_session, self._wake_reader, self._wake_sender):
+                alarm.cancel()
             now_s = self._clock.now_s()
             for observer in self._observers:
                 observer.ended(over.code, over.reason, now_s)
@@ -142,14 +145,12 @@ class Connection:
                 self._up.put(data, n_bytes=len(data), now_s=self._clock.now_s())
                 self._wake_session.set()
                 while self._up.n_bytes > self._settings.max_incoming_bytes:
-                    self._wake_reader.clear()
                     await self._wake_reader.wait()
         except ConnectionClosed:
             await self._client_left()
 
     async def _client_left(self) -> NoReturn:
         while len(self._up):  # what it said before it went is still heard, and logged
-            self._wake_reader.clear()
             await self._wake_reader.wait()
         code, reason = self._socket.close_code, self._socket.close_reason or ""
         raise _Over(None if code == 1006 else code, reason or "closed by the client", by_client=code != 1006)
@@ -170,19 +171,7 @@ class Connection:
             if deadline_s is not None and deadline_s <= now_s:
                 return None
             next_s = min(self._up.next_due_s, self._breaks_s, math.inf if deadline_s is None else deadline_s)
-            await self._wait(self._wake_session, next_s)
-
-    async def _wait(self, event: asyncio.Event, until_s: float) -> None:
-        """Wait for an event, at the longest until a time."""
-        event.clear()
-        if until_s == math.inf:
-            await event.wait()
-            return
-        try:
-            async with asyncio.timeout(until_s - self._clock.now_s()):
-                await event.wait()
-        except TimeoutError:
-            return  # the time has come, which is what was waited for
+            await self._wake_session.wait(until_s=next_s)
 
     # The session
 
@@ -200,7 +189,8 @@ class Connection:
                 await loop.run_in_executor(self._executor, self._take, data)
             else:
                 self._take(data)
-                await self._clock.sleep_s(0)  # a client that floods the server must not keep it from the others
+                if len(self._up):
+                    await self._clock.sleep_s(0)  # a client that floods the server must not keep it from the others
 
     def _take(self, data: str | bytes) -> None:
         now_s = self._clock.now_s()
@@ -243,7 +233,7 @@ class Connection:
         while True:
             text = self._down.pop(self._clock.now_s())
             if text is None:
-                await self._wait(self._wake_sender, self._down.next_due_s)
+                await self._wake_sender.wait(until_s=self._down.next_due_s)
                 continue
             try:
                 async with asyncio.timeout(self._settings.send_stall_s):
@@ -257,4 +247,4 @@ class Connection:
 
     async def _sent_all(self) -> None:
         while len(self._down) and self._stopped is None:
-            await self._wait(self._wake_session, math.inf)
+            await self._wake_session.wait()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bidilab.detect.vad import ProbabilityCache, VadSpec, get_vad, speech_probabilities
     from bidilab.lab import datasets
     from bidilab.lab.datasets import Dataset, Recording, Segment, load_dataset
+    from bidilab.lab.sessions import DatasetReplay, Replay, replay, replay_dataset
     from bidilab.lab.sweep import DaskExecutor, Grid, ProcessPool, Recommendation, SweepResult, sweep
     from bidilab.show.plots import save_figure
 
@@ -35,12 +36,14 @@ _HOMES = {
     "BidilabError": "core.errors",
     "DaskExecutor": "lab.sweep",
     "Dataset": "lab.datasets",
+    "DatasetReplay": "lab.sessions",
     "GeminiActivityDetection": "detect.turns",
     "Grid": "lab.sweep",
     "ProbabilityCache": "detect.vad",
     "ProcessPool": "lab.sweep",
     "Recommendation": "lab.sweep",
     "Recording": "lab.datasets",
+    "Replay": "lab.sessions",
     "Segment": "lab.datasets",
     "ServerVad": "detect.turns",
     "SweepResult": "lab.sweep",
@@ -51,6 +54,8 @@ _HOMES = {
     "detect_turns": "detect.turns",
     "get_vad": "detect.vad",
     "load_dataset": "lab.datasets",
+    "replay": "lab.sessions",
+    "replay_dataset": "lab.sessions",
     "save_figure": "show.plots",
     "speech_probabilities": "detect.vad",
     "sweep": "lab.sweep",
@@ -61,12 +66,14 @@ __all__ = [
     "BidilabError",
     "DaskExecutor",
     "Dataset",
+    "DatasetReplay",
     "GeminiActivityDetection",
     "Grid",
     "ProbabilityCache",
     "ProcessPool",
     "Recommendation",
     "Recording",
+    "Replay",
     "Segment",
     "ServerVad",
     "SweepResult",
@@ -79,6 +86,8 @@ __all__ = [
     "detect_turns",
     "get_vad",
     "load_dataset",
+    "replay",
+    "replay_dataset",
     "save_figure",
     "speech_probabilities",
     "sweep",

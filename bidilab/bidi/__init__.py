@@ -10,7 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bidilab.bidi.agent import BidiAgent
     from bidilab.bidi.io import BidiAudioIO, BidiTextIO, WavInput, WavOutput
+    from bidilab.bidi.models.local import BidiLocalModel
+    from bidilab.bidi.tools import FunctionTool, tool
     from bidilab.bidi.types.events import (
         BidiAudioInputEvent,
         BidiAudioStreamEvent,
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "BidiAgent",
     "BidiAudioIO",
     "BidiAudioInputEvent",
     "BidiAudioStreamEvent",
@@ -46,6 +50,7 @@ __all__ = [
     "BidiImageInputEvent",
     "BidiInputEvent",
     "BidiInterruptionEvent",
+    "BidiLocalModel",
     "BidiOutputEvent",
     "BidiResponseCompleteEvent",
     "BidiResponseStartEvent",
@@ -53,22 +58,32 @@ __all__ = [
     "BidiTextInputEvent",
     "BidiTranscriptStreamEvent",
     "BidiUsageEvent",
+    "FunctionTool",
     "ModalityUsage",
     "ToolResultEvent",
     "ToolStreamEvent",
     "ToolUseStreamEvent",
     "WavInput",
     "WavOutput",
+    "tool",
 ]
 
-_IO = frozenset({"BidiAudioIO", "BidiTextIO", "WavInput", "WavOutput"})
+_HOME = {
+    "BidiAgent": "agent",
+    "BidiAudioIO": "io",
+    "BidiLocalModel": "models.local",
+    "BidiTextIO": "io",
+    "FunctionTool": "tools",
+    "WavInput": "io",
+    "WavOutput": "io",
+    "tool": "tools",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "io" if name in _IO else "types.events"
-    return getattr(import_module(f"{__name__}.{home}"), name)
+    return getattr(import_module(f"{__name__}.{_HOME.get(name, 'types.events')}"), name)
 
 
 def __dir__() -> list[str]:

@@ -23,23 +23,14 @@ from bidilab.bidi.loop import SessionLoop
 from bidilab.bidi.models.base import BidiModel, ModelProtocol, SessionContext
 from bidilab.bidi.states import SessionMachine, SessionState
 from bidilab.bidi.tools import FunctionTool, ToolRegistry
-from bidilab.bidi.types.agent import BidiAgentInput
-from bidilab.bidi.types.events import (
-    BidiAudioInputEvent,
-    BidiImageInputEvent,
-    BidiInputEvent,
-    BidiOutputEvent,
-    BidiTextInputEvent,
-    event_from_dict,
-)
+from bidilab.bidi.types.agent import BidiAgentInput, input_event
+from bidilab.bidi.types.events import BidiOutputEvent
 from bidilab.bidi.types.io import BidiInput, BidiOutput
 from bidilab.core.clock import Clock, running_clock
-from bidilab.core.errors import EventError, InvalidParameterError, SessionError
+from bidilab.core.errors import InvalidParameterError, SessionError
 from bidilab.core.eventlog import EventLog
 
 __all__ = ["BidiAgent"]
-
-_INPUT_EVENTS = (BidiTextInputEvent, BidiAudioInputEvent, BidiImageInputEvent)
 
 
 class BidiAgent:
@@ -270,7 +261,7 @@ class BidiAgent:
         """
         self._machine.require_running("send")
         assert self._loop is not None  # it runs
-        await self._loop.send(_input_event(input_data))
+        await self._loop.send(input_event(input_data))
 
     async def receive(self) -> AsyncIterator[BidiOutputEvent]:
         """What the session tells, as it comes, to its end. Each event is given once.
@@ -388,19 +379,6 @@ def _output_rate(model: ModelProtocol) -> int:
     if not isinstance(audio, Mapping) or "output_rate" not in audio:
         raise InvalidParameterError('model.config["audio"]', "a dict with input_rate and output_rate", audio)
     return int(audio["output_rate"])
-
-
-def _input_event(given: BidiAgentInput | Mapping[str, Any]) -> BidiInputEvent:
-    if isinstance(given, str):
-        return BidiTextInputEvent(given)
-    if isinstance(given, _INPUT_EVENTS):
-        return given
-    if not isinstance(given, Mapping):
-        raise InvalidParameterError("input_data", "a string, an input event or its dict", given)
-    event = event_from_dict(given)
-    if not isinstance(event, _INPUT_EVENTS):
-        raise EventError(f"{event.type} is not an event to send; those are text, audio and images")
-    return event
 
 
 async def _stop_all(devices: Sequence[Any]) -> None:

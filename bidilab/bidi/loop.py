@@ -9,7 +9,8 @@ follows.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from bidilab.bidi.hooks.events import (
@@ -21,9 +22,9 @@ from bidilab.bidi.hooks.events import (
 from bidilab.bidi.hooks.events import BidiInterruptionEvent as InterruptionHookEvent
 from bidilab.bidi.hooks.registry import HookRegistry
 from bidilab.bidi.inputrows import AudioInputRows
-from bidilab.bidi.mailbox import Mailbox
 from bidilab.bidi.mixing import InputMixer
 from bidilab.bidi.models.base import BidiModel, ModelProtocol
+from bidilab.bidi.outputs import OutputSide
 from bidilab.bidi.responses import ResponseLedger
 from bidilab.bidi.toolcalls import ToolCaller
 from bidilab.bidi.tools import ToolRegistry
@@ -46,12 +47,14 @@ from bidilab.bidi.types.events import (
     event_from_dict,
 )
 from bidilab.bidi.types.io import BidiInput, BidiOutput
-from bidilab.bidi.types.playback import PlaybackReport, ReportsPlayback
+from bidilab.bidi.types.playback import PlaybackReport
 from bidilab.core.clock import Clock
 from bidilab.core.errors import EndOfInput
 from bidilab.core.eventlog import EventLog
 
 __all__ = ["SessionLoop"]
+
+Work = Callable[[], Awaitable[None]]
 
 _MIN_WAIT_S = 0.005  # a loudspeaker's report may come this much after its estimate
 
@@ -95,19 +98,15 @@ class SessionLoop:
         self._hooks = hooks
         self._messages = messages
         self._inputs = tuple(inputs)
-        self._outputs = tuple(outputs or ())
-        self.inbox = Mailbox() if outputs is None else None
-        self._boxes = [Mailbox() for _ in self._outputs]
-        self._takers = [*self._boxes, *([self.inbox] if self.inbox is not None else [])]
-        self._players: list[ReportsPlayback] = [o for o in self._outputs if isinstance(o, ReportsPlayback)]
-        for player in self._players:
-            player.report_playback_to(self._played)
+        self._out = OutputSide(outputs, self._played)
+        self.inbox = self._out.inbox
         self._ledger = ResponseLedger(sample_rate=output_rate)
         self._caller = ToolCaller(
             agent=agent, tools=tools, clock=clock, tell=self.tell, invocation_state=invocation_state
         )
         self._rows = AudioInputRows(log, clock)
         self._mixer = InputMixer()
+        self._n_inputs_left = len(self._inputs)
         self._closing = asyncio.Event()
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -124,18 +123,17 @@ class SessionLoop:
         """Carry events until `close` is called, the model ends, something fails, or all inputs are through."""
         async with asyncio.TaskGroup() as group:
             self._group = group
-            feeds = [group.create_task(self._feed(o, b)) for o, b in zip(self._outputs, self._boxes, strict=True)]
-            self._spawn(self._read_model())
-            if self._inputs:
-                self._spawn(self._read_inputs())
+            feeds = [group.create_task(self._guard(feed)) for feed in self._out.feeds]
+            self._spawn(self._read_model)
+            for number in range(len(self._inputs)):
+                self._spawn(partial(self._read_input, number))
             try:
                 await self._closing.wait()
                 await self._end_tasks()
             finally:
                 self._rows.flush()
                 self._tell_close()
-                for box in self._takers:
-                    box.close()
+                self._out.close()
                 if self.failure is not None:
                     for task in feeds:
                         task.cancel()
@@ -148,16 +146,16 @@ class SessionLoop:
         """Whether a task is one of the session's own: it cannot wait for the session's end."""
         return task in self._tasks
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _spawn(self, work: Work) -> asyncio.Task[None]:
         assert self._group is not None  # only called while the session runs
         task = self._group.create_task(self._guard(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guard(self, work: Work) -> None:
         try:
-            await work
+            await work()  # begun here, so that a task cancelled before its first step leaves nothing un-awaited
         except Exception as error:  # noqa: BLE001 - it ends the session, is logged, and raised from run or receive
             await self._fail(error)
 
@@ -168,7 +166,7 @@ class SessionLoop:
                 await self._interrupt(BidiInterruptionEvent("error", interrupted_response_id=response_id))
             event = BidiErrorEvent(error)
             self._log.append_event(event, source="error")
-            self._forward(event)
+            self._out.forward(event)
         self.close()
 
     async def _end_tasks(self) -> None:
@@ -183,7 +181,7 @@ class SessionLoop:
             return
         event = BidiConnectionCloseEvent(self._connection[0], "client_disconnect" if self.failure is None else "error")
         self._log.append_event(event, source="agent")
-        self._forward(event)
+        self._out.forward(event)
 
     # ---- inputs --------------------------------------------------------------------------------------------------
 
@@ -197,15 +195,8 @@ class SessionLoop:
                 await self._add_message(event.role, [{"text": event.text}])
         await self._model.send(event)
 
-    async def _read_inputs(self) -> None:
-        await asyncio.gather(*(self._read_input(n, source) for n, source in enumerate(self._inputs)))
-        if isinstance(self._model, BidiModel):
-            await self._model.end_of_audio()
-        await self._quiet()
-        self.close()
-
-    async def _read_input(self, number: int, source: BidiInput) -> None:
-        alone = len(self._inputs) == 1
+    async def _read_input(self, number: int) -> None:
+        source, alone = self._inputs[number], len(self._inputs) == 1
         while True:
             try:
                 event = await source()
@@ -217,6 +208,12 @@ class SessionLoop:
                 await self.send(mixed)
         if (rest := self._mixer.end(number)) is not None:
             await self.send(rest)
+        self._n_inputs_left -= 1
+        if not self._n_inputs_left:
+            if isinstance(self._model, BidiModel):
+                await self._model.end_of_audio()
+            await self._quiet()
+            self.close()
 
     async def _quiet(self) -> None:
         """Wait until the model has nothing more to tell, no tool is at work, and all has been played."""
@@ -228,7 +225,7 @@ class SessionLoop:
                 continue
             now_s = self._clock.now_s()
             until_s = self._ledger.busy_until_s(now_s)
-            if until_s is None and not any(len(box) for box in self._boxes):
+            if until_s is None and not self._out.n_waiting:
                 return
             if until_s == "generating":
                 self._changed.clear()
@@ -238,17 +235,6 @@ class SessionLoop:
                 await self._clock.sleep_until_s(max(until_s or 0.0, now_s + _MIN_WAIT_S))
 
     # ---- outputs -------------------------------------------------------------------------------------------------
-
-    async def _feed(self, output: BidiOutput, box: Mailbox) -> None:
-        try:
-            while (event := await box.get()) is not None:
-                await output(event)
-        except Exception as error:  # noqa: BLE001 - as in _guard
-            await self._fail(error)
-
-    def _forward(self, event: BidiOutputEvent) -> None:
-        for box in self._takers:
-            box.put(event)
 
     def _played(self, report: PlaybackReport) -> None:
         self._ledger.playout.report(report)
@@ -281,7 +267,7 @@ class SessionLoop:
                 self._log.append_event(event, source="model")
         if isinstance(event, BidiResponseStartEvent):
             self._ledger.started(event.response_id)
-        self._forward(event)
+        self._out.forward(event)
         match event:
             case BidiTranscriptStreamEvent(is_final=True):
                 await self._add_message(event.role, [{"text": event.text}])
@@ -310,7 +296,7 @@ class SessionLoop:
         if response_id is not None and event.format == "pcm":
             n_samples = len(event.data) // (2 * event.channels)
             self._ledger.audio(response_id, n_samples, event.sample_rate, self._clock.now_s())
-        self._forward(event)
+        self._out.forward(event)
 
     def _take_completion(self, event: BidiResponseCompleteEvent) -> None:
         if self._ledger.is_cut(event.response_id):
@@ -321,7 +307,7 @@ class SessionLoop:
             return
         self._ledger.completed(event.response_id)
         self._log.append_event(event, source="agent")
-        self._forward(event)
+        self._out.forward(event)
 
     async def _take_connection(
         self, event: BidiConnectionStartEvent | BidiConnectionRestartEvent | BidiConnectionCloseEvent
@@ -344,10 +330,7 @@ class SessionLoop:
         if response_id is None or self._ledger.is_cut(response_id):
             self._log.append("late_interruption", source="model", response_id=response_id, reason=event.reason)
             return
-        for box in self._takers:
-            box.take_back(response_id)
-        reports = [player.cut(response_id) for player in self._players]
-        cut = self._ledger.cut(response_id, reports, self._clock.now_s())
+        cut = self._ledger.cut(response_id, self._out.cut(response_id), self._clock.now_s())
         told = BidiInterruptionEvent(
             event.reason,
             interrupted_response_id=response_id,
@@ -356,7 +339,7 @@ class SessionLoop:
             sample_rate=cut.sample_rate,
         )
         self._log.append_event(told, source="agent")
-        self._forward(told)
+        self._out.forward(told)
         if isinstance(self._model, BidiModel):
             await self._truncate(self._model, response_id, cut.heard_samples, cut.sample_rate)
         await self.tell(
@@ -371,7 +354,7 @@ class SessionLoop:
         )
         complete = BidiResponseCompleteEvent(response_id, "error" if event.reason == "error" else "interrupted")
         self._log.append_event(complete, source="agent")
-        self._forward(complete)
+        self._out.forward(complete)
 
     async def _truncate(self, model: BidiModel, response_id: str, heard_samples: int, sample_rate: int) -> None:
         try:
@@ -379,12 +362,12 @@ class SessionLoop:
         except Exception as error:  # noqa: BLE001 - the user has been heard; the session goes on, and says what failed
             event = BidiErrorEvent(error, {"while": "truncate", "response_id": response_id})
             self._log.append_event(event, source="error", response_id=response_id)
-            self._forward(event)
+            self._out.forward(event)
 
     # ---- tools, messages, hooks ----------------------------------------------------------------------------------
 
     def _call_tool(self, request: Mapping[str, Any]) -> None:
-        task = self._spawn(self._run_tool(request))
+        task = self._spawn(partial(self._run_tool, request))
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
 

@@ -37,6 +37,8 @@ ClockName = Literal["virtual", "real"]
 VIRTUAL_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 """What a virtual clock shows as UTC when it starts: fixed, so that logs of two runs are equal."""
 
+_TURNS_EVERY = 256
+
 _MAX_VIRTUAL_S = float(2**20)
 # Twelve days. Beyond it a float64 no longer tells apart times within the loop's resolution of 1 ns, and a timer
 # could stay a hair in the future for ever.
@@ -142,6 +144,9 @@ class VirtualClock:
         if when_s <= self._now_s:
             await asyncio.sleep(0)
             return
+        if loop.may_jump_to(when_s):
+            self._jump_to(when_s)
+            return
         reached: asyncio.Future[None] = loop.create_future()
         timer = loop.call_at(when_s, _set_result, reached)
         try:
@@ -228,6 +233,7 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
     def __init__(self, clock: VirtualClock | None = None) -> None:
         self.clock = clock if clock is not None else VirtualClock()
         self._n_threads = 0
+        self._n_jumps = 0
         selector = _JumpingSelector()
         selector.loop = self
         super().__init__(selector)
@@ -245,6 +251,23 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
         # can miss the timer's time by a rounding; from the heap the jump is exact.
         timers: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
         self.clock._jump_to(timers[0].when())
+
+    def may_jump_to(self, when_s: float) -> bool:
+        """Whether who asks to sleep until then is the only one with anything to do before. The loop's own affair.
+
+        It may then go on at once, without two turns of the loop: a recording that is replayed does little else than
+        sleep. Now and then it must take the turn all the same, so that the loop sees signals.
+        """
+        self._n_jumps += 1
+        if self._n_jumps % _TURNS_EVERY == 0 or self._n_threads or self._ready:  # type: ignore[attr-defined]
+            return False
+        timers: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
+        if timers and timers[0].when() <= when_s:
+            return False
+        if len(self._jumping_selector.get_map()) > self._n_own_sockets:
+            return False
+        task = asyncio.current_task(self)
+        return task is not None and not task.cancelling()
 
     def must_wait_for_real(self, timeout: float | None) -> bool:
         """Whether a thread is at work, or only a socket can wake the loop."""

@@ -214,6 +214,16 @@ class EventLog:
         """Lines of the journal it was read from that are not whole rows: number and reason."""
         return self._dropped
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What goes to another process: the rows. There the log takes no more, as one that was read."""
+        return {"session_id": self.session_id, "rows": self._rows, "dropped": self._dropped, "path": self.path}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Be the read-only log of those rows."""
+        self.__init__(session_id=state["session_id"])  # type: ignore[misc]
+        self._rows, self._dropped, self.path = state["rows"], state["dropped"], state["path"]
+        self._closed = True
+
     def __len__(self) -> int:
         return len(self._rows)
 
@@ -250,6 +260,18 @@ class EventLog:
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
+        return path
+
+    def write(self, path: str | os.PathLike[str]) -> Path:
+        """Write all rows as a journal of their own, in the place of one that is there; return the path."""
+        path = Path(path)
+        path.unlink(missing_ok=True)
+        writer = JournalWriter(path)
+        try:
+            for row in self.rows:
+                writer.append(row)
+        finally:
+            writer.close()
         return path
 
     def interruptions(self) -> pd.DataFrame:

@@ -37,6 +37,7 @@ from bidilab.core.units import samples_to_ms, samples_to_s
 
 __all__ = ["interruptions_frame", "responses_frame", "rows_frame", "turns_frame"]
 
+_IN_BETWEEN = ("playback_started", "playback_dry")
 _STRINGS = ("session_id", "response_id", "item_id", "reason", "stop_reason", "role", "text", "detail")
 
 
@@ -102,7 +103,8 @@ class _Response:
             case "bidi_response_complete":
                 self.completed_s = row.t_s
                 self.stop_reason = row.stop_reason
-        for key in ("heard_samples", "generated_samples"):
+        # A loudspeaker's "started" and "dry" rows tell what had been heard by then, not in the end.
+        for key in ("heard_samples", "generated_samples") if row.type not in _IN_BETWEEN else ():
             if not np.isnan(value := _ms(detail, key)):
                 self.first.setdefault(key, value)
 

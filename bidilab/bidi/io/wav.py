@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,10 @@ from bidilab.bidi.types.events import (
 )
 from bidilab.bidi.types.media import mono
 from bidilab.bidi.types.playback import PlaybackKind, PlaybackListener, PlaybackReport
-from bidilab.core.audio import Audio, FloatArray, float_to_pcm16, pcm16_to_float
+from bidilab.core.audio import Audio, float_to_pcm16, pcm16_to_float
 from bidilab.core.audiofile import read_audio, write_audio
 from bidilab.core.clock import Clock
-from bidilab.core.errors import AudioError, EndOfInput, InvalidParameterError
+from bidilab.core.errors import AudioError, EndOfInput, InvalidParameterError, SessionError
 from bidilab.core.units import check_sample_rate, ms_to_samples, s_to_samples
 from bidilab.detect.vad.resampling import resample
 
@@ -98,7 +99,10 @@ class WavInput:
             raise InvalidParameterError("chunk_ms", f"at least one sample at {self._rate} Hz", self._chunk_ms)
         spoken = resample(self._mono, self._sample_rate, self._rate)
         tail = np.zeros(ms_to_samples(self._tail_ms, self._rate), dtype=np.float32)
-        self._pcm = np.frombuffer(float_to_pcm16(np.concatenate((spoken, tail))), dtype="<i2")
+        pcm = np.frombuffer(float_to_pcm16(np.concatenate((spoken, tail))), dtype="<i2")
+        self._n_samples = len(pcm)
+        self._pcm = np.repeat(pcm, self._channels).tobytes()
+        self._chunk = Fraction(self._chunk_ms) * self._rate / 1000
         self._n_chunks = 0
         self._position = 0
         self._clock = agent.clock
@@ -124,14 +128,18 @@ class WavInput:
         if self._clock is None:
             raise EndOfInput("the recording is not being played: start it first")
         start = self._position
-        if start == len(self._pcm):
+        if start == self._n_samples:
             raise EndOfInput(f"the recording ended after {start} samples")
         # Ends are rounded from the start of the stream, so that chunks of 22.5 samples do not drift.
-        end = min(len(self._pcm), ms_to_samples((self._n_chunks + 1) * self._chunk_ms, self._rate))
+        # In integers, since this is done for every chunk of every replay.
+        numerator, denominator = self._chunk.numerator, self._chunk.denominator
+        end = (2 * (self._n_chunks + 1) * numerator + denominator) // (2 * denominator)
+        end = min(self._n_samples, end)
         await self._clock.sleep_until_s(self._zero_s + end / self._rate)
         self._n_chunks, self._position = self._n_chunks + 1, end
-        chunk = np.repeat(self._pcm[start:end], self._channels)
-        return BidiAudioInputEvent.from_pcm(chunk.tobytes(), sample_rate=self._rate, channels=self._channels)
+        width = 2 * self._channels
+        chunk = self._pcm[start * width : end * width]
+        return BidiAudioInputEvent.from_pcm(chunk, sample_rate=self._rate, channels=self._channels)
 
 
 def _audio(source: str | os.PathLike[str] | Audio | npt.NDArray[Any], sample_rate: int | None) -> Audio:
@@ -161,7 +169,7 @@ class WavOutput:
     Parameters
     ----------
     path
-        ``.wav``, ``.flac`` or ``.ogg``.
+        ``.wav``, ``.flac`` or ``.ogg``; ``None`` writes no file, and `recording` has the audio.
     sample_rate
         Hertz of the file; by default the rate of the agent's audio.
 
@@ -171,8 +179,9 @@ class WavOutput:
         If ``sample_rate`` is not a positive whole number.
     """
 
-    def __init__(self, path: str | os.PathLike[str], sample_rate: int | None = None) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | os.PathLike[str] | None, sample_rate: int | None = None) -> None:
+        self.path = Path(path) if path is not None else None
+        self._recording: Audio | None = None
         self._file_rate = check_sample_rate(sample_rate) if sample_rate is not None else None
         self._clock: Clock | None = None
         self._listener: PlaybackListener | None = None
@@ -182,7 +191,7 @@ class WavOutput:
         settings = AudioSettings.of(agent)
         self._playback = PlaybackBuffer(sample_rate=settings.output_rate)
         self._agent: list[npt.NDArray[np.int16]] = []
-        self._user: list[FloatArray] = []
+        self._user: list[npt.NDArray[np.int16]] = []
         self._user_rate = settings.input_rate
         self._current = _UNNAMED
         self._log = agent.log
@@ -198,11 +207,27 @@ class WavOutput:
         rate = self._file_rate or self._playback.sample_rate
         agent = np.concatenate([*self._agent, np.zeros(0, dtype=np.int16)])
         spoken = resample(pcm16_to_float(agent.astype("<i2").tobytes()), self._playback.sample_rate, rate)
-        heard = resample(np.concatenate([*self._user, np.zeros(0, np.float32)]), self._user_rate, rate)
+        user = np.concatenate([*self._user, np.zeros(0, np.int16)])
+        heard = resample(pcm16_to_float(user.astype("<i2").tobytes()), self._user_rate, rate)
         both = np.zeros((max(len(heard), len(spoken)), 2), dtype=np.float32)
         both[: len(heard), 0] = heard
         both[: len(spoken), 1] = spoken
-        write_audio(self.path, both, rate)
+        self._recording = Audio(samples=both, sample_rate=rate, name=str(self.path or "session"))
+        if self.path is not None:
+            write_audio(self.path, both, rate)
+
+    @property
+    def recording(self) -> Audio:
+        """Both sides, ``(n, 2)``: the user, and the agent as it was heard.
+
+        Raises
+        ------
+        SessionError
+            If the output was not started and stopped.
+        """
+        if self._recording is None:
+            raise SessionError("the session is not over: its recording is there when the output is stopped")
+        return self._recording
 
     async def __call__(self, event: BidiOutputEvent) -> None:
         """Take one event: audio is queued to be played, an interruption cuts it.
@@ -296,15 +321,16 @@ class WavOutput:
         """
         if self._clock is None:
             raise InvalidParameterError("output", "started before the user speaks", event)
-        samples = pcm16_to_float(mono(event.pcm).astype("<i2").tobytes())
+        samples = mono(event.pcm)
         if not self._user:
             self._user_rate = event.sample_rate
             now = s_to_samples(self._clock.now_s() - self._zero_s, event.sample_rate)
-            self._user.append(np.zeros(max(0, now - len(samples)), dtype=np.float32))
+            self._user.append(np.zeros(max(0, now - len(samples)), dtype=np.int16))
         if event.sample_rate != self._user_rate:
             raise AudioError(f"the user's audio changed from {self._user_rate} to {event.sample_rate} Hz")
         self._user.append(samples)
-        self._play_until_now()
+        if self._playback.waiting_samples:  # otherwise nothing can have changed
+            self._play_until_now()
 
     def _play_until_now(self) -> None:
         assert self._clock is not None  # both callers made sure

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bidilab.bidi.models.base import BidiModel, PlaybackReport, SessionContext
+    from bidilab.bidi.models.local import BidiLocalModel
     from bidilab.bidi.models.playout import PlayoutEstimate
 
-__all__ = ["BidiModel", "PlaybackReport", "PlayoutEstimate", "SessionContext"]
+__all__ = ["BidiLocalModel", "BidiModel", "PlaybackReport", "PlayoutEstimate", "SessionContext"]
 
 _HOME = {
+    "BidiLocalModel": "local",
     "BidiModel": "base",
     "PlaybackReport": "base",
     "PlayoutEstimate": "playout",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import numpy as np
 
+from bidilab.bidi.models.base import AppendRow
 from bidilab.bidi.types.events import BidiAudioInputEvent
 from bidilab.bidi.types.media import mono
 from bidilab.core.audio import FloatArray
@@ -13,7 +16,7 @@ from bidilab.detect.turns import SpeechStarted, SpeechStopped, TurnDetector, Tur
 from bidilab.detect.vad.base import VadBackend
 from bidilab.detect.vad.resampling import StreamResampler
 
-__all__ = ["Ear"]
+__all__ = ["Ear", "log_decision", "moved"]
 
 
 class Ear:
@@ -117,3 +120,38 @@ class Ear:
         wanted = joined[start - self._kept_from : end - self._kept_from]
         self._kept, self._kept_from = [joined[end - self._kept_from :]], end
         return wanted
+
+
+Decision = TypeVar("Decision", SpeechStarted, SpeechStopped)
+
+
+def moved(decision: Decision, offset: int) -> Decision:
+    """The same decision in a stream in which the ear's sample 0 lies at ``offset``."""
+    if isinstance(decision, SpeechStarted):
+        return SpeechStarted(
+            onset=decision.onset + offset,
+            decided_at=decision.decided_at + offset,
+            audio_start=decision.audio_start + offset,
+        )
+    return SpeechStopped(
+        offset=decision.offset + offset,
+        decided_at=decision.decided_at + offset,
+        audio_end=decision.audio_end + offset,
+        flushed=decision.flushed,
+    )
+
+
+def log_decision(log: AppendRow, decision: SpeechStarted | SpeechStopped, *, item_id: str, sample_rate: int) -> None:
+    """Add the row of a decision, as `bidilab.core.logtables` reads it."""
+    detail: dict[str, Any]
+    if isinstance(decision, SpeechStarted):
+        kind, detail = "speech_started", {"onset_samples": decision.onset}
+    else:
+        kind, detail = "speech_stopped", {"offset_samples": decision.offset}
+    detail["decided_at_samples"] = decision.decided_at
+    if isinstance(decision, SpeechStarted):
+        detail["audio_start_samples"] = decision.audio_start
+    else:
+        detail["flushed"] = decision.flushed
+    detail["sample_rate"] = sample_rate
+    log(kind, source="detector", item_id=item_id, input_samples=decision.decided_at, detail=detail)

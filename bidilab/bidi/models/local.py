@@ -12,13 +12,15 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from bidilab.bidi.models.base import BidiModel, ModelInput
-from bidilab.bidi.models.listening import Ear
+from bidilab.bidi.models.detection import TurnDetection, decided_by, detection_detail
+from bidilab.bidi.models.listening import Ear, log_decision, moved
 from bidilab.bidi.models.responder import Answer, Reply, Responder, ScriptedResponder
 from bidilab.bidi.models.speaking import Mouth, Sound
+from bidilab.bidi.models.streamtime import StreamTime
 from bidilab.bidi.models.transcribing import LabelledSpeech, LabelTranscriber, Transcriber
 from bidilab.bidi.models.voice.recorded import RecordedVoice, Voice
 from bidilab.bidi.simulation import ResponsePlan, SimulatedAgent, SimulatedInterruption, SimulatedResponse
@@ -35,16 +37,11 @@ from bidilab.bidi.types.events import (
     ToolResultEvent,
 )
 from bidilab.core.errors import InvalidParameterError, SessionError
-from bidilab.core.units import check_sample_rate, s_to_samples
-from bidilab.detect.turns import ServerVad, SpeechStarted, SpeechStopped, TurnParams
+from bidilab.core.units import check_sample_rate
+from bidilab.detect.turns import SpeechStarted, SpeechStopped
 from bidilab.detect.vad.registry import VadSpec
 
 __all__ = ["BidiLocalModel"]
-
-TurnDetection = ServerVad | TurnParams | Mapping[str, Any]
-
-MAX_GAP_S = 1.0
-"""A microphone silent for longer has been closed: the stream's positions then go on where the clock is."""
 
 _OPEN_SAMPLES = 1 << 40  # of a response whose length is not known yet: longer than any session
 
@@ -96,7 +93,7 @@ class BidiLocalModel(BidiModel):
         if not generation_pace >= 1:
             raise InvalidParameterError("generation_pace", "a number >= 1, or infinity", generation_pace)
         self._vad = vad if vad is not None else VadSpec()
-        self._params, self._plan = _decided_by(turn_detection, ResponsePlan(response_delay_ms=response_delay_ms))
+        self._params, self._plan = decided_by(turn_detection, ResponsePlan(response_delay_ms=response_delay_ms))
         recorded = RecordedVoice()
         self._responder: Responder = (
             responses if callable(responses) else ScriptedResponder(responses or recorded.sentences)
@@ -150,8 +147,7 @@ class BidiLocalModel(BidiModel):
         self._rate = self._ear.sample_rate
         self._sim = SimulatedAgent(self._plan, sample_rate=self._rate)
         self._history: list[Mapping[str, Any]] = list(messages or ())
-        self._zero_s: float | None = None
-        self._offset = 0  # session position of the ear's sample 0
+        self._time = StreamTime(self.context.clock, sample_rate=self._rate)
         self._started: SpeechStarted | None = None
         self._n_turns = self._n_calls = 0
         self._tools_due: set[str] = set()
@@ -182,7 +178,7 @@ class BidiLocalModel(BidiModel):
         InvalidParameterError
             If they are not allowed; then nothing changes.
         """
-        self._params, self._plan = _decided_by(turn_detection, self._plan)
+        self._params, self._plan = decided_by(turn_detection, self._plan)
         if self._running:
             self._ear.update(self._params)
             self._sim.update(self._plan)
@@ -222,13 +218,14 @@ class BidiLocalModel(BidiModel):
         if not self._running:
             raise SessionError("the model is not started")
         if isinstance(content, BidiAudioInputEvent):
-            self._keep_time(content)
+            if gap := self._time.keep(content, self._ear.received_samples):
+                self.context.log("input_gap", source="input", detail={"samples": gap, "sample_rate": self._rate})
             for decision in self._ear.feed(content):
                 self._decide(decision)
         elif isinstance(content, BidiTextInputEvent):
             self._history.append({"role": content.role, "content": [{"text": content.text}]})
             if content.role == "user":
-                self._start_task(f"text {len(self._history)}", self._answer_unprompted(content.text))
+                self._start_task(f"text {len(self._history)}", self._answer_unprompted, content.text)
         elif isinstance(content, ToolResultEvent):
             self._take_result(content)
         elif isinstance(content, BidiImageInputEvent):
@@ -241,30 +238,6 @@ class BidiLocalModel(BidiModel):
         for decision in self._ear.flush():
             self._decide(decision)
 
-    def _keep_time(self, event: BidiAudioInputEvent) -> None:
-        """Tie the stream's samples to the clock, at its start and where the microphone was closed for a while."""
-        now_s = self.context.clock.now_s()
-        starts_s = now_s - len(event.data) / (2 * event.channels) / event.sample_rate
-        if self._zero_s is None:
-            self._zero_s = starts_s
-            return
-        behind_s = starts_s - self._time_of(self._offset + self._ear.received_samples)
-        if not self._ear.received_samples or behind_s > MAX_GAP_S:
-            gap = max(0, s_to_samples(behind_s, self._rate))
-            self._offset += gap
-            if gap:
-                self.context.log("input_gap", source="input", detail={"samples": gap, "sample_rate": self._rate})
-
-    def _time_of(self, position: int) -> float:
-        assert self._zero_s is not None  # positions exist from the first input on
-        return self._zero_s + position / self._rate
-
-    def _position_now(self) -> int:
-        now_s = self.context.clock.now_s()
-        if self._zero_s is None:
-            self._zero_s = now_s
-        return s_to_samples(now_s - self._zero_s, self._rate)
-
     def _decide(self, decision: SpeechStarted | SpeechStopped) -> None:
         if isinstance(decision, SpeechStarted):
             self._speech_started(decision)
@@ -274,24 +247,8 @@ class BidiLocalModel(BidiModel):
     def _speech_started(self, started: SpeechStarted) -> None:
         self._n_turns += 1
         self._started = started
-        self.context.log(
-            "speech_started",
-            source="detector",
-            item_id=f"turn_{self._n_turns}",
-            input_samples=started.decided_at,
-            detail={
-                "onset_samples": started.onset,
-                "decided_at_samples": started.decided_at,
-                "audio_start_samples": started.audio_start,
-                "sample_rate": self._rate,
-            },
-        )
-        moved = SpeechStarted(
-            onset=started.onset + self._offset,
-            decided_at=started.decided_at + self._offset,
-            audio_start=started.audio_start + self._offset,
-        )
-        if (interruption := self._sim.speech_started(moved)) is not None:
+        log_decision(self.context.log, started, item_id=f"turn_{self._n_turns}", sample_rate=self._rate)
+        if (interruption := self._sim.speech_started(moved(started, self._time.offset))) is not None:
             self._interrupt(interruption)
 
     def _interrupt(self, interruption: SimulatedInterruption) -> None:
@@ -303,31 +260,14 @@ class BidiLocalModel(BidiModel):
 
     def _speech_stopped(self, stopped: SpeechStopped) -> None:
         item_id = f"turn_{self._n_turns}"
-        self.context.log(
-            "speech_stopped",
-            source="detector",
-            item_id=item_id,
-            input_samples=stopped.decided_at,
-            detail={
-                "offset_samples": stopped.offset,
-                "decided_at_samples": stopped.decided_at,
-                "flushed": stopped.flushed,
-                "sample_rate": self._rate,
-            },
-        )
-        moved = SpeechStopped(
-            offset=stopped.offset + self._offset,
-            decided_at=stopped.decided_at + self._offset,
-            audio_end=stopped.audio_end + self._offset,
-            flushed=stopped.flushed,
-        )
-        response = self._sim.speech_stopped(moved, length_samples=_OPEN_SAMPLES)
+        log_decision(self.context.log, stopped, item_id=item_id, sample_rate=self._rate)
+        response = self._sim.speech_stopped(moved(stopped, self._time.offset), length_samples=_OPEN_SAMPLES)
         heard = self._transcribe(stopped)
         if inspect.isawaitable(heard):
             key = item_id if response is None else _response_id(response)
             if response is not None:
                 self._emit(BidiResponseStartEvent(key))
-            self._start_task(key, self._answer_later(response, item_id, heard))
+            self._start_task(key, self._answer_later, response, item_id, heard)
             return
         self._tell_transcript(heard, item_id)
         if response is not None:
@@ -364,7 +304,7 @@ class BidiLocalModel(BidiModel):
             self._fail(response, error)
             return
         if inspect.isawaitable(answer):
-            self._start_task(response_id, self._await_answer(response, answer))
+            self._start_task(response_id, self._await_answer, response, answer)
         else:
             self._speak(response, sound)
 
@@ -387,23 +327,23 @@ class BidiLocalModel(BidiModel):
         except Exception as error:  # noqa: BLE001 - as above
             self._fail(response, error)
             return
-        await self._speech(*self._place(response, sound, not_before=self._position_now()))
+        await self._speech(*self._place(response, sound, not_before=self._time.position_now()))
 
     async def _answer_unprompted(self, transcript: str | None) -> None:
         """Answer text, or the result of a tool: when what is being said has been said, unless the user speaks."""
-        while (active := self._sim.active(self._position_now())) is not None:
+        while (active := self._sim.active(self._time.position_now())) is not None:
             if (speaking := self._tasks.get(_response_id(active))) is not None and active.ends_at > _OPEN_SAMPLES:
                 await asyncio.wait([speaking])
             else:
-                await self.context.clock.sleep_until_s(self._time_of(active.ends_at))
+                await self.context.clock.sleep_until_s(self._time.of(active.ends_at))
         if not self._ear.speaking:
-            self._answer(self._sim.respond(self._position_now(), length_samples=_OPEN_SAMPLES), transcript)
+            self._answer(self._sim.respond(self._time.position_now(), length_samples=_OPEN_SAMPLES), transcript)
 
     def _sound(self, answer: Answer | None) -> Sound | None:
         return None if answer is None else self._mouth.prepare(Reply.of(answer))
 
     def _speak(self, response: SimulatedResponse, sound: Sound | None) -> None:
-        self._start_task(_response_id(response), self._speech(*self._place(response, sound)))
+        self._start_task(_response_id(response), self._speech, *self._place(response, sound))
 
     def _place(
         self, response: SimulatedResponse, sound: Sound | None, not_before: int = 0
@@ -415,7 +355,7 @@ class BidiLocalModel(BidiModel):
 
     async def _speech(self, response: SimulatedResponse, sound: Sound | None) -> None:
         events = self._mouth.events(
-            _response_id(response), sound, self.context.clock, self._time_of(response.audible_at), self._call_ids(sound)
+            _response_id(response), sound, self.context.clock, self._time.of(response.audible_at), self._call_ids(sound)
         )
         async for event in events:
             self._emit(event)
@@ -435,15 +375,18 @@ class BidiLocalModel(BidiModel):
             return
         self._tools_due.discard(event.tool_use_id)
         if not self._tools_due:
-            self._start_task(f"after {event.tool_use_id}", self._answer_unprompted(None))
+            self._start_task(f"after {event.tool_use_id}", self._answer_unprompted, None)
 
     def _fail(self, response: SimulatedResponse, error: Exception) -> None:
         self._place(response, None)  # it is over
         self._emit(BidiErrorEvent(error, {"response_id": _response_id(response)}))
         self._emit(BidiInterruptionEvent("error", interrupted_response_id=_response_id(response)))
 
-    def _start_task(self, key: str, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work, name=f"bidilab-local {key}")
+    def _start_task(self, key: str, work: Callable[..., Awaitable[None]], *arguments: Any) -> None:
+        async def begin() -> None:
+            await work(*arguments)  # a task cancelled before its first step then leaves nothing un-awaited
+
+        task = asyncio.get_running_loop().create_task(begin(), name=f"bidilab-local {key}")
         self._tasks[key] = task
         task.add_done_callback(lambda done: self._forget(key, done))
 
@@ -455,37 +398,9 @@ class BidiLocalModel(BidiModel):
             self._emit(BidiErrorEvent(error))
 
     def _log_detection(self, kind: str, **more: Any) -> None:
-        detail = {
-            "vad": self._vad.name,
-            "threshold": self._params.threshold,
-            "deactivation_threshold": self._params.deactivation_threshold,
-            "min_speech_ms": self._params.min_speech_ms,
-            "prefix_padding_ms": self._params.prefix_padding_ms,
-            "silence_duration_ms": self._params.silence_duration_ms,
-            "create_response": self._plan.create_response,
-            "interrupt_response": self._plan.interrupt_response,
-            "response_delay_ms": self._plan.response_delay_ms,
-        }
-        self.context.log(kind, source="model", detail={**detail, **more})
+        detail = {"vad": self._vad.name, **detection_detail(self._params, self._plan), **more}
+        self.context.log(kind, source="model", detail=detail)
 
 
 def _response_id(response: SimulatedResponse) -> str:
     return f"resp_{response.index}"
-
-
-def _decided_by(given: TurnDetection | None, plan: ResponsePlan) -> tuple[TurnParams, ResponsePlan]:
-    """Parameters of the detector, and the plan with what they say of responses."""
-    if given is None or isinstance(given, TurnParams):
-        return given or TurnParams(), plan
-    server = given if isinstance(given, ServerVad) else ServerVad.from_dict(given)
-    if server.idle_timeout_ms is not None:
-        raise InvalidParameterError(
-            "idle_timeout_ms", "None: this model does not speak unasked", server.idle_timeout_ms
-        )
-    changed = ResponsePlan(
-        response_delay_ms=plan.response_delay_ms,
-        response_ms=plan.response_ms,
-        create_response=server.create_response,
-        interrupt_response=server.interrupt_response,
-    )
-    return server.canonical(), changed

@@ -251,3 +251,28 @@ def test_other_inputs_pass_through_unrecorded(make_agent, tmp_path):
         return await recorder.listen_to(Typed())()
 
     assert run_virtual(main()).text == "hi"
+
+
+def test_a_cut_between_two_events_is_exact_and_reported(make_agent):
+    async def main():
+        agent, reports = make_agent(), []
+        recorder = WavOutput(None)
+        await recorder.start(agent)
+        recorder.report_playback_to(reports.append)
+        await recorder(BidiResponseStartEvent("r"))
+        await agent.clock.sleep_s(0.5)
+        await recorder(BidiAudioStreamEvent.from_pcm(b"\1\0" * 24_000, sample_rate=24_000))
+        await agent.clock.sleep_s(0.25)
+        first = recorder.cut("r")
+        await agent.clock.sleep_s(0.25)
+        again = recorder.cut("r")
+        await recorder(BidiInterruptionEvent("user_speech", interrupted_response_id="r"))
+        await recorder.stop()
+        assert (first.kind, first.heard_samples, again.heard_samples) == ("cleared", 6000, 6000)
+        assert [(r.kind, r.heard_samples, r.at_s) for r in reports] == [("started", 0, 0.5), ("cleared", 6000, 0.75)]
+        rows = [(row.type, row.t_s, row.playback_samples) for row in agent.log]
+        assert rows == [("playback_started", 0.5, 12_000), ("playback_cleared", 0.75, 18_000)]
+        agent_side = recorder.recording.samples[:, 1]
+        assert (np.flatnonzero(agent_side)[[0, -1]] == [12_000, 17_999]).all()
+
+    run_virtual(main())

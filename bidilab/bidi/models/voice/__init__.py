@@ -3,6 +3,7 @@
 ``sentences.flac`` was rendered by ``render.sh`` (flite, voice "slt"); ``sentences.json`` says where each sentence lies.
 """
 
+from bidilab.bidi.models.voice.espeak import EspeakVoice
 from bidilab.bidi.models.voice.recorded import RecordedVoice, Voice
 
-__all__ = ["RecordedVoice", "Voice"]
+__all__ = ["EspeakVoice", "RecordedVoice", "Voice"]

@@ -1,0 +1,69 @@
+"""Where the samples of a stream lie on the clock."""
+
+from __future__ import annotations
+
+from bidilab.bidi.types.events import BidiAudioInputEvent
+from bidilab.core.clock import Clock
+from bidilab.core.units import check_sample_rate, s_to_samples
+
+__all__ = ["MAX_GAP_S", "StreamTime"]
+
+MAX_GAP_S = 1.0
+"""A microphone silent for longer has been closed: positions then go on where the clock is."""
+
+
+class StreamTime:
+    """Ties positions, counted from the first thing that the user did, to the clock.
+
+    As long as audio flows they are counts of samples, whenever the chunks arrive; only where it begins after text, and
+    after a gap of more than `MAX_GAP_S`, the clock is looked at.
+
+    Parameters
+    ----------
+    clock
+        The session's.
+    sample_rate
+        Hertz of the positions.
+    """
+
+    def __init__(self, clock: Clock, *, sample_rate: int) -> None:
+        self._clock = clock
+        self._rate = check_sample_rate(sample_rate)
+        self._zero_s: float | None = None
+        self._begun = False
+        self.offset = 0
+        """Position of the audio's sample 0."""
+
+    def keep(self, event: BidiAudioInputEvent, received_samples: int) -> int:
+        """Take note of a chunk that was captured until now; return by how many samples positions jumped.
+
+        Parameters
+        ----------
+        event
+            The chunk.
+        received_samples
+            Samples that came before it.
+        """
+        starts_s = self._clock.now_s() - len(event.data) / (2 * event.channels) / event.sample_rate
+        begun, self._begun = self._begun, True
+        if self._zero_s is None:
+            self._zero_s = starts_s
+            return 0
+        behind_s = starts_s - self.of(self.offset + received_samples)
+        if begun and behind_s <= MAX_GAP_S:
+            return 0
+        gap = max(0, s_to_samples(behind_s, self._rate))
+        self.offset += gap
+        return gap
+
+    def of(self, position: int) -> float:
+        """Seconds on the clock of a position."""
+        assert self._zero_s is not None  # positions exist from the first input on
+        return self._zero_s + position / self._rate
+
+    def position_now(self) -> int:
+        """Position of the present moment."""
+        now_s = self._clock.now_s()
+        if self._zero_s is None:
+            self._zero_s = now_s
+        return s_to_samples(now_s - self._zero_s, self._rate)

@@ -1,0 +1,6 @@
+"""Recordings through agent sessions: one (`replay`) or a whole dataset (`replay_dataset`), on either clock."""
+
+from bidilab.lab.sessions.many import DatasetReplay, replay_dataset
+from bidilab.lab.sessions.replay import Replay, replay
+
+__all__ = ["DatasetReplay", "Replay", "replay", "replay_dataset"]

@@ -1,0 +1,300 @@
+"""One recording through an agent session: what happened, what was heard, and what the labels say of it."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import importlib
+import json
+import os
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from bidilab.bidi.agent import BidiAgent
+from bidilab.bidi.io.wav import WavInput, WavOutput
+from bidilab.bidi.models.base import ModelProtocol
+from bidilab.bidi.models.detection import TurnDetection
+from bidilab.bidi.types.io import BidiInput
+from bidilab.core.audio import Audio
+from bidilab.core.audiofile import write_audio
+from bidilab.core.clock import ClockName, run, running_clock
+from bidilab.core.errors import EndOfInput, InvalidParameterError
+from bidilab.core.eventlog import EventLog
+from bidilab.detect.turns import ServerVad, SpeechStarted, SpeechStopped, Turn, TurnParams, turns_from_events
+from bidilab.lab.datasets.labels import Segment
+from bidilab.lab.sessions.source import Source, SourceLike
+from bidilab.lab.sessions.verdicts import verdicts
+
+__all__ = ["ModelName", "Replay", "replay"]
+
+ModelName = Literal["local", "openai"]
+
+PROVIDER_TAIL_MS = 2000.0
+"""Silence after the recording for a model that hears elsewhere: its last turn needs it to end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Replay:
+    """What a session made of a recording.
+
+    Parameters
+    ----------
+    name
+        Of the recording.
+    log
+        Every event.
+    audio
+        ``(n, 2)``: the user, and the agent as it was heard.
+    segments
+        Labels of the recording.
+    params
+        The setting, as far as it is known; ``None`` for a provider's default.
+    """
+
+    name: str
+    log: EventLog
+    audio: Audio
+    segments: tuple[Segment, ...]
+    params: TurnParams | None
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """The log as a table (DESIGN §7)."""
+        return self.log.to_frame()
+
+    @property
+    def interruptions(self) -> pd.DataFrame:
+        """What became of each interruption, by the labels: `bidilab.lab.sessions.verdicts.verdicts`."""
+        return verdicts(self.log, self.segments)
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """Turns of the detector, in samples of its stream; one still open is not among them."""
+        return turns_from_events(_decisions(self.log))
+
+    @property
+    def spoken(self) -> tuple[Segment, ...]:
+        """The agent's responses as they were heard, as segments; what was never audible is not among them."""
+        table = self.log.responses().dropna(subset=["audible_s", "silent_s"])
+        return tuple(
+            Segment(start_s=start, end_s=end, channel="agent", kind="response")
+            for start, end in zip(table["audible_s"], table["silent_s"], strict=True)
+            if end > start >= 0
+        )
+
+    def timeline(self, *, xlim: tuple[float, float] | None = None) -> Any:
+        """Figure of the session: both sides, labels, probability of speech, turns and interruptions.
+
+        The probabilities are Silero's on the user's side; the turns are those of the session's detector.
+        """
+        return importlib.import_module("bidilab.show.plots.session").session_timeline(self, xlim=xlim)
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write ``events.jsonl``, ``events.parquet``, ``interruptions.csv``, ``session.wav`` and ``timeline.*``."""
+        out = Path(folder)
+        out.mkdir(parents=True, exist_ok=True)
+        journal = out / "events.jsonl"
+        if self.log.path is None or self.log.path.resolve() != journal.resolve():
+            self.log.write(journal)
+        self.log.to_parquet(out / "events.parquet")
+        self.interruptions.to_csv(out / "interruptions.csv", index=False, na_rep="NaN")
+        write_audio(out / "session.wav", self.audio.samples, self.audio.sample_rate)
+        importlib.import_module("bidilab.show.plots").save_figure(self.timeline(), out / "timeline")
+        return out
+
+    @property
+    def summary(self) -> str:
+        """One line: turns, responses, interruptions and how they went."""
+        outcomes = self.interruptions["outcome"].value_counts()
+        cuts = self.log.interruptions()
+        said = f"{len(self.log.turns())} turns, {len(self.log.responses())} responses, {len(cuts)} interruptions"
+        if self.segments:
+            said += f" ({outcomes.get('detected', 0)} true, {outcomes.get('false', 0)} false"
+            said += f"; {outcomes.get('missed', 0)} missed)"
+        if len(cuts):
+            said += f"; heard {cuts['heard_ms'].median():.0f} ms (median)"
+        return f"{self.name}: {said}"
+
+    def __repr__(self) -> str:
+        return f"Replay {self.summary}\n  {self.audio!r}\n  {len(self.log)} events"
+
+    def _repr_html_(self) -> str:
+        return f"<b>Replay</b> {html.escape(self.summary)}{self.interruptions.to_html(index=False)}"
+
+
+def replay(
+    recording: SourceLike,
+    model: ModelProtocol | ModelName | None = None,
+    *,
+    clock: ClockName = "virtual",
+    turn_detection: TurnDetection | None = None,
+    out: str | os.PathLike[str] | None = None,
+    chunk_ms: float = 20.0,
+    tail_ms: float | None = None,
+    progress: bool = False,
+) -> Replay:
+    """Let an agent session hear a recording.
+
+    Parameters
+    ----------
+    recording
+        An audio file (its first channel is the user), ``"DATASET#recording-id"``, `Audio` or a `Recording`.
+    model
+        A model, ``"local"`` (the default) or ``"openai"``. The local one answers with the lengths of the recording's
+        own responses, where they are labelled, and reads transcripts off the labels.
+    clock
+        ``"virtual"``: as fast as it goes; ``"real"``: in real time, as a model on a network needs it.
+    turn_detection
+        The setting, for ``"local"`` and ``"openai"``; a model that is given has its own.
+    out
+        Folder to write to (`Replay.save`); the journal is written there as things happen.
+    chunk_ms
+        Length of the chunks in which the recording is heard.
+    tail_ms
+        Silence after the recording; by default none for the local model, 2 s for others.
+    progress
+        Whether to show a bar of seconds.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a parameter is not allowed; a model of a provider on the virtual clock is not.
+    AudioError, DatasetError
+        If the recording cannot be read.
+    """
+    source = Source.of(recording)
+    if turn_detection is not None and not (model is None or isinstance(model, str)):
+        raise InvalidParameterError("turn_detection", "left out with a model that has its own", turn_detection)
+    if model == "openai" and clock != "real":
+        raise InvalidParameterError("clock", '"real" for a model on a network', clock)
+    local = model is None or model == "local"
+    built = model if model is not None and not isinstance(model, str) else _build(model, source, turn_detection)
+    if tail_ms is None:
+        tail_ms = 0.0 if local else PROVIDER_TAIL_MS
+    journal = None if out is None else _fresh(Path(out) / "events.jsonl")
+    session = _session(source, built, chunk_ms=chunk_ms, tail_ms=tail_ms, journal=journal, progress=progress)
+    log, audio = _run_anywhere(partial(run, session, clock))
+    params = _params(turn_detection) if turn_detection is not None or local else None
+    made = Replay(name=source.name, log=log, audio=audio, segments=source.segments, params=params)
+    if out is not None:
+        made.save(out)
+    return made
+
+
+def _build(name: str | None, source: Source, turn_detection: TurnDetection | None) -> ModelProtocol:
+    if name in (None, "local"):
+        from bidilab.bidi.models.local import BidiLocalModel
+
+        return BidiLocalModel(
+            turn_detection,
+            responses=source.response_lengths_ms or None,
+            transcripts=source.segments or None,
+            input_rate=source.user.sample_rate,  # resampled once, in the model, as a sweep does it
+        )
+    if name != "openai":
+        raise InvalidParameterError("model", 'a model, "local" or "openai"', name)
+    made: ModelProtocol = importlib.import_module("bidilab.bidi.models").BidiOpenAIRealtimeModel(
+        provider_config={} if turn_detection is None else {"turn_detection": _server_vad(turn_detection)}
+    )
+    return made
+
+
+def _server_vad(given: TurnDetection) -> dict[str, Any]:
+    if isinstance(given, TurnParams):
+        raise InvalidParameterError("turn_detection", "ServerVad or its dict for a provider", given)
+    return dict(given) if isinstance(given, Mapping) else given.to_dict()
+
+
+def _params(given: TurnDetection | None) -> TurnParams:
+    if isinstance(given, TurnParams):
+        return given
+    server = given if isinstance(given, ServerVad) else ServerVad.from_dict(given or {})
+    return server.canonical()
+
+
+def _fresh(journal: Path) -> Path:
+    """The journal of this session alone: one of an earlier replay is not continued."""
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    journal.unlink(missing_ok=True)
+    return journal
+
+
+async def _session(
+    source: Source, model: ModelProtocol, *, chunk_ms: float, tail_ms: float, journal: Path | None, progress: bool
+) -> tuple[EventLog, Audio]:
+    agent = BidiAgent(model, clock=running_clock(), log=journal)
+    recorder = WavOutput(None)
+    user: BidiInput = WavInput(source.user, chunk_ms=chunk_ms, tail_ms=tail_ms)
+    if progress:
+        user = _Counted(user, source.user.duration_s + tail_ms / 1000, source.name)
+    await agent.run(inputs=[recorder.listen_to(user)], outputs=[recorder])
+    return agent.log, recorder.recording
+
+
+def _run_anywhere(call: partial[Any]) -> Any:
+    """Run it here, or, where a loop is running already (a notebook), in a thread of its own, and wait."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return call()
+    done: Future[Any] = Future()
+
+    def work() -> None:
+        try:
+            done.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - raised below, in the caller's thread
+            done.set_exception(error)
+
+    thread = threading.Thread(target=work, name="bidilab-replay")
+    thread.start()
+    thread.join()
+    return done.result()
+
+
+class _Counted:
+    """An input that moves a progress bar as it is heard."""
+
+    def __init__(self, source: BidiInput, duration_s: float, name: str) -> None:
+        from tqdm.auto import tqdm
+
+        self._source = source
+        self._bar = tqdm(total=round(duration_s, 1), unit="s", desc=name, leave=False)
+
+    async def start(self, agent: Any) -> Any:
+        await self._source.start(agent)
+
+    async def stop(self) -> None:
+        await self._source.stop()
+        self._bar.close()
+
+    async def __call__(self) -> Any:
+        try:
+            event: Any = await self._source()
+        except EndOfInput:
+            self._bar.close()
+            raise
+        self._bar.update(len(event.data) / (2 * event.channels) / event.sample_rate)
+        return event
+
+
+def _decisions(log: EventLog) -> list[SpeechStarted | SpeechStopped]:
+    found: list[SpeechStarted | SpeechStopped] = []
+    for row in log:
+        said = json.loads(row.detail) if row.detail and row.type.startswith("speech_") else {}
+        if row.type == "speech_started":
+            onset, decided = said["onset_samples"], said["decided_at_samples"]
+            start = said.get("audio_start_samples", onset)
+            found.append(SpeechStarted(onset=onset, decided_at=decided, audio_start=start))
+        elif row.type == "speech_stopped":
+            decided, flushed = said["decided_at_samples"], bool(said.get("flushed", False))
+            found.append(
+                SpeechStopped(offset=said["offset_samples"], decided_at=decided, audio_end=decided, flushed=flushed)
+            )
+    return found

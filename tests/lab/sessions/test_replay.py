@@ -1,0 +1,145 @@
+"""Replays: of a recording, of a file, of a dataset; and what the labels say of their interruptions."""
+
+import asyncio
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from typer.testing import CliRunner
+
+import bidilab as bl
+from bidilab.cli.app import app
+from bidilab.core.audio import Audio
+from bidilab.core.errors import DatasetError, InvalidParameterError
+from bidilab.core.eventlog import EventLog
+from bidilab.detect.turns import TurnParams, detect_turns
+from bidilab.detect.vad import VadSpec
+from bidilab.lab.datasets.labels import Segment
+from bidilab.lab.sessions import replay, replay_dataset
+from bidilab.lab.sessions.verdicts import verdicts
+from tests.agreement.comparison import ROOT
+from tests.sessions import bursts, hold, local_model
+
+OVERLAP_MINI = ROOT / "datasets" / "overlap-mini"
+
+
+@pytest.fixture(scope="module")
+def recording():
+    return bl.load_dataset(OVERLAP_MINI)["early-clean-01"]
+
+
+def test_a_recording_gives_the_turns_of_the_sweep(recording, tmp_path):
+    setting = {"type": "server_vad", "threshold": 0.6, "silence_duration_ms": 400}
+    made = replay(recording, turn_detection=setting, out=tmp_path / "out")
+    vad = VadSpec().build()
+    track = vad.probabilities(recording.user())
+    assert made.turns == detect_turns(track, made.params, frame_samples=512, sample_rate=16000)
+    assert made.params == TurnParams(threshold=0.6, silence_duration_ms=400)
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"events.jsonl", "events.parquet", "session.wav", "timeline.svg", "timeline.png"} <= names
+    assert list(EventLog.read(tmp_path / "out" / "events.jsonl")) == list(made.log)
+    assert len(pd.read_parquet(tmp_path / "out" / "events.parquet")) == len(made.events)
+    both, rate = soundfile.read(tmp_path / "out" / "session.wav")
+    assert (both.shape[1], rate) == (2, 24000)
+    assert made.summary in repr(made)
+    assert "<table" in made._repr_html_()
+    again = replay(recording, turn_detection=setting, out=tmp_path / "out")  # in the place of the first
+    assert len(again.log) == len(EventLog.read(tmp_path / "out" / "events.jsonl"))
+
+
+def test_inside_a_running_loop_as_in_a_notebook(recording):
+    async def cell():
+        return replay(recording, turn_detection=TurnParams(silence_duration_ms=300))
+
+    made = asyncio.run(cell())
+    assert made.turns == replay(recording, turn_detection=TurnParams(silence_duration_ms=300)).turns
+
+
+def test_a_file_without_labels(tmp_path):
+    path = tmp_path / "user.wav"
+    soundfile.write(path, np.zeros(16000), 16000)
+    made = replay(path)
+    assert (made.name, made.turns, len(made.interruptions)) == ("user", (), 0)
+    assert "0 turns" in made.summary
+
+
+def test_what_cannot_be_replayed(recording, tmp_path):
+    with pytest.raises(InvalidParameterError, match="recording"):
+        replay(3)
+    with pytest.raises(InvalidParameterError, match="one of the"):
+        replay(f"{OVERLAP_MINI}#nothing")
+    with pytest.raises(DatasetError):
+        replay(f"{tmp_path}#nothing")
+    with pytest.raises(InvalidParameterError, match="its own"):
+        replay(recording, local_model(), turn_detection=TurnParams())
+    with pytest.raises(InvalidParameterError, match="real"):
+        replay(recording, "openai")
+    with pytest.raises(InvalidParameterError, match="model"):
+        replay(recording, "another")
+
+
+def test_verdicts():
+    """The agent is heard from 0.936 s (14976), and from 1.768 s after the second turn.
+
+    ::
+
+        frame   10   19          40  45             60 61            90 91
+        user    ██████           ███                ██               ██          at 16 kHz, 32 ms a frame
+        label   turn  (0.32-     interruption       (the turn       backchannel
+                0.64)            1.28-1.47          goes on)
+    """
+    labels = [
+        Segment(start_s=0.32, end_s=0.64, channel="user", kind="turn"),
+        Segment(start_s=1.25, end_s=2.0, channel="user", kind="interruption"),
+        Segment(start_s=2.88, end_s=2.95, channel="user", kind="backchannel"),
+    ]
+    user = bursts((10, 19), (40, 45), (60, 61), (90, 91), total=130)
+    agent, _, _ = hold(user, model=local_model([3000.0]))
+    table = verdicts(agent.log, labels)
+    assert table["outcome"].tolist() == ["detected", "false", "false"]
+    assert table["latency_ms"].tolist()[0] == pytest.approx(62.0)  # decided at 1.312 s, begun at 1.25 s
+    assert table["cause"].fillna("").tolist() == ["", "none", "backchannel"]
+    # The second cut hits the segment that is taken already: one to one. Where it is the only one, it is premature.
+    late = [Segment(start_s=1.25, end_s=2.0, channel="user", kind="turn")]
+    deaf = verdicts(hold(bursts((10, 19), total=130), model=local_model([3000.0]))[0].log, late)
+    assert deaf["outcome"].tolist() == ["missed"]
+    long = [Segment(start_s=0.32, end_s=1.5, channel="user", kind="turn")]
+    table = verdicts(hold(bursts((10, 19), (40, 45)), model=local_model([500.0]))[0].log, long)
+    assert table[["outcome", "cause"]].to_numpy().tolist() == [["false", "premature_endpoint"]]
+
+
+@pytest.mark.slow
+def test_a_dataset_side_by_side(tmp_path):
+    dataset = bl.load_dataset(OVERLAP_MINI)[:3]
+    made = replay_dataset(dataset, jobs=2, progress=False, out=tmp_path)
+    alone = replay_dataset(dataset, jobs=1, progress=False)
+    assert [r.name for r in made] == [r.id for r in dataset]
+    assert made.recordings.equals(alone.recordings)
+    assert made.interruptions.equals(alone.interruptions)
+    assert made[dataset[1].id].turns == alone[dataset[1].id].turns
+    assert (tmp_path / dataset[2].id / "events.jsonl").exists()
+    assert "3 recordings" in repr(made)
+    with pytest.raises(KeyError):
+        made["nothing"]
+
+
+def test_the_command(tmp_path):
+    out = tmp_path / "out"
+    wav = tmp_path / "user.wav"
+    soundfile.write(wav, bursts((10, 19)), 16000)
+    done = CliRunner().invoke(app, ["replay", str(wav), "--turn-detection", "threshold=0.4", "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert "user: 0 turns" in done.output
+    assert (out / "events.jsonl").exists()
+    for bad in (["--model", "x"], ["--turn-detection", "threshold"], ["--turn-detection", "treshold=1"]):
+        failed = CliRunner().invoke(app, ["replay", str(wav), "--out", str(out), *bad])
+        assert isinstance(failed.exception, InvalidParameterError)
+
+
+def test_audio_in_memory():
+    made = replay(Audio(samples=bursts((10, 19)), sample_rate=16000), local_model([500.0]))
+    assert len(made.turns) == 1
+    assert [round(s.start_s, 3) for s in made.spoken] == [
+        0.936
+    ]  # decided at 0.736 s, told at 0.74 s, heard when it was due

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bidilab import __version__
-from bidilab.cli import datasets, replay, sweep
+from bidilab.cli import datasets, probe, replay, serve, sweep
 from bidilab.core.errors import BidilabError
 
 __all__ = ["app", "main"]
@@ -24,6 +24,8 @@ app = typer.Typer(
 )
 app.command("sweep")(sweep.sweep_command)
 app.command("replay")(replay.replay_command)
+app.command("serve")(serve.serve_command)
+app.command("probe-client")(probe.probe_command)
 app.add_typer(datasets.app, name="datasets")
 
 

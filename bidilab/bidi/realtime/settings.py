@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from bidilab.bidi.realtime.reply import Delivery
 from bidilab.bidi.realtime.responder import Transcriber
@@ -36,6 +38,11 @@ class RealtimeSettings:
         Name of the model, from the URL; ``None`` takes the client's first ``session.update``'s.
     expires_at
         Unix time in seconds to show as the session's end, or ``None``. The session itself ends by ``max_session_s``.
+    turn_detection
+        The session's before the client's first ``session.update``, as the wire has it; what is left out is the
+        API's default. ``None`` is off.
+    voice
+        Name of the session's voice before the client's first ``session.update``.
     delivery
         How responses are generated, unless a reply says otherwise.
     speak
@@ -69,6 +76,8 @@ class RealtimeSettings:
     session_name: str = "local"
     model: str | None = None
     expires_at: int | None = None
+    turn_detection: Mapping[str, Any] | None = field(default_factory=lambda: {"type": "server_vad"})
+    voice: str = "alloy"
     delivery: Delivery = field(default_factory=Delivery)
     speak: TextToSpeech = babble
     transcribe: Transcriber | None = None

@@ -12,6 +12,7 @@ Some settings concern what is not emulated: they are checked, kept and echoed, a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from bidilab.bidi.wire.openai_audio import AudioFormat, audio_format
@@ -41,6 +42,7 @@ from bidilab.bidi.wire.openai_schema import (
     string,
     tagged,
 )
+from bidilab.core.errors import InvalidParameterError
 
 __all__ = ["EffectiveSession", "check_modalities", "default_session"]
 
@@ -241,11 +243,33 @@ class EffectiveSession:
     ----------
     model
         The model of the connection; it cannot be changed by an update. ``None`` takes the first update's.
+    turn_detection
+        Before the first update: what differs from the API's defaults of its ``type``; ``None`` is off.
+    voice
+        Before the first update.
+
+    Raises
+    ------
+    InvalidParameterError
+        If ``turn_detection`` or ``voice`` is none that the API allows.
     """
 
-    def __init__(self, model: str | None) -> None:
+    def __init__(
+        self,
+        model: str | None,
+        *,
+        turn_detection: Mapping[str, Any] | None = MappingProxyType({"type": "server_vad"}),
+        voice: str = "alloy",
+    ) -> None:
         self._model_open = model is None
         self._session = default_session(model or "gpt-realtime")
+        detection = None if turn_detection is None else dict(turn_detection)
+        audio = {"input": {"turn_detection": detection}, "output": {"voice": voice}}
+        try:
+            self._session = self.update({"type": "realtime", "audio": audio}, voice_locked=False)
+        except RequestError as error:
+            name = (error.param or "session").removeprefix("session.audio.input.").removeprefix("session.audio.output.")
+            raise InvalidParameterError(name, f"what the API allows ({error.message})", audio) from error
 
     def update(self, patch: SessionDict, *, voice_locked: bool) -> SessionDict:
         """The session that an update would give; `adopt` puts it in force.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from bidilab.bidi.realtime.responder import Responder
@@ -43,11 +43,14 @@ class RealtimeSession:
         A backend, or the name of one: a backend may be shared by sessions, each takes a stream of its own.
     now_s
         The session's clock at its start, in seconds; every later time is on the same clock.
+    on_speech_edge
+        Told of each start and end of speech as it is decided, before the message of it is queued: a log wants the
+        positions that the wire does not carry.
 
     Raises
     ------
     InvalidParameterError
-        If ``now_s`` is not finite.
+        If ``now_s`` is not finite, or the settings' ``turn_detection`` or ``voice`` is none of the API's.
 
     Notes
     -----
@@ -57,15 +60,22 @@ class RealtimeSession:
     """
 
     def __init__(
-        self, settings: RealtimeSettings, responder: Responder, *, vad: VadBackend | VadSpec, now_s: float = 0.0
+        self,
+        settings: RealtimeSettings,
+        responder: Responder,
+        *,
+        vad: VadBackend | VadSpec,
+        now_s: float = 0.0,
+        on_speech_edge: Callable[[SpeechEdge], None] | None = None,
     ) -> None:
+        self._on_speech_edge = on_speech_edge
         self._now_s = -math.inf
         self._tick(now_s)
         self._settings = settings
         self._ends_s = now_s + settings.max_session_s
         self._ids = Ids(settings.session_name)
         self._outbox = Outbox(self._ids)
-        self._session = EffectiveSession(settings.model)
+        self._session = EffectiveSession(settings.model, turn_detection=settings.turn_detection, voice=settings.voice)
         self._conversation = Conversation(
             max_items=settings.max_items, max_audio_samples=settings.max_kept_audio_samples
         )
@@ -237,6 +247,8 @@ class RealtimeSession:
             detection = self._session.turn_detection
             if detection is None:
                 return
+            if self._on_speech_edge is not None:
+                self._on_speech_edge(edge)
             if edge.started:
                 self._idle.disarm()
                 self._user.begin_turn(edge)

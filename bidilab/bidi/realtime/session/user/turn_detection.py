@@ -35,10 +35,16 @@ class SpeechEdge:
         Which of the two.
     audio_ticks
         Where the turn's audio starts (prefix padding included) or ends (silence included), in 48 kHz samples.
+    speech_ticks
+        Where the speech itself starts or ends (onset or offset of DESIGN §4).
+    decided_ticks
+        End of the frame on which it was decided.
     """
 
     started: bool
     audio_ticks: int
+    speech_ticks: int
+    decided_ticks: int
 
 
 def turn_params(turn_detection: dict[str, Any], semantic_wait_fraction: float) -> TurnParams:
@@ -132,6 +138,16 @@ class TurnTaking:
         return [self._edge(event) for event in events if event is not None]
 
     def _edge(self, event: SpeechStarted | SpeechStopped) -> SpeechEdge:
-        started = isinstance(event, SpeechStarted)
-        position = event.audio_start if isinstance(event, SpeechStarted) else event.audio_end
-        return SpeechEdge(started=started, audio_ticks=self._origin_ticks + position * self._ticks_per_sample)
+        if isinstance(event, SpeechStarted):
+            audio, speech = event.audio_start, event.onset
+        else:
+            audio, speech = event.audio_end, event.offset
+        return SpeechEdge(
+            started=isinstance(event, SpeechStarted),
+            audio_ticks=self._ticks(audio),
+            speech_ticks=self._ticks(speech),
+            decided_ticks=self._ticks(event.decided_at),
+        )
+
+    def _ticks(self, position: int) -> int:
+        return self._origin_ticks + position * self._ticks_per_sample

@@ -1,0 +1,109 @@
+"""Settings of the WebSocket server."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from bidilab.bidi.realtime.server.faults import NetworkFaults
+from bidilab.core.errors import InvalidParameterError
+
+__all__ = ["ServerSettings", "is_loopback"]
+
+_BOUNDS: dict[str, tuple[float, float]] = {
+    "port": (0, 65_535),
+    "max_sessions": (1, 10_000),
+    "max_message_bytes": (65_536, 2**28),
+    "max_incoming_bytes": (65_536, 2**32),
+    "max_outgoing_bytes": (1_048_576, 2**32),
+    "send_stall_s": (0.1, 3_600),
+    "close_timeout_s": (0.1, 60),
+    "n_threads": (1, 64),
+}
+_MIN_TOKEN_CHARACTERS = 8
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine's own and no other's."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name, which may be anyone's
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """Where the server listens, who may come in, and how much each may take.
+
+    Parameters
+    ----------
+    host
+        Address to listen on.
+    port
+        [0, 65535]; 0 takes a free one.
+    token
+        Bearer token that clients must show, at least 8 characters; required unless ``host`` is a loopback address.
+        It is never shown or logged.
+    allowed_origins
+        Values of ``Origin`` that may connect, such as ``http://localhost:5173``. Browsers always send one, other
+        clients hardly ever; a page of any site could otherwise talk to a server on this machine.
+    max_sessions
+        Sessions at one time.
+    max_message_bytes
+        Of an incoming message; by default an append of 15 MiB of audio in base64, and its envelope.
+    max_incoming_bytes
+        Of one session's messages that wait to be handled; more stay in the client's socket.
+    max_outgoing_bytes
+        Of one session's messages that wait to be sent; a client that lets more gather is closed (1008).
+    send_stall_s
+        A client that takes nothing for so long while something is to be sent is closed (1008).
+    close_timeout_s
+        How long a client has to answer a close.
+    n_threads
+        Threads for work that would hold up the other sessions.
+    offload
+        What is such work: ``large`` messages, of more than 16 KiB (a quarter of a second of audio), or ``all``
+        messages, for a responder or a transcriber that takes long.
+    log_dir
+        Folder for the event logs, one journal a session; ``None`` keeps none.
+    faults
+        What is wrong with the network.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a value is out of bounds, or there is no token where one is required.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    token: str | None = field(default=None, repr=False)
+    allowed_origins: tuple[str, ...] = ()
+    max_sessions: int = 64
+    max_message_bytes: int = 21 * 1024 * 1024
+    max_incoming_bytes: int = 32 * 1024 * 1024
+    max_outgoing_bytes: int = 64 * 1024 * 1024
+    send_stall_s: float = 10.0
+    close_timeout_s: float = 2.0
+    n_threads: int = 2
+    offload: Literal["large", "all"] = "large"
+    log_dir: Path | None = None
+    faults: NetworkFaults = field(default_factory=NetworkFaults)
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in _BOUNDS.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+                raise InvalidParameterError(name, f"a number in [{low:g}, {high:g}]", value)
+        if self.offload not in ("large", "all"):
+            raise InvalidParameterError("offload", "large or all", self.offload)
+        if self.token is not None and len(self.token) < _MIN_TOKEN_CHARACTERS:
+            raise InvalidParameterError("token", f"at least {_MIN_TOKEN_CHARACTERS} characters", "a shorter one")
+        if self.token is None and not is_loopback(self.host):
+            raise InvalidParameterError("token", f"given when listening on {self.host}, beyond this machine", None)
+        if not isinstance(self.allowed_origins, tuple):
+            raise InvalidParameterError("allowed_origins", "a tuple of origins", self.allowed_origins)

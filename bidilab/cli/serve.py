@@ -1,0 +1,165 @@
+"""``bidilab serve``: a local OpenAI Realtime server with a real VAD."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import gc
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from bidilab.cli.realtime import connection_snippets, read_pace, read_token, read_turn_detection, responder_of
+from bidilab.core.errors import InvalidParameterError
+
+if TYPE_CHECKING:
+    from bidilab.bidi.realtime.server import RealtimeServer
+
+__all__ = ["listening_on", "serve_command", "stop_on_signals"]
+
+_NETWORK = "A bad network"
+_ACCESS = "Who may connect"
+
+
+def serve_command(
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8765,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. Beyond this machine, --token-env is required.")
+    ] = "127.0.0.1",
+    vad: Annotated[str, typer.Option(help="silero, webrtc (extra) or energy (a baseline).")] = "silero",
+    turn_detection: Annotated[
+        str,
+        typer.Option(
+            help="Every session's turn detection until its client asks for another: [b]threshold, prefix_padding_ms, "
+            "silence_duration_ms, idle_timeout_ms, create_response, interrupt_response[/b] as KEY=VALUE,…; "
+            "[b]eagerness=low|medium|high|auto[/b] is semantic_vad; [b]none[/b] turns it off."
+        ),
+    ] = "threshold=0.5,prefix_padding_ms=300,silence_duration_ms=500",
+    pace: Annotated[
+        str, typer.Option(help="Speed of generation: 1 is real time, 8 is more like the real server, or max.")
+    ] = "8",
+    response_delay_ms: Annotated[float, typer.Option(help="From a response's start to its first audio.")] = 300.0,
+    chunk_ms: Annotated[float, typer.Option(help="Audio in one message.")] = 100.0,
+    say: Annotated[list[str] | None, typer.Option(help="What the agent says, in turn; again for each line.")] = None,
+    voice: Annotated[
+        str,
+        typer.Option(
+            help="[b]babble[/b] (any text, no words), [b]recorded[/b] (four sentences) or audio FILES with commas, "
+            "played in turn."
+        ),
+    ] = "babble",
+    log: Annotated[Path | None, typer.Option(help="Folder for the event logs, a JSONL journal a session.")] = None,
+    token_env: Annotated[
+        str | None,
+        typer.Option(help="Environment variable with the token that clients must show.", rich_help_panel=_ACCESS),
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(help="Origin of a web page that may connect, again for each.", rich_help_panel=_ACCESS),
+    ] = None,
+    max_sessions: Annotated[int, typer.Option(help="Sessions at one time.", rich_help_panel=_ACCESS)] = 64,
+    latency_ms: Annotated[float, typer.Option(help="Delay of each message, each way.", rich_help_panel=_NETWORK)] = 0.0,
+    jitter_ms: Annotated[float, typer.Option(help="Added to it at random, at most.", rich_help_panel=_NETWORK)] = 0.0,
+    up_bytes_per_s: Annotated[
+        float | None, typer.Option(help="Width of the line from the client.", rich_help_panel=_NETWORK)
+    ] = None,
+    down_bytes_per_s: Annotated[
+        float | None, typer.Option(help="Width of the line to the client.", rich_help_panel=_NETWORK)
+    ] = None,
+    drop_after_s: Annotated[
+        float | None, typer.Option(help="Break the connection after so long.", rich_help_panel=_NETWORK)
+    ] = None,
+    drop_in_response: Annotated[
+        int | None, typer.Option(help="Break it in the k-th response.", rich_help_panel=_NETWORK)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the jitter.", rich_help_panel=_NETWORK)] = 0,
+) -> None:
+    """Serve the OpenAI Realtime protocol (GA, WebSocket) on this machine, with a real VAD and a scripted agent.
+
+    Any client of the protocol connects unchanged, needs no key, and is interrupted by what its microphone hears. The
+    decisions are those of the VAD on the audio sent, to the sample. Ctrl-C ends it.
+
+    [b]Examples[/b]
+
+        bidilab serve
+
+        bidilab serve --pace 1 --turn-detection threshold=0.7,silence_duration_ms=300 --log logs
+
+        bidilab serve --voice recorded --latency-ms 80 --jitter-ms 40
+    """
+    from bidilab.bidi.realtime import Delivery, RealtimeSettings
+    from bidilab.bidi.realtime.server import NetworkFaults, RealtimeServer, ServerSettings
+    from bidilab.detect.vad import VadSpec
+
+    server = RealtimeServer(
+        responder_of(say or (), voice),
+        settings=ServerSettings(
+            host=host,
+            port=port,
+            token=read_token(token_env),
+            allowed_origins=tuple(allow_origin or ()),
+            max_sessions=max_sessions,
+            log_dir=log,
+            faults=NetworkFaults(
+                latency_ms=latency_ms,
+                jitter_ms=jitter_ms,
+                seed=seed,
+                up_bytes_per_s=up_bytes_per_s,
+                down_bytes_per_s=down_bytes_per_s,
+                drop_after_s=drop_after_s,
+                drop_in_response=drop_in_response,
+            ),
+        ),
+        session=RealtimeSettings(
+            turn_detection=read_turn_detection(turn_detection),
+            delivery=Delivery(first_output_delay_ms=response_delay_ms, chunk_ms=chunk_ms, pace=read_pace(pace)),
+        ),
+        vad=VadSpec(name=vad),
+    )
+    asyncio.run(_serve(server, token_env, log))
+
+
+async def _serve(server: RealtimeServer, token_env: str | None, log: Path | None) -> None:
+    console = Console()
+    stop = stop_on_signals()
+    with listening_on(server.settings.port):
+        await server.start()
+    # What is loaded by now stays: a full collection would look at all of it, for tens of milliseconds, again and again.
+    gc.collect()
+    gc.freeze()
+    try:
+        where = f"; logs in {log}" if log is not None else ""
+        console.print(connection_snippets(server.url, token_env), highlight=False, markup=False, soft_wrap=True)
+        console.print(f"\nListening on {server.url}{where}. Ctrl-C ends it.", markup=False, soft_wrap=True)
+        await stop.wait()
+        console.print(f"\nClosing {server.n_open} open of {server.n_sessions} sessions.", markup=False)
+    finally:
+        await server.stop()
+
+
+@contextmanager
+def listening_on(port: int) -> Iterator[None]:
+    """Tell of a port that cannot be had as of any other option that is wrong."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL):
+            raise
+        raise InvalidParameterError("--port", f"free to listen on ({error.strerror})", port) from error
+
+
+def stop_on_signals() -> asyncio.Event:
+    """An event of the running loop that Ctrl-C, or SIGTERM, sets."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stop.set)
+        except NotImplementedError:  # Windows has no such handlers; there Ctrl-C is KeyboardInterrupt
+            break
+    return stop

@@ -1,0 +1,102 @@
+"""The OpenAI model against our server, in real time over a loopback socket: what it does is what is predicted.
+
+The server hears what went over the wire: 24 kHz, 16 bit. Its turns equal, to the sample, those of the kernel on that
+audio; and the responses that the agent takes for interrupted are those that `simulate` says, whether the server is
+still generating (pace 1) or long done (pace 8).
+"""
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import bidilab as bl
+from bidilab.bidi.models import BidiOpenAIRealtimeModel
+from bidilab.bidi.realtime import Delivery, RealtimeSettings, ScriptedResponder
+from bidilab.bidi.realtime.server import RealtimeServer, ServerSettings
+from bidilab.bidi.simulation import ResponsePlan, simulate
+from bidilab.core.audio import Audio, float_to_pcm16, pcm16_to_float
+from bidilab.core.eventlog import EventLog
+from bidilab.detect.vad import resample
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.realtime
+
+RECORDINGS = ("early-clean-01", "late-babble20-01", "soft-babble10-01", "loud-clean-01", "listening-clean-01")
+RESPONSE_MS, DELAY_MS = 2500, 300
+RATE = 24_000
+UNSURE_SAMPLES = 16 * 200  # nearer to a response's beginning or end than this, real time may fall either way
+
+
+class ServerThread:
+    """A server with its own loop, while the sessions have theirs."""
+
+    def __init__(self, pace, log_dir):
+        speech = Audio(samples=np.full(RATE * RESPONSE_MS // 1000, 0.1, np.float32), sample_rate=RATE)
+        self._server = RealtimeServer(
+            ScriptedResponder([speech] * 40),
+            session=RealtimeSettings(delivery=Delivery(first_output_delay_ms=DELAY_MS, chunk_ms=100, pace=pace)),
+            settings=ServerSettings(port=0, log_dir=log_dir),
+        )
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def _run(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
+
+    def __enter__(self):
+        self._thread.start()
+        self._run(self._server.start())
+        return self._server.url.removesuffix("/realtime")
+
+    def __exit__(self, *_):
+        self._run(self._server.stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+def predicted(recording):
+    """Turns and responses on the audio that goes over the wire."""
+    wire = pcm16_to_float(float_to_pcm16(resample(recording.user(), recording.sample_rate, RATE)))
+    wire = np.concatenate([wire, np.zeros(2 * RATE, np.float32)])  # the tail that replay adds for a provider
+    track = bl.get_vad("silero").probabilities(resample(wire, RATE, 16_000))
+    turns = bl.detect_turns(track, bl.TurnParams(), frame_samples=512, sample_rate=16_000)
+    plan = ResponsePlan(response_delay_ms=DELAY_MS, response_ms=RESPONSE_MS)
+    return turns, *simulate(turns, plan, sample_rate=16_000)
+
+
+@pytest.mark.parametrize("pace", [1, 8])
+def test_sessions_over_the_wire_do_what_is_predicted(pace, tmp_path):
+    dataset = bl.load_dataset(ROOT / "datasets" / "overlap-mini")
+
+    def session(name, url):
+        model = BidiOpenAIRealtimeModel(client_config={"api_key": "sk-test", "websocket_base_url": url})
+        return bl.replay(dataset[name], model, clock="real")
+
+    with ServerThread(pace, tmp_path) as url, ThreadPoolExecutor(len(RECORDINGS)) as pool:
+        made = dict(zip(RECORDINGS, pool.map(lambda name: session(name, url), RECORDINGS), strict=True))
+    journals = [EventLog.read(path).turns() for path in sorted(tmp_path.glob("*.jsonl"))]
+    heard = {}
+    for turns in journals:  # the server counts at 48 kHz, where both 16 and 24 kHz have their samples
+        positions = turns[["onset_samples", "started_at_samples", "stopped_at_samples"]].div(3)
+        heard[tuple(zip(positions["onset_samples"], positions["started_at_samples"], strict=True))] = positions
+    n_interruptions = 0
+    for name, replayed in made.items():
+        turns, responses, interruptions = predicted(dataset[name])
+        key = tuple((turn.onset, turn.started_at) for turn in turns)
+        assert key in heard, name  # some session of the server heard exactly these turns
+        ended = [turn for turn in turns if not turn.flushed]
+        assert heard[key]["stopped_at_samples"].dropna().tolist()[: len(ended)] == [t.stopped_at for t in ended]
+        cut = {i.response.index: i for i in interruptions}
+        told = replayed.log.responses()["interrupted"].tolist()
+        for response, was_cut in zip(responses, told, strict=False):
+            decided = cut[response.index].decided_at if response.index in cut else None
+            nearest = [abs(t.started_at - at) for t in turns for at in (response.created_at, response.ends_at)]
+            if min(nearest, default=UNSURE_SAMPLES) < UNSURE_SAMPLES:
+                continue
+            assert was_cut == (decided is not None), (name, response)
+            n_interruptions += was_cut
+    assert n_interruptions >= 5

@@ -12,10 +12,11 @@ RECORDINGS = ("early-clean-01", "one-word-babble10-01", "late-clean-01")
 @pytest.mark.parametrize(
     ("threshold", "silence_duration_ms"), [(0.5, 500), (0.3, 200), (0.8, 320)], ids=["default", "hasty", "deaf"]
 )
-def test_sessions_do_what_the_kernel_counts(threshold, silence_duration_ms, tmp_path):
+def test_sessions_do_what_the_kernel_counts(threshold, silence_duration_ms, tmp_path, monkeypatch):
+    monkeypatch.setenv("BIDILAB_CACHE_DIR", str(tmp_path / "none"))  # the sessions run their detector
     dataset = bl.load_dataset(DATASET)
     grid = bl.Grid(threshold=threshold, prefix_padding_ms=300, silence_duration_ms=silence_duration_ms)
-    cache = bl.ProbabilityCache(tmp_path)
+    cache = bl.ProbabilityCache(tmp_path / "sweep")
     result = bl.sweep(dataset, grid, cache=cache, evaluation="simulated", progress=False, n_resamples=2)
     counts = result.recordings.set_index("recording_id")
     setting = bl.ServerVad(threshold=threshold, silence_duration_ms=silence_duration_ms)

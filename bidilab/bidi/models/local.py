@@ -39,6 +39,7 @@ from bidilab.bidi.types.events import (
 from bidilab.core.errors import InvalidParameterError, SessionError
 from bidilab.core.units import check_sample_rate
 from bidilab.detect.turns import SpeechStarted, SpeechStopped
+from bidilab.detect.vad.known import KnownTrack
 from bidilab.detect.vad.registry import VadSpec
 
 __all__ = ["BidiLocalModel"]
@@ -55,7 +56,7 @@ class BidiLocalModel(BidiModel):
         `ServerVad`, its dict (``{"type": "server_vad", "threshold": 0.5, …}``), or `TurnParams`. ``idle_timeout_ms``
         is refused: this model does not speak unasked.
     vad
-        The detector; Silero at 16 kHz by default.
+        The detector; Silero at 16 kHz by default. A `KnownTrack` hears the one recording that it knows.
     responses
         What is answered, in turn and from the start again: texts, lengths in milliseconds, `Audio`, paths of audio
         files, `Reply`; or a function of transcript and conversation that returns one of these or a `ToolRequest`. By
@@ -81,7 +82,7 @@ class BidiLocalModel(BidiModel):
         self,
         turn_detection: TurnDetection | None = None,
         *,
-        vad: VadSpec | None = None,
+        vad: VadSpec | KnownTrack | None = None,
         responses: Responder | Sequence[Answer] | None = None,
         voice: Voice | None = None,
         transcripts: Transcriber | Sequence[LabelledSpeech] | None = None,
@@ -92,7 +93,7 @@ class BidiLocalModel(BidiModel):
     ) -> None:
         if not generation_pace >= 1:
             raise InvalidParameterError("generation_pace", "a number >= 1, or infinity", generation_pace)
-        self._vad = vad if vad is not None else VadSpec()
+        self._vad: VadSpec | KnownTrack = vad if vad is not None else VadSpec()
         self._params, self._plan = decided_by(turn_detection, ResponsePlan(response_delay_ms=response_delay_ms))
         recorded = RecordedVoice()
         self._responder: Responder = (
@@ -398,7 +399,13 @@ class BidiLocalModel(BidiModel):
             self._emit(BidiErrorEvent(error))
 
     def _log_detection(self, kind: str, **more: Any) -> None:
-        detail = {"vad": self._vad.name, **detection_detail(self._params, self._plan), **more}
+        known = isinstance(self._vad, KnownTrack)
+        detail = {
+            "vad": self._vad.name,
+            "probabilities_known": known,
+            **detection_detail(self._params, self._plan),
+            **more,
+        }
         self.context.log(kind, source="model", detail=detail)
 
 

@@ -148,7 +148,8 @@ def replay(
         An audio file (its first channel is the user), ``"DATASET#recording-id"``, `Audio` or a `Recording`.
     model
         A model, ``"local"`` (the default) or ``"openai"``. The local one answers with the lengths of the recording's
-        own responses, where they are labelled, and reads transcripts off the labels.
+        own responses, where they are labelled, and reads transcripts off the labels; where a sweep has left the
+        recording's probabilities in the cache, it takes them from there, bit for bit what its detector would compute.
     clock
         ``"virtual"``: as fast as it goes; ``"real"``: in real time, as a model on a network needs it.
     turn_detection
@@ -175,7 +176,11 @@ def replay(
     if model == "openai" and clock != "real":
         raise InvalidParameterError("clock", '"real" for a model on a network', clock)
     local = model is None or model == "local"
-    built = model if model is not None and not isinstance(model, str) else _build(model, source, turn_detection)
+    built = (
+        model
+        if model is not None and not isinstance(model, str)
+        else _build(model, source, turn_detection, known=not tail_ms)
+    )
     if tail_ms is None:
         tail_ms = 0.0 if local else PROVIDER_TAIL_MS
     journal = None if out is None else _fresh(Path(out) / "events.jsonl")
@@ -188,12 +193,13 @@ def replay(
     return made
 
 
-def _build(name: str | None, source: Source, turn_detection: TurnDetection | None) -> ModelProtocol:
+def _build(name: str | None, source: Source, turn_detection: TurnDetection | None, *, known: bool) -> ModelProtocol:
     if name in (None, "local"):
         from bidilab.bidi.models.local import BidiLocalModel
 
         return BidiLocalModel(
             turn_detection,
+            vad=source.known_track() if known else None,
             responses=source.response_lengths_ms or None,
             transcripts=source.segments or None,
             input_rate=source.user.sample_rate,  # resampled once, in the model, as a sweep does it

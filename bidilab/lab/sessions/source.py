@@ -6,9 +6,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from bidilab.core.audio import Audio
+import numpy as np
+
+from bidilab.core.audio import Audio, float_to_pcm16, pcm16_to_float
 from bidilab.core.audiofile import read_audio
 from bidilab.core.errors import InvalidParameterError
+from bidilab.detect.vad import KnownTrack, ProbabilityCache, VadSpec, audio_sha256, resample
 from bidilab.lab.datasets.labels import Segment
 from bidilab.lab.datasets.recording import Recording
 
@@ -29,11 +32,14 @@ class Source:
         Mono audio of the user.
     segments
         Labels; empty when there are none.
+    file
+        Where the user's audio is from: path and channel; ``None`` when it is in memory only.
     """
 
     name: str
     user: Audio
     segments: tuple[Segment, ...] = ()
+    file: tuple[Path, int | None] | None = None
 
     @classmethod
     def of(cls, given: SourceLike) -> Source:
@@ -48,7 +54,8 @@ class Source:
         """
         if isinstance(given, Recording):
             user = Audio(samples=given.user(), sample_rate=given.sample_rate, name=given.id)
-            return cls(name=given.id, user=user, segments=given.segments)
+            file = (given.path, given.channel_index("user"))
+            return cls(name=given.id, user=user, segments=given.segments, file=file)
         if isinstance(given, Audio):
             return cls(name=given.name, user=Audio(samples=given.channel(0), sample_rate=given.sample_rate))
         if not isinstance(given, str | os.PathLike):
@@ -59,6 +66,21 @@ class Source:
             return cls.of(_recording(folder, recording_id))
         audio = read_audio(path)
         return cls(name=path.stem, user=Audio(samples=audio.channel(0), sample_rate=audio.sample_rate, name=path.name))
+
+    def known_track(self) -> KnownTrack | None:
+        """The probabilities that a sweep has left in the cache, for a session that hears this source in 16 bits.
+
+        ``None`` when there are none, or when 16 bits are not all there is to the samples: then the detector runs.
+        """
+        if self.file is None:
+            return None
+        path, channel = self.file
+        backend = VadSpec().build()
+        track = ProbabilityCache().get(audio_sha256(path), channel, backend)
+        samples = self.user.channel()
+        if track is None or not np.array_equal(pcm16_to_float(float_to_pcm16(samples)), samples):
+            return None
+        return KnownTrack(backend, resample(samples, self.user.sample_rate, backend.sample_rate), track)
 
     @property
     def response_lengths_ms(self) -> tuple[float, ...]:

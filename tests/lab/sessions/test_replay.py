@@ -1,6 +1,7 @@
 """Replays: of a recording, of a file, of a dataset; and what the labels say of their interruptions."""
 
 import asyncio
+import json
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from bidilab.core.audio import Audio
 from bidilab.core.errors import DatasetError, InvalidParameterError
 from bidilab.core.eventlog import EventLog
 from bidilab.detect.turns import TurnParams, detect_turns
-from bidilab.detect.vad import VadSpec
+from bidilab.detect.vad import ProbabilityCache, VadSpec, speech_probabilities_of_files
 from bidilab.lab.datasets.labels import Segment
 from bidilab.lab.sessions import replay, replay_dataset
 from bidilab.lab.sessions.verdicts import verdicts
@@ -143,3 +144,19 @@ def test_audio_in_memory():
     assert [round(s.start_s, 3) for s in made.spoken] == [
         0.936
     ]  # decided at 0.736 s, told at 0.74 s, heard when it was due
+
+
+@pytest.mark.parametrize("name", ["early-clean-01", "early-telephone-01"])  # 16 and 8 kHz
+def test_known_probabilities_change_nothing(name, tmp_path, monkeypatch):
+    """After a sweep a session takes its probabilities from the cache: the same log, row by row."""
+    monkeypatch.setenv("BIDILAB_CACHE_DIR", str(tmp_path))
+    recording = bl.load_dataset(OVERLAP_MINI)[name]
+    live = replay(recording).events
+    speech_probabilities_of_files([(recording.path, 0, None)], VadSpec(), ProbabilityCache())
+    known = replay(recording).events
+    first = [json.loads(frame["detail"].iloc[0])["probabilities_known"] for frame in (live, known)]
+    assert first == [False, True]
+    same = ["t_s", "source", "type", "response_id", "input_samples", "playback_samples", "reason", "stop_reason"]
+    pd.testing.assert_frame_equal(live[same], known[same])
+    decisions = live["source"] == "detector"
+    assert live["detail"][decisions].tolist() == known["detail"][decisions].tolist()

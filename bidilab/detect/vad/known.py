@@ -1,0 +1,91 @@
+"""A recording whose probabilities are known: a session hears it without the model running again.
+
+Every backend gives the same bits for the same samples in any chunking, so a track that a sweep has computed is what a
+stream would compute. It is handed out only for the very samples it was computed from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from bidilab.core.audio import FloatArray
+from bidilab.core.errors import AudioError, InvalidParameterError
+from bidilab.detect.vad.base import OnDone, OnProgress, VadBackend, batch_in_turn
+from bidilab.detect.vad.framing import check_samples
+
+__all__ = ["KnownTrack"]
+
+
+class KnownTrack:
+    """A backend that knows one recording.
+
+    Parameters
+    ----------
+    backend
+        What computed the track.
+    samples
+        ``(n,) float32`` at the backend's rate.
+    probabilities
+        ``(n // frame_samples,) float32``: ``backend.probabilities(samples)``.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the track has another length.
+    """
+
+    def __init__(self, backend: VadBackend, samples: npt.ArrayLike, probabilities: npt.ArrayLike) -> None:
+        self.name = backend.name
+        self.version = backend.version
+        self.sample_rate = backend.sample_rate
+        self.frame_samples = backend.frame_samples
+        self._samples = check_samples(samples)
+        self._track = np.asarray(probabilities, dtype=np.float32)
+        n_frames = len(self._samples) // self.frame_samples
+        if self._track.shape != (n_frames,):
+            raise InvalidParameterError("probabilities", f"an array of shape ({n_frames},)", self._track.shape)
+
+    def build(self) -> KnownTrack:
+        """The backend itself: it stands where a `VadSpec` does."""
+        return self
+
+    def probabilities(self, samples: npt.ArrayLike) -> FloatArray:
+        """The track, of the recording it knows; any other raises `AudioError`."""
+        return self.stream().feed(samples)
+
+    def probabilities_batch(
+        self,
+        recordings: Sequence[npt.ArrayLike],
+        on_done: OnDone | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> list[FloatArray]:
+        """See `probabilities`."""
+        return batch_in_turn(self.probabilities, [check_samples(r) for r in recordings], on_done, on_progress)
+
+    def stream(self) -> _KnownStream:
+        """A new stream, at its start."""
+        return _KnownStream(self._samples, self._track, self.frame_samples)
+
+
+class _KnownStream:
+    """Hands out the frames that the samples complete, once it has seen that they are the same samples."""
+
+    def __init__(self, samples: FloatArray, track: FloatArray, frame_samples: int) -> None:
+        self._samples = samples
+        self._track = track
+        self._frame_samples = frame_samples
+        self._position = 0
+
+    def feed(self, samples: npt.ArrayLike) -> FloatArray:
+        chunk = check_samples(samples)
+        start, end = self._position, self._position + len(chunk)
+        if not np.array_equal(chunk, self._samples[start:end]):
+            raise AudioError(f"these are not the samples whose probabilities are known (from sample {start} on)")
+        self._position = end
+        return self._track[start // self._frame_samples : end // self._frame_samples]
+
+    def reset(self) -> None:
+        self._position = 0

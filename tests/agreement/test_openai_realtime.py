@@ -102,6 +102,6 @@ def test_sessions_over_the_wire_do_what_is_predicted(pace, tmp_path):
                 otherwise.append((name, response))
             n_interruptions += was_cut
     assert n_interruptions >= 5
-    # Turns are exact whatever the load. Whether a response is still audible is a matter of real time, and a machine that
-    # stalls for half a second can make one fall the other way (seen once in 150 sessions, 25 of them at once).
+    # Turns are exact whatever the load. Whether a response is still audible is a matter of real time, and a machine
+    # that stalls for half a second can make one fall the other way (seen once in 150 sessions, 25 of them at once).
     assert len(otherwise) <= 1, otherwise

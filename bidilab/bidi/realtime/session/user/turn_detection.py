@@ -17,7 +17,7 @@ from bidilab.bidi.realtime.session.user.input_audio import TICKS_PER_S
 from bidilab.bidi.wire.openai_audio import Pcm16Array
 from bidilab.core.audio import FloatArray
 from bidilab.detect.turns import ServerVad, SpeechStarted, SpeechStopped, TurnDetector, TurnParams
-from bidilab.detect.vad import StreamResampler, VadBackend
+from bidilab.detect.vad import StreamResampler, VadBackend, VadWork
 
 __all__ = ["SEMANTIC_MAX_WAIT_MS", "SpeechEdge", "TurnTaking", "turn_params"]
 
@@ -105,7 +105,7 @@ class TurnTaking:
         self._input_rate = input_rate
         if self._detector is None:
             return []
-        edges = self._decide(self._resampler.flush())
+        edges = self.decide(self._stream.feed(self._resampler.flush()))
         self._resampler = StreamResampler(input_rate, self._vad.sample_rate)
         return edges
 
@@ -124,17 +124,19 @@ class TurnTaking:
             end = self._origin_ticks + self._detector.position_samples * self._ticks_per_sample
             self._start(self._detector.params, end)
 
-    def feed(self, samples: Pcm16Array) -> list[SpeechEdge]:
-        """Take samples ``(n,) int16``; return the edges that the frames they complete cause."""
+    def hear(self, samples: Pcm16Array) -> VadWork | None:
+        """Take samples ``(n,) int16``; return what the VAD is to be fed with before `decide`, or ``None``."""
         if self._detector is None:
-            return []
-        return self._decide(self._resampler.feed((samples / np.float32(32768)).astype(np.float32)))
+            return None
+        resampled = self._resampler.feed((samples / np.float32(32768)).astype(np.float32))
+        return VadWork(self._stream, resampled)
 
-    def _decide(self, samples: FloatArray) -> list[SpeechEdge]:
+    def decide(self, probabilities: FloatArray) -> list[SpeechEdge]:
+        """The edges that frames cause, given their probabilities ``(k,) float32``."""
         detector = self._detector
         if detector is None:
             return []
-        events = (detector.feed(float(p)) for p in self._stream.feed(samples))
+        events = (detector.feed(float(p)) for p in probabilities)
         return [self._edge(event) for event in events if event is not None]
 
     def _edge(self, event: SpeechStarted | SpeechStopped) -> SpeechEdge:

@@ -103,9 +103,9 @@ def test_sessions_over_the_wire_do_what_is_predicted(pace, tmp_path):
 
 
 def test_the_way_over_24_khz_changes_few_decisions():
-    """At least 99 % of the 16 kHz sweep's decisions are within one frame of theirs on the wire; 99.5 % now.
+    """At least 99 % of the 16 kHz sweep's decisions are within one frame of theirs on the wire; 579 of 582 now.
 
-    Those that differ are ends of turns in a pause that lasts the silence duration to the frame.
+    The three: an end of turn in early-babble5-01 and in soft-babble10-02, a start in early-echo-02.
     """
     recordings = [r for r in bl.load_dataset(ROOT / "datasets" / "overlap-mini") if r.sample_rate == 16_000]
     vad = bl.get_vad("silero")

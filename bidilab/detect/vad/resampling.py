@@ -10,6 +10,15 @@ chunks). A live session would add that to each latency it measures. This filter 
 from or to 8 kHz). It pays with two to four times soxr's work, 0.3 to 0.5 ms for a second of audio where Silero
 takes 1 to 2 ms. soxr is its oracle in the tests.
 
+Filter: Kaiser window (Kaiser 1974; J. O. Smith, "Digital Audio Resampling", 2002), 96 dB, the transition centred at
+the lower Nyquist frequency: whole up to 0.975 of it, nothing from 1.025 on, 6 dB down at it. What lies within 2.5 %
+above it is folded onto the 2.5 % below, at most at -6 dB; in return the band of speech is as wide as 8 ms allow. Speech
+sampled at 16 kHz that went over the wire at 24 kHz and back kept 579 of 582 decisions (99.5 %) within one frame of
+those without the detour (overlap-mini's 65 recordings at 16 kHz, Silero, default parameters). With the transition
+below Nyquist, as soxr has it, it was 572 (0.95 to 1.0, 8 ms), 577 (0.97 to 1.0, 13 ms), and 564 with soxr HQ itself:
+what a resampler takes from the top of the band, twice on that way, is what Silero misses.
+"""
+
 from __future__ import annotations
 
 import math

@@ -14,6 +14,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bidilab.bidi.realtime.probe import ProbeReport, probe_client
     from bidilab.core.errors import BidilabError
     from bidilab.detect.turns import (
         GeminiActivityDetection,
@@ -40,6 +41,7 @@ _HOMES = {
     "GeminiActivityDetection": "detect.turns",
     "Grid": "lab.sweep",
     "ProbabilityCache": "detect.vad",
+    "ProbeReport": "bidi.realtime.probe",
     "ProcessPool": "lab.sweep",
     "Recommendation": "lab.sweep",
     "Recording": "lab.datasets",
@@ -54,6 +56,7 @@ _HOMES = {
     "detect_turns": "detect.turns",
     "get_vad": "detect.vad",
     "load_dataset": "lab.datasets",
+    "probe_client": "bidi.realtime.probe",
     "replay": "lab.sessions",
     "replay_dataset": "lab.sessions",
     "save_figure": "show.plots",
@@ -70,6 +73,7 @@ __all__ = [
     "GeminiActivityDetection",
     "Grid",
     "ProbabilityCache",
+    "ProbeReport",
     "ProcessPool",
     "Recommendation",
     "Recording",
@@ -86,6 +90,7 @@ __all__ = [
     "detect_turns",
     "get_vad",
     "load_dataset",
+    "probe_client",
     "replay",
     "replay_dataset",
     "save_figure",

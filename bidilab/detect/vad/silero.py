@@ -184,15 +184,15 @@ class SileroStream:
 
     def feed(self, samples: npt.ArrayLike) -> FloatArray:
         """Probabilities of the frames that ``samples``, ``(n,)``, complete: ``(k,) float32``."""
-        frames = self.frames(samples)
+        frames = self.frames(check_samples(samples))
         probabilities = np.empty(len(frames), np.float32)
         for k, frame in enumerate(frames):
             probabilities[k : k + 1], self.state = self.model.step(self.next_input(frame), self.state)
         return probabilities
 
-    def frames(self, samples: npt.ArrayLike) -> FloatArray:
-        """The frames that ``samples`` complete, ``(k, frame_samples) float32``; they are now to be stepped through."""
-        return self._framer.push(samples)
+    def frames(self, checked: FloatArray) -> FloatArray:
+        """The frames that samples complete, ``(k, frame_samples) float32``; they are now to be stepped through."""
+        return self._framer.push_checked(checked)
 
     def next_input(self, frame: FloatArray) -> FloatArray:
         """``(1, context + frame) float32``, what the model is given for the next frame; valid until the one after."""

@@ -90,6 +90,7 @@ class TurnTaking:
             self._detector.update(params)
         else:
             self._stream = self._vad.stream()
+            self._n_heard = 0
             self._resampler = StreamResampler(self._input_rate, self._vad.sample_rate)
             self._start(params, at_ticks)
 
@@ -105,7 +106,9 @@ class TurnTaking:
         self._input_rate = input_rate
         if self._detector is None:
             return []
-        edges = self.decide(self._stream.feed(self._resampler.flush()))
+        rest = self._resampler.flush()
+        self._n_heard += len(rest)
+        edges = self.decide(self._stream.feed(rest))
         self._resampler = StreamResampler(input_rate, self._vad.sample_rate)
         return edges
 
@@ -129,6 +132,11 @@ class TurnTaking:
         if self._detector is None:
             return None
         resampled = self._resampler.feed((samples / np.float32(32768)).astype(np.float32))
+        frame_samples, before = self._vad.frame_samples, self._n_heard
+        self._n_heard += len(resampled)
+        if self._n_heard // frame_samples == before // frame_samples:
+            self._stream.feed(resampled)  # it keeps them; there is nothing to ask the network
+            return None
         return VadWork(self._stream, resampled)
 
     def decide(self, probabilities: FloatArray) -> list[SpeechEdge]:

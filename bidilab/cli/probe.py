@@ -145,11 +145,13 @@ def _show(report: ProbeReport) -> None:
     console = Console()
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for _, heading in _COLUMNS:
-        table.add_column(heading, justify="right", overflow="fold")
+        # Headings may take several lines, a number never: one that is cut into two is read as two.
+        table.add_column(heading, justify="right", min_width=6, overflow="fold")
     for _, row in report.to_frame().iterrows():
         table.add_row(*(_cell(row[name]) for name, _ in _COLUMNS))
     if report.n_interruptions:
-        console.print(table)
+        # Wider than a narrow terminal if need be, which then scrolls or folds whole lines.
+        Console(width=max(console.width, console.measure(table).maximum)).print(table)
     for index, session in enumerate(report.sessions):
         console.print(
             f"session {index} at pace {session.pace:g}: {session.n_responses} responses, speech started "
@@ -165,7 +167,7 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         if math.isnan(value):
             return "–"
-        return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+        return f"{value:.1f}"
     return str(value)
 
 

@@ -40,6 +40,9 @@ _COLUMNS = (
     ("errors", "errors"),
 )
 
+_TABLE_CHARACTERS = 120
+"""No number is cut into two lines, which would be read as two numbers."""
+
 
 def probe_command(
     pace: Annotated[
@@ -145,13 +148,11 @@ def _show(report: ProbeReport) -> None:
     console = Console()
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for _, heading in _COLUMNS:
-        # Headings may take several lines, a number never: one that is cut into two is read as two.
-        table.add_column(heading, justify="right", min_width=6, overflow="fold")
+        table.add_column(heading, justify="right", overflow="fold")
     for _, row in report.to_frame().iterrows():
         table.add_row(*(_cell(row[name]) for name, _ in _COLUMNS))
     if report.n_interruptions:
-        # Wider than a narrow terminal if need be, which then scrolls or folds whole lines.
-        Console(width=max(console.width, console.measure(table).maximum)).print(table)
+        Console(width=max(console.width, _TABLE_CHARACTERS)).print(table)
     for index, session in enumerate(report.sessions):
         console.print(
             f"session {index} at pace {session.pace:g}: {session.n_responses} responses, speech started "

@@ -3,11 +3,21 @@
 from bidilab.detect.turns.detect import detect_turns
 from bidilab.detect.turns.detector import SpeechStarted, SpeechStopped, Turn, TurnDetector, turns_from_events
 from bidilab.detect.turns.params import TurnParams, default_deactivation_threshold
-from bidilab.detect.turns.providers import GeminiActivityDetection, ProviderParams, ServerVad
+from bidilab.detect.turns.providers import (
+    GeminiActivityDetection,
+    LiveKitVad,
+    NovaTurnDetection,
+    PipecatVad,
+    ProviderParams,
+    ServerVad,
+)
 from bidilab.detect.turns.reference import detect_turns_reference
 
 __all__ = [
     "GeminiActivityDetection",
+    "LiveKitVad",
+    "NovaTurnDetection",
+    "PipecatVad",
     "ProviderParams",
     "ServerVad",
     "SpeechStarted",

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bidilab.bidi.models.base import BidiModel, PlaybackReport, SessionContext
     from bidilab.bidi.models.local import BidiLocalModel
+    from bidilab.bidi.models.nova_sonic import BidiNovaSonicModel
     from bidilab.bidi.models.openai_realtime import BidiOpenAIRealtimeModel
     from bidilab.bidi.models.playout import PlayoutEstimate
 
 __all__ = [
     "BidiLocalModel",
     "BidiModel",
+    "BidiNovaSonicModel",
     "BidiOpenAIRealtimeModel",
     "PlaybackReport",
     "PlayoutEstimate",
@@ -23,6 +25,7 @@ __all__ = [
 _HOME = {
     "BidiLocalModel": "local",
     "BidiModel": "base",
+    "BidiNovaSonicModel": "nova_sonic",
     "BidiOpenAIRealtimeModel": "openai_realtime",
     "PlaybackReport": "base",
     "PlayoutEstimate": "playout",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
@@ -167,6 +168,7 @@ class NovaSonicCodec:
             What was said before the session, in Strands' form; what happened in it follows by itself.
         """
         c = self._c
+        c.dropped_samples += sum(map(_n_samples, c.messages))
         if c.dropped_samples:
             detail = {"dropped_samples": c.dropped_samples, "sample_rate": c.settings.input_rate}
             c.log("input_dropped", "error", detail, input_samples=c.uplink.sent_samples)
@@ -179,9 +181,7 @@ class NovaSonicCodec:
         settings = c.settings
         opening = [
             messages.session_start(settings.inference_configuration, settings.turn_detection_configuration),
-            messages.prompt_start(
-                c.prompt, output_rate=settings.output_rate, voice=settings.voice, tools=self._tools
-            ),
+            messages.prompt_start(c.prompt, output_rate=settings.output_rate, voice=settings.voice, tools=self._tools),
         ]
         c.log("session_requested", "model", {"session": [dict(event["event"]) for event in opening]})
         c.messages += opening
@@ -256,6 +256,12 @@ class NovaSonicCodec:
             response.words.heard = min(1.0, heard / response.n_samples)
 
 
+def _n_samples(message: Mapping[str, Any]) -> int:
+    """Samples of an event that was not sent: those of an ``audioInput``, none of any other."""
+    body = message["event"].get("audioInput")
+    return 0 if body is None else len(base64.b64decode(body["content"])) // 2
+
+
 def _send_audio(c: Conversation, pcm: bytes) -> None:
     if not pcm:
         return
@@ -281,7 +287,9 @@ def _send_text(c: Conversation, text: str) -> None:
 
 def _encode_text(c: Conversation, event: BidiTextInputEvent) -> None:
     if event.role != "user":
-        raise InvalidParameterError("role", "'user': Nova Sonic takes words of the agent only before it starts", event.role)
+        raise InvalidParameterError(
+            "role", "'user': Nova Sonic takes words of the agent only before it starts", event.role
+        )
     _send_text(c, event.text)
 
 

@@ -141,9 +141,7 @@ def text_block(prompt: str, content: str, role: str, pieces: Sequence[str], *, i
         "role": role,
         "textInputConfiguration": dict(_TEXT_CONFIGURATION),
     }
-    inputs = [
-        _event("textInput", {"promptName": prompt, "contentName": content, "content": piece}) for piece in pieces
-    ]
+    inputs = [_event("textInput", {"promptName": prompt, "contentName": content, "content": piece}) for piece in pieces]
     return [_event("contentStart", start), *inputs, content_end(prompt, content)]
 
 

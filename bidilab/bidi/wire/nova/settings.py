@@ -40,7 +40,9 @@ def check_turn_detection(value: object, model_id: str) -> NovaTurnDetection | No
     if isinstance(value, NovaTurnDetection):
         return value
     if not isinstance(value, Mapping):
-        raise InvalidParameterError("turn_detection", "NovaTurnDetection or an object with endpointingSensitivity", value)
+        raise InvalidParameterError(
+            "turn_detection", "NovaTurnDetection or an object with endpointingSensitivity", value
+        )
     return NovaTurnDetection.from_dict(value)
 
 

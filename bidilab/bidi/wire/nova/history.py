@@ -127,7 +127,7 @@ def _tail(text: str, room: int) -> str:
 
 
 def pieces(text: str, limit: int = MAX_TEXT_BYTES) -> Iterator[str]:
-    """The text in parts of at most ``limit`` UTF-8 bytes, together the same text; broken behind a space if there is one.
+    """The text in parts of at most ``limit`` UTF-8 bytes, broken behind a space if there is one; joined, the same text.
 
     Examples
     --------

@@ -96,6 +96,7 @@ class Conversation:
 
     def begin_response(self) -> Response:
         """A new response, with an id of our own."""
+        self.blocks = {key: b for key, b in self.blocks.items() if b.response is None or not b.response.cut}
         response = Response(response_id=f"response_{next(self._numbers)}", words=self.history.response())
         self.responses[response.response_id] = response
         self.expects_response = False
@@ -122,4 +123,9 @@ class Conversation:
     @property
     def settled(self) -> bool:
         """Whether nothing is under way that is known of: no response, no block, no tool, no answer awaited."""
-        return not (self.generating or self.blocks or self.expects_response or self.open_calls)
+        return not (self.generating or self._block_under_way or self.expects_response or self.open_calls)
+
+    @property
+    def _block_under_way(self) -> bool:
+        # The service need not end a block whose response was interrupted.
+        return any(block.response is None or not block.response.cut for block in self.blocks.values())

@@ -46,6 +46,7 @@ _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]+")
 _DEFAULT_REGION = "us-east-1"
 _MAX_RECONNECT_DELAY_S = 8.0
 _CLOSE_S = 1.0
+_BROKEN_CLOSE_S = 0.1
 # At DEBUG this logger of the SDK writes the signed request, and with it the session token.
 _TALKATIVE_LOGGER = "smithy_core.aio.client"
 
@@ -222,6 +223,8 @@ class NovaConnection:
         EventError
             If what came is not a JSON object.
         """
+        if self._over.done():
+            return self._over.result()
         # A read is never cancelled: the AWS runtime's threads would answer a future that is gone.
         if self._reading is None:
             self._reading = asyncio.ensure_future(self._output.receive())
@@ -240,16 +243,26 @@ class NovaConnection:
         if self._closed:
             return
         self._closed = True
+        stands = not self._over.done()
         self._end(lost("it was closed"))
-        await _within(_CLOSE_S, self._stream.input_stream.close())
-        if self._output is not None:
-            await _within(_CLOSE_S, self._output.close())
+        await _within(_CLOSE_S if stands else _BROKEN_CLOSE_S, self._stream.input_stream.close())
+        if stands and self._output is not None:
+            # What was sent last is on its way until the service has ended its side.
+            await _within(_CLOSE_S, self._read_out())
         await _within(_CLOSE_S, self._client.close())
         for task in (self._reading, self._opening):
             if task is not None:
                 await asyncio.wait({task}, timeout=_CLOSE_S)
                 task.cancel()
                 task.add_done_callback(_seen)
+
+    async def _read_out(self) -> None:
+        while True:
+            self._reading = self._reading or asyncio.ensure_future(self._output.receive())
+            await asyncio.wait({self._reading})
+            if self._reading.exception() is not None or self._reading.result() is None:
+                return
+            self._reading = None
 
 
 def _seen(task: asyncio.Future[Any]) -> None:

@@ -130,7 +130,7 @@ class BidiNovaSonicModel(BidiModel):
         self._audible = AudibleResponses(sample_rate=self._settings.output_rate)
         self._messages = tuple(messages or ())
         self._sending = asyncio.Lock()
-        self._stopped = asyncio.Event()
+        self._changed = asyncio.Event()
         self._n_failures = 0
         self._active_s = self._connected_s = self.context.clock.now_s()
         try:
@@ -144,7 +144,7 @@ class BidiNovaSonicModel(BidiModel):
         connection, codec = self._connection, self._codec
         self._connection = self._codec = None
         if codec is not None:
-            self._stopped.set()
+            self._changed.set()
         if connection is not None and codec is not None:
             await self._leave(connection, codec)
 
@@ -223,9 +223,10 @@ class BidiNovaSonicModel(BidiModel):
                 if not codec.settled:
                     self.context.log("settle_timeout", source="error", detail={"timeout_s": patience_s})
                 return
+            self._changed.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
-                    await self._stopped.wait()
+                    await self._changed.wait()
 
     # Play-out
 
@@ -374,3 +375,4 @@ class BidiNovaSonicModel(BidiModel):
     def _log_rows(self, codec: NovaSonicCodec) -> None:
         for row in codec.take_rows():
             self.context.log(row.type, source=row.source, detail=row.detail, **row.columns)
+        self._changed.set()

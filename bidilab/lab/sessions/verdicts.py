@@ -107,7 +107,8 @@ def _verdict(cut: dict[Any, Any], segment: Segment | None, created_s: float) -> 
 
 def _begins_s(row: dict[Any, Any]) -> float:
     """Where a row belongs in time: its onset; unknown, its segment's; without one, when it was told."""
-    return next(s for s in (row["onset_s"], row["segment_start_s"], row["event_s"]) if not np.isnan(s))
+    known = (float(row[name]) for name in ("onset_s", "segment_start_s", "event_s"))
+    return next(s for s in known if not np.isnan(s))
 
 
 def _heard_at(responses: pd.DataFrame, at_s: float) -> str | None:

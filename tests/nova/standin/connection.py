@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 from bidilab.core.clock import running_clock
 from tests.nova.standin.framing import Decoder, exception, frame
-from tests.nova.standin.order import Refused
+from tests.nova.standin.order import RefusedEvent
 from tests.nova.standin.service import Script, Service
 
 KEY_ID = "AKIDEXAMPLE"
 
 
-class Broken(Exception):
+class BrokenStream(Exception):  # noqa: N818 - what happens to the client, no error of the stand-in
     """The connection is to be cut without a word."""
 
 
@@ -70,7 +70,7 @@ class _Run:
 
     async def serve(self):
         reading = None
-        with contextlib.suppress(Broken):
+        with contextlib.suppress(BrokenStream):
             while not (self.service.ended and self.service.next_due_s() is None):
                 reading = reading or asyncio.ensure_future(self.read())
                 await asyncio.wait({reading}, timeout=self._wait_s())
@@ -82,7 +82,7 @@ class _Run:
             return
         if reading is not None:
             reading.cancel()
-        raise Broken
+        raise BrokenStream
 
     def _wait_s(self):
         dues = [self.service.next_due_s(), None if self.at_s is None else self.begun_s + self.at_s[0]]
@@ -94,7 +94,7 @@ class _Run:
             self.received.append(event)
             try:
                 self.service.receive(event, self.clock.now_s())
-            except Refused as refused:
+            except RefusedEvent as refused:
                 await self.write(exception(refused.name, refused.message))
                 return False
         return not self.decoder.ended
@@ -112,7 +112,7 @@ class _Run:
     async def _fail(self, fault):
         self.at_s = None
         if fault == "break":
-            raise Broken
+            raise BrokenStream
         if fault == "end":
             self.service.ended, self.service._due = True, []
         else:

@@ -1,7 +1,7 @@
 """Real event-stream frames: the client's read by botocore, the service's written by AWS's Smithy packages.
 
-A client's event is a frame in a frame: the outer one bears the signature (``:date``, ``:chunk-signature``), the inner
-one the event (``:event-type`` ``chunk``, a JSON payload with the bytes in base64). An empty outer frame ends the stream.
+A client's event is a frame in a frame: the outer bears the signature (``:date``, ``:chunk-signature``), the inner
+the event (``:event-type`` ``chunk``, a JSON payload with the bytes in base64). An empty outer frame ends the stream.
 """
 
 import base64

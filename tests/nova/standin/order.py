@@ -6,7 +6,7 @@ Amazon Nova 2 user guide, "Handling input events with the bidirectional API", "M
 import json
 
 
-class Refused(Exception):
+class RefusedEvent(Exception):  # noqa: N818 - what the client is told, no error of the stand-in
     """An exception of the service, by its name in the output stream."""
 
     def __init__(self, name, message):
@@ -15,7 +15,7 @@ class Refused(Exception):
 
 
 def invalid(message):
-    return Refused("validationException", message)
+    return RefusedEvent("validationException", message)
 
 
 class EventOrder:

@@ -57,7 +57,7 @@ class Service:
     # The client's events
 
     def receive(self, message, now_s):
-        """Take one; `Refused` when it is not in its place."""
+        """Take one; `RefusedEvent` when it is not in its place."""
         name, body = self.order.take(message)
         if name == "sessionStart":
             self._begin()

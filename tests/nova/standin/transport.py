@@ -5,7 +5,7 @@ import asyncio
 from smithy_http import Field, Fields
 from smithy_http.aio import HTTPResponse
 
-from tests.nova.standin.connection import Broken
+from tests.nova.standin.connection import BrokenStream
 
 
 class InProcessClient:
@@ -44,7 +44,7 @@ class InProcessClient:
 
         try:
             await self.backend.serve(read, output.put)
-        except Broken:
+        except BrokenStream:
             await output.put(ConnectionResetError("the connection was reset"))
         finally:
             await output.put(b"")

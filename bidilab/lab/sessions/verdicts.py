@@ -63,8 +63,9 @@ def verdicts(log: EventLog, segments: Sequence[Segment]) -> pd.DataFrame:
     pandas.DataFrame
         ``outcome`` (``"detected"``, ``"false"``, ``"missed"``), ``cause`` (of a false one), ``kind`` of the segment,
         ``response_id``, ``segment_start_s``, ``segment_end_s``, ``onset_s`` and ``decided_s`` of the detector,
-        ``event_s`` (when the application was told), ``latency_ms`` (decision - true onset) and ``event_latency_ms`` (event in the application - true onset) of
-        those detected, ``heard_ms``, ``text``. What a provider does not tell is missing.
+        ``event_s`` (when the application was told), ``latency_ms`` (decision - true onset) and ``event_latency_ms``
+        (event in the application - true onset) of those detected, ``heard_ms``, ``text``. What a provider does not
+        tell is missing.
     """
     user = [s for s in segments if s.channel == "user"]
     cuts = log.interruptions()

@@ -1,4 +1,4 @@
-"""What happens to one request, whatever carries it: admission, the session, faults. Time is the running loop's clock."""
+"""One request, whatever carries it: admission, the session, faults. Time is the running loop's clock."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""The stand-in on a loopback socket: HTTP/2 over TLS, as the service is, and the AWS runtime's client that trusts it."""
+"""The stand-in on a loopback socket: HTTP/2 over TLS, as the service is, and a client of AWS's that trusts it."""
 
 import asyncio
 import contextlib

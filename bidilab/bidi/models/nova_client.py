@@ -245,10 +245,12 @@ class NovaConnection:
         self._closed = True
         stands = not self._over.done()
         self._end(lost("it was closed"))
-        await _within(_CLOSE_S if stands else _BROKEN_CLOSE_S, self._stream.input_stream.close())
+        # The SDK ends its side when all is taken, which never comes to pass where nobody takes any more.
+        ending = asyncio.ensure_future(self._stream.input_stream.close())
         if stands and self._output is not None:
             # What was sent last is on its way until the service has ended its side.
             await _within(_CLOSE_S, self._read_out())
+        await _within(_BROKEN_CLOSE_S, ending)
         await _within(_CLOSE_S, self._client.close())
         for task in (self._reading, self._opening):
             if task is not None:

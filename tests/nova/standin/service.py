@@ -49,7 +49,7 @@ class Service:
 
     def __init__(self, script, model_id="amazon.nova-2-sonic-v1:0", number=0):
         self.script, self.order, self.number = script, EventOrder(model_id), number
-        self.decisions, self.ended = [], False
+        self.decisions, self.answered, self.ended = [], [], False
         self._due, self._counter, self._ids = [], itertools.count(), itertools.count()
         self._current = None  # what is scheduled of the response under way
         self._tools = list(script.tools)
@@ -91,8 +91,7 @@ class Service:
                 self._respond(now_s, response.ends_at - response.audible_at)
 
     def _answer_typed(self, now_s):
-        typed = self.order.typed.pop()
-        self.order.typed_before = [*getattr(self.order, "typed_before", ()), typed]
+        self.answered.append(self.order.typed.pop())
         self._respond(now_s, 16_000)
 
     # Its own

@@ -187,7 +187,7 @@ def test_a_renewal_waits_until_the_agent_is_silent_but_not_past_the_limit():
 
     async def main():
         async with running(model(made)) as client:
-            await client.speak(*[(10.0, 0)] * 41, *TURN, *[(10.0, 0)] * 6)
+            await client.speak(*[(10.0, 0)] * 41, *TURN, *[(10.0, 0)] * 6, chunk=2048)
         return client
 
     client = run_virtual(main())

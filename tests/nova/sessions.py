@@ -9,6 +9,7 @@ import numpy as np
 from bidilab.bidi.models import BidiNovaSonicModel, SessionContext
 from bidilab.bidi.types.events import BidiAudioInputEvent
 from bidilab.core.clock import running_clock
+from bidilab.core.errors import BidilabError
 from bidilab.core.eventlog import EventLog
 from tests.nova.standin.connection import KEY_ID
 from tests.nova.standin.transport import InProcessClient
@@ -37,7 +38,7 @@ def model(backend, *, sensitivity="HIGH", model_id="amazon.nova-2-sonic-v1:0", p
     return BidiNovaSonicModel(
         model_id,
         provider_config={**detection, **(provider_config or {})},
-        client_config={"boto_session": BotoSession(), "http_client": InProcessClient(backend), **client_config},
+        client_config={"boto_session": BotoSession(), "http_client": lambda: InProcessClient(backend), **client_config},
     )
 
 
@@ -61,7 +62,7 @@ class Client:
                 self.events.append(event)
                 async with self._changed:
                     self._changed.notify_all()
-        except Exception as error:
+        except BidilabError as error:
             self.failure = error
         async with self._changed:
             self._changed.notify_all()

@@ -111,7 +111,7 @@ def test_a_service_that_does_not_answer():
         async def send(self, request, *, request_config=None):
             await running_clock().sleep_s(3600)
 
-    why, took_s = refused(backend(), http_client=Silent(backend()), timeout_s=3)
+    why, took_s = refused(backend(), http_client=lambda: Silent(backend()), timeout_s=3)
     assert type(why) is ProviderConnectionError
     assert 3 <= took_s < 10
 
@@ -227,7 +227,7 @@ def test_the_end_after_eight_minutes():
 
 
 def test_a_service_that_stays_away_ends_the_session():
-    faults = {n: (503, "ServiceUnavailableException", "later") for n in range(1, 6)}
+    faults = dict.fromkeys(range(1, 6), (503, "ServiceUnavailableException", "later"))
     made = backend(after_audio={0: (3, "break")}, refuse=faults)
     client = session(made, reconnect_attempts=3)
     assert len(client.rows("reconnect_failed")) == 3
@@ -239,7 +239,7 @@ def test_a_service_that_stays_away_ends_the_session():
 def test_a_connection_that_fails_at_once_again_and_again_ends_the_session():
     """The service answers each request, and throttles it before its first event."""
     busy = exception("throttlingException", "slow down")
-    made = backend(at_s={n: (0.0, busy) for n in range(10)})
+    made = backend(at_s=dict.fromkeys(range(10), (0.0, busy)))
 
     async def main():
         async with running(model(made, reconnect_attempts=4)) as client:

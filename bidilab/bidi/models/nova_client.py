@@ -81,7 +81,8 @@ class ClientSettings:
     endpoint_uri
         Where the service is; by default the region's endpoint.
     http_client
-        The SDK's HTTP client; by default a new ``smithy_http.aio.crt.AWSCRTHTTPClient``.
+        Called without arguments for each connection, gives the SDK's HTTP client for it, which must be able to send
+        and receive at once; by default AWS's own (``smithy_http.aio.crt.AWSCRTHTTPClient``).
     timeout_s
         Seconds within which a connection must be made, and an event taken by it, ``> 0``.
     reconnect_attempts
@@ -115,6 +116,8 @@ class ClientSettings:
             raise InvalidParameterError("client_config", "boto_session or region, not both", "both")
         if self.boto_session is not None and not callable(getattr(self.boto_session, "get_credentials", None)):
             raise InvalidParameterError("boto_session", "a boto3.Session", type(self.boto_session).__name__)
+        if self.http_client is not None and not callable(self.http_client):
+            raise InvalidParameterError("http_client", "a function that makes one", type(self.http_client).__name__)
         if self.region is not None and not _REGION.fullmatch(self.region):
             raise InvalidParameterError("region", "a region of AWS such as 'us-east-1'", self.region)
         for name in ("timeout_s", "settle_s"):
@@ -157,14 +160,15 @@ class NovaConnection:
 
     Parameters
     ----------
-    client, stream
-        The SDK's.
+    client, transport, stream
+        The SDK's: its client, the HTTP client below it, the stream that they opened.
     timeout_s
         How long an event may wait to be taken.
     """
 
-    def __init__(self, client: Any, stream: Any, *, timeout_s: float) -> None:
+    def __init__(self, client: Any, transport: Any, stream: Any, *, timeout_s: float) -> None:
         self._client = client
+        self._transport = transport
         self._stream = stream
         self._timeout_s = timeout_s
         self._output: Any = None
@@ -252,11 +256,12 @@ class NovaConnection:
             await _within(_CLOSE_S, self._read_out())
         await _within(_BROKEN_CLOSE_S, ending)
         await _within(_CLOSE_S, self._client.close())
+        await _within(_CLOSE_S, self._transport.close())
         for task in (self._reading, self._opening):
             if task is not None:
                 await asyncio.wait({task}, timeout=_CLOSE_S)
                 task.cancel()
-                task.add_done_callback(_seen)
+                task.add_done_callback(take_result)
 
     async def _read_out(self) -> None:
         while True:
@@ -267,8 +272,8 @@ class NovaConnection:
             self._reading = None
 
 
-def _seen(task: asyncio.Future[Any]) -> None:
-    """Take a result that nobody waits for, so that it is not reported as lost."""
+def take_result(task: asyncio.Future[Any]) -> None:
+    """Take a result that nobody waits for, so that asyncio does not report it as lost."""
     if not task.cancelled():
         task.exception()
 
@@ -278,7 +283,7 @@ async def _within(seconds: float, work: Awaitable[_T]) -> None:
     task = asyncio.ensure_future(work)
     await asyncio.wait({task}, timeout=seconds)
     task.cancel()
-    task.add_done_callback(_seen)
+    task.add_done_callback(take_result)
 
 
 def _json_object(data: bytes | None) -> dict[str, Any]:
@@ -374,21 +379,23 @@ async def connect(settings: ClientSettings, model_id: str) -> NovaConnection:
     from aws_sdk_bedrock_runtime.config import AsyncBedrockRuntimeConfig
     from aws_sdk_bedrock_runtime.models import InvokeModelWithBidirectionalStreamOperationInput
     from smithy_aws_core.identity import StaticCredentialsResolver
-    from smithy_http.aio.crt import AWSCRTHTTPClient
+
+    from bidilab.bidi.models.nova_transport import ConnectionClient
 
     logger = logging.getLogger(_TALKATIVE_LOGGER)
     logger.setLevel(max(logger.level, logging.INFO))
     session = _session(settings)
     # Looking for credentials may ask a server.
     identity = await asyncio.to_thread(_identity, session)
+    transport = ConnectionClient() if settings.http_client is None else settings.http_client()
     config = await AsyncBedrockRuntimeConfig.resolve(
         region=settings.region or getattr(session, "region_name", None) or _DEFAULT_REGION,
         aws_credentials_identity_resolver=StaticCredentialsResolver(identity),
-        transport=AWSCRTHTTPClient() if settings.http_client is None else settings.http_client,
+        transport=transport,
         **({} if settings.endpoint_uri is None else {"endpoint_uri": settings.endpoint_uri}),
     )
     client = AsyncBedrockRuntimeClient(config=config)
     stream = await client.invoke_model_with_bidirectional_stream(
         InvokeModelWithBidirectionalStreamOperationInput(model_id=model_id)
     )
-    return NovaConnection(client, stream, timeout_s=settings.timeout_s)
+    return NovaConnection(client, transport, stream, timeout_s=settings.timeout_s)

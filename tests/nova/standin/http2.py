@@ -10,23 +10,19 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, DataReceived, RequestReceived, StreamEnded, StreamReset, WindowUpdated
 from h2.exceptions import ProtocolError
-from smithy_http.aio.crt import AWSCRTHTTPClient
 
+from bidilab.bidi.models.nova_transport import ConnectionClient
 from tests.nova.standin.connection import BrokenStream
 
 
-class TrustingClient(AWSCRTHTTPClient):
-    """The SDK's own client, which trusts the stand-in's authority besides nobody; it has no setting for that."""
+class TrustingClient(ConnectionClient):
+    """The client of the model, which trusts the stand-in's authority besides nobody; it has no setting for that."""
 
     def __init__(self, authority):
         super().__init__()
         options = crt_io.TlsContextOptions()
         options.override_default_trust_store(authority)
         self._tls_ctx = crt_io.ClientTlsContext(options)
-        self._authority = authority
-
-    def __deepcopy__(self, memo):
-        return TrustingClient(self._authority)
 
 
 class LoopbackServer:

@@ -45,7 +45,8 @@ _NUMBERS = ("timeout_s", "reconnect_attempts", "reconnect_delay_s", "restart_aft
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]+")
 _DEFAULT_REGION = "us-east-1"
 _MAX_RECONNECT_DELAY_S = 8.0
-_CLOSE_S = 1.0
+_READ_OUT_S = 2.0
+_CLOSE_S = 5.0  # of what takes no time but on a machine that is busy
 _BROKEN_CLOSE_S = 0.1
 # At DEBUG this logger of the SDK writes the signed request, and with it the session token.
 _TALKATIVE_LOGGER = "smithy_core.aio.client"
@@ -253,7 +254,7 @@ class NovaConnection:
         ending = asyncio.ensure_future(self._stream.input_stream.close())
         if stands and self._output is not None:
             # What was sent last is on its way until the service has ended its side.
-            await _within(_CLOSE_S, self._read_out())
+            await _within(_READ_OUT_S, self._read_out())
         await _within(_BROKEN_CLOSE_S, ending)
         await _within(_CLOSE_S, self._client.close())
         await _within(_CLOSE_S, self._transport.close())

@@ -17,8 +17,8 @@ from typing import Any
 
 from bidilab.bidi.types.events import BidiOutputEvent
 from bidilab.bidi.wire.openai.history import History
-from bidilab.bidi.wire.openai.session import SessionSettings
-from bidilab.bidi.wire.openai.uplink import AudioUplink
+from bidilab.bidi.wire.openai.session import SAMPLE_RATE, SessionSettings
+from bidilab.bidi.wire.uplink import AudioUplink
 
 __all__ = ["AudioPart", "Conversation", "LogEntry", "Response", "ToolCall"]
 
@@ -104,7 +104,7 @@ class Conversation:
     settings: SessionSettings
     model_id: str
     history: History = field(default_factory=History)
-    uplink: AudioUplink = field(default_factory=AudioUplink)
+    uplink: AudioUplink = field(default_factory=lambda: AudioUplink(sample_rate=SAMPLE_RATE))
     responses: dict[str, Response] = field(default_factory=dict)
     user_transcripts: dict[tuple[str, int], str] = field(default_factory=dict)
     open_calls: dict[str, str] = field(default_factory=dict)

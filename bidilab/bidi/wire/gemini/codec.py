@@ -97,8 +97,7 @@ class GeminiLiveCodec:
     @property
     def to_move(self) -> bool:
         """Whether the server is going away, and now is a time to move to another connection."""
-        c = self._c
-        return c.going_away and not (c.generating or c.discarding or c.open_calls)
+        return self._c.going_away and self._c.settled
 
     # The server's messages
 

@@ -49,6 +49,7 @@ __all__ = [
     "BidiConnectionStartEvent",
     "BidiErrorEvent",
     "BidiEvent",
+    "BidiGeminiLiveModel",
     "BidiImageInputEvent",
     "BidiInputEvent",
     "BidiInterruptionEvent",

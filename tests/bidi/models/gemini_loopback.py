@@ -33,7 +33,7 @@ CERTIFICATE = AUTHORITY.issue_cert("127.0.0.1")
 
 
 def camel(value):
-    """JSON with the names of the reference: the service takes ``mime_type`` for ``mimeType``, and the SDK sends both."""
+    """JSON with the names of the reference: the service takes ``mime_type`` too, and the SDK sends both."""
     if isinstance(value, dict):
         return {_camel(key): camel(inner) for key, inner in value.items()}
     return [camel(inner) for inner in value] if isinstance(value, list) else value

@@ -123,6 +123,8 @@ class GeminiLiveCodec:
                 handler(c, object_field(message, key))
             except EventError as error:
                 c.log("malformed_message", "error", {"key": key, "error": str(error)})
+        if not message:
+            c.log("malformed_message", "error", {"error": "a message without a field that is known"})
         if unknown := sorted(set(message) - set(HANDLERS)):
             c.log("unknown_message", "error", {"keys": unknown})
         return self._take_events()

@@ -226,7 +226,9 @@ _ACTIVITY = {"ACTIVITY_START": "speech_started", "ACTIVITY_END": "speech_stopped
 
 def voice_activity(c: Conversation, activity: Message) -> None:
     """What the server's detector decided, where it tells; ``audioOffset`` counts from the start of the connection."""
-    kind = _ACTIVITY.get(str(activity.get("voiceActivityType")))
+    # On the wire it is `type`; the SDK calls it `voiceActivityType`.
+    said = optional_text(activity, "type") or optional_text(activity, "voiceActivityType")
+    kind = next((ours for theirs, ours in _ACTIVITY.items() if theirs == said), None)
     if kind is None:
         c.log("voice_activity", "model", dict(activity))
         return

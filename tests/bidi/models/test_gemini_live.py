@@ -221,7 +221,7 @@ def test_voice_activity_of_the_server_is_logged_in_positions_of_the_stream():
         await client.barrier()
 
     _, client = run(scenario)
-    (row,) = client.rows("speech_started")
+    (row,) = client.rows("voice_activity")
     assert (row.source, row.input_samples) == ("detector", 1600)
     assert '"activity_samples":800' in row.detail
 

@@ -7,6 +7,8 @@ Sequences: Live API WebSocket reference, ``BidiGenerateContentServerContent``, a
 
 from __future__ import annotations
 
+from typing import Any
+
 from bidilab.bidi.types.events import (
     BidiAudioStreamEvent,
     BidiInterruptionEvent,
@@ -221,23 +223,19 @@ def _end_of_user_words(c: Conversation) -> None:
         _said_all(c, words, None)
 
 
-_ACTIVITY = {"ACTIVITY_START": "speech_started", "ACTIVITY_END": "speech_stopped"}
-
-
 def voice_activity(c: Conversation, activity: Message) -> None:
-    """What the server's detector decided, where it tells; ``audioOffset`` counts from the start of the connection."""
+    """What the server's detector decided, where it tells; ``audioOffset`` counts from the start of the connection.
+
+    Whether the offset is that of the onset or of the decision is not published: it makes no `speech_started` row.
+    """
     # On the wire it is `type`; the SDK calls it `voiceActivityType`.
     said = optional_text(activity, "type") or optional_text(activity, "voiceActivityType")
-    kind = next((ours for theirs, ours in _ACTIVITY.items() if theirs == said), None)
-    if kind is None:
-        c.log("voice_activity", "model", dict(activity))
-        return
-    detail: dict[str, int] = {"sample_rate": c.settings.input_rate}
+    detail: dict[str, Any] = {"activity": said, "sample_rate": c.settings.input_rate}
     if (offset_s := audio_offset_s(activity, "audioOffset")) is not None:
         detail["activity_samples"] = c.connection_start_samples + s_to_samples(offset_s, c.settings.input_rate)
-    c.log(kind, "detector", detail, input_samples=c.uplink.sent_samples)
-    c.user_speaking = kind == "speech_started"
-    if c.user_speaking:
+    c.log("voice_activity", "detector", detail, input_samples=c.uplink.sent_samples)
+    if said == "ACTIVITY_START":
+        c.user_speaking = True
         activity_begins(c)
-    else:
-        c.expects_response = True
+    elif said == "ACTIVITY_END":
+        c.user_speaking, c.expects_response = False, True

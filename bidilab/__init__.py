@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bidilab.core.errors import BidilabError
     from bidilab.detect.turns import (
+        ExportedSetting,
         GeminiActivityDetection,
         LiveKitVad,
         NovaTurnDetection,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         TurnDetector,
         TurnParams,
         detect_turns,
+        export_setting,
     )
     from bidilab.detect.vad import ProbabilityCache, VadSpec, get_vad, speech_probabilities
     from bidilab.lab import datasets
@@ -40,6 +42,7 @@ _HOMES = {
     "DaskExecutor": "lab.sweep",
     "Dataset": "lab.datasets",
     "DatasetReplay": "lab.sessions",
+    "ExportedSetting": "detect.turns",
     "GeminiActivityDetection": "detect.turns",
     "Grid": "lab.sweep",
     "LiveKitVad": "detect.turns",
@@ -58,6 +61,7 @@ _HOMES = {
     "TurnParams": "detect.turns",
     "VadSpec": "detect.vad",
     "detect_turns": "detect.turns",
+    "export_setting": "detect.turns",
     "get_vad": "detect.vad",
     "load_dataset": "lab.datasets",
     "replay": "lab.sessions",
@@ -73,6 +77,7 @@ __all__ = [
     "DaskExecutor",
     "Dataset",
     "DatasetReplay",
+    "ExportedSetting",
     "GeminiActivityDetection",
     "Grid",
     "LiveKitVad",
@@ -93,6 +98,7 @@ __all__ = [
     "__version__",
     "datasets",
     "detect_turns",
+    "export_setting",
     "get_vad",
     "load_dataset",
     "replay",

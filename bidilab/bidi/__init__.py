@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bidilab.bidi.agent import BidiAgent
     from bidilab.bidi.io import BidiAudioIO, BidiTextIO, WavInput, WavOutput
+    from bidilab.bidi.models.gemini_live import BidiGeminiLiveModel
     from bidilab.bidi.models.local import BidiLocalModel
     from bidilab.bidi.models.openai_realtime import BidiOpenAIRealtimeModel
     from bidilab.bidi.tools import FunctionTool, tool
@@ -48,6 +49,7 @@ __all__ = [
     "BidiConnectionStartEvent",
     "BidiErrorEvent",
     "BidiEvent",
+    "BidiGeminiLiveModel",
     "BidiImageInputEvent",
     "BidiInputEvent",
     "BidiInterruptionEvent",
@@ -73,6 +75,7 @@ __all__ = [
 _HOME = {
     "BidiAgent": "agent",
     "BidiAudioIO": "io",
+    "BidiGeminiLiveModel": "models.gemini_live",
     "BidiLocalModel": "models.local",
     "BidiOpenAIRealtimeModel": "models.openai_realtime",
     "BidiTextIO": "io",

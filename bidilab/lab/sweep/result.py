@@ -6,6 +6,7 @@ import html
 import importlib
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -201,11 +202,12 @@ class SweepResult:
 
         See `recommend_setting` for the order of preference.
         """
-        return recommend_setting(
+        chosen = recommend_setting(
             self.settings,
             max_false_interruption_rate=max_false_interruption_rate,
             max_missed_rate=max_missed_rate,
         )
+        return chosen if chosen.setting is None else replace(chosen, params=self.params(chosen.setting))
 
     @property
     def plot(self) -> Any:

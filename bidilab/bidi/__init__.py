@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bidilab.bidi.io import BidiAudioIO, BidiTextIO, WavInput, WavOutput
     from bidilab.bidi.models.gemini_live import BidiGeminiLiveModel
     from bidilab.bidi.models.local import BidiLocalModel
+    from bidilab.bidi.models.nova_sonic import BidiNovaSonicModel
     from bidilab.bidi.models.openai_realtime import BidiOpenAIRealtimeModel
     from bidilab.bidi.tools import FunctionTool, tool
     from bidilab.bidi.types.events import (
@@ -54,6 +55,7 @@ __all__ = [
     "BidiInputEvent",
     "BidiInterruptionEvent",
     "BidiLocalModel",
+    "BidiNovaSonicModel",
     "BidiOpenAIRealtimeModel",
     "BidiOutputEvent",
     "BidiResponseCompleteEvent",
@@ -77,6 +79,7 @@ _HOME = {
     "BidiAudioIO": "io",
     "BidiGeminiLiveModel": "models.gemini_live",
     "BidiLocalModel": "models.local",
+    "BidiNovaSonicModel": "models.nova_sonic",
     "BidiOpenAIRealtimeModel": "models.openai_realtime",
     "BidiTextIO": "io",
     "FunctionTool": "tools",

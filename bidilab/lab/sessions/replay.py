@@ -164,8 +164,9 @@ def replay(
         ``"virtual"``: as fast as it goes; ``"real"``: in real time, as a model on a network needs it.
     turn_detection
         The setting: `ServerVad` or its dict for ``"openai"``, `NovaTurnDetection` or its dict for ``"nova"``,
-        `GeminiActivityDetection` or its dict for ``"gemini"``; for ``"local"`` `TurnParams`, a dict of `ServerVad`, or the parameters of any provider, which it takes at what
-        they mean (``canonical()``). A model that is given has its own.
+        `GeminiActivityDetection` or its dict for ``"gemini"``; for ``"local"`` `TurnParams`, a dict of `ServerVad`, or
+        the parameters of any provider, which it takes at what they mean (``canonical()``). A model that is given has
+        its own.
     out
         Folder to write to (`Replay.save`); the journal is written there as things happen.
     chunk_ms

@@ -139,9 +139,7 @@ def test_a_notebook_hears_a_recording_in_real_time():
             self.loop.close()
 
     with Served() as server:
-        replayed = bl.replay(
-            Audio(samples=audio, sample_rate=16_000), served(server), clock="real", chunk_ms=32
-        )
+        replayed = bl.replay(Audio(samples=audio, sample_rate=16_000), served(server), clock="real", chunk_ms=32)
     (cut,) = [row for row in replayed.log if row.type == "bidi_interruption"]
     decided_at = made.services[0].decisions[2].decided_at
     assert decided_at == 118_272  # as in test_agreement

@@ -36,8 +36,8 @@ def sweep_command(
     provider: Annotated[
         str,
         typer.Option(
-            help="Whose words these are: [b]openai[/b] (prefix padding looks back) or [b]gemini[/b] (it is speech "
-            "required before the start counts)."
+            help="Whose words these are: [b]openai[/b] (prefix padding looks back), [b]gemini[/b] (it is speech "
+            "required before the start counts) or [b]livekit[/b] (looks back; 50 ms of speech are required)."
         ),
     ] = "openai",
     vad: Annotated[str, typer.Option(help="silero, webrtc (extra) or energy (a baseline).")] = "silero",

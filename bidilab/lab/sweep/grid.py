@@ -14,7 +14,7 @@ import pandas as pd
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.turns import TurnParams
 from bidilab.detect.turns.params import check_duration_ms, check_probability
-from bidilab.detect.turns.providers import PROVIDERS, provider_params
+from bidilab.detect.turns.providers import swept_params
 
 __all__ = ["AXES", "Grid", "Setting", "parse_values"]
 
@@ -104,7 +104,8 @@ class Grid:
         Whole milliseconds ``>= 0``; given in the same ways.
     provider
         Whose words these are: with ``"openai"`` the prefix padding looks back and moves only onset clipping; with
-        ``"gemini"`` it is speech required before the start is committed, and moves latency and false interruptions.
+        ``"gemini"`` it is speech required before the start is committed, and moves latency and false interruptions;
+        with ``"livekit"`` it looks back, and a turn needs LiveKit's 50 ms of speech.
 
     Raises
     ------
@@ -130,7 +131,7 @@ class Grid:
         silence_duration_ms: Values = DEFAULT_SILENCE_DURATION_MS,
         provider: str = "openai",
     ) -> None:
-        provider_params(provider)
+        swept_params(provider)
         object.__setattr__(self, "provider", provider)
         given = {
             "threshold": threshold,
@@ -167,7 +168,7 @@ class Grid:
 
     def params(self, index: int) -> TurnParams:
         """Canonical parameters of the setting at ``index``."""
-        return PROVIDERS[self.provider].sweep_params(**self[index]._asdict())
+        return swept_params(self.provider).sweep_params(**self[index]._asdict())
 
     def to_frame(self) -> pd.DataFrame:
         """One row a setting: the three axes; the index is named ``setting``."""

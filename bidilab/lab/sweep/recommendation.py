@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bidilab.core.errors import InvalidParameterError
+from bidilab.core.errors import InvalidParameterError, ResultError
+from bidilab.detect.turns import ExportedSetting, TurnParams, export_setting
+from bidilab.detect.turns.providers.gemini import PrefixMeaning
 
 __all__ = ["Recommendation", "recommend_setting"]
 
@@ -58,6 +60,8 @@ class Recommendation:
         The same in words.
     limits
         The two limits; ``None`` for none.
+    params
+        The setting's canonical parameters; ``None`` when no setting qualifies, or the grid was not given.
     """
 
     setting: int | None
@@ -66,6 +70,21 @@ class Recommendation:
     table: pd.DataFrame
     message: str
     limits: dict[str, float | None]
+    params: TurnParams | None = None
+
+    def export(self, to: str, *, prefix_meaning: PrefixMeaning | None = None) -> ExportedSetting:
+        """The recommended setting in the words of what it will run on: `bidilab.export_setting`.
+
+        Raises
+        ------
+        ResultError
+            If no setting is recommended.
+        InvalidParameterError
+            If ``to`` is none of `EXPORT_TARGETS`.
+        """
+        if self.params is None:
+            raise ResultError(f"there is no recommended setting to export: {self.message}")
+        return export_setting(self.params, to, prefix_meaning=prefix_meaning)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON; NaN and infinity become ``None``."""

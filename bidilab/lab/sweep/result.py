@@ -6,6 +6,7 @@ import html
 import importlib
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ import pandas as pd
 
 from bidilab.core.errors import InvalidParameterError, ResultError
 from bidilab.detect.turns import Turn, TurnParams
-from bidilab.detect.turns.providers import PROVIDERS
+from bidilab.detect.turns.providers import swept_params
 from bidilab.lab.datasets import Dataset
 from bidilab.lab.sweep.events import events_frame
 from bidilab.lab.sweep.grid import Grid
@@ -153,7 +154,7 @@ class SweepResult:
 
     def provider_params(self, setting: int) -> Any:
         """The setting as the provider's own parameter class, e.g. `ServerVad`."""
-        return PROVIDERS[self.provider].from_setting(**self.grid[self._check(setting)]._asdict())
+        return swept_params(self.provider).from_setting(**self.grid[self._check(setting)]._asdict())
 
     def probabilities(self, recording_id: str) -> npt.NDArray[np.float32]:
         """Probability track of a recording, ``(n_frames,) float32``."""
@@ -201,11 +202,12 @@ class SweepResult:
 
         See `recommend_setting` for the order of preference.
         """
-        return recommend_setting(
+        chosen = recommend_setting(
             self.settings,
             max_false_interruption_rate=max_false_interruption_rate,
             max_missed_rate=max_missed_rate,
         )
+        return chosen if chosen.setting is None else replace(chosen, params=self.params(chosen.setting))
 
     @property
     def plot(self) -> Any:

@@ -6,7 +6,6 @@ Without Chromium or Playwright these tests are skipped; with the environment var
 
 from __future__ import annotations
 
-import fcntl
 import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +41,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
 @pytest.fixture
 def browser_turn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One browser at a time, whichever workers run the tests: they share the machine's few cores."""
+    import fcntl  # not on Windows, where the other tests must still be collected
+
     with (tmp_path_factory.getbasetemp().parent / "browser-turn.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed, also by a worker that dies
         yield

@@ -62,6 +62,7 @@ class NotebookPage:
         query = "&reset" if self._app == "lab" else ""
         self.page.goto(f"{self._server.url}{path}{self._name}?token={self._server.token}{query}")
         self._wait_until_connected()
+        self.page.evaluate("() => window.jupyterapp.shell.collapseLeft?.()")
         return self
 
     def run_all(self, *, limit_ms: float = RUN_LIMIT_MS) -> NotebookPage:
@@ -125,7 +126,9 @@ class NotebookPage:
             THEMES[name],
         )
         self.page.wait_for_function(
-            "(light) => document.body.dataset.jpThemeLight === light", arg=json.dumps(name == "light")
+            # The splash screen covers the page while a theme is loaded, and fades.
+            "(light) => document.body.dataset.jpThemeLight === light && !document.querySelector('#jupyterlab-splash')",
+            arg=json.dumps(name == "light"),
         )
         return self
 

@@ -17,8 +17,11 @@ from bidilab.lab.datasets import Dataset, Segment
 from bidilab.lab.metrics.interruption import InterruptionEvaluation, evaluate_interruptions
 from bidilab.lab.metrics.opportunities import RecordingLabels
 from bidilab.lab.metrics.simulated import SimulatedEvaluation, evaluate_simulated, response_plan
-from bidilab.lab.sweep.engine import labels_of, probabilities_of
+from bidilab.lab.sweep.engine import labels_of, probabilities_of, simulated_lengths
+from bidilab.lab.sweep.evaluated import Evaluated, SimulatedLengths
 from bidilab.lab.sweep.executors import InProcess
+from bidilab.lab.sweep.onesetting import evaluate_setting
+from bidilab.lab.sweep.problem import SweepProblem
 
 __all__ = ["EVALUATIONS", "SweepConditions", "SweepSource"]
 
@@ -99,6 +102,27 @@ class SweepSource:
             min_overlap_ms=self.conditions["min_overlap_ms"],
             tolerance_ms=self.conditions["tolerance_ms"],
         )
+
+    @cached_property
+    def problem(self) -> SweepProblem:
+        """Labels and tracks laid out flat, as the sweep evaluated them."""
+        return SweepProblem.build(
+            self.all_labels, self.tracks, frame_samples=self._frame_samples, sample_rate=self.spec.sample_rate
+        )
+
+    @cached_property
+    def _simulated(self) -> SimulatedLengths | None:
+        if self.conditions["evaluation"] == "recorded":
+            return None
+        return simulated_lengths(
+            self.all_labels,
+            response_delay_ms=self.conditions["response_delay_ms"],
+            response_ms=self.conditions["response_ms"],
+        )
+
+    def evaluate_all(self, params: TurnParams) -> Evaluated:
+        """Counts and latencies of every recording under a setting, by the compiled evaluation of the sweep."""
+        return evaluate_setting(self.problem, params, self._simulated)
 
     @cached_property
     def _index(self) -> dict[str, int]:

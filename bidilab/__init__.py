@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bidilab.lab.sessions import DatasetReplay, Replay, replay, replay_dataset
     from bidilab.lab.sweep import DaskExecutor, Grid, ProcessPool, Recommendation, SweepResult, sweep
     from bidilab.show.plots import save_figure
+    from bidilab.show.widgets.explorer import SweepExplorer
 
 __version__ = _version("bidilab")
 
@@ -46,6 +47,7 @@ _HOMES = {
     "Replay": "lab.sessions",
     "Segment": "lab.datasets",
     "ServerVad": "detect.turns",
+    "SweepExplorer": "show.widgets.explorer",
     "SweepResult": "lab.sweep",
     "Turn": "detect.turns",
     "TurnDetector": "detect.turns",
@@ -76,6 +78,7 @@ __all__ = [
     "Replay",
     "Segment",
     "ServerVad",
+    "SweepExplorer",
     "SweepResult",
     "Turn",
     "TurnDetector",

@@ -65,13 +65,13 @@ class SweepExplorer(Widget, module="explorer.js", stylesheets=("explorer.css",))
     """
 
     selected = traitlets.Int(None, allow_none=True).tag(sync=True)
-    pinned: traitlets.List[int | None] = traitlets.List(
+    pinned = traitlets.List(  # type: ignore[misc]  # its stubs have no list of "int or none"
         traitlets.Int(None, allow_none=True), [None, None], minlen=2, maxlen=2
     ).tag(sync=True)
     recording = traitlets.Unicode(None, allow_none=True).tag(sync=True)
     _plane = traitlets.Dict().tag(sync=True)
-    _recording_data = traitlets.Dict(None, allow_none=True).tag(sync=True)
-    _decisions = traitlets.Dict(None, allow_none=True).tag(sync=True)
+    _recording_data = traitlets.Dict(default_value=None, allow_none=True).tag(sync=True)
+    _decisions = traitlets.Dict(default_value=None, allow_none=True).tag(sync=True)
 
     def __init__(
         self,
@@ -271,6 +271,7 @@ class SweepExplorer(Widget, module="explorer.js", stylesheets=("explorer.css",))
             "evaluation": f"{result.evaluation} evaluation, {result.vad} VAD, in the words of {result.provider}",
             "marked": {"setting": self._focus.setting, "role": self._focus.role},
             "message": result.recommend().message,
+            "n_varies": "The n differ where a setting stops the agent earlier, or answers at other times.",
         }
 
     # -- where it does not live ---------------------------------------------------------------------------------------

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
+import pandas as pd
 from matplotlib.patches import Rectangle
 
 from bidilab.show.plots.heatmap import heatmap
@@ -37,14 +38,14 @@ def explorer_picture(result: SweepResult, plane: Plane, *, marked: int, role: st
     selected
         The setting selected; ``None`` for none.
     """
-    row = result.settings.loc[marked]
+    row = _row(result, marked)
     at = {name: float(row[name]) if value == BEST else float(value) for name, value in plane.at.items()}
     with detached_figures():
         axes = heatmap(result.settings, plane.metric, x=plane.x, y=plane.y, at=at)
         in_plane = all(float(row[name]) == value for name, value in at.items())
         if in_plane:
-            places = (result.axes[name].index(float(row[name])) for name in (plane.x, plane.y))
-            axes.add_patch(Rectangle(tuple(places), 1, 1, fill=False, edgecolor="black", linewidth=1.8))
+            column, line = (result.axes[name].index(float(row[name])) for name in (plane.x, plane.y))
+            axes.add_patch(Rectangle((column, line), 1, 1, fill=False, edgecolor="black", linewidth=1.8))
         png = png_of(figure_of(axes))
     words = result.recommend().message
     text = f"Heat map of {metric(plane.metric).label} at {describe(at)}. {words}"
@@ -61,8 +62,12 @@ def explorer_picture(result: SweepResult, plane: Plane, *, marked: int, role: st
     )
 
 
+def _row(result: SweepResult, setting: int) -> pd.Series[Any]:
+    return cast("pd.Series[Any]", result.settings.loc[setting])
+
+
 def _numbers(result: SweepResult, setting: int, title: str) -> str:
-    row = result.settings.loc[setting]
+    row = _row(result, setting)
     words = describe({name: float(row[name]) for name in PARAMETERS})
     rows = [("setting", f"{setting}: {words}")]
     if row["degenerate"]:

@@ -18,7 +18,7 @@ export function button(words, act, properties = {}) {
 
 /** A choice among `[value, words]` pairs. */
 export function select(label, options, act) {
-  const list = element("select", { onchange: () => act(list.value) });
+  const list = element("select", { "aria-label": label, onchange: () => act(list.value) });
   list.append(...options.map(([value, words]) => element("option", { value }, words)));
   return { field: element("label", { class: "bl-field" }, label, list), list };
 }

@@ -345,7 +345,7 @@ class Explorer {
       this.comparison.replaceChildren(
         element("div", { class: "bl-row" }, element("b", {}, "B − A"), element("span", {}, `A: ${this.#setting(a)}`), element("span", {}, `B: ${this.#setting(b)}`), button("Unpin both", () => this.#set({ pinned: [null, null] }))),
         textTable("The two settings pinned, and their differences", ["", "A", "B", "B − A", "95 % of B − A", "differ"], rows, { unseen: true }),
-        element("p", { class: "bl-weak" }, "Intervals by resampling recordings, both settings on the same ones. Many comparisons make some differ by chance."),
+        element("p", { class: "bl-weak" }, `Intervals by resampling recordings, both settings on the same ones. ${this.facts.n_varies} Among many comparisons some differ by chance.`),
       );
     } catch (error) {
       this.comparison.replaceChildren(element("p", { role: "alert" }, error.message));

@@ -15,7 +15,8 @@ export class RecordingView {
     const field = element("label", { class: "bl-field" }, "user", balance, "agent");
     const drawn = element("div", {});
     host.replaceChildren(
-      element("div", { class: "bl-row" }, this.heading, this.play, field, this.trouble, element("span", { class: "bl-spacer" }), closing),
+      element("div", { class: "bl-row" }, this.heading),
+      element("div", { class: "bl-row" }, this.play, field, this.trouble, element("span", { class: "bl-spacer" }), closing),
       drawn,
     );
     this.timeline = new Timeline(drawn, { ask });

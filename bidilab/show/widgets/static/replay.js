@@ -28,6 +28,22 @@ function button(text, title, act) {
   return made;
 }
 
+function numbersTable(caption, numbers) {
+  const rows = numbers.map(({ label, value, interval, n }) =>
+    element(
+      "tr",
+      {},
+      element("th", { scope: "row", text: label }),
+      element("td", { className: "bl-number", text: value }),
+      element("td", { className: "bl-weak", text: interval && `95 %: ${interval}` }),
+      element("td", { className: "bl-weak", text: n }),
+    ),
+  );
+  const table = element("table", { className: "bl-table" }, element("caption", { className: "bl-unseen", text: caption }), ...rows);
+  table.hidden = !rows.length;
+  return table;
+}
+
 class View {
   constructor(model, root) {
     this.model = model;
@@ -44,9 +60,10 @@ class View {
     const place = element("div", { className: "bl-timeline" });
     this.settings = element("div", { className: "bl-row", role: "group", "aria-label": "Setting" });
     this.notes = element("div", { className: "bl-weak" });
-    this.numbers = element("table", { className: "bl-table bl-replay-numbers" });
+    this.numbers = element("div", { className: "bl-row bl-replay-numbers" });
     root.append(this.transport(), this.settings, place, this.status, this.notes, this.numbers);
     this.timeline = new Timeline(place, { ask });
+    this.hearing.after(this.timeline.tools);
     this.sending = new Latest((changes) => {
       for (const [name, value] of Object.entries(changes)) model.set(name, value);
       model.save_changes();
@@ -80,8 +97,8 @@ class View {
       this.playButton,
       this.hearing,
       element("span", { className: "bl-spacer" }),
-      button("⏮ previous", "Previous missed or false interruption", () => this.step(-1)),
-      button("next ⏭", "Next missed or false interruption", () => this.step(1)),
+      button("‹ previous", "Previous missed or false interruption", () => this.step(-1)),
+      button("next ›", "Next missed or false interruption", () => this.step(1)),
       element("label", { className: "bl-field" }, this.kinds),
       this.count,
     );
@@ -134,19 +151,9 @@ class View {
     this.timeline.decide(decisions);
     this.player.silent = decisions.agent_audio ? [] : ["agent"];
     this.balance.disabled = !decisions.agent_audio;
-    this.numbers.replaceChildren(
-      element("caption", { className: "bl-unseen", text: "Numbers of this setting" }),
-      ...decisions.numbers.map(({ label, value, interval, n }) =>
-        element(
-          "tr",
-          {},
-          element("th", { scope: "row", text: label }),
-          element("td", { text: value }),
-          element("td", { className: "bl-weak", text: interval && `95 %: ${interval}` }),
-          element("td", { className: "bl-weak", text: n }),
-        ),
-      ),
-    );
+    const [counts, rates] = [[], []];
+    for (const number of decisions.numbers) (number.n ? rates : counts).push(number);
+    this.numbers.replaceChildren(numbersTable("Counts", counts), numbersTable("Rates and times", rates));
     this.countErrors();
     this.sending.arrived();
     this.showSetting();

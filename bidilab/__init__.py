@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bidilab.lab.sweep import DaskExecutor, Grid, ProcessPool, Recommendation, SweepResult, sweep
     from bidilab.show.plots import save_figure
     from bidilab.show.widgets.explorer import SweepExplorer
+    from bidilab.show.widgets.replay import ReplayPlayer
 
 __version__ = _version("bidilab")
 
@@ -45,6 +46,7 @@ _HOMES = {
     "Recommendation": "lab.sweep",
     "Recording": "lab.datasets",
     "Replay": "lab.sessions",
+    "ReplayPlayer": "show.widgets.replay",
     "Segment": "lab.datasets",
     "ServerVad": "detect.turns",
     "SweepExplorer": "show.widgets.explorer",
@@ -76,6 +78,7 @@ __all__ = [
     "Recommendation",
     "Recording",
     "Replay",
+    "ReplayPlayer",
     "Segment",
     "ServerVad",
     "SweepExplorer",

@@ -51,7 +51,7 @@ class TimelineData:
     Parameters
     ----------
     user, agent
-        ``(n_samples,) float32`` of either channel at ``sample_rate``; ``agent`` is ``None`` without one.
+        ``(n_samples,) float32`` of either channel at ``sample_rate``; ``None`` without one.
     sample_rate
         Hertz of the audio.
     segments
@@ -63,28 +63,40 @@ class TimelineData:
     vad_sample_rate
         Hertz of the detector's positions.
     params
-        The setting; its two thresholds are drawn.
+        The setting; its two thresholds are drawn. ``None`` where it is not known.
     turns
         What the detector decided, in samples at ``vad_sample_rate``.
     events
         Rows of ``SweepResult.events(setting)`` of this recording; ``None`` without evaluation.
+    length_s
+        Seconds that are shown of a session without audio of the user.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is neither the user's audio nor a length.
     """
 
-    user: FloatArray
+    user: FloatArray | None
     agent: FloatArray | None
     sample_rate: int
     segments: Sequence[Segment]
     probabilities: npt.NDArray[np.float32]
     frame_samples: int
     vad_sample_rate: int
-    params: TurnParams
+    params: TurnParams | None
     turns: Sequence[Turn]
     events: pd.DataFrame | None = None
+    length_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.user is None and not (self.length_s is not None and self.length_s > 0):
+            raise InvalidParameterError("length_s", "a number of seconds > 0 without audio of the user", self.length_s)
 
     @property
     def duration_s(self) -> float:
-        """Length of the user channel in seconds."""
-        return len(self.user) / self.sample_rate
+        """Length of the user channel, or ``length_s`` without one, in seconds."""
+        return len(self.user) / self.sample_rate if self.user is not None else float(self.length_s or 0.0)
 
     @property
     def frame_s(self) -> float:
@@ -241,7 +253,7 @@ def _draw_channel(ax: Axes, data: TimelineData, channel: str) -> None:
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
     if samples is None:
-        ax.text(0.5, 0.3, "no agent channel", transform=ax.transAxes, ha="center", color="#777777")
+        ax.text(0.5, 0.3, f"no audio of the {channel}", transform=ax.transAxes, ha="center", color="#777777")
 
 
 def _draw_probability(ax: Axes, data: TimelineData) -> None:
@@ -250,9 +262,14 @@ def _draw_probability(ax: Axes, data: TimelineData) -> None:
     for turn in data.turns:
         rate = data.vad_sample_rate
         ax.axvspan(turn.started_at / rate, turn.stopped_at / rate, color=TURN_COLOUR, alpha=0.22, lw=0, zorder=0)
+    params = data.params
     for value, name, dashes in (
-        (data.params.threshold, "on", "-"),
-        (data.params.deactivation_threshold, "off", (0, (3, 2))),
+        (
+            (params.threshold, "on", "-"),
+            (params.deactivation_threshold, "off", (0, (3, 2))),
+        )
+        if params is not None
+        else ()
     ):
         ax.axhline(value, color=THRESHOLD_COLOUR, lw=0.8, ls=dashes, zorder=2)
         label = f"{name} {value:.2f}"

@@ -10,7 +10,8 @@ The data interface, all times in seconds of the recording:
     ``session``: what a log says, or ``null``: ``turns``, ``responses``, ``events`` as below and ``rows``: ``t_s,
     source, type, text``.
 ``decisions_data`` (sent for each setting)
-    ``threshold``, ``deactivation_threshold``; ``turns``: ``onset_s, offset_s, started_s, stopped_s, audio_start_s,
+    ``threshold``, ``deactivation_threshold``; ``agent_audio``: whether the agent's channel is what this agent said;
+    ``turns``: ``onset_s, offset_s, started_s, stopped_s, audio_start_s,
     audio_end_s, flushed``; ``responses``: ``start_s, end_s`` of simulated ones, or ``null`` where the agent is the
     recorded one; ``events``: ``outcome, start_s, at_s, text``, in time order.
 requests (from the front end, answered by `TimelineFeed.answer`)
@@ -101,7 +102,9 @@ class TimelineFeed:
             raise InvalidParameterError("kind", '"envelope" or "audio"', kind)
         channel = request.get("channel")
         if channel not in self._channels:
-            raise InvalidParameterError("channel", f"one of {', '.join(self._channels)}", channel)
+            raise InvalidParameterError(
+                "channel", f"one of {', '.join(self._channels) or 'none: there is no audio'}", channel
+            )
         start_s, end_s = self._window(request)
         if kind == "audio":
             return self._audio(channel, start_s, end_s)
@@ -114,7 +117,8 @@ class TimelineFeed:
 
     @property
     def _channels(self) -> tuple[str, ...]:
-        return CHANNELS if self._data.agent is not None else ("user",)
+        audio = {"user": self._data.user, "agent": self._data.agent}
+        return tuple(channel for channel in CHANNELS if audio[channel] is not None)
 
     def _samples(self, channel: str) -> FloatArray:
         samples = self._data.agent if channel == "agent" else self._data.user
@@ -155,6 +159,7 @@ def decisions_data(
     *,
     sample_rate: int,
     responses: Sequence[Segment] | None = None,
+    agent_audio: bool = True,
 ) -> dict[str, Any]:
     """What a setting makes of a recording; see the module.
 
@@ -170,10 +175,14 @@ def decisions_data(
         Hertz of the turns.
     responses
         The simulated agent's; ``None`` where the agent is the recorded one.
+    agent_audio
+        Whether the agent's channel is to be shown and heard with them: not that of a recorded agent with responses
+        that were simulated.
     """
     return {
         "threshold": None if params is None else params.threshold,
         "deactivation_threshold": None if params is None else params.deactivation_threshold,
+        "agent_audio": agent_audio,
         "turns": turns_data(turns, sample_rate),
         "responses": None if responses is None else [_segment(s) for s in responses],
         "events": _events(events),

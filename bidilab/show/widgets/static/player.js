@@ -3,6 +3,7 @@
 //   const player = new Player({ ask, onPosition, onEnd, onError });
 //   player.show(recording);            // recording_data of timelinefeed.py
 //   await player.play(from_s); player.stop(); player.balance = -1 … 1 (user alone … agent alone)
+//   player.silent = ["agent"];         // not heard at any balance
 //
 // Audio is asked for when it is needed, a few seconds ahead, and each stretch starts at the very sample at which the one
 // before it ends: the context runs at the audio's own rate.
@@ -26,6 +27,7 @@ export class Player {
   #recording = null;
   #run = null;
   #balance = 0;
+  #silent = new Set();
 
   constructor({ ask, onPosition = () => {}, onEnd = () => {}, onError = () => {}, Context = globalThis.AudioContext }) {
     this.#ask = ask;
@@ -48,10 +50,21 @@ export class Player {
 
   set balance(value) {
     this.#balance = Math.min(Math.max(value, -1), 1);
-    const gains = balanceGains(this.#balance);
-    for (const [channel, node] of Object.entries(this.#run?.gains ?? {})) {
-      node.gain.value = gains[channel] * this.#recording.channels[channel].gain;
-    }
+    this.#weigh();
+  }
+
+  /** Names of channels that are not to be heard. */
+  set silent(channels) {
+    this.#silent = new Set(channels);
+    this.#weigh();
+  }
+
+  #weigh() {
+    for (const [channel, node] of Object.entries(this.#run?.gains ?? {})) node.gain.value = this.#gain(channel);
+  }
+
+  #gain(channel) {
+    return this.#silent.has(channel) ? 0 : balanceGains(this.#balance)[channel] * this.#recording.channels[channel].gain;
   }
 
   /** Play from a position to the end of the recording, or until stopped. */
@@ -98,10 +111,9 @@ export class Player {
     await run.context.resume();
     run.startSamples = startSamples;
     run.zero = run.context.currentTime + START_DELAY_S;
-    const gains = balanceGains(this.#balance);
     for (const channel of channels) {
       const gain = run.context.createGain();
-      gain.gain.value = gains[channel] * this.#recording.channels[channel].gain;
+      gain.gain.value = this.#gain(channel);
       const pan = run.context.createStereoPanner();
       pan.pan.value = PANS[channel];
       gain.connect(pan).connect(run.context.destination);

@@ -319,7 +319,8 @@ export class Timeline {
     const user = this.#recording.segments.filter((s) => s.channel === "user");
     for (const [name, segments] of [["agent", agentSegments(this.#recording, this.#decisions)], ["user", user]]) {
       const { top, height } = this.rows[name];
-      tracks.drawWave(pen, top + 15, height - 15, this.#wave(name));
+      const shown = name === "user" || (this.#decisions?.agent_audio ?? true);
+      tracks.drawWave(pen, top + 15, height - 15, shown ? this.#wave(name) : null);
       tracks.drawSegments(pen, top, height, segments);
     }
   }

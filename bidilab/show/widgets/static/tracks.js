@@ -42,7 +42,7 @@ export function drawWave(pen, top, height, wave) {
   if (!wave) {
     ctx.fillStyle = colours["text-weak"];
     ctx.textAlign = "left";
-    ctx.fillText("no audio of this channel", pen.left + 8, top + height / 2);
+    ctx.fillText("no audio", pen.left + 8, top + height / 2);
     return;
   }
   const n = wave.pairs.length / 2;

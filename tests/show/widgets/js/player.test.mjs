@@ -114,6 +114,8 @@ test("balance and evened levels", async () => {
   assert.deepEqual(made[0].gains.map((g) => g.gain.value), [0, 0.5]);
   player.balance = -0.5;
   assert.deepEqual(made[0].gains.map((g) => g.gain.value), [2, 0.25]);
+  player.silent = ["user"];
+  assert.deepEqual(made[0].gains.map((g) => g.gain.value), [0, 0.25]);
   assert.deepEqual(balanceGains(0), { user: 1, agent: 1 });
   player.stop();
   await settled();

@@ -20,6 +20,8 @@ class Explorer {
     this.ask = (question) => this.requests.ask(question);
     host.classList.add("bl", "bl-explorer");
     host.setAttribute("role", "group");
+    // Enter on a button and arrows on a slider are the widget's, not commands of the notebook's.
+    host.setAttribute("data-lm-suppress-shortcuts", "true");
     host.setAttribute("aria-label", "Sweep explorer");
     this.host = host;
     this.listeners = [];

@@ -156,6 +156,10 @@ export class Heatmap {
         ctx.strokeRect(x, y, box.cellWidth, box.cellHeight);
       }
       if (fits) {
+        if (Number.isNaN(value)) {
+          ctx.fillStyle = pen.page; // the dash on a spot free of hatching
+          ctx.fillRect(x + box.cellWidth / 2 - 6, y + box.cellHeight / 2 - 6, 12, 12);
+        }
         ctx.fillStyle = Number.isNaN(value) ? pen.weak : dark ? "#FFFFFF" : "#000000";
         ctx.fillText(written(value), x + box.cellWidth / 2, y + box.cellHeight / 2);
       }

@@ -149,6 +149,7 @@ class Explorer {
     this.choices.metric.list.title = this.table.metric(plane.metric).definition;
     this.#showHeld();
     this.#paint();
+    this.#showNumbers();
   }
 
   /** A slider for each parameter that is held; built when other ones are held, else brought up to date. */
@@ -198,8 +199,10 @@ class Explorer {
   #showKey(metric) {
     const settings = [...this.table.cells(this.plane).settings];
     const values = settings.map((s) => this.table.value(metric, s));
-    const words = ["★ " + this.facts.marked.role];
-    if (this.pinned.some((s) => s !== null)) words.push("A, B pinned");
+    const place = (name, setting) => (settings.includes(setting) ? name : `${name}: not among these cells`);
+    const words = [place(`★ ${this.facts.marked.role}`, this.facts.marked.setting)];
+    if (this.selected !== null) words.push(place("framed: selected", this.selected));
+    ["A", "B"].forEach((letter, k) => this.pinned[k] !== null && words.push(place(`${letter} pinned`, this.pinned[k])));
     if (settings.some((s) => this.table.small(metric, s))) words.push(`hatched: fewer than ${metric.small_n} ${metric.n_label}`);
     if (values.some((v) => v === Infinity)) words.push("n.r.: not reached, too many missed");
     if (values.some(Number.isNaN)) words.push("– crossed: undefined, n = 0");

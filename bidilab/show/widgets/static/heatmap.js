@@ -66,7 +66,7 @@ export class Heatmap {
     const { cells } = this.#shown;
     const room = this.canvas.parentElement.clientWidth - LEFT_PX - RIGHT_PX;
     const cellWidth = Math.max(2, Math.min(MAX_CELL_PX, room / cells.width));
-    const cellHeight = Math.max(2, Math.min(34, 420 / cells.height));
+    const cellHeight = Math.max(2, Math.min(Math.max(34, 120 / cells.height), 420 / cells.height));
     const bottom = TOP_PX + cellHeight * cells.height;
     return { left: LEFT_PX, top: TOP_PX, cellWidth, cellHeight, right: LEFT_PX + cellWidth * cells.width, bottom };
   }

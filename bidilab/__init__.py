@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from bidilab.lab.sessions import DatasetReplay, Replay, replay, replay_dataset
     from bidilab.lab.sweep import DaskExecutor, Grid, ProcessPool, Recommendation, SweepResult, sweep
     from bidilab.show.plots import save_figure
+    from bidilab.show.widgets.explorer import SweepExplorer
+    from bidilab.show.widgets.replay import ReplayPlayer
 
 __version__ = _version("bidilab")
 
@@ -55,8 +57,10 @@ _HOMES = {
     "Recommendation": "lab.sweep",
     "Recording": "lab.datasets",
     "Replay": "lab.sessions",
+    "ReplayPlayer": "show.widgets.replay",
     "Segment": "lab.datasets",
     "ServerVad": "detect.turns",
+    "SweepExplorer": "show.widgets.explorer",
     "SweepResult": "lab.sweep",
     "Turn": "detect.turns",
     "TurnDetector": "detect.turns",
@@ -92,8 +96,10 @@ __all__ = [
     "Recommendation",
     "Recording",
     "Replay",
+    "ReplayPlayer",
     "Segment",
     "ServerVad",
+    "SweepExplorer",
     "SweepResult",
     "Turn",
     "TurnDetector",

@@ -174,6 +174,8 @@ class BidiLocalModel(BidiModel):
     def update(self, turn_detection: TurnDetection) -> None:
         """Detect turns by other parameters from the next frame on; what has been counted so far is kept.
 
+        The row ``turn_detection_updated`` has in ``input_samples`` where, at the detector's rate.
+
         Raises
         ------
         InvalidParameterError
@@ -183,7 +185,12 @@ class BidiLocalModel(BidiModel):
         if self._running:
             self._ear.update(self._params)
             self._sim.update(self._plan)
-            self._log_detection("turn_detection_updated")
+            self._log_detection("turn_detection_updated", input_samples=self._ear.decided_samples)
+
+    @property
+    def effective_turn_detection(self) -> dict[str, Any]:
+        """What the next frame is decided by."""
+        return detection_detail(self._params, self._plan)
 
     async def receive(self) -> AsyncIterator[BidiOutputEvent]:
         """What the model tells, until it is stopped."""
@@ -398,7 +405,7 @@ class BidiLocalModel(BidiModel):
             assert isinstance(error, Exception)
             self._emit(BidiErrorEvent(error))
 
-    def _log_detection(self, kind: str, **more: Any) -> None:
+    def _log_detection(self, kind: str, *, input_samples: int | None = None, **more: Any) -> None:
         known = isinstance(self._vad, KnownTrack)
         detail = {
             "vad": self._vad.name,
@@ -406,7 +413,7 @@ class BidiLocalModel(BidiModel):
             **detection_detail(self._params, self._plan),
             **more,
         }
-        self.context.log(kind, source="model", detail=detail)
+        self.context.log(kind, source="model", input_samples=input_samples, detail=detail)
 
 
 def _response_id(response: SimulatedResponse) -> str:

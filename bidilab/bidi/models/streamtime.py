@@ -35,7 +35,7 @@ class StreamTime:
         """Position of the audio's sample 0."""
 
     def keep(self, event: BidiAudioInputEvent, received_samples: int) -> int:
-        """Take note of a chunk, captured until now if it says nothing else; return by how many samples positions jumped.
+        """Take note of a chunk, captured until now unless it is dated; return by how many samples positions jumped.
 
         Parameters
         ----------

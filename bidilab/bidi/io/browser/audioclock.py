@@ -1,8 +1,8 @@
 """Where the frames of a browser's audio clock lie on the session's clock. Pure: times are given.
 
-An AudioWorklet counts frames (``currentFrame``); the session's clock counts seconds. A message about frame ``n`` arrives
-some unknown time after it, never before: the earliest arrivals tell most. The two clocks are driven by different
-crystals, so what was learnt must not be trusted for ever: it is let go at the rate at which they can drift apart.
+An AudioWorklet counts frames (``currentFrame``); the session's clock counts seconds. A message about frame ``n``
+arrives some unknown time after it, never before: the earliest arrivals tell most. The two clocks are driven by
+different crystals, so what was learnt is not trusted for ever: it is let go at the rate at which they can drift apart.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ MAX_DRIFT = 200e-6
 class ArrivalClock:
     """The session's time of an audio clock's frames, by the earliest arrivals.
 
-    After a burst of late messages the estimate is as it was before, since it rises by no more than the drift: audio that
-    waited for a busy kernel is still dated when it was captured.
+    After a burst of late messages the estimate is as it was before, since it rises by no more than the drift: audio
+    that waited for a busy kernel is still dated when it was captured.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """One message between a page and a session: a JSON head and a payload of bytes.
 
-On the socket: the head's length (four bytes, little-endian), the head in UTF-8, the payload. Over Jupyter's comm the head
-is the message's content and the payload its one binary buffer.
+On the socket: the head's length (four bytes, little-endian), the head in UTF-8, the payload. Over Jupyter's comm the
+head is the message's content and the payload its one binary buffer.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bidilab.lab.sessions import DatasetReplay, Replay, replay, replay_dataset
     from bidilab.lab.sweep import DaskExecutor, Grid, ProcessPool, Recommendation, SweepResult, sweep
     from bidilab.show.plots import save_figure
+    from bidilab.show.widgets.live import LiveSession
 
 __version__ = _version("bidilab")
 
@@ -39,6 +40,7 @@ _HOMES = {
     "DatasetReplay": "lab.sessions",
     "GeminiActivityDetection": "detect.turns",
     "Grid": "lab.sweep",
+    "LiveSession": "show.widgets.live",
     "ProbabilityCache": "detect.vad",
     "ProcessPool": "lab.sweep",
     "Recommendation": "lab.sweep",
@@ -69,6 +71,7 @@ __all__ = [
     "DatasetReplay",
     "GeminiActivityDetection",
     "Grid",
+    "LiveSession",
     "ProbabilityCache",
     "ProcessPool",
     "Recommendation",

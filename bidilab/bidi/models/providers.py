@@ -88,6 +88,4 @@ def _openai_key() -> str | None:
 
 
 register_provider(ModelProvider(name="local", title="local (Silero, no network)", build=_local))
-register_provider(
-    ModelProvider(name="openai", title="OpenAI Realtime", build=_openai, unusable=_openai_key)
-)
+register_provider(ModelProvider(name="openai", title="OpenAI Realtime", build=_openai, unusable=_openai_key))

@@ -197,6 +197,11 @@ class BrowserMicrophone:
         return self._late_s
 
     @property
+    def next_frame(self) -> int:
+        """The page's frame that is due next; 0 without a page."""
+        return 0 if self._capture is None else self._capture.next_frame
+
+    @property
     def received_samples(self) -> int:
         """Samples taken, silence that fills gaps included, at the model's rate."""
         return self._received

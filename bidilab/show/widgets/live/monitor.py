@@ -37,6 +37,8 @@ class SpeechMonitor:
         Seconds of a frame; frame ``k`` begins at ``k * frame_s`` of the input.
     n_frames : int
         Frames seen.
+    input_rate, input_samples : int
+        Hertz of the input, 0 before it begins, and samples of it seen.
     """
 
     def __init__(self, *, kept_s: float = 120.0) -> None:
@@ -50,6 +52,8 @@ class SpeechMonitor:
         self._levels: deque[float] = deque(maxlen=kept)
         self._probabilities: deque[float] = deque(maxlen=kept)
         self.n_frames = 0
+        self.input_rate = 0
+        self.input_samples = 0
 
     def take(self, event: BidiAudioInputEvent) -> None:
         """Take a chunk of the user's audio.
@@ -61,7 +65,9 @@ class SpeechMonitor:
         """
         samples = pcm16_to_float(mono(event.pcm).astype("<i2", copy=False).tobytes())
         if self._resampler is None:
+            self.input_rate = event.sample_rate
             self._resampler = StreamResampler(event.sample_rate, self._backend.sample_rate)
+        self.input_samples += len(samples)
         samples = np.concatenate((self._rest, self._resampler.feed(samples)))
         whole = len(samples) // self._n
         used, self._rest = samples[: whole * self._n], samples[whole * self._n :]

@@ -1,7 +1,7 @@
 """A session's rows as they come: counts, spans of speech, and each interruption's latency in its parts. Pure.
 
-The figures are those of `bidilab.core.logtables`, which reads whole logs; this reads each row once, so that an hour-long
-session costs no more at its end than at its start. A test holds the two equal.
+The figures are those of `bidilab.core.logtables`, which reads whole logs; this reads each row once, so that a session
+of hours costs no more at its end than at its start. A test holds the two equal.
 """
 
 from __future__ import annotations

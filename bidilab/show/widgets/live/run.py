@@ -48,6 +48,10 @@ class LiveRun:
         To the pages by comm.
     on_change
         Called in the session's loop when state or effective setting may have changed.
+    on_knobs
+        Called in the session's loop with the knobs that a page has moved.
+    origins
+        Of the pages that showed the widget before the start.
     """
 
     def __init__(
@@ -60,6 +64,8 @@ class LiveRun:
         journal: Any,
         send: PageMessage,
         on_change: Callable[[], None],
+        on_knobs: Callable[[Mapping[str, Any]], None],
+        origins: Mapping[str, str],
     ) -> None:
         self.model = model
         self.microphone, self.speaker = microphone, speaker
@@ -69,7 +75,8 @@ class LiveRun:
         self.agent = BidiAgent(model, clock=self._clock, log=self.log)
         self.monitor = SpeechMonitor()
         self.feed = LiveFeed(self.log, self.monitor)
-        self._send, self._on_change = send, on_change
+        self._send, self._on_change, self._on_knobs = send, on_change, on_knobs
+        self._origins = dict(origins)
         self._socket = LoopbackSocket(on_open=lambda _: None, on_message=self._from_socket, on_close=self._socket_lost)
         self._pages: dict[str, Peer | None] = {}
         self._owner: str | None = None
@@ -121,6 +128,8 @@ class LiveRun:
             watched = self.speaker.listen_to(watched)
         try:
             await self._socket.start()
+            for page, origin in self._origins.items():
+                self.greet(page, origin)
             publisher = asyncio.get_running_loop().create_task(self._publish_for_ever(), name="bidilab-live-publisher")
             self._tasks.add(publisher)
             await self.agent.run(inputs=[watched], outputs=[self.speaker])
@@ -220,6 +229,12 @@ class LiveRun:
         match head["kind"]:
             case "hello":
                 pass
+            case "update":
+                self._on_knobs(head)
+            case "label":
+                self._label_by_hand(head)
+            case "stop":
+                self._background.stop()
             case "mic" if head["page"] == self._owner and isinstance(self.microphone, BrowserMicrophone):
                 self.microphone.take(int(head["frame"]), payload)
             case "played" | "tick" if head["page"] == self._owner and isinstance(self.speaker, BrowserSpeaker):
@@ -287,6 +302,13 @@ class LiveRun:
                 self.log.append("setting_refused", source="error", text=str(error), detail=detail)
             else:
                 self.turn_detection = turn_detection
+
+    def _label_by_hand(self, head: Mapping[str, Any]) -> None:
+        known = {i.seq: i for i in self.feed.catch_up().interruptions}
+        if head.get("seq") not in known or not isinstance(head.get("label"), bool):
+            raise EventError(f"a label is true or false and names an interruption, got {dict(head)!r}")
+        chosen = known[head["seq"]]
+        self.label(chosen.seq, chosen.response_id, "true" if head["label"] else "false")
 
     def label(self, seq: int, response_id: str | None, label: str) -> None:
         """Write down what a listener calls an interruption."""

@@ -113,6 +113,7 @@ class LiveSession(Widget, module="live.js", stylesheets=("live.css",)):
         self._journal = journal
         self._run: LiveRun | None = None
         self._settling = False
+        self._origins: dict[str, str] = {}
         if speaker is not None and speaker not in SPEAKERS:
             raise InvalidParameterError("speaker", f"one of {', '.join(SPEAKERS)}", speaker)
         super().__init__(
@@ -177,6 +178,8 @@ class LiveSession(Widget, module="live.js", stylesheets=("live.css",)):
             journal=self._journal,
             send=self._to_pages,
             on_change=self._look_at_run,
+            on_knobs=self._knobs_by_hand,
+            origins=self._origins,
         )
         self._show("starting", "")
         self._run.start()
@@ -359,6 +362,8 @@ class LiveSession(Widget, module="live.js", stylesheets=("live.css",)):
         """A message by comm, in the kernel's main thread."""
         payload = bytes(buffers[0]) if buffers else b""
         run = self._run
+        if head["kind"] == "hello":
+            self._origins[head["page"]] = head["origin"]
         match head["kind"]:
             case "hello" if run is None:
                 self._to_pages({"kind": "reset", "to": head["page"]}, b"")
@@ -372,7 +377,7 @@ class LiveSession(Widget, module="live.js", stylesheets=("live.css",)):
             case "stop":
                 self.stop()
             case "update":
-                self._by_hand(lambda: self.update(**{name: head[name] for name in _KNOBS if name in head}))
+                self._knobs_by_hand(head)
             case "label":
                 self._by_hand(lambda: self.label(head["label"], seq=head.get("seq")))
             case "choose":
@@ -391,6 +396,9 @@ class LiveSession(Widget, module="live.js", stylesheets=("live.css",)):
             call()
         except BidilabError as error:
             self.set_trait("message", _words(error))
+
+    def _knobs_by_hand(self, moved: Mapping[str, Any]) -> None:
+        self._by_hand(lambda: self.update(**{name: moved[name] for name in _KNOBS if name in moved}))
 
     def _choose(self, name: str, value: Any) -> None:
         allowed = {

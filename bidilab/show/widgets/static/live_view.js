@@ -108,7 +108,12 @@ export class LiveView {
     this.canvas = element("canvas", { className: "bl-canvas bl-live-strip" });
     this.canvas.setAttribute("role", "img");
     this.chart = new LiveChart(this.canvas);
-    return this.canvas;
+    const legend = element(
+      "div",
+      { className: "bl-weak bl-live-legend" },
+      "line: speech probability (Silero, here) · grey: level, −90 to 0 dBFS · orange: threshold, dashed: where silence begins · ▼ interruption",
+    );
+    return element("div", {}, this.canvas, legend);
   }
 
   figures() {

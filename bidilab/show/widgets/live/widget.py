@@ -87,6 +87,8 @@ class LiveSession(Widget, module="live.js", stylesheets=("live.css",)):
     effective = traitlets.Dict(read_only=True).tag(sync=True)
     choices = traitlets.Dict(read_only=True).tag(sync=True)
 
+    _run: LiveRun | None = None  # ipywidgets closes what it collects, also what was never made whole
+
     def __init__(
         self,
         model: ModelProtocol | str | None = None,
@@ -111,7 +113,6 @@ class LiveSession(Widget, module="live.js", stylesheets=("live.css",)):
         setting = turn_detection if isinstance(turn_detection, ServerVad) else ServerVad.from_dict(turn_detection or {})
         self._base = setting
         self._journal = journal
-        self._run: LiveRun | None = None
         self._settling = False
         self._origins: dict[str, str] = {}
         if speaker is not None and speaker not in SPEAKERS:

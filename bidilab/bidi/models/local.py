@@ -41,6 +41,7 @@ from bidilab.core.units import check_sample_rate
 from bidilab.detect.turns import SpeechStarted, SpeechStopped
 from bidilab.detect.vad.known import KnownTrack
 from bidilab.detect.vad.registry import VadSpec
+from bidilab.detect.vad.resampling import StreamResampler
 
 __all__ = ["BidiLocalModel"]
 
@@ -128,7 +129,7 @@ class BidiLocalModel(BidiModel):
         messages: Sequence[Mapping[str, Any]] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Load the detector; be at the start of a stream.
+        """Load detector and voice; be at the start of a stream.
 
         ``system_prompt`` and ``tools`` are for models that read: a responder knows its own.
 
@@ -146,6 +147,9 @@ class BidiLocalModel(BidiModel):
         keeps_audio = self._transcriber is not None
         self._ear = Ear(self._vad.build(), self._params, keeps_audio=keeps_audio)
         self._rate = self._ear.sample_rate
+        # Seconds of loading, now and not under the first words and the first answer of a session in real time.
+        StreamResampler(self.config["audio"]["input_rate"], self._rate)
+        self._mouth.warm_up()
         self._sim = SimulatedAgent(self._plan, sample_rate=self._rate)
         self._history: list[Mapping[str, Any]] = list(messages or ())
         self._time = StreamTime(self.context.clock, sample_rate=self._rate)

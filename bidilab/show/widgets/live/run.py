@@ -81,7 +81,8 @@ class LiveRun:
         self._pages: dict[str, Peer | None] = {}
         self._owner: str | None = None
         self._epoch: str | None = None
-        self._ready = False
+        self._ready = self._over = False
+        self._failure: BaseException | None = None
         self._updating: asyncio.Lock | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._background = BackgroundSession(self._live, name="bidilab-live")
@@ -108,7 +109,12 @@ class LiveRun:
     @property
     def failure(self) -> BaseException | None:
         """What it failed with, if anything."""
-        return self._background.failure
+        return self._failure or self._background.failure
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended, and nothing of it is open."""
+        return self._over
 
     @property
     def ready(self) -> bool:
@@ -133,6 +139,9 @@ class LiveRun:
             publisher = asyncio.get_running_loop().create_task(self._publish_for_ever(), name="bidilab-live-publisher")
             self._tasks.add(publisher)
             await self.agent.run(inputs=[watched], outputs=[self.speaker])
+        except Exception as error:
+            self._failure = error
+            raise
         finally:
             self._ready = False
             for task in self._tasks:
@@ -141,6 +150,8 @@ class LiveRun:
             self._tell_pages()
             self._broadcast({"kind": "ended"})
             await self._socket.stop()
+            self._over = True
+            self._on_change()
 
     async def _publish_for_ever(self) -> None:
         while True:

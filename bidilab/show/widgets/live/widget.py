@@ -327,10 +327,10 @@ class LiveSession(Widget, module="live.js", stylesheets=("live.css",)):
             return
         if run.failure is not None:
             self._show("failed", _words(run.failure))
-        elif run.running and self.state != "stopping":
-            self._show("running" if run.ready else "starting", "")
-        elif not run.running:
+        elif run.over or not run.running:
             self._show("ended", "")
+        elif self.state != "stopping":
+            self._show("running" if run.ready else "starting", "")
         effective = run.effective_turn_detection
         if effective != self.effective:
             self.set_trait("effective", effective)

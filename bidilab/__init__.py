@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bidilab.lab.sweep import DaskExecutor, Grid, ProcessPool, Recommendation, SweepResult, sweep
     from bidilab.show.plots import save_figure
     from bidilab.show.widgets.live import LiveSession
+    from bidilab.show.widgets.replay import ReplayPlayer
 
 __version__ = _version("bidilab")
 
@@ -46,6 +47,7 @@ _HOMES = {
     "Recommendation": "lab.sweep",
     "Recording": "lab.datasets",
     "Replay": "lab.sessions",
+    "ReplayPlayer": "show.widgets.replay",
     "Segment": "lab.datasets",
     "ServerVad": "detect.turns",
     "SweepResult": "lab.sweep",
@@ -77,6 +79,7 @@ __all__ = [
     "Recommendation",
     "Recording",
     "Replay",
+    "ReplayPlayer",
     "Segment",
     "ServerVad",
     "SweepResult",

@@ -106,8 +106,10 @@ class Metric:
         """``n = …`` of one row of the settings table, empty for a count."""
         if not self.n_columns:
             return ""
-        n = float(row[list(self.n_columns)].sum())
-        return f"n = {n:.1f} min" if self.n_label.startswith("minutes") else f"n = {n:.0f}"
+        n = sum(float(row[name]) for name in self.n_columns)
+        if not self.n_label.startswith("minutes"):
+            return f"n = {n:.0f}"
+        return f"n = {n:.1f} min" if n >= 1 else f"n = {60 * n:.1f} s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

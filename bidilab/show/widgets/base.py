@@ -9,13 +9,14 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import anywidget
 from matplotlib.figure import Figure
 
+from bidilab.core.errors import BidilabError, InvalidParameterError
 from bidilab.show.plots.style import style
 from bidilab.show.widgets.assets import linked_module, linked_stylesheet
 
@@ -70,8 +71,13 @@ class Widget(anywidget.AnyWidget):
         class Player(Widget, module="player.js", stylesheets=("player.css",)):
             def static_form(self) -> StaticForm: ...
 
-    Its root element has the class ``bl``, which carries the tokens of ``theme.css``.
+    Its root element has the class ``bl``, which carries the tokens of ``theme.css``. The front end asks by
+    ``static/requests.js``, and `answer` answers; a request that is refused is answered with the error's words.
     """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.on_msg(self._receive)
 
     def __init_subclass__(cls, *, module: str | None = None, stylesheets: Sequence[str] = (), **kwargs: Any) -> None:
         # Set before anywidget looks at them; a class without a module of its own keeps its parent's.
@@ -83,6 +89,19 @@ class Widget(anywidget.AnyWidget):
     def static_form(self) -> StaticForm:
         """What the widget shows now, for a notebook that is only read."""
         raise NotImplementedError(f"{type(self).__name__} has no static form")
+
+    def answer(self, request: Mapping[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+        """Answer a request of the front end: content and buffers; a widget that is asked things overrides it."""
+        raise InvalidParameterError("kind", "a request that this widget answers", request.get("kind"))
+
+    def _receive(self, _: Any, content: Any, __: Any) -> None:
+        if not isinstance(content, Mapping) or "request" not in content:
+            return  # a message of the subclass's own
+        try:
+            answered, buffers = self.answer(content)
+        except BidilabError as error:
+            answered, buffers = {"error": str(error)}, []
+        self.send({"reply": content["request"], **answered}, buffers)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         shown = super()._repr_mimebundle_(**kwargs)

@@ -43,6 +43,20 @@ def test_assets_are_those_named(widget):
     assert "shown.css" in widget._css
 
 
+def test_requests_are_answered_or_refused_in_words(widget, monkeypatch):
+    sent = []
+    monkeypatch.setattr(widget, "send", lambda content, buffers: sent.append((content, buffers)))
+    widget._handle_custom_msg({"request": "v-1", "kind": "dance"}, [])
+    widget._handle_custom_msg({"something": "else"}, [])
+    ((content, buffers),) = sent
+    assert content["reply"] == "v-1"
+    assert "'dance'" in content["error"]
+    assert buffers == []
+    monkeypatch.setattr(type(widget), "answer", lambda self, request: ({"n": request["n"] + 1}, [b"1"]))
+    widget._handle_custom_msg({"request": "v-2", "n": 1}, [])
+    assert sent[1] == ({"reply": "v-2", "n": 2}, [b"1"])
+
+
 def test_a_figure_as_png():
     with detached_figures():
         figure = new_figure(1, 1)

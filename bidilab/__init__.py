@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bidilab.lab.sessions import DatasetReplay, Replay, replay, replay_dataset
     from bidilab.lab.sweep import DaskExecutor, Grid, ProcessPool, Recommendation, SweepResult, sweep
     from bidilab.show.plots import save_figure
+    from bidilab.show.widgets.explorer import SweepExplorer
     from bidilab.show.widgets.live import LiveSession
     from bidilab.show.widgets.replay import ReplayPlayer
 
@@ -50,6 +51,7 @@ _HOMES = {
     "ReplayPlayer": "show.widgets.replay",
     "Segment": "lab.datasets",
     "ServerVad": "detect.turns",
+    "SweepExplorer": "show.widgets.explorer",
     "SweepResult": "lab.sweep",
     "Turn": "detect.turns",
     "TurnDetector": "detect.turns",
@@ -82,6 +84,7 @@ __all__ = [
     "ReplayPlayer",
     "Segment",
     "ServerVad",
+    "SweepExplorer",
     "SweepResult",
     "Turn",
     "TurnDetector",

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from bidilab.lab.sweep import DaskExecutor, Grid, ProcessPool, Recommendation, SweepResult, sweep
     from bidilab.show.plots import save_figure
     from bidilab.show.widgets.explorer import SweepExplorer
+    from bidilab.show.widgets.live import LiveSession
     from bidilab.show.widgets.replay import ReplayPlayer
 
 __version__ = _version("bidilab")
@@ -49,6 +50,7 @@ _HOMES = {
     "GeminiActivityDetection": "detect.turns",
     "Grid": "lab.sweep",
     "LiveKitVad": "detect.turns",
+    "LiveSession": "show.widgets.live",
     "NovaTurnDetection": "detect.turns",
     "PipecatVad": "detect.turns",
     "ProbabilityCache": "detect.vad",
@@ -88,6 +90,7 @@ __all__ = [
     "GeminiActivityDetection",
     "Grid",
     "LiveKitVad",
+    "LiveSession",
     "NovaTurnDetection",
     "PipecatVad",
     "ProbabilityCache",

@@ -49,6 +49,11 @@ class Ear:
         return self._detector.speaking
 
     @property
+    def decided_samples(self) -> int:
+        """Samples decided on; what changes the detector now counts from here."""
+        return self._detector.position_samples
+
+    @property
     def received_samples(self) -> int:
         """Samples taken, at `sample_rate`."""
         return self._received

@@ -41,6 +41,7 @@ from bidilab.core.units import check_sample_rate
 from bidilab.detect.turns import SpeechStarted, SpeechStopped
 from bidilab.detect.vad.known import KnownTrack
 from bidilab.detect.vad.registry import VadSpec
+from bidilab.detect.vad.resampling import StreamResampler
 
 __all__ = ["BidiLocalModel"]
 
@@ -128,7 +129,7 @@ class BidiLocalModel(BidiModel):
         messages: Sequence[Mapping[str, Any]] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Load the detector; be at the start of a stream.
+        """Load detector and voice; be at the start of a stream.
 
         ``system_prompt`` and ``tools`` are for models that read: a responder knows its own.
 
@@ -146,6 +147,9 @@ class BidiLocalModel(BidiModel):
         keeps_audio = self._transcriber is not None
         self._ear = Ear(self._vad.build(), self._params, keeps_audio=keeps_audio)
         self._rate = self._ear.sample_rate
+        # Seconds of loading, now and not under the first words and the first answer of a session in real time.
+        StreamResampler(self.config["audio"]["input_rate"], self._rate)
+        self._mouth.warm_up()
         self._sim = SimulatedAgent(self._plan, sample_rate=self._rate)
         self._history: list[Mapping[str, Any]] = list(messages or ())
         self._time = StreamTime(self.context.clock, sample_rate=self._rate)
@@ -174,6 +178,8 @@ class BidiLocalModel(BidiModel):
     def update(self, turn_detection: TurnDetection) -> None:
         """Detect turns by other parameters from the next frame on; what has been counted so far is kept.
 
+        The row ``turn_detection_updated`` has in ``input_samples`` where, at the detector's rate.
+
         Raises
         ------
         InvalidParameterError
@@ -183,7 +189,12 @@ class BidiLocalModel(BidiModel):
         if self._running:
             self._ear.update(self._params)
             self._sim.update(self._plan)
-            self._log_detection("turn_detection_updated")
+            self._log_detection("turn_detection_updated", input_samples=self._ear.decided_samples)
+
+    @property
+    def effective_turn_detection(self) -> dict[str, Any]:
+        """What the next frame is decided by."""
+        return detection_detail(self._params, self._plan)
 
     async def receive(self) -> AsyncIterator[BidiOutputEvent]:
         """What the model tells, until it is stopped."""
@@ -398,7 +409,7 @@ class BidiLocalModel(BidiModel):
             assert isinstance(error, Exception)
             self._emit(BidiErrorEvent(error))
 
-    def _log_detection(self, kind: str, **more: Any) -> None:
+    def _log_detection(self, kind: str, *, input_samples: int | None = None, **more: Any) -> None:
         known = isinstance(self._vad, KnownTrack)
         detail = {
             "vad": self._vad.name,
@@ -406,7 +417,7 @@ class BidiLocalModel(BidiModel):
             **detection_detail(self._params, self._plan),
             **more,
         }
-        self.context.log(kind, source="model", detail=detail)
+        self.context.log(kind, source="model", input_samples=input_samples, detail=detail)
 
 
 def _response_id(response: SimulatedResponse) -> str:

@@ -1,5 +1,7 @@
 """The rules that propose kinds, on timelines drawn by hand. At 1000 Hz a sample is a millisecond."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,7 +113,7 @@ def test_no_sample_of_speech_is_lost_and_responses_are_disjoint(user, agent):
     agent = [Speech(interval=s.interval, speaker="a") for s in agent]
     responses = propose_responses(agent, user, sample_rate=RATE)
     ends = [r.interval for r in responses]
-    assert all(before.end < after.start for before, after in zip(ends, ends[1:], strict=False))
+    assert all(before.end < after.start for before, after in itertools.pairwise(ends))
     found = propose_kinds(user, ends, sample_rate=RATE)
     for given_items, made in ((agent, responses), (user, [p.speech for p in found])):
         for item in given_items:

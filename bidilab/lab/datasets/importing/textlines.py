@@ -120,6 +120,8 @@ class LabelSheet:
     def __init__(self, file: str) -> None:
         self.file = file
         self.problems: list[Problem] = []
+        self.speaker_files: dict[str, dict[str, Path]] = {}
+        """By recording and speaker: audio of that speaker alone, where the corpus names it."""
         self._utterances: dict[str, list[Utterance]] = {}
         self._spoiled: set[str] = set()
         self._all_spoiled = False

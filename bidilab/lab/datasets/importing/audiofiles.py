@@ -35,7 +35,7 @@ def files_below(root: Path, suffixes: tuple[str, ...], problems: list[Problem]) 
                 problems.append(Problem(file=shown(path, root), line=None, message=_printable(str(error))))
             else:
                 found.append(path)
-    return found
+    return sorted(found, key=lambda path: path.relative_to(root).as_posix())
 
 
 def _printable(text: str) -> str:

@@ -199,7 +199,9 @@ def _write_joined(source: SourceRecording, plan: AudioPlan, partial: Path) -> No
                 out.write(np.stack([stream.take(n) for stream in streams], axis=1))
                 left -= n
     except soundfile.LibsndfileError as error:
-        raise AudioError(f"{source.user.path}: cannot be put together as {file_format} ({error})") from error
+        raise AudioError(
+            f"{source.user.path}: cannot be put together as {file_format} ({error.error_string})"
+        ) from error
 
 
 class _Stream:
@@ -247,7 +249,9 @@ def _decoded(track: ChannelSource, rate: int, dtype: str) -> Iterator[Block]:
                     f"{track.path}: truncated: the header promises {file.frames} samples, {n_samples} are there"
                 )
     except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise AudioError(f"{track.path}: not an audio file that libsndfile can read ({error})") from error
+        raise AudioError(
+            f"{track.path}: not an audio file that libsndfile can read ({error.error_string if isinstance(error, soundfile.LibsndfileError) else error})"
+        ) from error
 
 
 def _as_type(samples: npt.NDArray[np.float32], dtype: str) -> Block:

@@ -60,28 +60,28 @@ def segments_of(
     ImportFaultError
         If an utterance lies past the end of the audio.
     """
-    whole = source.region_s is None
     placed = [
         (utterance, interval)
         for utterance in source.utterances
-        if (interval := _place(utterance, source, sample_rate, start, n_samples, whole=whole)).duration > 0
+        if (interval := _place(utterance, source, sample_rate, n_samples)).duration > 0
     ]
     labels = [_given_label(utterance, interval) for utterance, interval in placed if utterance.kind is not None]
     labels += _proposed_labels([item for item in placed if item[0].kind is None], sample_rate, rule)
     if source.mixed:
         labels += _echo_of_the_agent(labels)
-    return tuple(_segment(label, sample_rate, rule) for label in _merged(labels))
+    # Cut last: a long utterance of which the region holds a short piece is no backchannel.
+    part = Interval(start, start + n_samples)
+    return tuple(_segment(label, part, sample_rate, rule) for label in _merged(labels) if label.interval.overlap(part))
 
 
-def _place(
-    utterance: Utterance, source: SourceRecording, rate: int, start: int, n_samples: int, *, whole: bool
-) -> Interval:
-    begin, end = s_to_samples(utterance.start_s, rate) - start, s_to_samples(utterance.end_s, rate) - start
-    if whole and (begin > n_samples or end > n_samples + s_to_samples(END_SLACK_S, rate)):
+def _place(utterance: Utterance, source: SourceRecording, rate: int, n_samples: int) -> Interval:
+    """An utterance on the source's clock; one past the end of audio that is taken whole is a fault."""
+    begin, end = s_to_samples(utterance.start_s, rate), s_to_samples(utterance.end_s, rate)
+    if source.region_s is None and (begin > n_samples or end > n_samples + s_to_samples(END_SLACK_S, rate)):
         seconds = f"{utterance.start_s:g} to {utterance.end_s:g} s"
         message = f"{seconds} is past the end of the audio ({samples_to_s(n_samples, rate):g} s)"
         raise ImportFaultError(source.label_file, utterance.line, message)
-    return Interval(max(begin, 0), min(end, n_samples))
+    return Interval(begin, end)
 
 
 def _given_label(utterance: Utterance, interval: Interval) -> _Label:
@@ -151,11 +151,12 @@ def _one(first: _Label, second: _Label) -> _Label:
     )
 
 
-def _segment(label: _Label, sample_rate: int, rule: ProposalRule) -> Segment:
+def _segment(label: _Label, part: Interval, sample_rate: int, rule: ProposalRule) -> Segment:
+    first, last = max(label.interval.start, part.start) - part.start, min(label.interval.end, part.end) - part.start
     origin: Origin = "given" if label.given else "proposed"
     return Segment(
-        start_s=round(samples_to_s(label.interval.start, sample_rate), _TIME_DECIMALS),
-        end_s=round(samples_to_s(label.interval.end, sample_rate), _TIME_DECIMALS),
+        start_s=round(samples_to_s(first, sample_rate), _TIME_DECIMALS),
+        end_s=round(samples_to_s(last, sample_rate), _TIME_DECIMALS),
         channel=label.channel,
         kind=label.kind,
         text=label.text,

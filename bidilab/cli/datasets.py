@@ -1,4 +1,4 @@
-"""``bidilab datasets``: what datasets there are, what is in one, what is wrong with one, and building one."""
+"""``bidilab datasets``: what datasets there are, what is in one or wrong with it, building and importing one."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bidilab.cli.importing import import_command
 from bidilab.core.errors import DatasetError, InvalidParameterError
 
 __all__ = ["app"]
 
-app = typer.Typer(help="List, describe, check and build datasets.", no_args_is_help=True, rich_markup_mode="rich")
+app = typer.Typer(
+    help="List, describe, check, build and import datasets.", no_args_is_help=True, rich_markup_mode="rich"
+)
+app.command("import")(import_command)
 _DatasetArgument = Annotated[Path, typer.Argument(help="Folder of a dataset: dataset.json, manifest.jsonl, audio/.")]
 
 

@@ -15,7 +15,9 @@ import soundfile
 from bidilab.core.audio import Audio, FloatArray
 from bidilab.core.errors import AudioError
 
-__all__ = ["AudioInfo", "audio_info", "read_audio", "write_audio"]
+__all__ = ["AudioInfo", "audio_info", "check_wav_length", "read_audio", "refusal_of", "scan_audio", "write_audio"]
+
+_BLOCK_SAMPLES = 1 << 16
 
 AudioInfo = Any  # soundfile's own _SoundFileInfo: frames, samplerate, channels, format, subtype
 
@@ -25,6 +27,11 @@ def _check_file(path: Path) -> None:
         raise AudioError(f"{path}: no such audio file")
     if path.stat().st_size == 0:
         raise AudioError(f"{path}: the file is empty (0 bytes)")
+
+
+def refusal_of(error: Exception) -> str:
+    """Why libsndfile refuses a file, without the path that it puts before the reason."""
+    return str(error.error_string) if isinstance(error, soundfile.LibsndfileError) else str(error)
 
 
 def audio_info(path: str | os.PathLike[str]) -> AudioInfo:
@@ -40,7 +47,7 @@ def audio_info(path: str | os.PathLike[str]) -> AudioInfo:
     try:
         return soundfile.info(str(path))
     except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise AudioError(f"{path}: not an audio file that libsndfile can read ({error})") from error
+        raise AudioError(f"{path}: not an audio file that libsndfile can read ({refusal_of(error)})") from error
 
 
 def read_audio(path: str | os.PathLike[str]) -> Audio:
@@ -64,18 +71,63 @@ def read_audio(path: str | os.PathLike[str]) -> Audio:
             samples: FloatArray = file.read(dtype="float32", always_2d=False)
             sample_rate = file.samplerate
     except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise AudioError(f"{path}: not an audio file that libsndfile can read ({error})") from error
+        raise AudioError(f"{path}: not an audio file that libsndfile can read ({refusal_of(error)})") from error
     if len(samples) < declared:
         raise AudioError(f"{path}: truncated: the header promises {declared} samples, {len(samples)} are there")
     if len(samples) == 0:
         raise AudioError(f"{path}: holds no samples")
-    _check_wav_length(path)
+    check_wav_length(path)
     return Audio(samples=samples, sample_rate=sample_rate, name=str(path))
 
 
-def _check_wav_length(path: Path) -> None:
-    # libsndfile reads a WAV whose data chunk is cut short as if it had been meant so; RIFF (Microsoft,
-    # "Multimedia Programming Interface", 1991) gives each chunk its length, so the loss can be told.
+def scan_audio(path: str | os.PathLike[str]) -> AudioInfo:
+    """Decode an audio file to its end, block by block, and keep nothing: all that `read_audio` would refuse.
+
+    Memory does not grow with the file, nor with what its header claims.
+
+    Returns
+    -------
+    AudioInfo
+        As `audio_info`.
+
+    Raises
+    ------
+    AudioError
+        As `read_audio`.
+    """
+    path = Path(path)
+    header = audio_info(path)
+    n_samples = 0
+    try:
+        with soundfile.SoundFile(str(path)) as file:
+            while len(block := file.read(_BLOCK_SAMPLES, dtype="float32", always_2d=True)):
+                finite = np.isfinite(block).all(axis=1)
+                if not finite.all():
+                    raise AudioError(
+                        f"{path}: holds NaN or infinity, first at sample {n_samples + int(finite.argmin())}"
+                    )
+                n_samples += len(block)
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise AudioError(f"{path}: not an audio file that libsndfile can read ({refusal_of(error)})") from error
+    if n_samples < header.frames:
+        raise AudioError(f"{path}: truncated: the header promises {header.frames} samples, {n_samples} are there")
+    if n_samples == 0:
+        raise AudioError(f"{path}: holds no samples")
+    check_wav_length(path)
+    return header
+
+
+def check_wav_length(path: Path) -> None:
+    """Refuse a WAV whose data chunk is cut short; other files pass.
+
+    libsndfile reads such a file as if it had been meant so; RIFF (Microsoft, "Multimedia Programming Interface",
+    1991) gives each chunk its length, so the loss can be told.
+
+    Raises
+    ------
+    AudioError
+        If the file has fewer bytes than its data chunk promises.
+    """
     with path.open("rb") as file:
         if (header := file.read(12))[:4] != b"RIFF" or header[8:] != b"WAVE":
             return

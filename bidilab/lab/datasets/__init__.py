@@ -1,20 +1,50 @@
-"""Recordings with labels: the dataset folder, its checks, and building one from clips."""
+"""Recordings with labels: the dataset folder, its checks, building one from clips and importing one."""
 
 from bidilab.lab.datasets.building.builder import build_dataset as build
 from bidilab.lab.datasets.building.recipe_yaml import load_recipe
+from bidilab.lab.datasets.corpora import (
+    ClipsResult,
+    ImportResult,
+    from_ami,
+    from_audacity,
+    from_calls,
+    from_clips,
+    from_ctm,
+    from_fdb,
+    from_rttm,
+    from_segjson,
+    from_stm,
+    from_textgrid,
+    from_turns,
+)
 from bidilab.lab.datasets.dataset import Dataset
 from bidilab.lab.datasets.labels import Segment
 from bidilab.lab.datasets.manifest import DatasetInfo, Problem
+from bidilab.lab.datasets.proposals import ProposalRule
 from bidilab.lab.datasets.recording import Recording
 from bidilab.lab.datasets.validation import validate
 
 __all__ = [
+    "ClipsResult",
     "Dataset",
     "DatasetInfo",
+    "ImportResult",
     "Problem",
+    "ProposalRule",
     "Recording",
     "Segment",
     "build",
+    "from_ami",
+    "from_audacity",
+    "from_calls",
+    "from_clips",
+    "from_ctm",
+    "from_fdb",
+    "from_rttm",
+    "from_segjson",
+    "from_stm",
+    "from_textgrid",
+    "from_turns",
     "load_dataset",
     "load_recipe",
     "validate",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, get_args
 
 from bidilab.core.errors import InvalidParameterError
@@ -17,13 +18,16 @@ __all__ = [
     "USER_KINDS",
     "Channel",
     "Kind",
+    "Origin",
     "Segment",
 ]
 
 Channel = Literal["user", "agent"]
 Kind = Literal["turn", "interruption", "backchannel", "side_speech", "noise", "echo", "response"]
+Origin = Literal["given", "proposed", "confirmed"]
 
 CHANNELS: tuple[str, ...] = get_args(Channel)
+ORIGINS: tuple[str, ...] = get_args(Origin)
 TRUE_KINDS: tuple[Kind, ...] = ("turn", "interruption")
 """Kinds of user segment that ought to interrupt a response they overlap."""
 FALSE_KINDS: tuple[Kind, ...] = ("backchannel", "side_speech", "noise", "echo")
@@ -50,6 +54,13 @@ class Segment:
         What is said, where known.
     speaker
         Who says it, where known.
+    origin
+        Where the label comes from: ``"given"`` by the corpus or its builder; ``"proposed"`` by a rule and seen by
+        nobody; ``"confirmed"`` by a person who looked at a proposal (and kept, mended or added it).
+    by
+        The rule that proposed it, or the person who confirmed it; not empty.
+    at
+        When that was: ISO 8601 with an offset from UTC (``"2026-11-22T21:05:00+00:00"``).
 
     Raises
     ------
@@ -63,6 +74,9 @@ class Segment:
     kind: Kind
     text: str | None = None
     speaker: str | None = None
+    origin: Origin = "given"
+    by: str | None = None
+    at: str | None = None
 
     def __post_init__(self) -> None:
         if self.channel not in CHANNELS:
@@ -76,7 +90,22 @@ class Segment:
                 raise InvalidParameterError(name, "a finite number of seconds >= 0", value)
         if self.end_s <= self.start_s:
             raise InvalidParameterError("end_s", f"later than start_s ({self.start_s})", self.end_s)
+        if self.origin not in ORIGINS:
+            raise InvalidParameterError("origin", f"one of {', '.join(ORIGINS)}", self.origin)
+        if self.by is not None and not (isinstance(self.by, str) and self.by.strip()):
+            raise InvalidParameterError("by", "the name of a rule or a person, not empty", self.by)
+        if self.at is not None and not _is_instant(self.at):
+            raise InvalidParameterError("at", "an ISO 8601 date and time with an offset from UTC", self.at)
 
     def interval(self, sample_rate: int) -> Interval:
         """The segment in samples at ``sample_rate``, each end at the nearest sample."""
         return Interval(s_to_samples(self.start_s, sample_rate), s_to_samples(self.end_s, sample_rate))
+
+
+def _is_instant(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        return datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False

@@ -35,7 +35,8 @@ DATASET_FILE = "dataset.json"
 MANIFEST_FILE = "manifest.jsonl"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SEGMENT_REQUIRED = ("channel", "start_s", "end_s", "kind")
-_SEGMENT_OPTIONAL = ("text", "speaker")
+_SEGMENT_OPTIONAL = ("text", "speaker", "by", "at")
+_SEGMENT_KEYS_WITH_DEFAULT = ("origin",)
 _TIME_DECIMALS = 7  # 1/16000 s = 0.0000625 s: positions in samples survive the trip through JSON exactly
 
 
@@ -214,7 +215,7 @@ def _read_segments(data: dict[str, Any]) -> tuple[list[Segment], list[str]]:
         if not isinstance(item, dict):
             faults.append(f"{where} must be an object, got {item!r}")
             continue
-        wrong = key_faults(item, _SEGMENT_REQUIRED, _SEGMENT_OPTIONAL)
+        wrong = key_faults(item, _SEGMENT_REQUIRED, (*_SEGMENT_OPTIONAL, *_SEGMENT_KEYS_WITH_DEFAULT))
         for key in _SEGMENT_OPTIONAL:
             if item.get(key) is not None and not isinstance(item[key], str):
                 wrong.append(f"{key} must be a string or null, got {item[key]!r}")
@@ -228,14 +229,16 @@ def _read_segments(data: dict[str, Any]) -> tuple[list[Segment], list[str]]:
 
 
 def _extent_faults(data: dict[str, Any], segments: list[tuple[int, Segment]]) -> list[str]:
-    """Segments on a channel the file lacks, past its end, or over another of the same kind and channel."""
+    """Segments past the end of the file, or over another of the same kind and channel.
+
+    Responses need no ``agent`` channel in the file: of a mixed recording, or of one whose agent was not kept, only
+    their times are known.
+    """
     faults = []
     known_extent = data["sample_rate"] > 0 and math.isfinite(data["duration_s"])
     latest: dict[tuple[str, str], tuple[int, Segment]] = {}
     for index, segment in sorted(segments, key=lambda item: (item[1].start_s, item[1].end_s)):
         where = f"segments[{index}]"
-        if segment.channel not in data["channels"]:
-            faults.append(f"{where}: the file has no channel {segment.channel!r}")
         if known_extent and segment.end_s > data["duration_s"]:  # within half a sample of the end is at the end
             n_samples = s_to_samples(data["duration_s"], data["sample_rate"])
             if segment.interval(data["sample_rate"]).end > n_samples:
@@ -282,8 +285,6 @@ def _segment_object(segment: Segment) -> Mapping[str, Any]:
         "end_s": round(segment.end_s, _TIME_DECIMALS),
         "kind": segment.kind,
     }
-    if segment.text is not None:
-        out["text"] = segment.text
-    if segment.speaker is not None:
-        out["speaker"] = segment.speaker
-    return out
+    if segment.origin != "given":
+        out["origin"] = segment.origin
+    return out | {key: value for key in _SEGMENT_OPTIONAL if (value := getattr(segment, key)) is not None}

@@ -6,7 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from bidilab.core.audiofile import audio_info, read_audio
+from bidilab.core.audiofile import audio_info, scan_audio
 from bidilab.core.errors import AudioError
 from bidilab.lab.datasets.manifest import MANIFEST_FILE, DatasetInfo, Problem, read_info, read_manifest
 from bidilab.lab.datasets.recording import Recording
@@ -33,8 +33,9 @@ def validate(path: str | os.PathLike[str], *, deep: bool = True) -> list[Problem
     path
         The folder.
     deep
-        Also read each audio file whole: it must decode without NaN, its rate, channels and length (within one
-        sample) must be those of the manifest, and its SHA-256 too. Takes about a second an hour of audio.
+        Also decode each audio file to its end, in bounded memory: it must hold no NaN, its rate, channels and
+        length (within one sample) must be those of the manifest, and its SHA-256 too. Takes about a second an
+        hour of audio.
 
     Returns
     -------
@@ -71,7 +72,7 @@ def _audio_faults(recording: Recording) -> list[str]:
             faults.append(f"{name}: {header.channels} channels, the manifest names {len(recording.channels)}")
         if abs(header.frames - recording.n_samples) > 1:
             faults.append(f"{name}: {header.frames} samples, the manifest says {recording.n_samples}")
-        read_audio(recording.path)  # decodes to the end, and refuses truncation and NaN
+        scan_audio(recording.path)  # decodes to the end, and refuses truncation and NaN
     except AudioError as error:
         faults.append(str(error))
     return faults

@@ -1,5 +1,6 @@
 """Loading, selecting and describing a dataset."""
 
+import json
 import re
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from bidilab.core.errors import DatasetError, InvalidParameterError
 from bidilab.lab.datasets import Dataset, load_dataset
+from bidilab.lab.datasets.manifest import manifest_line
 
 
 @pytest.fixture
@@ -27,6 +29,35 @@ def test_holds_what_the_manifest_says(dataset):
     assert dataset.duration_s == 6.0
     interruption = dataset["a"].segments_of("user", "interruption")
     assert [(s.start_s, s.end_s, s.text) for s in interruption] == [(0.5, 1.0, "stop")]
+
+
+def test_an_origin_survives_the_manifest_and_labels_without_one_are_given(folder):
+    given = {"channel": "user", "start_s": 0.1, "end_s": 0.4, "kind": "turn"}
+    proposed = {"channel": "user", "start_s": 0.5, "end_s": 0.9, "kind": "backchannel", "origin": "proposed", "by": "r"}
+    confirmed = {**proposed, "start_s": 1.0, "end_s": 1.2, "origin": "confirmed", "at": "2026-11-22T21:05:00+00:00"}
+    recording = load_dataset(folder.write(folder.entry("a", segments=[given, proposed, confirmed])))["a"]
+    assert [(s.origin, s.by, s.at) for s in recording.segments] == [
+        ("given", None, None),
+        ("proposed", "r", None),
+        ("confirmed", "r", "2026-11-22T21:05:00+00:00"),
+    ]
+    # Default origins are not written: the digests of datasets made before there were origins stay as they are.
+    assert json.loads(manifest_line(recording, "audio/a.wav"))["segments"] == [given, proposed, confirmed]
+
+
+def test_says_how_many_labels_nobody_has_confirmed(folder):
+    segment = {"channel": "user", "start_s": 0.1, "end_s": 0.4, "kind": "turn"}
+    proposed = {"channel": "user", "start_s": 0.5, "end_s": 0.9, "kind": "backchannel", "origin": "proposed"}
+    dataset = load_dataset(folder.write(folder.entry("a", segments=[segment, proposed]), folder.entry("b", seed=2)))
+    assert re.search(r"^  origin +3 given, 1 proposed$", repr(dataset), re.M)
+    assert "origin" not in repr(dataset[1:])
+
+
+def test_response_times_need_no_agent_channel(folder):
+    recording = load_dataset(folder.write(folder.entry("a", channels=["user", "room"])))["a"]
+    assert [s.kind for s in recording.segments_of("agent")] == ["response"]
+    with pytest.raises(InvalidParameterError, match="channel"):
+        recording.agent()
 
 
 def test_is_indexed_by_position_id_and_slice(dataset):

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bidilab.core.errors import DatasetError
 from bidilab.core.units import rescale_samples, samples_to_s
 from bidilab.lab.datasets.building.clips import ClipLibrary
 from bidilab.lab.datasets.building.microphone import pick_up
@@ -27,6 +26,7 @@ from bidilab.lab.datasets.building.script import Label, ScriptWriter
 from bidilab.lab.datasets.dataset import Dataset
 from bidilab.lab.datasets.labels import Segment
 from bidilab.lab.datasets.manifest import DATASET_FILE, MANIFEST_FILE, manifest_line
+from bidilab.lab.datasets.placing import check_target, put_in_place
 from bidilab.lab.datasets.recording import Recording, TagValue
 from bidilab.lab.datasets.validation import file_sha256
 
@@ -191,7 +191,7 @@ def build_dataset(
     """
     recipe_file, target = Path(recipe), Path(out)
     parsed = load_recipe(recipe_file)
-    _check_target(target, force=force)
+    check_target(target, force=force)
     partial = target.parent / f".{target.name}.{os.getpid()}.part"
     partial.parent.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(partial, ignore_errors=True)
@@ -201,19 +201,10 @@ def build_dataset(
             parsed, recipe_file, Path(clips) if clips is not None else recipe_file.parent / "clips", partial, progress
         )
         Dataset.load(partial)  # what cannot be loaded is not put in place
-        _put_in_place(partial, target)
+        put_in_place(partial, target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return Dataset.load(target)
-
-
-def _check_target(target: Path, *, force: bool) -> None:
-    if not target.exists():
-        return
-    if not target.is_dir() or (any(target.iterdir()) and not (target / DATASET_FILE).is_file()):
-        raise DatasetError(f"{target}: exists and is not a dataset; it is left alone")
-    if not force and any(target.iterdir()):
-        raise DatasetError(f"{target}: exists; --force (force=True) replaces it")
 
 
 def _write(recipe: Recipe, recipe_file: Path, clips: Path, root: Path, progress: bool) -> None:
@@ -242,13 +233,3 @@ def _write(recipe: Recipe, recipe_file: Path, clips: Path, root: Path, progress:
     (root / MANIFEST_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
     (root / DATASET_FILE).write_text(recipe.info.to_json(), encoding="utf-8")
     shutil.copyfile(recipe_file, root / "recipe.yaml")
-
-
-def _put_in_place(partial: Path, target: Path) -> None:
-    if not target.exists():
-        partial.rename(target)
-        return
-    old = target.parent / f".{target.name}.{os.getpid()}.old"
-    target.rename(old)
-    partial.rename(target)
-    shutil.rmtree(old)

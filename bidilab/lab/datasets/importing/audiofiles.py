@@ -1,0 +1,72 @@
+"""The audio files of a corpus, found by name; none that a link leads out of the corpus to."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from pathlib import Path
+
+from bidilab.lab.datasets.importing.sources import shown
+from bidilab.lab.datasets.manifest import Problem
+from bidilab.lab.datasets.safepaths import PathGuard, UnsafePathError
+
+__all__ = ["AUDIO_SUFFIXES", "AudioFiles", "files_below"]
+
+AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".sph", ".ogg", ".opus", ".aiff", ".aif", ".au", ".w64")
+_SEPARATORS = "._- "
+
+
+def files_below(root: Path, suffixes: tuple[str, ...], problems: list[Problem]) -> list[Path]:
+    """Files anywhere below a folder whose names end so (in any case), sorted; hidden ones are passed over.
+
+    A link that leads out of the folder is not followed, and a problem.
+    """
+    guard = PathGuard(root)
+    found = []
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if name.startswith(".") or not name.lower().endswith(suffixes):
+                continue
+            path = Path(folder) / name
+            try:
+                guard.file(path.relative_to(root).as_posix())
+            except UnsafePathError as error:
+                problems.append(Problem(file=shown(path, root), line=None, message=_printable(str(error))))
+            else:
+                found.append(path)
+    return sorted(found, key=lambda path: path.relative_to(root).as_posix())
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _key(name: str) -> str:
+    return unicodedata.normalize("NFC", name)  # file systems disagree on accents, label files on neither
+
+
+class AudioFiles:
+    """Audio files below a folder, by the part of their names before the suffix.
+
+    Parameters
+    ----------
+    root
+        The folder.
+    problems
+        Links that lead out of it are added here.
+    """
+
+    def __init__(self, root: Path, problems: list[Problem]) -> None:
+        self.root = root
+        self._by_stem: dict[str, list[Path]] = {}
+        for path in files_below(root, AUDIO_SUFFIXES, problems):
+            self._by_stem.setdefault(_key(path.stem), []).append(path)
+
+    def named(self, name: str) -> list[Path]:
+        """Files of exactly this name."""
+        return self._by_stem.get(_key(name), [])
+
+    def of_speaker(self, name: str, speaker: str) -> list[Path]:
+        """Files named for a recording and one of its speakers: ``NAME_SPEAKER``, or with a dot, dash or blank."""
+        return [path for separator in _SEPARATORS for path in self.named(f"{name}{separator}{speaker}")]

@@ -1,0 +1,251 @@
+"""Who of a recording's speakers is the user and who plays the agent, and which channel each is on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from bidilab.core.audiofile import audio_info
+from bidilab.core.errors import AudioError, InvalidParameterError
+from bidilab.lab.datasets.importing.audiofiles import AudioFiles
+from bidilab.lab.datasets.importing.sources import (
+    ChannelSource,
+    ImportFaultError,
+    Role,
+    SourceRecording,
+    Utterance,
+    shown,
+)
+from bidilab.lab.datasets.recording import TagValue
+
+__all__ = ["MOST", "Casting", "cast"]
+
+MOST = "@most"
+"""As the agent: whoever speaks most in each recording."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Casting:
+    """Who plays whom.
+
+    Parameters
+    ----------
+    agent
+        The corpus's name of the speaker who plays the agent; ``"@most"`` for whoever speaks most in each recording;
+        ``None`` when nobody does: there are then no responses but those labelled so.
+    user
+        The speaker who is the user; the others' speech is then labelled ``side_speech``. With ``None`` all but the
+        agent are users.
+    user_channel
+        Channel of the user in files of several, from 1; ``None`` where the labels say it.
+
+    Raises
+    ------
+    InvalidParameterError
+        If one speaker is to be both, or the channel is below 1.
+    """
+
+    agent: str | None = None
+    user: str | None = None
+    user_channel: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.agent is not None and self.agent == self.user:
+            raise InvalidParameterError("user", "another speaker than the agent", self.user)
+        if self.user_channel is not None and (isinstance(self.user_channel, bool) or self.user_channel < 1):
+            raise InvalidParameterError("user_channel", "a channel number, from 1", self.user_channel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scene:
+    """A recording in the making."""
+
+    name: str
+    label_file: str
+    utterances: tuple[Utterance, ...]
+    agent: str | None
+    users: tuple[str, ...]
+    tags: dict[str, TagValue] = field(default_factory=dict)
+
+
+def cast(
+    name: str,
+    utterances: tuple[Utterance, ...],
+    *,
+    casting: Casting,
+    audio: AudioFiles,
+    label_file: str,
+    speaker_files: Mapping[str, Path] | None = None,
+    tags: Mapping[str, TagValue] | None = None,
+) -> list[SourceRecording]:
+    """Recordings of a name: one, or one for each user where each speaker has a file of their own.
+
+    Parameters
+    ----------
+    name
+        The corpus's name of the recording.
+    utterances
+        All that is said in it, without roles.
+    casting
+        Who plays whom.
+    audio
+        Where to look for ``NAME.wav`` (or another suffix), or ``NAME_SPEAKER.wav`` for each speaker.
+    label_file
+        For messages.
+    speaker_files
+        The speakers' own files, where the corpus names them.
+    tags
+        Further tags.
+
+    Raises
+    ------
+    ImportFaultError
+        If the agent or user does not speak in it, or the audio cannot be found or told apart.
+    """
+    seconds: Counter[str] = Counter()
+    for utterance in utterances:
+        if utterance.kind is None and utterance.speaker is not None:
+            seconds[utterance.speaker] += utterance.end_s - utterance.start_s  # type: ignore[assignment]
+    agent = _agent(casting.agent, seconds, label_file, name)
+    if casting.user is not None and casting.user not in seconds:
+        raise ImportFaultError(label_file, None, _nobody("user", casting.user, seconds, name))
+    others = sorted(speaker for speaker in seconds if speaker != agent)
+    users = (casting.user,) if casting.user is not None else tuple(others)
+    scene = _Scene(
+        name=name, label_file=label_file, utterances=utterances, agent=agent, users=users, tags=dict(tags or {})
+    )
+    files = audio.named(name)
+    if len(files) == 1 and not speaker_files:
+        return [_of_one_file(scene, files[0], casting)]
+    if len(files) > 1:
+        names = ", ".join(shown(path, audio.root) for path in files)
+        raise ImportFaultError(label_file, None, f"{name!r} has more than one audio file: {names}")
+    return _of_speaker_files(scene, audio, speaker_files or {})
+
+
+def _nobody(role: str, wanted: str, seconds: Mapping[str, float], name: str) -> str:
+    there = ", ".join(sorted(seconds)) or "nobody"
+    return f"no speaker {wanted!r} (the {role}) in {name!r}; there: {there}"
+
+
+def _agent(wanted: str | None, seconds: Counter[str], label_file: str, name: str) -> str | None:
+    if wanted is None or not seconds:
+        return None
+    if wanted == MOST:
+        return max(sorted(seconds), key=lambda speaker: seconds[speaker])
+    if wanted not in seconds:
+        raise ImportFaultError(label_file, None, _nobody("agent", wanted, seconds, name))
+    return wanted
+
+
+def _with_roles(scene: _Scene, users: Iterable[str]) -> tuple[Utterance, ...]:
+    users = set(users)
+
+    def role(utterance: Utterance) -> Role:
+        if utterance.kind is not None:
+            return "agent" if utterance.kind == "response" else "user"
+        if utterance.speaker == scene.agent and scene.agent is not None:
+            return "agent"
+        return "user" if utterance.speaker is None or utterance.speaker in users else "other"
+
+    return tuple(replace(utterance, role=role(utterance)) for utterance in scene.utterances)
+
+
+def _tags(scene: _Scene, users: tuple[str, ...]) -> dict[str, TagValue]:
+    tags = {**scene.tags}
+    if scene.agent is not None:
+        tags["agent_speaker"] = scene.agent
+    if len(users) == 1:
+        tags["user_speaker"] = users[0]
+    return tags
+
+
+def _of_one_file(scene: _Scene, path: Path, casting: Casting) -> SourceRecording:
+    utterances = _with_roles(scene, scene.users)
+    try:
+        n_channels = int(audio_info(path).channels)
+    except AudioError as error:
+        raise ImportFaultError(shown(path), None, str(error).removeprefix(f"{path}: ")) from error
+    user, agent = _channels(scene, utterances, n_channels, casting)
+    if n_channels > 1:
+        utterances = _on_their_channels(scene, utterances, user)
+    has_agent = any(utterance.role == "agent" for utterance in utterances)
+    tags = _tags(scene, scene.users)
+    mixed = has_agent and agent is None
+    if mixed:
+        tags["mixed"] = True
+    return SourceRecording(
+        id=scene.name,
+        user=ChannelSource(path=path, channel=user - 1),
+        agent=ChannelSource(path=path, channel=agent - 1) if agent is not None else None,
+        utterances=utterances,
+        label_file=scene.label_file,
+        mixed=mixed,
+        tags=tags,
+    )
+
+
+def _channels(
+    scene: _Scene, utterances: tuple[Utterance, ...], n_channels: int, casting: Casting
+) -> tuple[int, int | None]:
+    """Channel of the user and of the agent, from 1."""
+    if n_channels == 1:
+        return 1, None
+    of_role = {
+        role: {u.channel for u in utterances if u.role == role and u.channel is not None} for role in ("user", "agent")
+    }
+    user = casting.user_channel
+    if user is None and len(of_role["user"]) == 1 and not of_role["user"] & of_role["agent"]:
+        (user,) = of_role["user"]
+    if user is None:
+        message = (
+            f"the audio of {scene.name!r} has {n_channels} channels, and the labels do not say which is the user's"
+        )
+        raise ImportFaultError(scene.label_file, None, f"{message}; give user_channel (--user-channel)")
+    if user > n_channels:
+        raise ImportFaultError(scene.label_file, None, f"the audio of {scene.name!r} has no channel {user}")
+    others = of_role["agent"] - {user}
+    if len(others) == 1 and next(iter(others)) <= n_channels:
+        return user, next(iter(others))
+    return user, 3 - user if n_channels == 2 else None
+
+
+def _on_their_channels(scene: _Scene, utterances: tuple[Utterance, ...], user: int) -> tuple[Utterance, ...]:
+    """Without those that the labels put on a channel that is not the user's, who are not heard on it."""
+    heard = tuple(u for u in utterances if u.role == "agent" or u.kind is not None or u.channel in (None, user))
+    nowhere = {u.speaker for u in heard if u.kind is None and u.channel is None}
+    if scene.agent is None and len({u.speaker for u in heard if u.kind is None}) > 1 and nowhere:
+        names = ", ".join(sorted(str(speaker) for speaker in nowhere))
+        message = f"the labels of {scene.name!r} do not say on which channels {names} are; give agent (--agent)"
+        raise ImportFaultError(scene.label_file, None, message)
+    return heard
+
+
+def _of_speaker_files(scene: _Scene, audio: AudioFiles, speaker_files: Mapping[str, Path]) -> list[SourceRecording]:
+    speakers = [*scene.users, *([scene.agent] if scene.agent is not None else [])]
+    files: dict[str, Path] = {}
+    for speaker in speakers:
+        found = [speaker_files[speaker]] if speaker in speaker_files else audio.of_speaker(scene.name, speaker)
+        if len(found) == 1:
+            files[speaker] = found[0]
+    missing = [speaker for speaker in speakers if speaker not in files]
+    if missing or not scene.users:
+        looked_for = [scene.name, *(f"{scene.name}_{speaker}" for speaker in missing)]
+        raise ImportFaultError(scene.label_file, None, f"no one audio file named {' or '.join(looked_for)}")
+    recordings = []
+    for user in scene.users:
+        # Another user's speech is on that user's own channel, and on this one only as it leaks: it is not labelled.
+        mine = [u for u in _with_roles(scene, [user]) if u.role != "other"]
+        recordings.append(
+            SourceRecording(
+                id=scene.name if len(scene.users) == 1 else f"{scene.name}-{user}",
+                user=ChannelSource(path=files[user]),
+                agent=ChannelSource(path=files[scene.agent]) if scene.agent is not None else None,
+                utterances=tuple(mine),
+                label_file=scene.label_file,
+                tags=_tags(scene, (user,)),
+            )
+        )
+    return recordings

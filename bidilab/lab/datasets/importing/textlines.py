@@ -1,0 +1,150 @@
+"""Reading label files: lines, times and what is wrong with them, with file and line."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from bidilab.lab.datasets.importing.sources import ImportFaultError, Utterance
+from bidilab.lab.datasets.manifest import Problem
+
+__all__ = ["LabelSheet", "channel_number", "clock_seconds", "numbered_lines", "read_text", "seconds", "span"]
+
+LONGEST_S = 1e6
+"""No recording is eleven days long: a time beyond it is a fault of the file."""
+_LONGEST_LINE_BYTES = 1 << 20
+_LARGEST_TEXT_BYTES = 1 << 26  # of a file that must be read whole: 64 MB hold the labels of some 1000 h
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_CLOCK = re.compile(r"(?:(\d{1,4}):)?(\d{1,4}):(\d{1,2}(?:\.\d{1,9})?)", re.ASCII)
+
+
+def seconds(text: str) -> float:
+    """A time in seconds.
+
+    Raises
+    ------
+    ValueError
+        If it is not a decimal number in [0, 1e6]; says which.
+    """
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(f"{text!r} is not a number of seconds")
+    value = float(text)
+    if not (math.isfinite(value) and 0 <= value <= LONGEST_S):
+        raise ValueError(f"{text} s is not in [0, {LONGEST_S:g}]")
+    return value
+
+
+def clock_seconds(text: str) -> float:
+    """A time in seconds, given so or as ``h:m:s`` or ``m:s``; otherwise as `seconds`."""
+    if (match := _CLOCK.fullmatch(text)) is None:
+        return seconds(text)
+    hours, minutes, rest = match.groups()
+    return seconds(f"{int(hours or 0) * 3600 + int(minutes) * 60 + float(rest):.9f}")
+
+
+def span(start_s: float, end_s: float) -> tuple[float, float]:
+    """A start and an end in order.
+
+    Raises
+    ------
+    ValueError
+        If the end lies before the start.
+    """
+    if end_s < start_s:
+        raise ValueError(f"ends at {end_s:g} s, before it starts ({start_s:g} s)")
+    return start_s, end_s
+
+
+def channel_number(text: str) -> int | None:
+    """A channel from 1, given so or as a letter (NIST's ``A`` and ``B``); ``None`` where it names none."""
+    if text.isascii() and text.isdigit() and len(text) <= 2 and int(text) > 0:
+        return int(text)
+    return ord(text.upper()) - ord("A") + 1 if len(text) == 1 and text.isascii() and text.isalpha() else None
+
+
+def numbered_lines(path: Path, sheet: LabelSheet) -> Iterator[tuple[int, str]]:
+    """The lines of a UTF-8 file, from 1, without their ends; a line that cannot be read spoils the file."""
+    with path.open("rb") as file:
+        number = 0
+        while raw := file.readline(_LONGEST_LINE_BYTES):
+            number += 1
+            if number == 1:
+                if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+                    sheet.fault("is in UTF-16; save it as UTF-8")
+                    return
+                raw = raw.removeprefix(b"\xef\xbb\xbf")
+            if len(raw) >= _LONGEST_LINE_BYTES and not raw.endswith(b"\n"):
+                sheet.fault(f"the line is longer than {_LONGEST_LINE_BYTES} bytes", line=number)
+                return
+            try:
+                yield number, raw.decode("utf-8").rstrip("\r\n")
+            except UnicodeDecodeError as error:
+                sheet.fault(f"not UTF-8: byte {error.start} of the line", line=number)
+
+
+def read_text(path: Path, file: str) -> str:
+    """A whole text file: UTF-8, or UTF-16 with its mark.
+
+    Raises
+    ------
+    ImportFaultError
+        If it is neither, or larger than 64 MB.
+    """
+    if path.stat().st_size > _LARGEST_TEXT_BYTES:
+        raise ImportFaultError(file, None, f"is larger than {_LARGEST_TEXT_BYTES >> 20} MB")
+    data = path.read_bytes()
+    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ImportFaultError(
+            file, line, f"not {encoding.upper().removesuffix('-SIG')}: byte {error.start}"
+        ) from error
+
+
+class LabelSheet:
+    """What one label file says, by recording.
+
+    A fault spoils the recording it is in: what remained would look like a recording in which less is said. A fault
+    that belongs to no recording spoils all of the file.
+
+    Parameters
+    ----------
+    file
+        Its name, as shown to people.
+    """
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.problems: list[Problem] = []
+        self.speaker_files: dict[str, dict[str, Path]] = {}
+        """By recording and speaker: audio of that speaker alone, where the corpus names it."""
+        self._utterances: dict[str, list[Utterance]] = {}
+        self._spoiled: set[str] = set()
+        self._all_spoiled = False
+
+    def add(self, recording: str, utterance: Utterance) -> None:
+        """Take an utterance of a recording."""
+        self._utterances.setdefault(recording, []).append(utterance)
+
+    def mention(self, recording: str) -> None:
+        """Take a recording in which perhaps nothing is said."""
+        self._utterances.setdefault(recording, [])
+
+    def fault(self, message: str, *, line: int | None = None, recording: str | None = None) -> None:
+        """Note a fault, of one recording or of the whole file."""
+        self.problems.append(Problem(file=self.file, line=line, message=message))
+        if recording is None:
+            self._all_spoiled = True
+        else:
+            self._spoiled.add(recording)
+
+    @property
+    def recordings(self) -> dict[str, tuple[Utterance, ...]]:
+        """The recordings without a fault."""
+        if self._all_spoiled:
+            return {}
+        return {name: tuple(items) for name, items in self._utterances.items() if name not in self._spoiled}

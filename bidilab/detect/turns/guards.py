@@ -45,7 +45,15 @@ from bidilab.core.units import ms_to_samples
 from bidilab.detect.turns.detector import SpeechStarted, Turn
 from bidilab.detect.turns.params import check_duration_ms
 
-__all__ = ["GuardRule", "Guards", "InterruptionDue", "TurnGuard", "acted_at_reference", "words_said"]
+__all__ = [
+    "GuardRule",
+    "Guards",
+    "InterruptionDue",
+    "TurnGuard",
+    "acted_at_reference",
+    "resumed_at_reference",
+    "words_said",
+]
 
 NEVER = math.inf
 
@@ -224,3 +232,44 @@ def acted_at_reference(
     return tuple(
         next((at for at in range(t.started_at, t.stopped_at + 1, frame_samples) if passes(t, at)), None) for t in turns
     )
+
+
+def resumed_at_reference(
+    turns: Sequence[Turn], guards: Guards, *, n_words: Sequence[int], n_samples: int, sample_rate: int
+) -> tuple[int | None, ...]:
+    """Where a response that each turn paused goes on: rule 3, for every turn as if it had paused one.
+
+    Parameters
+    ----------
+    turns
+        In time order.
+    guards
+        What must hold.
+    n_words
+        Words that end in each turn (`words_said`).
+    n_samples
+        Length of the stream: nothing is resumed after it.
+    sample_rate
+        Hertz.
+
+    Returns
+    -------
+    tuple of int or None
+        One for each turn, in samples; ``None`` where the interruption stands, or the stream ends before.
+    """
+    if not guards.resumes:
+        return (None,) * len(turns)
+    timeout = ms_to_samples(guards.false_interruption_timeout_ms, sample_rate)
+
+    def resumed(k: int) -> int | None:
+        if turns[k].flushed or n_words[k] >= guards.words_to_stand:
+            return None
+        deadline = turns[k].stopped_at + timeout
+        if k + 1 < len(turns) and turns[k + 1].started_at <= deadline:
+            return resumed_from[k + 1]
+        return deadline if deadline <= n_samples else None
+
+    resumed_from: dict[int, int | None] = {}
+    for k in reversed(range(len(turns))):
+        resumed_from[k] = resumed(k)
+    return tuple(resumed_from[k] for k in range(len(turns)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.timeline import Interval
@@ -18,6 +18,7 @@ __all__ = [
     "Channel",
     "Kind",
     "Segment",
+    "Word",
 ]
 
 Channel = Literal["user", "agent"]
@@ -31,6 +32,14 @@ FALSE_KINDS: tuple[Kind, ...] = ("backchannel", "side_speech", "noise", "echo")
 USER_KINDS: tuple[Kind, ...] = TRUE_KINDS + FALSE_KINDS
 AGENT_KINDS: tuple[Kind, ...] = ("response",)
 KINDS_BY_CHANNEL: dict[str, tuple[Kind, ...]] = {"user": USER_KINDS, "agent": AGENT_KINDS}
+
+
+class Word(NamedTuple):
+    """A word of a segment, in seconds from the start of the recording, ``start_s <= end_s``."""
+
+    start_s: float
+    end_s: float
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -50,6 +59,8 @@ class Segment:
         What is said, where known.
     speaker
         Who says it, where known.
+    words
+        The words with their times, in order, inside the segment; empty where the times are not known.
 
     Raises
     ------
@@ -63,6 +74,7 @@ class Segment:
     kind: Kind
     text: str | None = None
     speaker: str | None = None
+    words: tuple[Word, ...] = ()
 
     def __post_init__(self) -> None:
         if self.channel not in CHANNELS:
@@ -76,6 +88,13 @@ class Segment:
                 raise InvalidParameterError(name, "a finite number of seconds >= 0", value)
         if self.end_s <= self.start_s:
             raise InvalidParameterError("end_s", f"later than start_s ({self.start_s})", self.end_s)
+        object.__setattr__(self, "words", tuple(Word(*word) for word in self.words))
+        before = self.start_s
+        for word in self.words:
+            if not before <= word.start_s <= word.end_s <= self.end_s:
+                allowed = f"words in order, inside the segment ({self.start_s} to {self.end_s} s)"
+                raise InvalidParameterError("words", allowed, word)
+            before = word.start_s
 
     def interval(self, sample_rate: int) -> Interval:
         """The segment in samples at ``sample_rate``, each end at the nearest sample."""

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bidilab.core.errors import InvalidParameterError, ResultError
-from bidilab.detect.turns import Turn, TurnParams
+from bidilab.detect.turns import Guards, Turn, TurnParams
 from bidilab.detect.turns.providers import PROVIDERS
 from bidilab.lab.datasets import Dataset
 from bidilab.lab.sweep.events import events_frame
@@ -151,6 +151,10 @@ class SweepResult:
         """Canonical parameters of a setting."""
         return self.grid.params(self._check(setting))
 
+    def guards(self, setting: int) -> Guards:
+        """Guards of a setting; those that hold nothing back where none were swept."""
+        return self.grid.guards(self._check(setting))
+
     def provider_params(self, setting: int) -> Any:
         """The setting as the provider's own parameter class, e.g. `ServerVad`."""
         return PROVIDERS[self.provider].from_setting(**self.grid[self._check(setting)]._asdict())
@@ -168,8 +172,8 @@ class SweepResult:
 
         Columns: `bidilab.lab.sweep.events.EVENT_COLUMNS`.
         """
-        params = self.params(setting)
-        evaluated = ((r.id, self.source.evaluate(r.id, params)) for r in self.source.dataset)
+        params, guards = self.params(setting), self.guards(setting)
+        evaluated = ((r.id, self.source.evaluate(r.id, params, guards)) for r in self.source.dataset)
         return events_frame(evaluated, self.vad_sample_rate)
 
     @cached_property
@@ -183,7 +187,7 @@ class SweepResult:
 
     def _recordings_frames(self, swept: SweptGrid) -> Iterator[pd.DataFrame]:
         ids = [recording.id for recording in self.source.dataset]
-        return recordings_frames(swept.counts, swept.detector_setting, ids)
+        return recordings_frames(swept.counts, swept.evaluation, ids)
 
     def _check(self, setting: int) -> int:
         if isinstance(setting, bool) or int(setting) != setting or not 0 <= setting < len(self.grid):
@@ -247,7 +251,7 @@ class SweepResult:
         """Write ``sweep.json``, ``settings.parquet`` and ``recordings.parquet`` into a folder."""
         directory = Path(directory)
         frames = self._recordings_frames(self._swept) if self._swept is not None else iter([self.recordings])
-        facts = {"grid": {**self.grid.axes, "provider": self.grid.provider}, **self.meta}
+        facts = {"grid": self.grid.to_json(), **self.meta}
         write_sweep(directory, facts, self.settings, frames)
         return directory
 

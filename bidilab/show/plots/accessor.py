@@ -171,7 +171,7 @@ class SweepPlots:
             agent = None
             segments = (
                 *recording.segments_of("user"),
-                *result.source.simulated_segments(recording_id, result.params(setting)),
+                *result.source.simulated_segments(recording_id, result.params(setting), result.guards(setting)),
             )
         return TimelineData(
             user=recording.user(),

@@ -1,7 +1,7 @@
 """What of the local model's responses is yet to be said, so that a paused one can go on. Pure.
 
-A response that goes on is a response of its own to the application (``resp_3`` goes on as ``resp_3_resumed_1``): the one
-before it was interrupted, with what was heard of it. It begins at the sample, by the positions of the decisions, at
+A response that goes on is a response of its own to the application (``resp_3`` goes on as ``resp_3_resumed_1``): the
+one before it was interrupted, with what was heard of it. It begins at the sample, by the positions of the decisions, at
 which the interruption was acted upon; a session that acts a chunk later repeats that chunk.
 """
 
@@ -69,4 +69,5 @@ class ResponseSounds:
         left = rest_of(
             held.sound, interruption.heard_samples, input_rate=self._input_rate, output_rate=self._output_rate
         )
+        held.sound = left
         return replace(left, text=None, tool_calls=()) if held.told else left

@@ -16,7 +16,7 @@ from bidilab.core.errors import DatasetError, InvalidParameterError
 from bidilab.core.units import s_to_samples
 from bidilab.lab.datasets.labels import Kind, Segment
 
-__all__ = ["SPOKEN_KINDS", "WORD_TIMES", "WordTimes", "check_word_times", "word_ends"]
+__all__ = ["SPOKEN_KINDS", "WORD_TIMES", "WordTimes", "check_word_times", "word_ends", "word_ends_s"]
 
 WordTimes = Literal["labelled", "spread"]
 WORD_TIMES: tuple[str, ...] = get_args(WordTimes)
@@ -29,17 +29,15 @@ def check_word_times(word_times: str) -> None:
         raise InvalidParameterError("word_times", f"one of {', '.join(WORD_TIMES)}", word_times)
 
 
-def word_ends(
-    segments: Iterable[Segment], *, sample_rate: int, word_times: WordTimes = "labelled", name: str = "the recording"
-) -> npt.NDArray[np.int64]:
-    """Ends of the words on the user channel.
+def word_ends_s(
+    segments: Iterable[Segment], *, word_times: WordTimes = "labelled", name: str = "the recording"
+) -> tuple[float, ...]:
+    """Ends of the words on the user channel, in seconds of the recording.
 
     Parameters
     ----------
     segments
         Labels of a recording.
-    sample_rate
-        Hertz of the positions wanted.
     word_times
         ``"labelled"``: the times that the labels give, and an error where they give none. ``"spread"``: an assumption
         where they give none; the words of a segment's text take equal parts of its length.
@@ -48,8 +46,8 @@ def word_ends(
 
     Returns
     -------
-    numpy.ndarray
-        ``(n_words,) int64`` samples, rising.
+    tuple of float
+        Rising.
 
     Raises
     ------
@@ -71,7 +69,15 @@ def word_ends(
             raise DatasetError(_complaint(segment, name, word_times))
         length_s = segment.end_s - segment.start_s
         ends += [segment.start_s + length_s * (k + 1) / len(said) for k in range(len(said))]
-    return np.sort(np.array([s_to_samples(end, sample_rate) for end in ends], dtype=np.int64))
+    return tuple(sorted(ends))
+
+
+def word_ends(
+    segments: Iterable[Segment], *, sample_rate: int, word_times: WordTimes = "labelled", name: str = "the recording"
+) -> npt.NDArray[np.int64]:
+    """The same as ``(n_words,) int64`` samples at ``sample_rate`` hertz, rising; each end at the nearest sample."""
+    ends = word_ends_s(segments, word_times=word_times, name=name)
+    return np.array([s_to_samples(end, sample_rate) for end in ends], dtype=np.int64)
 
 
 def _complaint(segment: Segment, name: str, word_times: WordTimes) -> str:

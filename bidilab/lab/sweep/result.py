@@ -6,6 +6,7 @@ import html
 import importlib
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from bidilab.lab.sweep.recommendation import (
 )
 from bidilab.lab.sweep.source import SweepSource
 from bidilab.lab.sweep.storage import read_sweep, recordings_frames, write_sweep
+from bidilab.lab.sweep.validation import validate
 
 if TYPE_CHECKING:
     from bidilab.lab.sweep.engine import SweptGrid
@@ -200,16 +202,29 @@ class SweepResult:
         self,
         max_false_interruption_rate: float | None = None,
         max_missed_rate: float | None = None,
+        *,
+        validate_on: Dataset | SweepResult | None = None,
     ) -> Recommendation:
         """The best setting within the limits given, or a plain word that there is none and which come close.
 
         See `recommend_setting` for the order of preference.
+
+        Parameters
+        ----------
+        max_false_interruption_rate, max_missed_rate
+            Limits in [0, 1]; ``None`` for none.
+        validate_on
+            Recordings that had no say in the choice (``dataset.split(…)[1]``), or a sweep of them: the recommendation
+            then says what the setting does on these, and warns where they are not apart from those it was chosen on.
         """
-        return recommend_setting(
+        found = recommend_setting(
             self.settings,
             max_false_interruption_rate=max_false_interruption_rate,
             max_missed_rate=max_missed_rate,
         )
+        if validate_on is None or found.setting is None:
+            return found
+        return replace(found, validation=validate(self, found.setting, validate_on))
 
     @property
     def plot(self) -> Any:
@@ -224,6 +239,7 @@ class SweepResult:
         max_false_interruption_rate: float | None = None,
         max_missed_rate: float | None = None,
         figures: str | os.PathLike[str] | None = None,
+        validate_on: Dataset | SweepResult | None = None,
     ) -> Path:
         """Write one self-contained HTML file.
 
@@ -235,6 +251,8 @@ class SweepResult:
             Limits of the recommendation, as in `recommend`.
         figures
             A folder to write the figures into as well, as SVG, PDF, PNG and CSV.
+        validate_on
+            As in `recommend`; adds a section.
         """
         written: Path = importlib.import_module("bidilab.show.report").report(
             self,
@@ -242,6 +260,7 @@ class SweepResult:
             max_false_interruption_rate=max_false_interruption_rate,
             max_missed_rate=max_missed_rate,
             figures=figures,
+            validate_on=validate_on,
         )
         return written
 

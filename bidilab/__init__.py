@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bidilab.detect.turns import (
         ExportedSetting,
         GeminiActivityDetection,
+        Guards,
         LiveKitVad,
         NovaTurnDetection,
         PipecatVad,
@@ -49,6 +50,7 @@ _HOMES = {
     "ExportedSetting": "detect.turns",
     "GeminiActivityDetection": "detect.turns",
     "Grid": "lab.sweep",
+    "Guards": "detect.turns",
     "LiveKitVad": "detect.turns",
     "LiveSession": "show.widgets.live",
     "NovaTurnDetection": "detect.turns",
@@ -89,6 +91,7 @@ __all__ = [
     "ExportedSetting",
     "GeminiActivityDetection",
     "Grid",
+    "Guards",
     "LiveKitVad",
     "LiveSession",
     "NovaTurnDetection",

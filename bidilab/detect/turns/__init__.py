@@ -3,6 +3,14 @@
 from bidilab.detect.turns.detect import detect_turns
 from bidilab.detect.turns.detector import SpeechStarted, SpeechStopped, Turn, TurnDetector, turns_from_events
 from bidilab.detect.turns.export import EXPORT_TARGETS, Compromise, ExportedSetting, export_setting
+from bidilab.detect.turns.guards import (
+    Guards,
+    InterruptionDue,
+    TurnGuard,
+    acted_at_reference,
+    resumed_at_reference,
+    words_said,
+)
 from bidilab.detect.turns.params import TurnParams, default_deactivation_threshold
 from bidilab.detect.turns.providers import (
     GeminiActivityDetection,
@@ -19,6 +27,8 @@ __all__ = [
     "Compromise",
     "ExportedSetting",
     "GeminiActivityDetection",
+    "Guards",
+    "InterruptionDue",
     "LiveKitVad",
     "NovaTurnDetection",
     "PipecatVad",
@@ -28,10 +38,14 @@ __all__ = [
     "SpeechStopped",
     "Turn",
     "TurnDetector",
+    "TurnGuard",
     "TurnParams",
+    "acted_at_reference",
     "default_deactivation_threshold",
     "detect_turns",
     "detect_turns_reference",
     "export_setting",
+    "resumed_at_reference",
     "turns_from_events",
+    "words_said",
 ]

@@ -26,8 +26,9 @@ from bidilab.core.audiofile import write_audio
 from bidilab.core.clock import ClockName, run, running_clock
 from bidilab.core.errors import EndOfInput, InvalidParameterError
 from bidilab.core.eventlog import EventLog
-from bidilab.detect.turns import ProviderParams, ServerVad, Turn, TurnParams
+from bidilab.detect.turns import Guards, ProviderParams, ServerVad, Turn, TurnParams
 from bidilab.lab.datasets.labels import Segment
+from bidilab.lab.datasets.words import WordTimes
 from bidilab.lab.sessions.logged import logged_responses, logged_turns
 from bidilab.lab.sessions.providers import PROVIDER_MODELS, provider_model, provider_params
 from bidilab.lab.sessions.source import Source, SourceLike
@@ -134,6 +135,8 @@ def replay(
     *,
     clock: ClockName = "virtual",
     turn_detection: TurnDetection | ProviderParams | None = None,
+    guards: Guards | None = None,
+    word_times: WordTimes = "labelled",
     out: str | os.PathLike[str] | None = None,
     chunk_ms: float = 20.0,
     tail_ms: float | None = None,
@@ -157,6 +160,10 @@ def replay(
         `GeminiActivityDetection` or its dict for ``"gemini"``; for ``"local"`` `TurnParams`, a dict of `ServerVad`, or
         the parameters of any provider, which it takes at what they mean (``canonical()``). A model that is given has
         its own.
+    guards
+        What must hold for speech to interrupt the local model (`bidilab.detect.turns.guards`).
+    word_times
+        For guards that count words: ``"labelled"`` or ``"spread"``, as in `sweep`.
     out
         Folder to write to (`Replay.save`); the journal is written there as things happen.
     chunk_ms
@@ -171,9 +178,11 @@ def replay(
     InvalidParameterError
         If a parameter is not allowed; a model of a provider on the virtual clock is not.
     AudioError, DatasetError
-        If the recording cannot be read.
+        If the recording cannot be read, or its labels lack the words that a guard needs.
     """
     source = Source.of(recording)
+    if guards is not None and model not in (None, "local"):
+        raise InvalidParameterError("guards", "left out with a model other than the local one", guards)
     if turn_detection is not None and not (model is None or isinstance(model, str)):
         raise InvalidParameterError("turn_detection", "left out with a model that has its own", turn_detection)
     if isinstance(model, str) and model in PROVIDER_MODELS and clock != "real":
@@ -183,7 +192,11 @@ def replay(
     if local and not isinstance(given, TurnParams | ServerVad | Mapping | None):
         given = given.canonical()
     built = (
-        model if model is not None and not isinstance(model, str) else _build(model, source, given, known=not tail_ms)
+        model
+        if model is not None and not isinstance(model, str)
+        else _local(source, given, guards, word_times, known=not tail_ms)
+        if local
+        else _provider(model, given)
     )
     if tail_ms is None:
         tail_ms = 0.0 if local else PROVIDER_TAIL_MS
@@ -197,17 +210,23 @@ def replay(
     return made
 
 
-def _build(name: str | None, source: Source, turn_detection: Any, *, known: bool) -> ModelProtocol:
-    if name in (None, "local"):
-        from bidilab.bidi.models.local import BidiLocalModel
+def _local(
+    source: Source, turn_detection: Any, guards: Guards | None, word_times: WordTimes, *, known: bool
+) -> ModelProtocol:
+    from bidilab.bidi.models.local import BidiLocalModel
 
-        return BidiLocalModel(
-            turn_detection,
-            vad=source.known_track() if known else None,
-            responses=source.response_lengths_ms or None,
-            transcripts=source.segments or None,
-            input_rate=source.user.sample_rate,  # resampled once, in the model, as a sweep does it
-        )
+    return BidiLocalModel(
+        turn_detection,
+        vad=source.known_track() if known else None,
+        responses=source.response_lengths_ms or None,
+        transcripts=source.segments or None,
+        guards=guards,
+        word_ends_s=source.word_ends_s(word_times) if guards is not None and guards.needs_words else None,
+        input_rate=source.user.sample_rate,  # resampled once, in the model, as a sweep does it
+    )
+
+
+def _provider(name: Any, turn_detection: Any) -> ModelProtocol:
     if name not in PROVIDER_MODELS:
         names = ", ".join(f'"{one}"' for one in ("local", *PROVIDER_MODELS))
         raise InvalidParameterError("model", f"a model, or one of {names}", name)

@@ -23,6 +23,7 @@ from bidilab.detect.turns import NovaTurnDetection
 from bidilab.lab.sessions.providers import PROVIDER_MODELS, provider_params
 from tests.conftest import ROOT
 
+LOW = {"endpointingSensitivity": "LOW"}
 WITHOUT_SDK = importlib.util.find_spec("aws_sdk_bedrock_runtime") is None
 
 
@@ -37,8 +38,10 @@ def test_without_the_extra_it_says_what_to_install():
     ("arguments", "words"),
     [
         ({"model_id": ""}, "model_id"),
-        ({"model_id": "amazon.nova-sonic-v1:0", "provider_config": {"turn_detection": {"endpointingSensitivity": "LOW"}}},
-         "turn_detection must be left out"),
+        (
+            {"model_id": "amazon.nova-sonic-v1:0", "provider_config": {"turn_detection": LOW}},
+            "turn_detection must be left out",
+        ),
         ({"provider_config": {"voice": "tiffany"}}, "audio, inference, turn_detection"),
         ({"client_config": {"api_key": "x"}}, "boto_session"),
         ({"client_config": {"boto_session": object()}}, "a boto3.Session"),

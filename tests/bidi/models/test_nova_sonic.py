@@ -10,7 +10,8 @@ import pytest
 
 import bidilab as bl
 from bidilab.bidi.models import BidiNovaSonicModel
-from bidilab.bidi.models.nova_client import ClientSettings, failure_of
+from bidilab.bidi.models.nova_client import ClientSettings
+from bidilab.bidi.models.nova_failures import failure_of
 from bidilab.core.errors import (
     BidilabError,
     CredentialsError,
@@ -37,7 +38,7 @@ def test_without_the_extra_it_says_what_to_install():
     ("arguments", "words"),
     [
         ({"model_id": ""}, "model_id"),
-        ({"model_id": "amazon.nova-sonic-v1:0", "provider_config": {"turn_detection": {"endpointingSensitivity": "LOW"}}},
+        ({"model_id": "amazon.nova-sonic-v1:0", "provider_config": {"turn_detection": NovaTurnDetection()}},
          "turn_detection must be left out"),
         ({"provider_config": {"voice": "tiffany"}}, "audio, inference, turn_detection"),
         ({"client_config": {"api_key": "x"}}, "boto_session"),

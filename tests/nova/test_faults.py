@@ -106,14 +106,43 @@ def test_no_credentials_at_all():
     assert "AWS_ACCESS_KEY_ID" in str(why)
 
 
-def test_a_service_that_does_not_answer():
-    class Silent(InProcessClient):
-        async def send(self, request, *, request_config=None):
-            await running_clock().sleep_s(3600)
+class Silent(InProcessClient):
+    """A service that takes a request, and answers after so many seconds."""
 
-    why, took_s = refused(backend(), http_client=lambda: Silent(backend()), timeout_s=3)
-    assert type(why) is ProviderConnectionError
-    assert 3 <= took_s < 10
+    def __init__(self, backend, after_s):
+        super().__init__(backend)
+        self.after_s = after_s
+
+    async def send(self, request, *, request_config=None):
+        await running_clock().sleep_s(self.after_s)
+        return await super().send(request, request_config=request_config)
+
+
+def test_a_service_that_does_not_answer_ends_the_session():
+    made = backend()
+
+    async def main():
+        silent = {"http_client": lambda: Silent(made, 3600), "timeout_s": 5, "reconnect_attempts": 2}
+        async with running(model(made, **silent)) as client:
+            await client.over()
+        return client, running_clock().now_s()
+
+    client, took_s = run_virtual(main())
+    assert type(client.failure) is ProviderConnectionError
+    assert took_s < 60  # three times 5 s, what lies between, and the closing of what does not close
+
+
+def test_a_service_that_answers_late_is_waited_for():
+    made = backend()
+
+    async def main():
+        async with running(model(made, http_client=lambda: Silent(made, 6))) as client:
+            await client.speak((4.0, 0), *TURN, (6.0, 0))
+        return client
+
+    client = run_virtual(main())
+    assert [e.stop_reason for e in client.of(BidiResponseCompleteEvent)] == ["complete"]
+    assert not client.of(BidiConnectionRestartEvent)
 
 
 # In mid-session

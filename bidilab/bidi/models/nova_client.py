@@ -14,26 +14,15 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
+from bidilab.bidi.models.nova_failures import failure_of, lost
 from bidilab.bidi.wire.config import check_keys
-from bidilab.bidi.wire.nova import Failure, failure_kind
+from bidilab.bidi.wire.nova import Failure
 from bidilab.core.errors import CredentialsError, EventError, InvalidParameterError, require_extra
 from bidilab.core.redaction import redact_text
 
-__all__ = [
-    "CONNECTION_LIMIT_S",
-    "LOST",
-    "ClientSettings",
-    "NovaConnection",
-    "connect",
-    "failure_of",
-    "lost",
-    "require_nova",
-]
+__all__ = ["CONNECTION_LIMIT_S", "ClientSettings", "NovaConnection", "connect", "require_nova", "take_result"]
 
 _T = TypeVar("_T")
-
-LOST = "ConnectionLost"
-"""Code of a connection that broke without a word of the service."""
 
 CONNECTION_LIMIT_S = 480.0
 """Seconds after which the service ends a connection: 8 minutes (Amazon Bedrock API reference,
@@ -45,6 +34,8 @@ _NUMBERS = ("timeout_s", "reconnect_attempts", "reconnect_delay_s", "restart_aft
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]+")
 _DEFAULT_REGION = "us-east-1"
 _MAX_RECONNECT_DELAY_S = 8.0
+_ANSWER_S = 3.0
+_REASON_S = 2.0
 _READ_OUT_S = 2.0
 _CLOSE_S = 5.0  # of what takes no time but on a machine that is busy
 _BROKEN_CLOSE_S = 0.1
@@ -176,6 +167,7 @@ class NovaConnection:
         self._reading: asyncio.Future[Any] | None = None
         self._over: asyncio.Future[Failure] = asyncio.get_running_loop().create_future()
         self._closed = False
+        self._answer_due_s = asyncio.get_running_loop().time() + timeout_s
         self._opening = asyncio.ensure_future(stream.await_output())
         self._opening.add_done_callback(self._opened)
 
@@ -188,13 +180,29 @@ class NovaConnection:
             self._over.set_result(failure)
         return self._over.result()
 
-    async def opened(self) -> Failure | None:
-        """Wait until the service answers; `Failure` when it refuses, or does not answer in time."""
-        await asyncio.wait({self._opening, self._over}, timeout=self._timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    async def refused(self) -> Failure | None:
+        """Wait a little for the service's answer; `Failure` when it refuses.
+
+        It is not published whether the service answers before it has heard audio: no answer yet is none, and `receive`
+        waits on for it.
+        """
+        within_s = min(_ANSWER_S, self._timeout_s)
+        await asyncio.wait({self._opening, self._over}, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+        return self._over.result() if self._over.done() else None
+
+    async def _answered(self) -> Failure | None:
+        """Wait for the service's answer, for as long as is right; `Failure` when there is none."""
+        if not self._opening.done():
+            left_s = self._answer_due_s - asyncio.get_running_loop().time()
+            await asyncio.wait(
+                {self._opening, self._over}, timeout=max(0.0, left_s), return_when=asyncio.FIRST_COMPLETED
+            )
+        if self._over.done():
+            return self._over.result()
         if not self._opening.done():
             return self._end(lost(f"no answer within {self._timeout_s:g} s"))
-        if self._over.done() or (error := self._opening.exception()) is not None:
-            return self._over.result() if self._over.done() else self._end(failure_of(error))
+        if (error := self._opening.exception()) is not None:
+            return self._end(failure_of(error))
         _, self._output = self._opening.result()
         return None
 
@@ -216,9 +224,14 @@ class NovaConnection:
         finally:
             if not sending.done():
                 sending.cancel()
-        if sending.done() and not sending.cancelled():
-            return None if (error := sending.exception()) is None else self._end(failure_of(error))
-        return self._end(lost(f"an event was not taken within {self._timeout_s:g} s"))
+        if not sending.done() or sending.cancelled():
+            return self._end(lost(f"an event was not taken within {self._timeout_s:g} s"))
+        if (error := sending.exception()) is None:
+            return None
+        # Why, the service has often said by then; whoever receives has time to read it.
+        failure = failure_of(error)
+        asyncio.get_running_loop().call_later(_REASON_S, self._end, failure)
+        return failure
 
     async def receive(self) -> dict[str, Any] | Failure:
         """The next event, or how the connection ended. It may be cancelled, and called again.
@@ -228,15 +241,18 @@ class NovaConnection:
         EventError
             If what came is not a JSON object.
         """
+        if self._output is None and (failure := await self._answered()) is not None:
+            return failure
         if self._over.done():
             return self._over.result()
         # A read is never cancelled: the AWS runtime's threads would answer a future that is gone.
         if self._reading is None:
             self._reading = asyncio.ensure_future(self._output.receive())
-        await asyncio.wait({self._reading, self._over}, return_when=asyncio.FIRST_COMPLETED)
-        if not self._reading.done():
+        reading = self._reading
+        await asyncio.wait({reading, self._over}, return_when=asyncio.FIRST_COMPLETED)
+        if self._over.done():
             return self._over.result()
-        reading, self._reading = self._reading, None
+        self._reading = None
         if (error := reading.exception()) is not None:
             return self._end(failure_of(error))
         if (chunk := reading.result()) is None:
@@ -249,6 +265,8 @@ class NovaConnection:
             return
         self._closed = True
         stands = not self._over.done()
+        if stands and self._output is None and self._opening.done():
+            _, self._output = self._opening.result()
         self._end(lost("it was closed"))
         # The SDK ends its side when all is taken, which never comes to pass where nobody takes any more.
         ending = asyncio.ensure_future(self._stream.input_stream.close())
@@ -297,43 +315,6 @@ def _json_object(data: bytes | None) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise EventError(f"the service sent {type(message).__name__} where an object belongs")
     return message
-
-
-def lost(why: str) -> Failure:
-    """A connection that broke, or was closed by us."""
-    return Failure(code=LOST, message=f"the connection was lost: {why}", kind="lost")
-
-
-def failure_of(error: BaseException) -> Failure:
-    """What an error of the SDK, or of its HTTP client, means.
-
-    The service's errors come as classes of their names; those it does not publish, as for a key that is unknown, as
-    ``CallError`` or ``UnmodeledEventError``, which name them.
-    """
-    said = redact_text(str(getattr(error, "message", "") or error)) or type(error).__name__
-    code = getattr(error, "code", None)
-    names = [cls.__name__ for cls in type(error).__mro__]
-    if "ModeledError" in names or "SmithyIdentityError" in names:
-        code = type(error).__name__
-    elif "CallError" in names:
-        code = _code_in(said)
-    elif "UnmodeledEventError" not in names or not isinstance(code, str):
-        return lost(said)
-    assert isinstance(code, str)
-    return Failure(code=code, message=said, kind=failure_kind(code, said))
-
-
-def _code_in(said: str) -> str:
-    """The code in what the SDK says of an error that it does not know: ``… - status: 403 - id: …#Name``."""
-    if (name := re.search(r" - id: \S*?(\w+)(?=\s|$)", said)) is not None:
-        return name[1]
-    status = re.search(r" - status: (\d+)", said)
-    number = int(status[1]) if status is not None else 0
-    if number in (401, 403):
-        return "AccessDeniedException"
-    if number == 429:
-        return "ThrottlingException"
-    return "ServiceUnavailableException" if number >= 500 else "ValidationException" if number >= 400 else LOST
 
 
 def _session(settings: ClientSettings) -> Any:

@@ -162,7 +162,8 @@ class BidiNovaSonicModel(BidiModel):
             raise ProviderConnectionError("Nova Sonic cannot be reached in time") from error
         try:
             codec.begin(self._messages)
-            failure = await self._send_all(connection, codec) or await connection.opened()
+            unsent = await self._send_all(connection, codec)
+            failure = await connection.refused() or unsent
         except BaseException:
             await connection.close()
             raise

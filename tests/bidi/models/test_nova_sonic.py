@@ -10,7 +10,8 @@ import pytest
 
 import bidilab as bl
 from bidilab.bidi.models import BidiNovaSonicModel
-from bidilab.bidi.models.nova_client import ClientSettings, failure_of
+from bidilab.bidi.models.nova_client import ClientSettings
+from bidilab.bidi.models.nova_failures import failure_of
 from bidilab.core.errors import (
     BidilabError,
     CredentialsError,
@@ -23,7 +24,6 @@ from bidilab.detect.turns import NovaTurnDetection
 from bidilab.lab.sessions.providers import PROVIDER_MODELS, provider_params
 from tests.conftest import ROOT
 
-LOW = {"endpointingSensitivity": "LOW"}
 WITHOUT_SDK = importlib.util.find_spec("aws_sdk_bedrock_runtime") is None
 
 
@@ -38,10 +38,8 @@ def test_without_the_extra_it_says_what_to_install():
     ("arguments", "words"),
     [
         ({"model_id": ""}, "model_id"),
-        (
-            {"model_id": "amazon.nova-sonic-v1:0", "provider_config": {"turn_detection": LOW}},
-            "turn_detection must be left out",
-        ),
+        ({"model_id": "amazon.nova-sonic-v1:0", "provider_config": {"turn_detection": NovaTurnDetection()}},
+         "turn_detection must be left out"),
         ({"provider_config": {"voice": "tiffany"}}, "audio, inference, turn_detection"),
         ({"client_config": {"api_key": "x"}}, "boto_session"),
         ({"client_config": {"boto_session": object()}}, "a boto3.Session"),

@@ -21,10 +21,10 @@ from bidilab.bidi.types.events import (
 from bidilab.bidi.wire.gemini import HANDLERS, Failure, GeminiLiveCodec, GeminiSettings, turn_detection
 
 PCM = bytes(range(200))
-FIELDS = (
-    "modelTurn parts inlineData data mimeType text interrupted turnComplete inputTranscription functionCalls id name "
-    "args ids newHandle audioOffset type"
-).split()
+FIELDS = [
+    *("modelTurn", "parts", "inlineData", "data", "mimeType", "text", "interrupted", "turnComplete"),
+    *("inputTranscription", "functionCalls", "id", "name", "args", "ids", "newHandle", "audioOffset", "type"),
+]
 
 
 def audio(data=PCM, mime="audio/pcm;rate=24000"):

@@ -172,6 +172,13 @@ def test_how_much_was_heard_shortens_the_history():
     assert [turn["parts"][0]["text"] for turn in told] == ["Count.", "one two"]
 
 
+def test_a_service_that_is_not_seeded_is_told_the_conversation_as_a_turn_that_goes_on():
+    made = GeminiLiveCodec(GeminiSettings(), seeds_history=False)
+    assert "historyConfig" not in made.configure([{"role": "user", "content": [{"text": "I am Ada."}]}])
+    made.resume()
+    assert made.take_messages()[0]["clientContent"]["turnComplete"] is False
+
+
 def test_a_failure_of_the_service_is_an_event_and_a_lost_connection_is_not():
     made = codec()
     feed(made, audio())

@@ -191,11 +191,6 @@ class GeminiConnection:
         self._turn: AsyncIterator[Any] | None = None
         self._closed = False
 
-    @property
-    def session_id(self) -> str | None:
-        """The service's name for the session, where it gives one."""
-        return self._session.session_id
-
     async def send(self, message: Mapping[str, Any]) -> Failure | None:
         """Send a message; return the failure when the connection is lost or closed."""
         from websockets.exceptions import ConnectionClosed

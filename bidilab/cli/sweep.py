@@ -18,6 +18,7 @@ from bidilab.core.errors import InvalidParameterError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bidilab.detect.turns import ExportedSetting
     from bidilab.lab.sweep import Recommendation, SweepResult
 
 __all__ = ["sweep_command"]
@@ -98,6 +99,13 @@ def sweep_command(
         str, typer.Option(help="What the held-out recordings do not share: [b]recording[/b] or [b]speaker[/b].")
     ] = "recording",
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap intervals, and of what is held out.")] = 0,
+    export: Annotated[
+        str,
+        typer.Option(
+            help="Write the recommended setting for openai, strands, livekit, pipecat, gemini or nova; several with "
+            "commas between."
+        ),
+    ] = "",
     out: Annotated[
         Path | None, typer.Option(help="Folder for tables, figures and report.html; sweep-NAME when not given.")
     ] = None,
@@ -117,6 +125,8 @@ def sweep_command(
         bidilab sweep my-calls --provider gemini --prefix-padding-ms 0:400:40
 
         bidilab sweep my-calls --min-interruption-ms 0,250,500 --holdout 0.3 --max-false-rate 0.05
+
+        bidilab sweep my-calls --max-false-rate 0.02 --export livekit,pipecat
     """
     from bidilab.lab.datasets import Dataset
     from bidilab.lab.sweep import Grid, sweep
@@ -126,6 +136,7 @@ def sweep_command(
             raise InvalidParameterError(f"--{name}", "a rate in [0, 1]", value)
     if holdout is not None and validate_on is not None:
         raise InvalidParameterError("--holdout", "left out with --validate-on", holdout)
+    targets = _targets(export)
     grid = Grid(
         threshold=threshold,
         prefix_padding_ms=prefix_padding_ms,
@@ -158,7 +169,29 @@ def sweep_command(
     _print(console, result, recommendation)
     if others is not None and recommendation.validation is None:
         console.print("No setting was chosen, so that there is none to validate.", style="yellow")
+    if targets and not recommendation.qualifying:
+        console.print("\nNothing is exported: no setting is recommended.", highlight=False)
+    for name in targets if recommendation.qualifying else ():
+        _export(console, recommendation.export(name), target)
     console.print(f"\n[b]{target / 'report.html'}[/b] shows it; tables and figures are beside it.", highlight=False)
+
+
+def _targets(text: str) -> list[str]:
+    from bidilab.detect.turns import EXPORT_TARGETS
+
+    names = [name for part in text.split(",") if (name := part.strip())]
+    for name in names:
+        if name not in EXPORT_TARGETS:
+            raise InvalidParameterError("--export", f"some of {', '.join(EXPORT_TARGETS)}", name)
+    return names
+
+
+def _export(console: Console, exported: ExportedSetting, target: Path) -> None:
+    path = target / f"setting-{exported.target}.{'json' if exported.language == 'json' else 'py'}"
+    path.write_text(exported.text + "\n", "utf-8")
+    console.print(f"\n[b]{path}[/b]", highlight=False)
+    for note in exported.notes:
+        console.print(f"  {note}", highlight=False, markup=False)
 
 
 def _length(text: str) -> float | Literal["recorded"]:

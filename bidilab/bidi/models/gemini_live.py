@@ -14,6 +14,7 @@ from typing import Any
 from bidilab.bidi.models.audible import AudibleResponses
 from bidilab.bidi.models.base import BidiModel, ModelInput, PlaybackReport
 from bidilab.bidi.models.gemini_client import ClientSettings, GeminiConnection, check_session, connect, require_gemini
+from bidilab.bidi.models.waking import WakingReceiver
 from bidilab.bidi.types.events import (
     BidiConnectionCloseEvent,
     BidiConnectionRestartEvent,
@@ -129,12 +130,16 @@ class BidiGeminiLiveModel(BidiModel):
             raise InvalidParameterError("start", "called with system_prompt, tools and messages", sorted(kwargs))
         if self._codec is not None:
             raise SessionError("the model runs already: stop it before it is started again")
-        self._codec = GeminiLiveCodec(self._settings, system_prompt=system_prompt, tools=tools or ())
+        self._codec = GeminiLiveCodec(
+            self._settings,
+            system_prompt=system_prompt,
+            tools=tools or (),
+            seeds_history=not self._client.vertexai,
+        )
         self._audible = AudibleResponses(sample_rate=OUTPUT_RATE)
         self._messages = tuple(messages or ())
         self._early: list[BidiOutputEvent] = []
-        self._wake = asyncio.Event()
-        self._pending: asyncio.Task[dict[str, Any] | Failure] | None = None
+        self._receiver: WakingReceiver[dict[str, Any] | Failure] | None = None
         self._sending = asyncio.Lock()
         self._stopped = asyncio.Event()
         self._n_failures = 0
@@ -175,6 +180,8 @@ class BidiGeminiLiveModel(BidiModel):
             return None
         codec.resume()
         self._connection = connection
+        if self._settings.turn_detection.manual:
+            self._receiver = WakingReceiver(connection.receive)
         await self._flush()
         return None
 
@@ -210,7 +217,8 @@ class BidiGeminiLiveModel(BidiModel):
         now_s = self.context.clock.now_s()
         events = self._running().activity_start(audible=self._audible.active_responses(now_s))
         self._early += self._follow(events)
-        self._wake.set()
+        if self._receiver is not None:
+            self._receiver.wake()
         await self._flush()
 
     async def activity_end(self) -> None:
@@ -282,8 +290,8 @@ class BidiGeminiLiveModel(BidiModel):
             If the service refused what it was asked, or the connection could not be made anew.
         """
         codec = self._running()
-        number = 1
-        yield self._started(number)
+        number = 1  # the service does not always name its sessions: connections are counted
+        yield BidiConnectionStartEvent(f"gemini_{number}", self.model_id)
         while self._codec is codec and (connection := self._connection) is not None:
             received = await self._next(connection, codec)
             if not isinstance(received, Failure):
@@ -305,19 +313,16 @@ class BidiGeminiLiveModel(BidiModel):
                 raise
             number += 1
             if self._codec is codec:
-                yield self._started(number)
+                yield BidiConnectionStartEvent(f"gemini_{number}", self.model_id)
         yield BidiConnectionCloseEvent(f"gemini_{number}", "user_request")
-
-    def _started(self, number: int) -> BidiConnectionStartEvent:
-        """The service does not always name its sessions: connections are counted."""
-        return BidiConnectionStartEvent(f"gemini_{number}", self.model_id)
 
     async def _next(self, connection: GeminiConnection, codec: GeminiLiveCodec) -> list[BidiOutputEvent] | Failure:
         """Take one message and return the events it makes; or the end of the connection."""
         if codec.to_move:
             return _GOING_AWAY
         try:
-            message = await self._receive(connection)
+            # Only where activity is marked by hand has the model something to tell between two messages.
+            message = await (connection.receive() if self._receiver is None else self._receiver.next())
         except EventError as error:
             self.context.log("malformed_message", source="error", detail={"error": str(error)})
             return []
@@ -332,26 +337,6 @@ class BidiGeminiLiveModel(BidiModel):
         self._log_rows(codec)
         return [*early, *self._follow(events)]
 
-    async def _receive(self, connection: GeminiConnection) -> dict[str, Any] | Failure | None:
-        """The next message; ``None`` when `activity_start` has something to tell meanwhile."""
-        if not self._settings.turn_detection.manual:
-            return await connection.receive()
-        if self._pending is None:
-            self._pending = asyncio.create_task(connection.receive())
-        woken = asyncio.create_task(self._wake.wait())
-        try:
-            await asyncio.wait({self._pending, woken}, return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            self._pending.cancel()
-            raise
-        finally:
-            woken.cancel()
-        self._wake.clear()
-        if not self._pending.done():
-            return None
-        pending, self._pending = self._pending, None
-        return pending.result()
-
     def _follow(self, events: Iterable[BidiOutputEvent]) -> list[BidiOutputEvent]:
         now_s = self.context.clock.now_s()
         return [self._audible.follow(event, now_s) for event in events]
@@ -359,7 +344,7 @@ class BidiGeminiLiveModel(BidiModel):
     # Connection
 
     def _connection_over(self, codec: GeminiLiveCodec, failure: Failure) -> list[BidiOutputEvent]:
-        self._connection = self._pending = None
+        self._connection = self._receiver = None
         early, self._early = self._early, []
         events = [*early, *self._follow(codec.connection_over(failure))]
         self._log_rows(codec)

@@ -17,6 +17,7 @@ from bidilab.core.errors import InvalidParameterError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bidilab.detect.turns import ExportedSetting
     from bidilab.lab.sweep import Recommendation, SweepResult
 
 __all__ = ["sweep_command"]
@@ -62,6 +63,13 @@ def sweep_command(
     ] = None,
     max_missed_rate: Annotated[float | None, typer.Option(help="... and misses at most this share.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap intervals.")] = 0,
+    export: Annotated[
+        str,
+        typer.Option(
+            help="Write the recommended setting for openai, strands, livekit, pipecat, gemini or nova; several with "
+            "commas between."
+        ),
+    ] = "",
     out: Annotated[
         Path | None, typer.Option(help="Folder for tables, figures and report.html; sweep-NAME when not given.")
     ] = None,
@@ -79,6 +87,8 @@ def sweep_command(
         bidilab sweep my-calls --threshold 0.3:0.8:0.1 --silence-duration-ms 300,500,700 --max-false-rate 0.02
 
         bidilab sweep my-calls --provider gemini --prefix-padding-ms 0:400:40
+
+        bidilab sweep my-calls --max-false-rate 0.02 --export livekit,pipecat
     """
     from bidilab.lab.datasets import Dataset
     from bidilab.lab.sweep import Grid, sweep
@@ -86,6 +96,7 @@ def sweep_command(
     for name, value in (("max-false-rate", max_false_rate), ("max-missed-rate", max_missed_rate)):
         if value is not None and not 0 <= value <= 1:
             raise InvalidParameterError(f"--{name}", "a rate in [0, 1]", value)
+    targets = _targets(export)
     grid = Grid(
         threshold=threshold,
         prefix_padding_ms=prefix_padding_ms,
@@ -109,7 +120,29 @@ def sweep_command(
     recommendation = result.recommend(max_false_interruption_rate=max_false_rate, max_missed_rate=max_missed_rate)
     _write(result, recommendation, target, max_false_rate, max_missed_rate)
     _print(console, result, recommendation)
+    if targets and not recommendation.qualifying:
+        console.print("\nNothing is exported: no setting is recommended.", highlight=False)
+    for name in targets if recommendation.qualifying else ():
+        _export(console, recommendation.export(name), target)
     console.print(f"\n[b]{target / 'report.html'}[/b] shows it; tables and figures are beside it.", highlight=False)
+
+
+def _targets(text: str) -> list[str]:
+    from bidilab.detect.turns import EXPORT_TARGETS
+
+    names = [name for part in text.split(",") if (name := part.strip())]
+    for name in names:
+        if name not in EXPORT_TARGETS:
+            raise InvalidParameterError("--export", f"some of {', '.join(EXPORT_TARGETS)}", name)
+    return names
+
+
+def _export(console: Console, exported: ExportedSetting, target: Path) -> None:
+    path = target / f"setting-{exported.target}.{'json' if exported.language == 'json' else 'py'}"
+    path.write_text(exported.text + "\n", "utf-8")
+    console.print(f"\n[b]{path}[/b]", highlight=False)
+    for note in exported.notes:
+        console.print(f"  {note}", highlight=False, markup=False)
 
 
 def _length(text: str) -> float | Literal["recorded"]:

@@ -31,6 +31,7 @@ _NUMBERS = ("timeout_s", "reconnect_attempts", "reconnect_delay_s", "settle_s")
 _HTTP_OPTIONS = ("base_url", "api_version", "headers", "async_client_args")
 _MAX_RECONNECT_DELAY_S = 8.0
 _ABNORMAL = 1006  # RFC 6455, 7.4.1: no close frame came
+_NOT_TAKEN = 1007  # RFC 6455, 7.4.1: data that does not fit
 
 
 def require_gemini() -> None:
@@ -323,8 +324,8 @@ async def connect(settings: ClientSettings, model_id: str, session: Mapping[str,
         failure = Failure(code=_ABNORMAL, reason=f"timed out: no session within {settings.timeout_s:g} s")
     except (InvalidHandshake, OSError) as error:
         failure = Failure(code=_ABNORMAL, reason=settings.without_key(str(error)) or type(error).__name__)
-    except ValueError as error:  # what came instead of a confirmation is not JSON
-        failure = Failure(code=_ABNORMAL, reason=settings.without_key(str(error))[:200])
+    except ValueError as error:  # the SDK does not take a field for this service, or a confirmation that is no JSON
+        failure = Failure(code=_NOT_TAKEN, reason=settings.without_key(str(error))[:500])
     await client.aio.aclose()
     return failure
 

@@ -129,7 +129,12 @@ class BidiGeminiLiveModel(BidiModel):
             raise InvalidParameterError("start", "called with system_prompt, tools and messages", sorted(kwargs))
         if self._codec is not None:
             raise SessionError("the model runs already: stop it before it is started again")
-        self._codec = GeminiLiveCodec(self._settings, system_prompt=system_prompt, tools=tools or ())
+        self._codec = GeminiLiveCodec(
+            self._settings,
+            system_prompt=system_prompt,
+            tools=tools or (),
+            seeds_history=not self._client.vertexai,
+        )
         self._audible = AudibleResponses(sample_rate=OUTPUT_RATE)
         self._messages = tuple(messages or ())
         self._early: list[BidiOutputEvent] = []

@@ -103,6 +103,16 @@ def test_a_session_that_is_never_confirmed():
     assert "timed out" in str(error)
 
 
+def test_a_field_that_this_service_does_not_take():
+    async def main():
+        async with StandIn(HandClock()) as service:
+            client = Client(service, provider_config={"inference": {"explicit_vad_signal": True}})
+            with pytest.raises(ProviderError, match="explicit_vad_signal"):
+                await client.model.start()
+
+    asyncio.run(asyncio.wait_for(main(), 20))
+
+
 def test_nothing_listens():
     async def main():
         async with StandIn(HandClock()) as service:

@@ -21,10 +21,10 @@ from bidilab.bidi.types.events import (
 from bidilab.bidi.wire.gemini import HANDLERS, Failure, GeminiLiveCodec, GeminiSettings, turn_detection
 
 PCM = bytes(range(200))
-FIELDS = (
-    "modelTurn parts inlineData data mimeType text interrupted turnComplete inputTranscription functionCalls id name "
-    "args ids newHandle audioOffset type"
-).split()
+FIELDS = [
+    *("modelTurn", "parts", "inlineData", "data", "mimeType", "text", "interrupted", "turnComplete"),
+    *("inputTranscription", "functionCalls", "id", "name", "args", "ids", "newHandle", "audioOffset", "type"),
+]
 
 
 def audio(data=PCM, mime="audio/pcm;rate=24000"):
@@ -170,6 +170,13 @@ def test_how_much_was_heard_shortens_the_history():
     made.resume()
     told = made.take_messages()[0]["clientContent"]["turns"]
     assert [turn["parts"][0]["text"] for turn in told] == ["Count.", "one two"]
+
+
+def test_a_service_that_is_not_seeded_is_told_the_conversation_as_a_turn_that_goes_on():
+    made = GeminiLiveCodec(GeminiSettings(), seeds_history=False)
+    assert "historyConfig" not in made.configure([{"role": "user", "content": [{"text": "I am Ada."}]}])
+    made.resume()
+    assert made.take_messages()[0]["clientContent"]["turnComplete"] is False
 
 
 def test_a_failure_of_the_service_is_an_event_and_a_lost_connection_is_not():

@@ -55,6 +55,9 @@ class GeminiLiveCodec:
         Instructions of the session; ``None`` gives none.
     tools
         Tool specifications, as `BidiModel.start` has them.
+    seeds_history
+        Whether the service takes a conversation before the session begins, which no response follows: Gemini Live
+        does, the Gemini Enterprise Agent Platform does not, and is told it as a turn that goes on.
 
     Examples
     --------
@@ -69,7 +72,9 @@ class GeminiLiveCodec:
         *,
         system_prompt: str | None = None,
         tools: Sequence[Mapping[str, Any]] = (),
+        seeds_history: bool = True,
     ) -> None:
+        self._seeds_history = seeds_history
         self._system_prompt = system_prompt
         self._tools = tuple(tools)
         self._c = Conversation(settings=settings)
@@ -181,7 +186,7 @@ class GeminiLiveCodec:
             instructions=self._system_prompt,
             tools=self._tools,
             handle=c.handle,
-            initial_history=c.handle is None and bool(self._told()),
+            initial_history=self._seeds_history and c.handle is None and bool(self._told()),
         )
         c.log("session_requested", "model", {"session": {**session, "sessionResumption": c.handle is not None}})
         return session
@@ -204,7 +209,7 @@ class GeminiLiveCodec:
         c.connected = True
         c.connection_start_samples = c.uplink.sent_samples
         if c.handle is None and (told := self._told()):
-            c.messages.append(client.client_content(told, complete=True))
+            c.messages.append(client.client_content(told, complete=self._seeds_history))
         c.messages += [client.text_input(said.text) for said in c.unanswered]
 
     def encode(self, event: BidiEvent) -> None:

@@ -123,13 +123,15 @@ class ExportedSetting:
         return self.text
 
     def __repr__(self) -> str:
-        return "\n".join([f"ExportedSetting for {self.target}", "", self.text, "", *self._notes()])
+        return "\n".join([f"ExportedSetting for {self.target}", "", self.text, "", *self.notes])
 
     def _repr_html_(self) -> str:
-        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self._notes())
+        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
         head = f"<b>ExportedSetting for {html.escape(self.target)}</b>"
         return f"{head}<pre>{html.escape(self.text)}</pre><ul>{notes}</ul>"
 
-    def _notes(self) -> list[str]:
+    @property
+    def notes(self) -> list[str]:
+        """What is lost and what must be known, one sentence or two each."""
         first = "Everything is expressed." if self.exact else "Not everything can be expressed:"
         return [first, *map(str, self.compromises), *self.remarks]

@@ -8,9 +8,11 @@ import importlib
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import bidilab as bl
-from bidilab.detect.turns import GeminiActivityDetection, LiveKitVad, PipecatVad, TurnParams
+from bidilab.detect.turns import GeminiActivityDetection, LiveKitVad, PipecatVad, TurnParams, detect_turns
 
 SETTING = TurnParams(threshold=0.62, min_speech_ms=96, prefix_padding_ms=240, silence_duration_ms=416)
 
@@ -114,6 +116,50 @@ def test_gemini():
 
 def test_gemini_names_are_the_providers():
     types = pytest.importorskip("google.genai.types")
-    given = GeminiActivityDetection(prefix_padding_ms=1, silence_duration_ms=1)
+    ours = GeminiActivityDetection(prefix_padding_ms=1, silence_duration_ms=1)
     published = {field.alias for field in types.AutomaticActivityDetection.model_fields.values()}
-    assert set(given.to_dict()) == published
+    assert set(ours.to_dict()) == published
+
+
+def pipecat_decisions(confidences, params):
+    """Where Pipecat's own state machine starts and stops, in samples; it is given the confidences."""
+    module = importlib.import_module("pipecat.audio.vad.vad_analyzer")
+
+    class Given(module.VADAnalyzer):
+        def num_frames_required(self):
+            return 512
+
+        def voice_confidence(self, buffer):
+            return next(stream)
+
+    stream = iter(confidences)
+    analyzer = Given(sample_rate=16_000, params=module.VADParams(**params.to_dict()))
+    analyzer.set_sample_rate(16_000)
+    decisions, speaking = [], False
+    for frame in range(len(confidences)):
+        state = analyzer._run_analyzer(bytes(1024)).name
+        if speaking and state == "QUIET":
+            decisions.append(("stopped", (frame + 1) * 512))
+            speaking = False
+        elif not speaking and state == "SPEAKING":
+            decisions.append(("started", (frame + 1) * 512))
+            speaking = True
+    analyzer._executor.shutdown(wait=False)
+    return decisions
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    confidences=st.lists(st.sampled_from([0.1, 0.5, 0.69, 0.71, 0.9]), max_size=80),
+    start_secs=st.floats(0, 0.3),
+    stop_secs=st.floats(0, 0.3),
+)
+def test_pipecats_own_machine_decides_as_the_canonical_setting(confidences, start_secs, stop_secs):
+    pytest.importorskip("pipecat.audio.vad.vad_analyzer")
+    params = PipecatVad(confidence=0.7, start_secs=start_secs, stop_secs=stop_secs, min_volume=0)
+    turns = detect_turns(confidences, params.canonical(), frame_samples=512, sample_rate=16_000)
+    expected = []
+    for turn in turns:
+        expected.append(("started", turn.started_at))
+        expected += [] if turn.flushed else [("stopped", turn.stopped_at)]
+    assert pipecat_decisions(confidences, params) == expected

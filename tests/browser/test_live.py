@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 import bidilab as bl
 from bidilab.core.audiofile import write_audio
@@ -65,9 +66,16 @@ def rows(notebook: NotebookPage, kind: str) -> list[dict[str, Any]]:
     return [row | {"detail": json.loads(row["detail"] or "{}")} for row in found]
 
 
-def counted(notebook: NotebookPage, words: str, limit_s: float = 30.0) -> None:
-    """Wait until the widget's counts say so."""
-    notebook.page.locator(".bl-live-counts", has_text=words).wait_for(timeout=limit_s * 1000)
+def counted(notebook: NotebookPage, words: str, limit_s: float = 60.0) -> None:
+    """Wait until the widget's counts say so; else fail with what the log says."""
+    try:
+        notebook.page.locator(".bl-live-counts", has_text=words).wait_for(timeout=limit_s * 1000)
+    except PlaywrightTimeoutError:
+        told = ["t_s", "source", "type", "response_id", "reason", "text", "detail"]
+        mute = "type not in ['bidi_audio_stream', 'bidi_audio_input']"
+        log = f"session.log.to_frame().query({mute!r})[{told}].to_string(max_colwidth=80)"
+        shown = notebook.page.locator(".bl-live").inner_text()
+        pytest.fail(f"no {words!r} in the widget:\n{shown}\n{notebook.text(f'print({log})')}", pytrace=False)
 
 
 def click_start(notebook: NotebookPage) -> None:

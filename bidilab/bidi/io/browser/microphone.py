@@ -2,12 +2,14 @@
 
 The page numbers every message with the audio clock's frame of its first sample. A frame that never came is filled with
 silence and logged (``input_gap``, ``reason="lost"``), so that a position stays a time; so is the stretch in which there
-was no page (``reason="no_page"``). What comes twice is taken once.
+was no page (``reason="no_page"``). What comes twice is taken once. When the browser's audio device stood still, for
+want of a processor, the session's time is moved by as much (``audio_clock_slip``).
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -131,7 +133,9 @@ class BrowserMicrophone:
             raise EventError(f"captured audio has a frame >= 0 and whole samples, got {frame} and {len(pcm)} bytes")
         now_s = self._running().clock.now_s()
         end = frame + len(pcm) // 2
-        capture.clock.observe(end, now_s)
+        slipped_s = capture.clock.observe(end, now_s)
+        if slipped_s and capture.first_frame is not None:
+            self._log_slip(slipped_s)
         self._late_s = capture.clock.late_s(end, now_s)
         if capture.first_frame is None:
             self._begin(capture, frame)
@@ -166,6 +170,12 @@ class BrowserMicrophone:
         self._running().log.append(
             "input_gap", source="input", input_samples=self._received, reason=reason, detail=detail
         )
+
+    def _log_slip(self, slipped_s: float) -> None:
+        # The device stood still while time went on: samples stay in step with themselves, and from here on with t_s.
+        detail = {"slipped_ms": slipped_s * 1000, "sample_rate": self._rate}
+        self._running().log.append("audio_clock_slip", source="input", input_samples=self._received, detail=detail)
+        self._rezeroed_s = -math.inf
 
     def _put(self, samples: FloatArray) -> None:
         if len(samples):

@@ -134,8 +134,6 @@ class LiveRun:
             watched = self.speaker.listen_to(watched)
         try:
             await self._socket.start()
-            for page, origin in self._origins.items():
-                self.greet(page, origin)
             publisher = asyncio.get_running_loop().create_task(self._publish_for_ever(), name="bidilab-live-publisher")
             self._tasks.add(publisher)
             await self.agent.run(inputs=[watched], outputs=[self.speaker])
@@ -158,7 +156,7 @@ class LiveRun:
             await self._clock.sleep_s(PUBLISH_S)
             if not self._ready and self.agent.state is SessionState.RUNNING:
                 self._ready = True
-                self._broadcast(self._audio_wanted())
+                self._greet_all()  # not before: while the model loads, the loop would not answer their sockets
             self._tell_pages()
             self._on_change()
 
@@ -184,14 +182,20 @@ class LiveRun:
         else:
             self._send({**head, "to": page}, payload)
 
+    def _greet_all(self) -> None:
+        for page, origin in self._origins.items():
+            self.greet(page, origin)
+
     def greet(self, page: str, origin: str) -> None:
-        """A page said hello by comm: show it what there is, and offer it the socket."""
+        """A page said hello by comm: show it what there is and offer it the socket, once the session is ready."""
+        self._origins[page] = origin
+        if not self._ready:
+            return
         self._pages.setdefault(page, None)
         for head, payload in self.feed.everything():
             self._send({**head, "to": page}, payload)
         self._send({"kind": "socket", "to": page, **self._socket.ticket(origin)}, b"")
-        if self._ready:
-            self._send({**self._audio_wanted(), "to": page}, b"")
+        self._send({**self._audio_wanted(), "to": page}, b"")
 
     def _audio_wanted(self) -> dict[str, Any]:
         return {

@@ -2,7 +2,8 @@
 // Jupyter's comm, which a kernel that runs a cell may leave waiting.
 import { decodeMessage, encodeMessage } from "./live_message.js";
 
-const CONNECT_LIMIT_MS = 1500;
+// Where nothing listens the browser says so at once; this is for a session that is slow to answer.
+const CONNECT_LIMIT_MS = 10000;
 
 export class Link {
   // model: anywidget's; hear(head, payload): every message of the kernel; changed(): the way has changed.

@@ -21,7 +21,7 @@ from bidilab.bidi.models.listening import Ear
 from bidilab.bidi.simulation import ResponsePlan, SimulatedAgent
 from bidilab.bidi.types.events import BidiAudioInputEvent, BidiUsageEvent
 from bidilab.core.eventlog import EventLog
-from bidilab.detect.turns import GeminiActivityDetection, SpeechStarted
+from bidilab.detect.turns import GeminiActivityDetection, InterruptionDue, SpeechStarted
 from bidilab.detect.vad import VadSpec
 
 KEY = "AIzaSyTest0123456789abcdefghijklmnopqrst"
@@ -157,7 +157,10 @@ class StandIn:
 
     async def _decide(self, connection, decision):
         if isinstance(decision, SpeechStarted):
-            if connection.agent.speech_started(decision) is not None:
+            connection.agent.speech_started()
+            return
+        if isinstance(decision, InterruptionDue):
+            if connection.agent.act(decision) is not None:
                 connection.response = None
                 await self.say(INTERRUPTED)
                 await self.say(TURN_COMPLETE)

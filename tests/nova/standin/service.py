@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bidilab.bidi.simulation import ResponsePlan, SimulatedAgent
-from bidilab.detect.turns import SpeechStarted, TurnDetector
+from bidilab.detect.turns import InterruptionDue, SpeechStarted, TurnDetector
 from bidilab.detect.turns.providers import NovaTurnDetection
 from bidilab.detect.vad import get_vad
 from tests.nova.standin.order import EventOrder
@@ -84,7 +84,9 @@ class Service:
                 continue
             self.decisions.append(decision)
             if isinstance(decision, SpeechStarted):
-                if self._agent.speech_started(decision) is not None:
+                self._agent.speech_started()
+                due = InterruptionDue(onset=decision.onset, acted_at=decision.decided_at)  # Nova has no guards
+                if self._agent.act(due) is not None:
                     self._interrupt(now_s)
             elif (response := self._agent.speech_stopped(decision)) is not None:
                 self._block("USER", "FINAL", self.script.said, now_s, "PARTIAL_TURN")

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.patches import Rectangle
 
 from bidilab.show.plots.heatmap import heatmap
-from bidilab.show.plots.metrics import PARAMETERS, metric
+from bidilab.show.plots.metrics import metric
 from bidilab.show.plots.save import figure_of
 from bidilab.show.plots.slices import describe
 from bidilab.show.plots.style import detached_figures
@@ -68,7 +68,7 @@ def _row(result: SweepResult, setting: int) -> pd.Series[Any]:
 
 def _numbers(result: SweepResult, setting: int, title: str) -> str:
     row = _row(result, setting)
-    words = describe({name: float(row[name]) for name in PARAMETERS})
+    words = describe({name: float(row[name]) for name in result.axes})
     rows = [("setting", f"{setting}: {words}")]
     if row["degenerate"]:
         rows.append(("degenerate", "silence may never come under this setting: its numbers are not those of a use"))

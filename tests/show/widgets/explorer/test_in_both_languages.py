@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from bidilab.lab.sweep import Grid
-from bidilab.show.plots.metrics import METRICS, PARAMETERS
+from bidilab.show.plots.metrics import METRICS
 from bidilab.show.report.tables import interval_text
 from bidilab.show.widgets.explorer.columns import _axis, _metric, pack_columns
 from bidilab.show.widgets.explorer.plane import BEST, Plane
@@ -90,7 +90,7 @@ def test_the_cells_of_a_plane():
             silence_duration_ms=pick([200, 400, 500, 600, 1000]),
         )
         table = table_of(grid, rng)
-        x, y, held = rng.permutation(list(PARAMETERS))
+        x, y, held = rng.permutation(list(grid.axes))
         at = {str(held): BEST if rng.random() < 0.7 else float(rng.choice(grid.axes[held]))}
         column = "missed_rate" if rng.random() < 0.5 else "n_detected"  # less is better, more is better
         plane = Plane.of(grid.axes, metric=column, x=str(x), y=str(y), at=at)

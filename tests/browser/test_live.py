@@ -25,6 +25,12 @@ FAKE = (
 )
 SESSION = "import bidilab as bl\nsession = bl.LiveSession()\nsession"
 CHROMIUM_RATE = 48_000
+RUN_FIRST_CELL = """async () => {
+  const { content } = window.jupyterapp.shell.currentWidget;
+  content.deselectAll();
+  content.activeCellIndex = 0;
+  await window.jupyterapp.commands.execute("notebook:run-cell");
+}"""
 THREADS = "import threading; print(' '.join(sorted(t.name for t in threading.enumerate())))"
 NO_LOOPBACK_SOCKET = """
   const Native = window.WebSocket;
@@ -177,8 +183,8 @@ def test_the_session_goes_on_while_a_cell_runs(open_notebook: OpenNotebook, micr
     (cut, *_) = table(notebook, "session.log.interruptions()")
     assert cut["onset_s"] == pytest.approx(predicted()["onset_s"].iloc[0], abs=0.1)
     # The cell that made the session is run anew: the session is over, and its thread gone.
-    notebook.text("first = globals().get('first', session)")
-    notebook.run_all()
+    notebook.text("first = session")
+    notebook.page.evaluate(RUN_FIRST_CELL)
     assert notebook.text("print(first.running, session is first)") == "False False"
     assert "bidilab" not in notebook.text(THREADS)
 

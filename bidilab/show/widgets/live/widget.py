@@ -6,14 +6,12 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import traitlets
-
 from bidilab.bidi.models.base import ModelProtocol
 from bidilab.bidi.models.providers import model_providers
 from bidilab.core.errors import BidilabError, InvalidParameterError, SessionError
 from bidilab.core.eventlog import EventLog
 from bidilab.detect.turns import ServerVad
-from bidilab.show.widgets.base import StaticForm, Widget
+from bidilab.show.widgets.base import StaticForm
 from bidilab.show.widgets.live import cells
 from bidilab.show.widgets.live.picture import live_form
 from bidilab.show.widgets.live.run import LiveRun
@@ -25,15 +23,14 @@ from bidilab.show.widgets.live.sources import (
     build_microphone,
     build_speaker,
 )
+from bidilab.show.widgets.live.state import KNOBS, SWITCHES, LiveState
 
 __all__ = ["LiveSession"]
 
-_KNOBS = ("threshold", "prefix_padding_ms", "silence_duration_ms")
-_SWITCHES = ("echo_cancellation", "noise_suppression", "auto_gain_control")
 _RECORDING = "recording"
 
 
-class LiveSession(Widget, module="live.js", stylesheets=("live.css",)):
+class LiveSession(LiveState, module="live.js", stylesheets=("live.css",)):
     """Hold a session: talk to an agent, interrupt it, move the knobs, see what happens.
 
     Parameters
@@ -71,21 +68,6 @@ class LiveSession(Widget, module="live.js", stylesheets=("live.css",)):
     True
     >>> session.log.to_frame()  # doctest: +SKIP
     """
-
-    state = traitlets.Unicode("idle", read_only=True).tag(sync=True)
-    message = traitlets.Unicode("", read_only=True).tag(sync=True)
-    providers: traitlets.List[Any] = traitlets.List(read_only=True).tag(sync=True)
-    provider = traitlets.Unicode("local").tag(sync=True)
-    microphone = traitlets.Unicode("browser").tag(sync=True)
-    speaker = traitlets.Unicode("browser").tag(sync=True)
-    threshold = traitlets.Float(0.5).tag(sync=True)
-    prefix_padding_ms = traitlets.Int(300).tag(sync=True)
-    silence_duration_ms = traitlets.Int(500).tag(sync=True)
-    echo_cancellation = traitlets.Bool(True).tag(sync=True)
-    noise_suppression = traitlets.Bool(False).tag(sync=True)
-    auto_gain_control = traitlets.Bool(False).tag(sync=True)
-    effective = traitlets.Dict(read_only=True).tag(sync=True)
-    choices = traitlets.Dict(read_only=True).tag(sync=True)
 
     _run: LiveRun | None = None  # ipywidgets closes what it collects, also what was never made whole
 
@@ -131,7 +113,7 @@ class LiveSession(Widget, module="live.js", stylesheets=("live.css",)):
         self.set_trait("choices", self._choices(kind))
         self._look_at_providers()
         self.on_msg(self._from_page)
-        self.observe(self._knob_moved, list(_KNOBS))
+        self.observe(self._knob_moved, list(KNOBS))
         cells.replace(self)
 
     def _choices(self, kind: str) -> dict[str, list[str]]:
@@ -307,7 +289,7 @@ class LiveSession(Widget, module="live.js", stylesheets=("live.css",)):
         return self._setting()
 
     def _setting(self, **changed: Any) -> ServerVad:
-        values = {**self._base.to_dict(), **{name: getattr(self, name) for name in _KNOBS}, **changed}
+        values = {**self._base.to_dict(), **{name: getattr(self, name) for name in KNOBS}, **changed}
         return ServerVad.from_dict(values)
 
     def _started(self) -> LiveRun:
@@ -335,12 +317,6 @@ class LiveSession(Widget, module="live.js", stylesheets=("live.css",)):
         if effective != self.effective:
             self.set_trait("effective", effective)
 
-    def _show(self, state: str, message: str) -> None:
-        if (state, message) != (self.state, self.message):
-            with self.hold_sync():
-                self.set_trait("state", state)
-                self.set_trait("message", message)
-
     def _knob_moved(self, _change: Any) -> None:
         if not self._settling:
             self._apply()
@@ -348,11 +324,6 @@ class LiveSession(Widget, module="live.js", stylesheets=("live.css",)):
     def _apply(self) -> None:
         if self._run is not None:
             self._run.post(self._run.update, self.setting)
-
-    @traitlets.validate("threshold", "prefix_padding_ms", "silence_duration_ms")
-    def _check_knob(self, proposal: Any) -> Any:
-        ServerVad(**{proposal["trait"].name: proposal["value"]})
-        return proposal["value"]
 
     # ---- the page's side -------------------------------------------------------------------------------------------
 
@@ -399,14 +370,14 @@ class LiveSession(Widget, module="live.js", stylesheets=("live.css",)):
             self.set_trait("message", _words(error))
 
     def _knobs_by_hand(self, moved: Mapping[str, Any]) -> None:
-        self._by_hand(lambda: self.update(**{name: moved[name] for name in _KNOBS if name in moved}))
+        self._by_hand(lambda: self.update(**{name: moved[name] for name in KNOBS if name in moved}))
 
     def _choose(self, name: str, value: Any) -> None:
         allowed = {
             "provider": [p["name"] for p in self.providers],
             "microphone": self.choices["microphone"],
             "speaker": self.choices["speaker"],
-            **{name: [True, False] for name in _SWITCHES},
+            **{name: [True, False] for name in SWITCHES},
         }
         if name not in allowed or value not in allowed[name]:
             raise InvalidParameterError(str(name), f"one of {allowed.get(name)}", value)

@@ -200,12 +200,14 @@ def test_a_page_by_the_loopback_socket(session):
     live._to_pages = lambda head, payload: told.append(head)
     live._from_page(live, {"kind": "hello", "page": "p", "origin": origin}, [])
     live.start()
-    while not any(head["kind"] == "socket" for head in told):
+    while not any(head["kind"] == "audio_wanted" for head in told):
         live.wait(0.02)
     offer = next(head for head in told if head["kind"] == "socket")
     assert offer["to"] == "p"
     assert "ticket" not in json.dumps(live.get_state(), default=str)  # nothing of it in what a notebook saves
-    asyncio.run(_talk(connect, offer, origin))
+    wanted = next(head for head in told if head["kind"] == "audio_wanted")
+    assert (wanted["microphone"], wanted["speaker"], wanted["sample_rate"]) == (True, True, 16_000)
+    asyncio.run(asyncio.wait_for(_talk(connect, offer, origin), 60))
     live.stop()
     (cut,) = live.log.interruptions().to_dict("records")
     (cleared,) = live.log.to_frame().query("type == 'playback_cleared'").to_dict("records")
@@ -229,8 +231,6 @@ async def _talk(connect, offer, origin):
                 return head, payload
 
     await say(kind="hello")
-    wanted, _ = await until("audio_wanted")
-    assert (wanted["microphone"], wanted["speaker"], wanted["sample_rate"]) == (True, True, 16_000)
     await say(kind="open_audio", epoch="e", microphone_rate=16_000, speaker_rate=16_000)
     await say(kind="tick", frame=0)
     pcm = (bursts((2, 10), (20, 30), total=60) * 32767).astype("<i2")

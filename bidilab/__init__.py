@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from bidilab.detect.vad import ProbabilityCache, VadSpec, get_vad, speech_probabilities
     from bidilab.lab import datasets
     from bidilab.lab.datasets import Dataset, Recording, Segment, load_dataset
-    from bidilab.lab.sessions import DatasetReplay, Replay, replay, replay_dataset
+    from bidilab.lab.sessions import DatasetReplay, Replay, record_strands, replay, replay_dataset
     from bidilab.lab.sweep import DaskExecutor, Grid, ProcessPool, Recommendation, SweepResult, sweep
     from bidilab.show.plots import save_figure
     from bidilab.show.widgets.explorer import SweepExplorer
@@ -75,6 +75,7 @@ _HOMES = {
     "get_vad": "detect.vad",
     "load_dataset": "lab.datasets",
     "probe_client": "bidi.realtime.probe",
+    "record_strands": "lab.sessions",
     "replay": "lab.sessions",
     "replay_dataset": "lab.sessions",
     "save_figure": "show.plots",
@@ -118,6 +119,7 @@ __all__ = [
     "get_vad",
     "load_dataset",
     "probe_client",
+    "record_strands",
     "replay",
     "replay_dataset",
     "save_figure",

@@ -117,7 +117,7 @@ class StrandsAgentModel(BidiModel):
         self._audible = AudibleResponses(sample_rate=self._audio.output_rate)
         self._tasks = NamedTasks("strands agent", self._failed)
         self._failure: Exception | None = None
-        self._last_s = self.context.clock.now_s()
+        self._last_s = self._played_s = self.context.clock.now_s()
 
     async def stop(self) -> None:
         """Stop the Strands agent; twice, or before a start, is no error."""
@@ -203,18 +203,19 @@ class StrandsAgentModel(BidiModel):
                     self.context.log(one.type, source=one.source, detail=one.detail, **one.columns)
                 else:
                     yield self._audible.follow(one, now_s)
-            if (name := events.unnamed) is not None and self._tasks.get(name) is None:
-                self._tasks.start(name, self._watch, events, name)
+            if (name := events.unnamed) is not None:
+                self._played_s = max(self._played_s, self._audible.ends_at_s(name, now_s))
+                if self._tasks.get(name) is None:
+                    self._tasks.start(name, self._watch, events, name)
 
     async def _watch(self, events: StrandsEvents, name: str) -> None:
         """Have a response of a model that names none ended, `_PAUSE_S` after it was played."""
         clock = self.context.clock
         while events.unnamed == name:
-            told_s = self._last_s
-            await clock.sleep_until_s(self._audible.ends_at_s(name, clock.now_s()) + _PAUSE_S)
-            if self._last_s == told_s and events.unnamed == name:
+            if clock.now_s() >= self._played_s + _PAUSE_S:
                 self._receiver.wake()
                 return
+            await clock.sleep_until_s(self._played_s + _PAUSE_S)
 
     def _failed(self, error: Exception) -> None:
         self._failure = error

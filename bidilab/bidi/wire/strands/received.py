@@ -43,7 +43,7 @@ from bidilab.bidi.types.events import (
 from bidilab.bidi.wire.logentry import LogEntry
 from bidilab.core.errors import EventError, InvalidParameterError
 
-__all__ = ["StrandsEvents"]
+__all__ = ["HANDLERS", "StrandsEvents"]
 
 Event = Mapping[str, Any]
 Told = BidiOutputEvent | LogEntry
@@ -106,7 +106,7 @@ class StrandsEvents:
         try:
             if kind in ("bidi_interruption", "bidi_barge_in"):
                 return self._interruption(event, kind, active)
-            if (handler := _HANDLERS.get(kind)) is not None:
+            if (handler := HANDLERS.get(kind)) is not None:
                 return handler(self, event)
         except (KeyError, TypeError, AttributeError, InvalidParameterError) as error:
             raise EventError(f"{kind} of the Strands agent: {type(error).__name__}: {error}") from error
@@ -251,7 +251,7 @@ def _transcript_event(text: str, role: Any, is_final: bool, whole: str | None, e
     return BidiTranscriptStreamEvent(delta, text, role, is_final, whole, item_id=event.get("content_id"))
 
 
-_HANDLERS: dict[str, Callable[[StrandsEvents, Event], list[Told]]] = {
+HANDLERS: dict[str, Callable[[StrandsEvents, Event], list[Told]]] = {
     "bidi_audio_delta": StrandsEvents._audio,
     "bidi_audio_stream": StrandsEvents._audio,
     "bidi_connection_close": StrandsEvents._connection_close,
@@ -271,3 +271,4 @@ _HANDLERS: dict[str, Callable[[StrandsEvents, Event], list[Told]]] = {
     "tool_result": StrandsEvents._tool_result,
     "tool_use_stream": StrandsEvents._tool_use,
 }
+"""Wire name → handler; interruptions, which need to know what is active, apart."""

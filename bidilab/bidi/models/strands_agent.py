@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -66,8 +67,9 @@ class StrandsAgentModel(BidiModel):
     """
 
     def __init__(self, agent: Any) -> None:
-        self.agent = _checked(agent)
-        self._audio = StrandsAudio.of(agent.model)
+        takes_content = _takes_content(_home(agent))
+        self.agent = agent
+        self._audio = StrandsAudio.of(agent.model, takes_content=takes_content)
         self.config = {"audio": self._audio.config}
         self._events: StrandsEvents | None = None
 
@@ -222,9 +224,14 @@ class StrandsAgentModel(BidiModel):
         self._receiver.wake()
 
 
-def _checked(agent: Any) -> Any:
-    """The agent, if any of its classes is a ``BidiAgent`` of Strands."""
+def _home(agent: object) -> str:
+    """The package that a Strands agent's class is of: ``strands.bidi`` or ``strands.experimental.bidi``."""
     for cls in type(agent).__mro__:
         if cls.__name__ == "BidiAgent" and cls.__module__.split(".")[0] == "strands":
-            return agent
+            return cls.__module__.removesuffix(".agent.agent")
     raise InvalidParameterError("agent", f"a BidiAgent of Strands ({_INSTALL})", agent)
+
+
+def _takes_content(home: str) -> bool:
+    """Whether the package has ``AudioDelta``, which its agent then has imported."""
+    return f"{home}.types.media" in sys.modules

@@ -214,11 +214,12 @@ def test_the_audio_of_a_model():
     rates = {"input_rate": 16_000, "output_rate": 24_000}
     old = SimpleNamespace(config={"audio": {**rates, "channels": 1, "format": "pcm", "voice": "x"}})
     opus = SimpleNamespace(config={"audio": {**rates, "format": "opus"}})
-    assert (StrandsAudio.of(New()), StrandsAudio.of(old)) == (NEW, OLD)
+    assert StrandsAudio.of(New(), takes_content=True) == NEW
+    assert StrandsAudio.of(old, takes_content=False) == OLD
     assert OLD.config == {"input_rate": 16_000, "output_rate": 24_000, "channels": 1, "format": "pcm"}
     for wrong, name in ((object(), "agent.model"), (opus, "format")):
         with pytest.raises(InvalidParameterError, match=name):
-            StrandsAudio.of(wrong)
+            StrandsAudio.of(wrong, takes_content=True)
 
 
 def test_what_is_said_to_it():

@@ -2,7 +2,8 @@
 
 Up to 1.56 it takes the dicts of events (``{"type": "bidi_audio_input", "audio": <base64>, …}``), from 1.57 on dicts of
 content (``{"audio_delta": {"format": "pcm", "source": {"bytes": …}}}``). Text is a string in both. Dicts are a public
-form of either, so nothing of Strands has to be imported.
+form of either, so nothing of Strands has to be imported. A model says its audio in ``config["audio"]`` up to 1.55, by
+``get_audio_config()`` from 1.56 on.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ class StrandsAudio:
     takes_content: bool
 
     @classmethod
-    def of(cls, model: object) -> Self:
-        """Read it off a Strands model: ``get_audio_config()`` (1.57 and later), or ``config["audio"]``.
+    def of(cls, model: object, *, takes_content: bool) -> Self:
+        """Read it off a Strands model.
 
         Raises
         ------
@@ -67,7 +68,7 @@ class StrandsAudio:
             input_rate=given[0]["sample_rate"],
             output_rate=given[1]["sample_rate"],
             channels=channels.pop(),
-            takes_content=callable(resolve),
+            takes_content=takes_content,
         )
 
     @property

@@ -33,7 +33,15 @@ if TYPE_CHECKING:
     from bidilab.detect.vad import ProbabilityCache, VadSpec, get_vad, speech_probabilities
     from bidilab.lab import datasets
     from bidilab.lab.datasets import Dataset, Recording, Segment, load_dataset
-    from bidilab.lab.sessions import DatasetReplay, Replay, replay, replay_dataset
+    from bidilab.lab.sessions import (
+        DatasetReplay,
+        ModelComparison,
+        Replay,
+        compare_models,
+        record_strands,
+        replay,
+        replay_dataset,
+    )
     from bidilab.lab.sweep import DaskExecutor, Grid, ProcessPool, Recommendation, SweepResult, sweep
     from bidilab.show.plots import save_figure
     from bidilab.show.widgets.explorer import SweepExplorer
@@ -53,6 +61,7 @@ _HOMES = {
     "Guards": "detect.turns",
     "LiveKitVad": "detect.turns",
     "LiveSession": "show.widgets.live",
+    "ModelComparison": "lab.sessions",
     "NovaTurnDetection": "detect.turns",
     "PipecatVad": "detect.turns",
     "ProbabilityCache": "detect.vad",
@@ -70,11 +79,13 @@ _HOMES = {
     "TurnDetector": "detect.turns",
     "TurnParams": "detect.turns",
     "VadSpec": "detect.vad",
+    "compare_models": "lab.sessions",
     "detect_turns": "detect.turns",
     "export_setting": "detect.turns",
     "get_vad": "detect.vad",
     "load_dataset": "lab.datasets",
     "probe_client": "bidi.realtime.probe",
+    "record_strands": "lab.sessions",
     "replay": "lab.sessions",
     "replay_dataset": "lab.sessions",
     "save_figure": "show.plots",
@@ -94,6 +105,7 @@ __all__ = [
     "Guards",
     "LiveKitVad",
     "LiveSession",
+    "ModelComparison",
     "NovaTurnDetection",
     "PipecatVad",
     "ProbabilityCache",
@@ -112,12 +124,14 @@ __all__ = [
     "TurnParams",
     "VadSpec",
     "__version__",
+    "compare_models",
     "datasets",
     "detect_turns",
     "export_setting",
     "get_vad",
     "load_dataset",
     "probe_client",
+    "record_strands",
     "replay",
     "replay_dataset",
     "save_figure",

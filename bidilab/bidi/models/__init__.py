@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bidilab.bidi.models.nova_sonic import BidiNovaSonicModel
     from bidilab.bidi.models.openai_realtime import BidiOpenAIRealtimeModel
     from bidilab.bidi.models.playout import PlayoutEstimate
+    from bidilab.bidi.models.strands_agent import StrandsAgentModel
 
 __all__ = [
     "BidiGeminiLiveModel",
@@ -22,6 +23,7 @@ __all__ = [
     "PlaybackReport",
     "PlayoutEstimate",
     "SessionContext",
+    "StrandsAgentModel",
 ]
 
 _HOME = {
@@ -33,6 +35,7 @@ _HOME = {
     "PlaybackReport": "base",
     "PlayoutEstimate": "playout",
     "SessionContext": "base",
+    "StrandsAgentModel": "strands_agent",
 }
 
 

@@ -41,6 +41,10 @@ class AudibleResponses:
         """Ids of the responses that are generating or audible at a time, oldest first."""
         return self._playout.active_responses(at_s)
 
+    def ends_at_s(self, response_id: str, at_s: float) -> float:
+        """When the last of what has arrived of a response will have been played; ``at_s`` when it has been."""
+        return self._playout.ends_at_s(response_id, at_s)
+
     def follow(self, event: BidiOutputEvent, at_s: float) -> BidiOutputEvent:
         """Take an event of the model; return it, an interruption with what was heard of its response.
 

@@ -1,6 +1,16 @@
-"""Recordings through agent sessions: one (`replay`) or a whole dataset (`replay_dataset`), on either clock."""
+"""Recordings through agent sessions: one (`replay`), a whole dataset, several models; a Strands agent's too."""
 
+from bidilab.lab.sessions.comparison import ModelComparison, compare_models
 from bidilab.lab.sessions.many import DatasetReplay, replay_dataset
 from bidilab.lab.sessions.replay import Replay, replay
+from bidilab.lab.sessions.strands import record_strands
 
-__all__ = ["DatasetReplay", "Replay", "replay", "replay_dataset"]
+__all__ = [
+    "DatasetReplay",
+    "ModelComparison",
+    "Replay",
+    "compare_models",
+    "record_strands",
+    "replay",
+    "replay_dataset",
+]

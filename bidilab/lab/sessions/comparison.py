@@ -1,0 +1,170 @@
+"""One recording through models of several providers, in one table."""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import pandas as pd
+
+from bidilab.bidi.models.detection import TurnDetection
+from bidilab.core.errors import InvalidParameterError, MissingExtraError, ProviderError
+from bidilab.detect.turns import ProviderParams
+from bidilab.lab.sessions.replay import ModelName, Replay, replay
+from bidilab.lab.sessions.source import Source, SourceLike
+
+__all__ = ["ModelComparison", "compare_models"]
+
+_OUTCOMES = ("detected", "false", "missed")
+_COLUMNS = {
+    "model": "string",
+    "n_responses": "Int64",
+    "n_interruptions": "Int64",
+    **{f"n_{outcome}": "Int64" for outcome in _OUTCOMES},
+    "latency_ms": "Float64",
+    "event_latency_ms": "Float64",
+    "heard_ms": "Float64",
+    "problem": "string",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ModelComparison:
+    """What models of several providers made of one recording.
+
+    Parameters
+    ----------
+    name
+        Of the recording.
+    models
+        Names, in order.
+    replays
+        By name, of those that held a session.
+    problems
+        By name, in words, of those that could not: what is missing, or what the provider refused.
+    """
+
+    name: str
+    models: tuple[ModelName, ...]
+    replays: Mapping[str, Replay]
+    problems: Mapping[str, str]
+
+    def __getitem__(self, model: str) -> Replay:
+        """The replay of a model.
+
+        Raises
+        ------
+        KeyError
+            If it held no session; the message says why.
+        """
+        if model not in self.replays:
+            raise KeyError(f"{model}: {self.problems.get(model, 'not among the models compared')}")
+        return self.replays[model]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row a model.
+
+        ``n_responses``, ``n_interruptions``; with labels ``n_detected``, ``n_false`` and ``n_missed``; of those
+        detected the medians ``latency_ms`` (decision - true onset; missing where the provider does not tell it) and
+        ``event_latency_ms`` (event in the application - true onset); of all interruptions the median ``heard_ms``;
+        ``problem``, missing where there was none. What is not known is missing, never 0.
+        """
+        rows = [_row(self.replays[name]) if name in self.replays else {} for name in self.models]
+        for name, row in zip(self.models, rows, strict=True):
+            row.update(model=name, problem=self.problems.get(name))
+        cells = [[row.get(column) for column in _COLUMNS] for row in rows]
+        return pd.DataFrame(cells, columns=list(_COLUMNS), dtype=object).astype(_COLUMNS)
+
+    @property
+    def summary(self) -> str:
+        """One line: how many models held a session."""
+        return f"{self.name}: {len(self.replays)} of {len(self.models)} models held a session"
+
+    def __repr__(self) -> str:
+        return f"ModelComparison {self.summary}\n{self.table.to_string(index=False)}"
+
+    def _repr_html_(self) -> str:
+        with pd.option_context("display.max_colwidth", None):
+            return f"<b>ModelComparison</b> {html.escape(self.summary)}{self.table.to_html(index=False)}"
+
+
+def compare_models(
+    recording: SourceLike,
+    models: Sequence[ModelName] = get_args(ModelName),
+    *,
+    turn_detection: Mapping[str, TurnDetection | ProviderParams] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    progress: bool = False,
+) -> ModelComparison:
+    """Let models of several providers hear one recording, one after the other.
+
+    The local model runs on the virtual clock, the others in real time. A provider without its key or its extra, one
+    that refuses the session, and one that cannot be reached do not end the comparison: the table says in words what is
+    missing.
+
+    Parameters
+    ----------
+    recording
+        As in `replay`.
+    models
+        Names; by default ``"local"``, ``"openai"``, ``"nova"`` and ``"gemini"``.
+    turn_detection
+        By name, as `replay` takes it for that model. Of a model that is left out, its own default: those differ.
+    out
+        Folder to write to, a folder in it for each model.
+    progress
+        Whether to show a bar of seconds.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a parameter is not allowed.
+    AudioError, DatasetError
+        If the recording cannot be read.
+
+    Examples
+    --------
+    >>> compare_models("call.wav", turn_detection={"openai": ServerVad(threshold=0.6)}).table  # doctest: +SKIP
+    """
+    names = tuple(models)
+    if isinstance(models, str) or not names or len(set(names)) < len(names) or set(names) - set(get_args(ModelName)):
+        raise InvalidParameterError("models", f"different names of {', '.join(get_args(ModelName))}", models)
+    settings = dict(turn_detection or {})
+    if unknown := settings.keys() - set(names):
+        raise InvalidParameterError("turn_detection", f"settings of {', '.join(names)}", sorted(unknown))
+    source = Source.of(recording)  # what cannot be read is no problem of a provider
+    replays: dict[str, Replay] = {}
+    problems: dict[str, str] = {}
+    for name in names:
+        try:
+            replays[name] = replay(
+                recording,
+                name,
+                clock="virtual" if name == "local" else "real",
+                turn_detection=settings.get(name),
+                out=None if out is None else Path(out) / name,
+                progress=progress,
+            )
+        except (MissingExtraError, ProviderError) as error:
+            problems[name] = str(error)
+    return ModelComparison(name=source.name, models=names, replays=replays, problems=problems)
+
+
+def _row(made: Replay) -> dict[str, Any]:
+    cuts, judged = made.log.interruptions(), made.interruptions
+    row: dict[str, Any] = {"n_responses": len(made.log.responses()), "n_interruptions": len(cuts)}
+    if made.segments:
+        row |= {f"n_{outcome}": int((judged["outcome"] == outcome).sum()) for outcome in _OUTCOMES}
+        hits = judged[judged["outcome"] == "detected"]
+        row |= {name: _median(hits[name]) for name in ("latency_ms", "event_latency_ms")}
+    return row | {"heard_ms": _median(cuts["heard_ms"])}
+
+
+def _median(values: pd.Series[float]) -> float | None:
+    known = values.dropna()
+    return None if known.empty else float(known.median())

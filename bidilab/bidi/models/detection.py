@@ -59,9 +59,16 @@ def _guards_detail(guards: Guards) -> dict[str, Any]:
 
 
 def log_detection(
-    log: AppendRow, kind: str, vad: VadSpec | KnownTrack, params: TurnParams, plan: ResponsePlan, **more: Any
+    log: AppendRow,
+    kind: str,
+    vad: VadSpec | KnownTrack,
+    params: TurnParams,
+    plan: ResponsePlan,
+    *,
+    input_samples: int | None = None,
+    **more: Any,
 ) -> None:
     """Add a row of what is decided by, ``turn_detection`` or ``turn_detection_updated``."""
     known = isinstance(vad, KnownTrack)
     detail = {"vad": vad.name, "probabilities_known": known, **detection_detail(params, plan), **more}
-    log(kind, source="model", detail=detail)
+    log(kind, source="model", input_samples=input_samples, detail=detail)

@@ -2,10 +2,11 @@
 
     uv run python -m tests.bench.live_soak --minutes 30
 
-JupyterLab in headless Chromium, the local model, a microphone that is a file: speech that interrupts the agent three
-times a minute, and a click every five seconds. The kernel notes at which sample of its input each click lies: a
-click that is not five seconds after the one before it is a clock that drifted (a little, each time) or a buffer that the
-browser lost or doubled (a step, of 10 ms in Chromium). It prints a line a minute and a verdict at the end, and fails by its exit code.
+JupyterLab in headless Chromium, the local model, a microphone that is a file: speech that interrupts the agent, and
+a click every five seconds. The kernel notes at which sample of its input each click lies.
+A click that is not five seconds after the one before it is a clock that drifts (a little, each time) or a buffer
+that the browser lost or doubled (a step, of 10 ms in Chromium). It prints a line a minute and a verdict, and fails
+by its exit code.
 """
 
 from __future__ import annotations

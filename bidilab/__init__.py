@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bidilab.core.errors import BidilabError
     from bidilab.detect.turns import (
         GeminiActivityDetection,
+        Guards,
         ServerVad,
         Turn,
         TurnDetector,
@@ -39,6 +40,7 @@ _HOMES = {
     "DatasetReplay": "lab.sessions",
     "GeminiActivityDetection": "detect.turns",
     "Grid": "lab.sweep",
+    "Guards": "detect.turns",
     "ProbabilityCache": "detect.vad",
     "ProcessPool": "lab.sweep",
     "Recommendation": "lab.sweep",
@@ -69,6 +71,7 @@ __all__ = [
     "DatasetReplay",
     "GeminiActivityDetection",
     "Grid",
+    "Guards",
     "ProbabilityCache",
     "ProcessPool",
     "Recommendation",

@@ -8,7 +8,7 @@ from typing import Any
 
 from bidilab.bidi.simulation import ResponsePlan
 from bidilab.core.errors import InvalidParameterError
-from bidilab.detect.turns import ServerVad, TurnParams
+from bidilab.detect.turns import Guards, ServerVad, TurnParams
 
 __all__ = ["TurnDetection", "decided_by", "detection_detail"]
 
@@ -44,4 +44,12 @@ def detection_detail(params: TurnParams, plan: ResponsePlan) -> dict[str, Any]:
         "create_response": plan.create_response,
         "interrupt_response": plan.interrupt_response,
         "response_delay_ms": plan.response_delay_ms,
+        **_guards_detail(plan.guards),
     }
+
+
+def _guards_detail(guards: Guards) -> dict[str, Any]:
+    if guards == Guards():
+        return {}
+    timeout = guards.false_interruption_timeout_ms if guards.resumes else None
+    return {**dataclasses.asdict(guards), "false_interruption_timeout_ms": timeout}

@@ -17,13 +17,20 @@ from typing import Any
 
 from bidilab.bidi.models.base import BidiModel, ModelInput
 from bidilab.bidi.models.detection import TurnDetection, decided_by, detection_detail
-from bidilab.bidi.models.listening import Ear, log_decision, moved
+from bidilab.bidi.models.listening import Ear, EarDecision, log_decision, log_due, moved
 from bidilab.bidi.models.responder import Answer, Reply, Responder, ScriptedResponder
+from bidilab.bidi.models.resuming import ResponseSounds
 from bidilab.bidi.models.speaking import Mouth, Sound
 from bidilab.bidi.models.streamtime import StreamTime
 from bidilab.bidi.models.transcribing import LabelledSpeech, LabelTranscriber, Transcriber
 from bidilab.bidi.models.voice.recorded import RecordedVoice, Voice
-from bidilab.bidi.simulation import ResponsePlan, SimulatedAgent, SimulatedInterruption, SimulatedResponse
+from bidilab.bidi.simulation import (
+    ResponsePlan,
+    SimulatedAgent,
+    SimulatedInterruption,
+    SimulatedResponse,
+    SimulatedResume,
+)
 from bidilab.bidi.types.events import (
     BidiAudioInputEvent,
     BidiConnectionStartEvent,
@@ -37,8 +44,8 @@ from bidilab.bidi.types.events import (
     ToolResultEvent,
 )
 from bidilab.core.errors import InvalidParameterError, SessionError
-from bidilab.core.units import check_sample_rate
-from bidilab.detect.turns import SpeechStarted, SpeechStopped
+from bidilab.core.units import check_sample_rate, s_to_samples
+from bidilab.detect.turns import Guards, InterruptionDue, SpeechStarted, SpeechStopped
 from bidilab.detect.vad.known import KnownTrack
 from bidilab.detect.vad.registry import VadSpec
 
@@ -67,6 +74,11 @@ class BidiLocalModel(BidiModel):
         What the user says: labels of the recording, or a function of audio and rate. By default nobody transcribes.
     response_delay_ms
         From the decision that a turn is over to the first audible sample, ``>= 0``.
+    guards
+        What must hold for speech to interrupt (`bidilab.detect.turns.guards`); by default only that it starts.
+    word_ends_s
+        Where the user's words end, seconds from the first sample, rising: for guards that count words. A session hears
+        no more of them than the time has come for.
     generation_pace
         Seconds of audio generated in a second, ``>= 1``; infinity: all at once.
     input_rate, output_rate
@@ -87,6 +99,8 @@ class BidiLocalModel(BidiModel):
         voice: Voice | None = None,
         transcripts: Transcriber | Sequence[LabelledSpeech] | None = None,
         response_delay_ms: float = 300.0,
+        guards: Guards | None = None,
+        word_ends_s: Sequence[float] | None = None,
         generation_pace: float = 4.0,
         input_rate: int = 16_000,
         output_rate: int = 24_000,
@@ -94,7 +108,12 @@ class BidiLocalModel(BidiModel):
         if not generation_pace >= 1:
             raise InvalidParameterError("generation_pace", "a number >= 1, or infinity", generation_pace)
         self._vad: VadSpec | KnownTrack = vad if vad is not None else VadSpec()
-        self._params, self._plan = decided_by(turn_detection, ResponsePlan(response_delay_ms=response_delay_ms))
+        guards = guards or Guards()
+        if guards.needs_words and word_ends_s is None:
+            raise InvalidParameterError("word_ends_s", "given with guards that count words", word_ends_s)
+        self._word_ends = [s_to_samples(end_s, self._vad.sample_rate) for end_s in sorted(word_ends_s or ())]
+        plan = ResponsePlan(response_delay_ms=response_delay_ms, guards=guards)
+        self._params, self._plan = decided_by(turn_detection, plan)
         recorded = RecordedVoice()
         self._responder: Responder = (
             responses if callable(responses) else ScriptedResponder(responses or recorded.sentences)
@@ -144,8 +163,15 @@ class BidiLocalModel(BidiModel):
         if self._running:
             raise SessionError("the model is started already: stop it first")
         keeps_audio = self._transcriber is not None
-        self._ear = Ear(self._vad.build(), self._params, keeps_audio=keeps_audio)
+        self._ear = Ear(
+            self._vad.build(),
+            self._params,
+            keeps_audio=keeps_audio,
+            guards=self._plan.guards,
+            word_ends=self._word_ends,
+        )
         self._rate = self._ear.sample_rate
+        self._sounds = ResponseSounds(input_rate=self._rate, output_rate=self.config["audio"]["output_rate"])
         self._sim = SimulatedAgent(self._plan, sample_rate=self._rate)
         self._history: list[Mapping[str, Any]] = list(messages or ())
         self._time = StreamTime(self.context.clock, sample_rate=self._rate)
@@ -223,6 +249,7 @@ class BidiLocalModel(BidiModel):
                 self.context.log("input_gap", source="input", detail={"samples": gap, "sample_rate": self._rate})
             for decision in self._ear.feed(content):
                 self._decide(decision)
+            self._advance(self._ear.decided_samples)
         elif isinstance(content, BidiTextInputEvent):
             self._history.append({"role": content.role, "content": [{"text": content.text}]})
             if content.role == "user":
@@ -238,34 +265,68 @@ class BidiLocalModel(BidiModel):
         """No more audio will come: an open turn ends, unanswered (it was cut by the end of the file)."""
         for decision in self._ear.flush():
             self._decide(decision)
+        self._advance(self._ear.decided_samples)
 
-    def _decide(self, decision: SpeechStarted | SpeechStopped) -> None:
+    def _decide(self, decision: EarDecision) -> None:
         if isinstance(decision, SpeechStarted):
             self._speech_started(decision)
+        elif isinstance(decision, InterruptionDue):
+            self._act(decision)
         else:
             self._speech_stopped(decision)
+
+    def _advance(self, position: int) -> None:
+        """Let go on what was paused, when its time has come by a position of the ear."""
+        if (resume := self._sim.advance(position + self._time.offset)) is not None:
+            self._resume(resume)
 
     def _speech_started(self, started: SpeechStarted) -> None:
         self._n_turns += 1
         self._started = started
         log_decision(self.context.log, started, item_id=f"turn_{self._n_turns}", sample_rate=self._rate)
-        if (interruption := self._sim.speech_started(moved(started, self._time.offset))) is not None:
+        self._advance(started.decided_at - 1)
+        self._sim.speech_started()
+
+    def _act(self, due: InterruptionDue) -> None:
+        if self._plan.guards != Guards():
+            log_due(self.context.log, due, item_id=f"turn_{self._n_turns}", sample_rate=self._rate)
+        if (interruption := self._sim.act(moved(due, self._time.offset))) is not None:
             self._interrupt(interruption)
 
     def _interrupt(self, interruption: SimulatedInterruption) -> None:
-        response_id = _response_id(interruption.response)
+        response_id = self._sounds.id_of(interruption.response)
         if (task := self._tasks.pop(response_id, None)) is not None:
             task.cancel()
         self._tools_due.clear()  # their results go into the conversation; the user's new turn is answered instead
         self._emit(BidiInterruptionEvent("user_speech", interrupted_response_id=response_id))
 
+    def _resume(self, resume: SimulatedResume) -> None:
+        before = self._sounds.id_of(resume.response)
+        sound = self._sounds.go_on(resume.interruption)
+        if sound is None:  # it was still being thought of: what it would have been is not known
+            self._sim.reschedule(resume.response, audible_at=resume.response.audible_at, ends_at=0)
+            return
+        response_id = self._sounds.id_of(resume.response)
+        detail = {
+            "resumes": before,
+            "paused_at_samples": resume.interruption.decided_at,
+            "resumed_at_samples": resume.interruption.resumed_at,
+            "sample_rate": self._rate,
+        }
+        self.context.log("response_resumed", source="model", response_id=response_id, detail=detail)
+        self._emit(BidiResponseStartEvent(response_id))
+        self._start_task(response_id, self._speech, resume.response, sound)
+
     def _speech_stopped(self, stopped: SpeechStopped) -> None:
         item_id = f"turn_{self._n_turns}"
         log_decision(self.context.log, stopped, item_id=item_id, sample_rate=self._rate)
-        response = self._sim.speech_stopped(moved(stopped, self._time.offset), length_samples=_OPEN_SAMPLES)
+        n_words = 0 if self._started is None else self._ear.words_said(self._started.onset, stopped.decided_at)
+        response = self._sim.speech_stopped(
+            moved(stopped, self._time.offset), length_samples=_OPEN_SAMPLES, n_words=n_words
+        )
         heard = self._transcribe(stopped)
         if inspect.isawaitable(heard):
-            key = item_id if response is None else _response_id(response)
+            key = item_id if response is None else self._sounds.id_of(response)
             if response is not None:
                 self._emit(BidiResponseStartEvent(key))
             self._start_task(key, self._answer_later, response, item_id, heard)
@@ -296,7 +357,7 @@ class BidiLocalModel(BidiModel):
 
     def _answer(self, response: SimulatedResponse, transcript: str | None) -> None:
         """Answer a turn. A responder that is no coroutine is asked here and now, so that positions are exact."""
-        response_id = _response_id(response)
+        response_id = self._sounds.id_of(response)
         self._emit(BidiResponseStartEvent(response_id))
         try:
             answer = self._responder(transcript, tuple(self._history))
@@ -333,7 +394,7 @@ class BidiLocalModel(BidiModel):
     async def _answer_unprompted(self, transcript: str | None) -> None:
         """Answer text, or the result of a tool: when what is being said has been said, unless the user speaks."""
         while (active := self._sim.active(self._time.position_now())) is not None:
-            if (speaking := self._tasks.get(_response_id(active))) is not None and active.ends_at > _OPEN_SAMPLES:
+            if (speaking := self._tasks.get(self._sounds.id_of(active))) is not None and active.ends_at > _OPEN_SAMPLES:
                 await asyncio.wait([speaking])
             else:
                 await self.context.clock.sleep_until_s(self._time.of(active.ends_at))
@@ -344,7 +405,7 @@ class BidiLocalModel(BidiModel):
         return None if answer is None else self._mouth.prepare(Reply.of(answer))
 
     def _speak(self, response: SimulatedResponse, sound: Sound | None) -> None:
-        self._start_task(_response_id(response), self._speech, *self._place(response, sound))
+        self._start_task(self._sounds.id_of(response), self._speech, *self._place(response, sound))
 
     def _place(
         self, response: SimulatedResponse, sound: Sound | None, not_before: int = 0
@@ -352,14 +413,20 @@ class BidiLocalModel(BidiModel):
         audible_at = max(response.audible_at, not_before)
         length = 0 if sound is None else sound.length_samples
         ends_at = audible_at + length if length else response.created_at
+        self._sounds.says(response, sound)
         return self._sim.reschedule(response, audible_at=audible_at, ends_at=ends_at), sound
 
     async def _speech(self, response: SimulatedResponse, sound: Sound | None) -> None:
         events = self._mouth.events(
-            _response_id(response), sound, self.context.clock, self._time.of(response.audible_at), self._call_ids(sound)
+            self._sounds.id_of(response),
+            sound,
+            self.context.clock,
+            self._time.of(response.audible_at),
+            self._call_ids(sound),
         )
         async for event in events:
             self._emit(event)
+        self._sounds.told(response)
         if sound is not None and sound.text:
             self._history.append({"role": "assistant", "content": [{"text": sound.text}]})
 
@@ -380,8 +447,8 @@ class BidiLocalModel(BidiModel):
 
     def _fail(self, response: SimulatedResponse, error: Exception) -> None:
         self._place(response, None)  # it is over
-        self._emit(BidiErrorEvent(error, {"response_id": _response_id(response)}))
-        self._emit(BidiInterruptionEvent("error", interrupted_response_id=_response_id(response)))
+        self._emit(BidiErrorEvent(error, {"response_id": self._sounds.id_of(response)}))
+        self._emit(BidiInterruptionEvent("error", interrupted_response_id=self._sounds.id_of(response)))
 
     def _start_task(self, key: str, work: Callable[..., Awaitable[None]], *arguments: Any) -> None:
         async def begin() -> None:
@@ -407,7 +474,3 @@ class BidiLocalModel(BidiModel):
             **more,
         }
         self.context.log(kind, source="model", detail=detail)
-
-
-def _response_id(response: SimulatedResponse) -> str:
-    return f"resp_{response.index}"

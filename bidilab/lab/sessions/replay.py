@@ -27,8 +27,9 @@ from bidilab.core.audiofile import write_audio
 from bidilab.core.clock import ClockName, run, running_clock
 from bidilab.core.errors import EndOfInput, InvalidParameterError
 from bidilab.core.eventlog import EventLog
-from bidilab.detect.turns import ServerVad, SpeechStarted, SpeechStopped, Turn, TurnParams, turns_from_events
+from bidilab.detect.turns import Guards, ServerVad, SpeechStarted, SpeechStopped, Turn, TurnParams, turns_from_events
 from bidilab.lab.datasets.labels import Segment
+from bidilab.lab.datasets.words import WordTimes
 from bidilab.lab.sessions.source import Source, SourceLike
 from bidilab.lab.sessions.verdicts import verdicts
 
@@ -135,6 +136,8 @@ def replay(
     *,
     clock: ClockName = "virtual",
     turn_detection: TurnDetection | None = None,
+    guards: Guards | None = None,
+    word_times: WordTimes = "labelled",
     out: str | os.PathLike[str] | None = None,
     chunk_ms: float = 20.0,
     tail_ms: float | None = None,
@@ -154,6 +157,10 @@ def replay(
         ``"virtual"``: as fast as it goes; ``"real"``: in real time, as a model on a network needs it.
     turn_detection
         The setting, for ``"local"`` and ``"openai"``; a model that is given has its own.
+    guards
+        What must hold for speech to interrupt the local model (`bidilab.detect.turns.guards`).
+    word_times
+        For guards that count words: ``"labelled"`` or ``"spread"``, as in `sweep`.
     out
         Folder to write to (`Replay.save`); the journal is written there as things happen.
     chunk_ms
@@ -168,9 +175,11 @@ def replay(
     InvalidParameterError
         If a parameter is not allowed; a model of a provider on the virtual clock is not.
     AudioError, DatasetError
-        If the recording cannot be read.
+        If the recording cannot be read, or its labels lack the words that a guard needs.
     """
     source = Source.of(recording)
+    if guards is not None and model not in (None, "local"):
+        raise InvalidParameterError("guards", "left out with a model other than the local one", guards)
     if turn_detection is not None and not (model is None or isinstance(model, str)):
         raise InvalidParameterError("turn_detection", "left out with a model that has its own", turn_detection)
     if model == "openai" and clock != "real":
@@ -179,7 +188,9 @@ def replay(
     built = (
         model
         if model is not None and not isinstance(model, str)
-        else _build(model, source, turn_detection, known=not tail_ms)
+        else _local(source, turn_detection, guards, word_times, known=not tail_ms)
+        if local
+        else _provider(model, turn_detection)
     )
     if tail_ms is None:
         tail_ms = 0.0 if local else PROVIDER_TAIL_MS
@@ -193,17 +204,23 @@ def replay(
     return made
 
 
-def _build(name: str | None, source: Source, turn_detection: TurnDetection | None, *, known: bool) -> ModelProtocol:
-    if name in (None, "local"):
-        from bidilab.bidi.models.local import BidiLocalModel
+def _local(
+    source: Source, turn_detection: TurnDetection | None, guards: Guards | None, word_times: WordTimes, *, known: bool
+) -> ModelProtocol:
+    from bidilab.bidi.models.local import BidiLocalModel
 
-        return BidiLocalModel(
-            turn_detection,
-            vad=source.known_track() if known else None,
-            responses=source.response_lengths_ms or None,
-            transcripts=source.segments or None,
-            input_rate=source.user.sample_rate,  # resampled once, in the model, as a sweep does it
-        )
+    return BidiLocalModel(
+        turn_detection,
+        vad=source.known_track() if known else None,
+        responses=source.response_lengths_ms or None,
+        transcripts=source.segments or None,
+        guards=guards,
+        word_ends_s=source.word_ends_s(word_times) if guards is not None and guards.needs_words else None,
+        input_rate=source.user.sample_rate,  # resampled once, in the model, as a sweep does it
+    )
+
+
+def _provider(name: str | None, turn_detection: TurnDetection | None) -> ModelProtocol:
     if name != "openai":
         raise InvalidParameterError("model", 'a model, "local" or "openai"', name)
     made: ModelProtocol = importlib.import_module("bidilab.bidi.models").BidiOpenAIRealtimeModel(

@@ -14,7 +14,7 @@ from bidilab.lab.metrics.statistics import poisson_interval, poisson_rate, quant
 from bidilab.lab.sweep.evaluated import COUNTS, UNDEFINED, Evaluated
 from bidilab.lab.sweep.problem import SweepProblem
 
-__all__ = ["QUANTILES", "SETTING_COLUMNS", "SIMULATED_COLUMNS", "aggregate", "clipped_quantiles"]
+__all__ = ["QUANTILES", "RESUME_COLUMNS", "SETTING_COLUMNS", "SIMULATED_COLUMNS", "aggregate", "clipped_quantiles"]
 
 QUANTILES = (0.5, 0.9)
 
@@ -60,6 +60,9 @@ SETTING_COLUMNS: tuple[str, ...] = (
 """Columns of ``SweepResult.settings`` behind the three axes."""
 SIMULATED_COLUMNS: tuple[str, ...] = ("n_responses", "n_cancelled_unheard")
 """Further columns of a simulated evaluation: responses made, and those cut before their first audible sample."""
+RESUME_COLUMNS: tuple[str, ...] = ("n_resumed", "n_resumed_true", "pause_s")
+"""Further columns where guards resume: false interruptions that were taken back (they stay false: the user heard the
+agent stop) and the seconds for which they had it pause, and true interruptions that were taken back."""
 
 
 def aggregate(problem: SweepProblem, evaluated: Sequence[Evaluated], *, n_resamples: int, seed: int) -> pd.DataFrame:
@@ -77,6 +80,7 @@ def aggregate(problem: SweepProblem, evaluated: Sequence[Evaluated], *, n_resamp
     totals = np.stack([e.counts.sum(axis=0, dtype=np.int64) for e in evaluated])
     table = pd.DataFrame(totals, columns=list(COUNTS))
     rate_hz = problem.sample_rate
+    table["pause_s"] = table.pop("pause_samples") / rate_hz
     table["talk_over_s"] = table.pop("talk_over_samples") / rate_hz
     table["agent_speech_min"] = table.pop("agent_speech_samples") / rate_hz / 60
     table["degenerate"] = (table["n_detector_turns"] > 0) & (table["n_detector_turns"] == table.pop("n_flushed"))

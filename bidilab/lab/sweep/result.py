@@ -6,6 +6,7 @@ import html
 import importlib
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bidilab.core.errors import InvalidParameterError, ResultError
-from bidilab.detect.turns import Turn, TurnParams
+from bidilab.detect.turns import Guards, Turn, TurnParams
 from bidilab.detect.turns.providers import PROVIDERS
 from bidilab.lab.datasets import Dataset
 from bidilab.lab.sweep.events import events_frame
@@ -26,6 +27,7 @@ from bidilab.lab.sweep.recommendation import (
 )
 from bidilab.lab.sweep.source import SweepSource
 from bidilab.lab.sweep.storage import read_sweep, recordings_frames, write_sweep
+from bidilab.lab.sweep.validation import validate
 
 if TYPE_CHECKING:
     from bidilab.lab.sweep.engine import SweptGrid
@@ -151,6 +153,10 @@ class SweepResult:
         """Canonical parameters of a setting."""
         return self.grid.params(self._check(setting))
 
+    def guards(self, setting: int) -> Guards:
+        """Guards of a setting; those that hold nothing back where none were swept."""
+        return self.grid.guards(self._check(setting))
+
     def provider_params(self, setting: int) -> Any:
         """The setting as the provider's own parameter class, e.g. `ServerVad`."""
         return PROVIDERS[self.provider].from_setting(**self.grid[self._check(setting)]._asdict())
@@ -168,8 +174,8 @@ class SweepResult:
 
         Columns: `bidilab.lab.sweep.events.EVENT_COLUMNS`.
         """
-        params = self.params(setting)
-        evaluated = ((r.id, self.source.evaluate(r.id, params)) for r in self.source.dataset)
+        params, guards = self.params(setting), self.guards(setting)
+        evaluated = ((r.id, self.source.evaluate(r.id, params, guards)) for r in self.source.dataset)
         return events_frame(evaluated, self.vad_sample_rate)
 
     @cached_property
@@ -183,7 +189,7 @@ class SweepResult:
 
     def _recordings_frames(self, swept: SweptGrid) -> Iterator[pd.DataFrame]:
         ids = [recording.id for recording in self.source.dataset]
-        return recordings_frames(swept.counts, swept.detector_setting, ids)
+        return recordings_frames(swept.counts, swept.evaluation, ids)
 
     def _check(self, setting: int) -> int:
         if isinstance(setting, bool) or int(setting) != setting or not 0 <= setting < len(self.grid):
@@ -196,16 +202,29 @@ class SweepResult:
         self,
         max_false_interruption_rate: float | None = None,
         max_missed_rate: float | None = None,
+        *,
+        validate_on: Dataset | SweepResult | None = None,
     ) -> Recommendation:
         """The best setting within the limits given, or a plain word that there is none and which come close.
 
         See `recommend_setting` for the order of preference.
+
+        Parameters
+        ----------
+        max_false_interruption_rate, max_missed_rate
+            Limits in [0, 1]; ``None`` for none.
+        validate_on
+            Recordings that had no say in the choice (``dataset.split(…)[1]``), or a sweep of them: the recommendation
+            then says what the setting does on these, and warns where they are not apart from those it was chosen on.
         """
-        return recommend_setting(
+        found = recommend_setting(
             self.settings,
             max_false_interruption_rate=max_false_interruption_rate,
             max_missed_rate=max_missed_rate,
         )
+        if validate_on is None or found.setting is None:
+            return found
+        return replace(found, validation=validate(self, found.setting, validate_on))
 
     @property
     def plot(self) -> Any:
@@ -220,6 +239,7 @@ class SweepResult:
         max_false_interruption_rate: float | None = None,
         max_missed_rate: float | None = None,
         figures: str | os.PathLike[str] | None = None,
+        validate_on: Dataset | SweepResult | None = None,
     ) -> Path:
         """Write one self-contained HTML file.
 
@@ -231,6 +251,8 @@ class SweepResult:
             Limits of the recommendation, as in `recommend`.
         figures
             A folder to write the figures into as well, as SVG, PDF, PNG and CSV.
+        validate_on
+            As in `recommend`; adds a section.
         """
         written: Path = importlib.import_module("bidilab.show.report").report(
             self,
@@ -238,6 +260,7 @@ class SweepResult:
             max_false_interruption_rate=max_false_interruption_rate,
             max_missed_rate=max_missed_rate,
             figures=figures,
+            validate_on=validate_on,
         )
         return written
 
@@ -247,7 +270,7 @@ class SweepResult:
         """Write ``sweep.json``, ``settings.parquet`` and ``recordings.parquet`` into a folder."""
         directory = Path(directory)
         frames = self._recordings_frames(self._swept) if self._swept is not None else iter([self.recordings])
-        facts = {"grid": {**self.grid.axes, "provider": self.grid.provider}, **self.meta}
+        facts = {"grid": self.grid.to_json(), **self.meta}
         write_sweep(directory, facts, self.settings, frames)
         return directory
 

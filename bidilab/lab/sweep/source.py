@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from bidilab.core.errors import InvalidParameterError, ResultError
-from bidilab.detect.turns import Turn, TurnParams, detect_turns
+from bidilab.detect.turns import (
+    Guards,
+    Turn,
+    TurnParams,
+    acted_at_reference,
+    detect_turns,
+    resumed_at_reference,
+    words_said,
+)
 from bidilab.detect.vad import ProbabilityCache, VadSpec
 from bidilab.lab.datasets import Dataset, Segment
+from bidilab.lab.datasets.words import WordTimes, word_ends
 from bidilab.lab.metrics.interruption import InterruptionEvaluation, evaluate_interruptions
 from bidilab.lab.metrics.opportunities import RecordingLabels
 from bidilab.lab.metrics.simulated import SimulatedEvaluation, evaluate_simulated, response_plan
@@ -33,6 +42,15 @@ class SweepConditions(TypedDict):
     evaluation: Literal["recorded", "simulated"]
     response_delay_ms: float
     response_ms: float | Literal["recorded"]
+    word_times: WordTimes
+
+
+NO_GUARDS = Guards()
+
+
+def _selected(dataset: Dataset, ids: Sequence[str]) -> Dataset:
+    by_id = {recording.id: recording for recording in dataset}
+    return replace(dataset, recordings=tuple(by_id[name] for name in ids if name in by_id))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,6 +92,8 @@ class SweepSource:
                     f"the dataset {described['name']!r} of this sweep cannot be loaded from {described['path']!r}; "
                     f"give it: result.attach(dataset) ({error})"
                 ) from error
+        if dataset.sha256 != described["sha256"] and (ids := described.get("recording_ids")):
+            dataset = _selected(dataset, ids)  # what was swept may have been a part of it
         if dataset.sha256 != described["sha256"]:
             raise ResultError(f"the dataset {dataset.name!r} is not the one swept: its manifest has changed since")
         vad = meta["vad"]
@@ -84,7 +104,9 @@ class SweepSource:
                 f"the {spec.name} VAD has changed since this sweep ({vad['version']} then, {backend.version} now)"
             )
         tracks = probabilities_of(list(dataset), spec, cache=ProbabilityCache(), executor=InProcess(), progress=False)
-        return cls(dataset=dataset, spec=spec, tracks=tracks, conditions=meta["conditions"])
+        # Sweeps from before there were guards say nothing of words, and need none.
+        conditions = cast(SweepConditions, {"word_times": "labelled", **meta["conditions"]})
+        return cls(dataset=dataset, spec=spec, tracks=tracks, conditions=conditions)
 
     @cached_property
     def _frame_samples(self) -> int:
@@ -114,28 +136,50 @@ class SweepSource:
         """Labels of a recording in samples at the VAD's rate."""
         return self.all_labels[self.index_of(recording_id)]
 
-    def evaluate(self, recording_id: str, params: TurnParams) -> InterruptionEvaluation:
+    def word_ends(self, recording_id: str) -> npt.NDArray[np.int64]:
+        """Ends of the user's words in a recording, ``(n_words,) int64`` samples at the VAD's rate.
+
+        Raises
+        ------
+        DatasetError
+            If the labels do not hold them.
+        """
+        recording = self.dataset[self.index_of(recording_id)]
+        times = self.conditions["word_times"]
+        return word_ends(recording.segments, sample_rate=self.spec.sample_rate, word_times=times, name=recording.id)
+
+    def evaluate(self, recording_id: str, params: TurnParams, guards: Guards = NO_GUARDS) -> InterruptionEvaluation:
         """Outcomes of a recording under a setting, by the readable evaluation."""
         labels, turns = self.labels(recording_id), self.turns(recording_id, params)
+        rate, frame_samples = self.spec.sample_rate, self._frame_samples
+        ends = self.word_ends(recording_id).tolist() if guards.needs_words else []
+        acted_at = acted_at_reference(turns, guards, word_ends=ends, frame_samples=frame_samples, sample_rate=rate)
+        n_words = [words_said(ends, turn.onset, turn.stopped_at) for turn in turns]
+        n_samples = len(self.probabilities(recording_id)) * frame_samples
         if self.conditions["evaluation"] == "recorded":
-            return evaluate_interruptions(labels, turns)
+            resumed_at = resumed_at_reference(turns, guards, n_words=n_words, n_samples=n_samples, sample_rate=rate)
+            return evaluate_interruptions(labels, turns, acted_at=acted_at, resumed_at=resumed_at)
         plan = response_plan(
             labels,
             response_delay_ms=self.conditions["response_delay_ms"],
             response_ms=self.conditions["response_ms"],
+            guards=guards,
         )
-        n_samples = len(self.probabilities(recording_id)) * self._frame_samples
-        return evaluate_simulated(labels, turns, plan, n_samples=n_samples)
+        return evaluate_simulated(labels, turns, plan, n_samples=n_samples, acted_at=acted_at, n_words=n_words)
 
-    def simulated_segments(self, recording_id: str, params: TurnParams) -> tuple[Segment, ...]:
+    def simulated_segments(
+        self, recording_id: str, params: TurnParams, guards: Guards = NO_GUARDS
+    ) -> tuple[Segment, ...]:
         """What was audible of the simulated agent's responses in a recording, as ``response`` segments."""
-        evaluation = self.evaluate(recording_id, params)
+        evaluation = self.evaluate(recording_id, params, guards)
         if not isinstance(evaluation, SimulatedEvaluation):
             return ()
         rate = self.spec.sample_rate
-        cut = {i.response.index: i.decided_at for i in evaluation.interruptions}
         n_samples = len(self.probabilities(recording_id)) * self._frame_samples
-        heard = [(r.audible_at, min(r.ends_at, cut.get(r.index, r.ends_at), n_samples)) for r in evaluation.responses]
+        heard = [
+            (response.audible_at, min(response.ends_at, n_samples, cut.decided_at if cut else n_samples))
+            for response, cut in evaluation.stretches
+        ]
         return tuple(
             Segment(start_s=start / rate, end_s=end / rate, channel="agent", kind="response")
             for start, end in heard

@@ -156,6 +156,8 @@ def sweep_command(
     recommendation = result.recommend(max_false_rate, max_missed_rate, validate_on=others)
     _write(result, recommendation, target)
     _print(console, result, recommendation)
+    if others is not None and recommendation.validation is None:
+        console.print("No setting was chosen, so that there is none to validate.", style="yellow")
     console.print(f"\n[b]{target / 'report.html'}[/b] shows it; tables and figures are beside it.", highlight=False)
 
 
@@ -218,9 +220,9 @@ def _print(console: Console, result: SweepResult, recommendation: Recommendation
             f"{row['prefix_padding_ms']:g}",
             f"{row['silence_duration_ms']:g}",
             *("never" if math.isinf(row[guard]) else f"{row[guard]:g}" for guard in guards),
-            _interval(row, "false_interruption_rate", 100),
-            _interval(row, "missed_rate", 100),
-            _interval(row, "latency_detected_ms_p50", 1),
+            _interval(row, "false_interruption_rate", 100, below=bool(guards)),
+            _interval(row, "missed_rate", 100, below=bool(guards)),
+            _interval(row, "latency_detected_ms_p50", 1, below=bool(guards)),
             f"{100 * row['premature_endpoint_rate']:.0f}",
             f"{row['endpoint_latency_ms_p50']:.0f}",
         )
@@ -231,6 +233,7 @@ def _print(console: Console, result: SweepResult, recommendation: Recommendation
             console.print(f"Warning: {warning}", style="yellow", highlight=False, markup=False)
 
 
-def _interval(row: pd.Series[Any], name: str, scale: float) -> str:
+def _interval(row: pd.Series[Any], name: str, scale: float, *, below: bool) -> str:
+    """A value with its interval; below it where guards leave less room in a terminal of 80 columns."""
     value, low, high = (scale * row[f"{name}{end}"] for end in ("", "_lo", "_hi"))
-    return f"{value:.0f} ({low:.0f}–{high:.0f})"
+    return f"{value:.0f}{chr(10) if below else ' '}({low:.0f}–{high:.0f})"

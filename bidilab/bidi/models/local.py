@@ -12,17 +12,19 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from bidilab.bidi.models.base import BidiModel, ModelInput
-from bidilab.bidi.models.detection import TurnDetection, decided_by, detection_detail
-from bidilab.bidi.models.listening import Ear, EarDecision, log_decision, log_due, moved
+from bidilab.bidi.models.deciding import OPEN_SAMPLES, Consequence, Decider, TurnEnded
+from bidilab.bidi.models.detection import TurnDetection, decided_by, log_detection
+from bidilab.bidi.models.listening import Ear
 from bidilab.bidi.models.responder import Answer, Reply, Responder, ScriptedResponder
 from bidilab.bidi.models.resuming import ResponseSounds
 from bidilab.bidi.models.speaking import Mouth, Sound
 from bidilab.bidi.models.streamtime import StreamTime
-from bidilab.bidi.models.transcribing import LabelledSpeech, LabelTranscriber, Transcriber
+from bidilab.bidi.models.tasks import NamedTasks
+from bidilab.bidi.models.transcribing import LabelledSpeech, Transcriber, TurnTranscriber
 from bidilab.bidi.models.voice.recorded import RecordedVoice, Voice
 from bidilab.bidi.simulation import (
     ResponsePlan,
@@ -45,13 +47,11 @@ from bidilab.bidi.types.events import (
 )
 from bidilab.core.errors import InvalidParameterError, SessionError
 from bidilab.core.units import check_sample_rate, s_to_samples
-from bidilab.detect.turns import Guards, InterruptionDue, SpeechStarted, SpeechStopped
+from bidilab.detect.turns import Guards
 from bidilab.detect.vad.known import KnownTrack
 from bidilab.detect.vad.registry import VadSpec
 
 __all__ = ["BidiLocalModel"]
-
-_OPEN_SAMPLES = 1 << 40  # of a response whose length is not known yet: longer than any session
 
 
 class BidiLocalModel(BidiModel):
@@ -118,8 +118,7 @@ class BidiLocalModel(BidiModel):
         self._responder: Responder = (
             responses if callable(responses) else ScriptedResponder(responses or recorded.sentences)
         )
-        self._labels = None if callable(transcripts) or transcripts is None else LabelTranscriber(transcripts)
-        self._transcriber: Transcriber | None = transcripts if callable(transcripts) else None
+        self._transcribe = TurnTranscriber(transcripts)
         self._mouth = Mouth(
             voice=voice if voice is not None else recorded,
             vad_rate=self._vad.sample_rate,
@@ -136,7 +135,7 @@ class BidiLocalModel(BidiModel):
             }
         }
         self._running = False
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks = NamedTasks("bidilab-local", lambda error: self._emit(BidiErrorEvent(error)))
 
     # ---- life ----------------------------------------------------------------------------------------------------
 
@@ -162,11 +161,10 @@ class BidiLocalModel(BidiModel):
             raise InvalidParameterError("start", "given system_prompt, tools and messages only", sorted(kwargs))
         if self._running:
             raise SessionError("the model is started already: stop it first")
-        keeps_audio = self._transcriber is not None
         self._ear = Ear(
             self._vad.build(),
             self._params,
-            keeps_audio=keeps_audio,
+            keeps_audio=self._transcribe.hears,
             guards=self._plan.guards,
             word_ends=self._word_ends,
         )
@@ -175,13 +173,21 @@ class BidiLocalModel(BidiModel):
         self._sim = SimulatedAgent(self._plan, sample_rate=self._rate)
         self._history: list[Mapping[str, Any]] = list(messages or ())
         self._time = StreamTime(self.context.clock, sample_rate=self._rate)
-        self._started: SpeechStarted | None = None
-        self._n_turns = self._n_calls = 0
+        self._decider = Decider(self._ear, self._sim, self._time, self.context.log)
+        self._n_calls = 0
         self._tools_due: set[str] = set()
         self._out: deque[BidiOutputEvent] = deque()
         self._arrived = asyncio.Event()
         self._running = True
-        self._log_detection("turn_detection", system_prompt=system_prompt, n_tools=len(tools or ()))
+        log_detection(
+            self.context.log,
+            "turn_detection",
+            self._vad,
+            self._params,
+            self._plan,
+            system_prompt=system_prompt,
+            n_tools=len(tools or ()),
+        )
         self._emit(BidiConnectionStartEvent("local", f"local:{self._vad.name}"))
 
     async def stop(self) -> None:
@@ -189,12 +195,7 @@ class BidiLocalModel(BidiModel):
         if not self._running:
             return
         self._running = False
-        tasks = list(self._tasks.values())
-        self._tasks.clear()
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await self._tasks.cancel_all()
         self._arrived.set()
 
     def update(self, turn_detection: TurnDetection) -> None:
@@ -209,7 +210,7 @@ class BidiLocalModel(BidiModel):
         if self._running:
             self._ear.update(self._params)
             self._sim.update(self._plan)
-            self._log_detection("turn_detection_updated")
+            log_detection(self.context.log, "turn_detection_updated", self._vad, self._params, self._plan)
 
     async def receive(self) -> AsyncIterator[BidiOutputEvent]:
         """What the model tells, until it is stopped."""
@@ -227,8 +228,7 @@ class BidiLocalModel(BidiModel):
 
     async def settled(self) -> None:
         """Wait until every response under way is generated, and all of it is told."""
-        while self._tasks:
-            await asyncio.wait(set(self._tasks.values()))
+        await self._tasks.settled()
 
     # ---- listening -----------------------------------------------------------------------------------------------
 
@@ -247,13 +247,12 @@ class BidiLocalModel(BidiModel):
         if isinstance(content, BidiAudioInputEvent):
             if gap := self._time.keep(content, self._ear.received_samples):
                 self.context.log("input_gap", source="input", detail={"samples": gap, "sample_rate": self._rate})
-            for decision in self._ear.feed(content):
-                self._decide(decision)
-            self._advance(self._ear.decided_samples)
+            for consequence in self._decider.feed(content):
+                self._take(consequence)
         elif isinstance(content, BidiTextInputEvent):
             self._history.append({"role": content.role, "content": [{"text": content.text}]})
             if content.role == "user":
-                self._start_task(f"text {len(self._history)}", self._answer_unprompted, content.text)
+                self._tasks.start(f"text {len(self._history)}", self._answer_unprompted, content.text)
         elif isinstance(content, ToolResultEvent):
             self._take_result(content)
         elif isinstance(content, BidiImageInputEvent):
@@ -263,40 +262,20 @@ class BidiLocalModel(BidiModel):
 
     async def end_of_audio(self) -> None:
         """No more audio will come: an open turn ends, unanswered (it was cut by the end of the file)."""
-        for decision in self._ear.flush():
-            self._decide(decision)
-        self._advance(self._ear.decided_samples)
+        for consequence in self._decider.flush():
+            self._take(consequence)
 
-    def _decide(self, decision: EarDecision) -> None:
-        if isinstance(decision, SpeechStarted):
-            self._speech_started(decision)
-        elif isinstance(decision, InterruptionDue):
-            self._act(decision)
+    def _take(self, consequence: Consequence) -> None:
+        if isinstance(consequence, SimulatedInterruption):
+            self._interrupt(consequence)
+        elif isinstance(consequence, SimulatedResume):
+            self._resume(consequence)
         else:
-            self._speech_stopped(decision)
-
-    def _advance(self, position: int) -> None:
-        """Let go on what was paused, when its time has come by a position of the ear."""
-        if (resume := self._sim.advance(position + self._time.offset)) is not None:
-            self._resume(resume)
-
-    def _speech_started(self, started: SpeechStarted) -> None:
-        self._n_turns += 1
-        self._started = started
-        log_decision(self.context.log, started, item_id=f"turn_{self._n_turns}", sample_rate=self._rate)
-        self._advance(started.decided_at - 1)
-        self._sim.speech_started()
-
-    def _act(self, due: InterruptionDue) -> None:
-        if self._plan.guards != Guards():
-            log_due(self.context.log, due, item_id=f"turn_{self._n_turns}", sample_rate=self._rate)
-        if (interruption := self._sim.act(moved(due, self._time.offset))) is not None:
-            self._interrupt(interruption)
+            self._turn_ended(consequence)
 
     def _interrupt(self, interruption: SimulatedInterruption) -> None:
         response_id = self._sounds.id_of(interruption.response)
-        if (task := self._tasks.pop(response_id, None)) is not None:
-            task.cancel()
+        self._tasks.cancel(response_id)
         self._tools_due.clear()  # their results go into the conversation; the user's new turn is answered instead
         self._emit(BidiInterruptionEvent("user_speech", interrupted_response_id=response_id))
 
@@ -315,37 +294,22 @@ class BidiLocalModel(BidiModel):
         }
         self.context.log("response_resumed", source="model", response_id=response_id, detail=detail)
         self._emit(BidiResponseStartEvent(response_id))
-        self._start_task(response_id, self._speech, resume.response, sound)
+        self._tasks.start(response_id, self._speech, resume.response, sound)
 
-    def _speech_stopped(self, stopped: SpeechStopped) -> None:
-        item_id = f"turn_{self._n_turns}"
-        log_decision(self.context.log, stopped, item_id=item_id, sample_rate=self._rate)
-        n_words = 0 if self._started is None else self._ear.words_said(self._started.onset, stopped.decided_at)
-        response = self._sim.speech_stopped(
-            moved(stopped, self._time.offset), length_samples=_OPEN_SAMPLES, n_words=n_words
-        )
-        heard = self._transcribe(stopped)
+    def _turn_ended(self, turn: TurnEnded) -> None:
+        response = turn.response
+        heard = self._transcribe(self._ear, turn.started, turn.stopped)
         if inspect.isawaitable(heard):
-            key = item_id if response is None else self._sounds.id_of(response)
+            key = turn.item_id if response is None else self._sounds.id_of(response)
             if response is not None:
                 self._emit(BidiResponseStartEvent(key))
-            self._start_task(key, self._answer_later, response, item_id, heard)
+            self._tasks.start(key, self._answer_later, response, turn.item_id, heard)
             return
-        self._tell_transcript(heard, item_id)
+        self._tell_transcript(heard, turn.item_id)
         if response is not None:
             self._answer(response, heard)
 
     # ---- what the user said --------------------------------------------------------------------------------------
-
-    def _transcribe(self, stopped: SpeechStopped) -> Any:
-        started = self._started
-        assert started is not None  # a turn that stops has started
-        if self._labels is not None:
-            return self._labels.between(started.onset, stopped.offset, self._rate)
-        if self._transcriber is None:
-            return None
-        audio = self._ear.turn_audio(started.audio_start, stopped.audio_end)
-        return self._transcriber(audio, self._rate)
 
     def _tell_transcript(self, text: str | None, item_id: str) -> None:
         if not text:
@@ -366,7 +330,7 @@ class BidiLocalModel(BidiModel):
             self._fail(response, error)
             return
         if inspect.isawaitable(answer):
-            self._start_task(response_id, self._await_answer, response, answer)
+            self._tasks.start(response_id, self._await_answer, response, answer)
         else:
             self._speak(response, sound)
 
@@ -394,18 +358,18 @@ class BidiLocalModel(BidiModel):
     async def _answer_unprompted(self, transcript: str | None) -> None:
         """Answer text, or the result of a tool: when what is being said has been said, unless the user speaks."""
         while (active := self._sim.active(self._time.position_now())) is not None:
-            if (speaking := self._tasks.get(self._sounds.id_of(active))) is not None and active.ends_at > _OPEN_SAMPLES:
+            if (speaking := self._tasks.get(self._sounds.id_of(active))) is not None and active.ends_at > OPEN_SAMPLES:
                 await asyncio.wait([speaking])
             else:
                 await self.context.clock.sleep_until_s(self._time.of(active.ends_at))
         if not self._ear.speaking:
-            self._answer(self._sim.respond(self._time.position_now(), length_samples=_OPEN_SAMPLES), transcript)
+            self._answer(self._sim.respond(self._time.position_now(), length_samples=OPEN_SAMPLES), transcript)
 
     def _sound(self, answer: Answer | None) -> Sound | None:
         return None if answer is None else self._mouth.prepare(Reply.of(answer))
 
     def _speak(self, response: SimulatedResponse, sound: Sound | None) -> None:
-        self._start_task(self._sounds.id_of(response), self._speech, *self._place(response, sound))
+        self._tasks.start(self._sounds.id_of(response), self._speech, *self._place(response, sound))
 
     def _place(
         self, response: SimulatedResponse, sound: Sound | None, not_before: int = 0
@@ -443,34 +407,9 @@ class BidiLocalModel(BidiModel):
             return
         self._tools_due.discard(event.tool_use_id)
         if not self._tools_due:
-            self._start_task(f"after {event.tool_use_id}", self._answer_unprompted, None)
+            self._tasks.start(f"after {event.tool_use_id}", self._answer_unprompted, None)
 
     def _fail(self, response: SimulatedResponse, error: Exception) -> None:
         self._place(response, None)  # it is over
         self._emit(BidiErrorEvent(error, {"response_id": self._sounds.id_of(response)}))
         self._emit(BidiInterruptionEvent("error", interrupted_response_id=self._sounds.id_of(response)))
-
-    def _start_task(self, key: str, work: Callable[..., Awaitable[None]], *arguments: Any) -> None:
-        async def begin() -> None:
-            await work(*arguments)  # a task cancelled before its first step then leaves nothing un-awaited
-
-        task = asyncio.get_running_loop().create_task(begin(), name=f"bidilab-local {key}")
-        self._tasks[key] = task
-        task.add_done_callback(lambda done: self._forget(key, done))
-
-    def _forget(self, key: str, done: asyncio.Task[None]) -> None:
-        if self._tasks.get(key) is done:
-            del self._tasks[key]
-        if not done.cancelled() and (error := done.exception()) is not None:
-            assert isinstance(error, Exception)
-            self._emit(BidiErrorEvent(error))
-
-    def _log_detection(self, kind: str, **more: Any) -> None:
-        known = isinstance(self._vad, KnownTrack)
-        detail = {
-            "vad": self._vad.name,
-            "probabilities_known": known,
-            **detection_detail(self._params, self._plan),
-            **more,
-        }
-        self.context.log(kind, source="model", detail=detail)

@@ -210,10 +210,11 @@ class Grid:
     @property
     def n_guard_settings(self) -> int:
         """How many combinations of guards there are: settings of one detector that lie side by side."""
-        return math.prod(len(getattr(self, name)) for name in GUARD_AXES)
+        return len(self.min_interruption_ms) * len(self.min_words) * len(self.false_interruption_timeout_ms)
 
     def __len__(self) -> int:
-        return math.prod(len(values) for values in self.axes.values())
+        knobs = len(self.threshold) * len(self.prefix_padding_ms) * len(self.silence_duration_ms)
+        return knobs * self.n_guard_settings
 
     def __iter__(self) -> Iterator[Setting]:
         return (self[index] for index in range(len(self)))

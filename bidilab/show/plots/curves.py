@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.datasets.labels import FALSE_KINDS
-from bidilab.show.plots.lines import MARKERS, draw_line, interval, line_keys, mark_never, shown_at, value_limits
+from bidilab.show.plots.lines import MARKERS, draw_line, interval, line_keys, mark_values, shown_at, value_limits
 from bidilab.show.plots.metrics import KIND_COLOURS, PARAMETERS, Metric, metric, parameters_of
 from bidilab.show.plots.save import attach_data
 from bidilab.show.plots.slices import check_columns, describe, hold
@@ -124,7 +124,7 @@ def curves(settings: pd.DataFrame, *, at: Mapping[str, float] | None = None) -> 
         for column, (x, known) in enumerate(present.items()):
             panels[0, column].set_title("at " + describe(_without(centre, x)).replace(", ", ",\n"))
             panels[-1, column].set_xlabel(known.axis_label)
-            mark_never(panels[-1, column], settings, x)
+            mark_values(panels[-1, column], settings, x)
         figure.align_ylabels(panels[:, 0])
         once = {str(key.get_label()): key for key in keys}
         figure.legend(handles=list(once.values()), loc="outside lower left", ncols=len(once))
@@ -219,7 +219,7 @@ def _panel(ax: Axes, rows: pd.DataFrame, x: str, shown: Sequence[Metric], first_
 def _finish(ax: Axes, rows: pd.DataFrame, x: str, shown: Sequence[Metric]) -> None:
     ax.set_ylim(value_limits([rows], shown))
     ax.set_xlabel(PARAMETERS[x].axis_label)
-    mark_never(ax, rows, x)
+    mark_values(ax, rows, x)
     ax.grid(axis="y")
 
 

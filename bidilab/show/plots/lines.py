@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from bidilab.show.plots.metrics import PARAMETERS, Metric
 
-__all__ = ["MARKERS", "draw_line", "interval", "line_keys", "mark_never", "shown_at", "value_limits"]
+__all__ = ["MARKERS", "draw_line", "interval", "line_keys", "mark_values", "shown_at", "value_limits"]
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 """Shapes of points in the order in which lines take them, so that lines differ without colour."""
@@ -39,10 +39,10 @@ def shown_at(rows: pd.DataFrame, x: str, value: float) -> float:
     return 1.0 if not finite.size else float(finite.max() + 0.25 * max(np.ptp(finite), finite.max(), 1.0))
 
 
-def mark_never(ax: Axes, rows: pd.DataFrame, x: str) -> None:
-    """Where never was swept, put ticks at the values swept, the last of them called so."""
+def mark_values(ax: Axes, rows: pd.DataFrame, x: str) -> None:
+    """Where never was swept, and for counts of words, put ticks at the values swept and no others."""
     values = np.unique(rows[x].to_numpy(dtype=np.float64))
-    if np.isinf(values).any():
+    if np.isinf(values).any() or x == "min_words":
         ax.set_xticks([shown_at(rows, x, value) for value in values], [PARAMETERS[x].tick(value) for value in values])
 
 

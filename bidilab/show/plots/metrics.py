@@ -36,7 +36,7 @@ PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
             Parameter(name="silence_duration_ms", label="silence duration", unit="ms", default=500),
             Parameter(name="min_interruption_ms", label="min interruption", unit="ms", default=0),
             Parameter(name="min_words", label="min words", unit="", default=0),
-            Parameter(name="false_interruption_timeout_ms", label="resume after", unit="ms", default=math.inf),
+            Parameter(name="false_interruption_timeout_ms", label="resume timeout", unit="ms", default=math.inf),
         )
     }
 )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from bidilab.detect.vad import ProbabilityCache, VadSpec, get_vad, speech_probabilities
     from bidilab.lab import datasets
+    from bidilab.lab.conditions import Condition, Room
     from bidilab.lab.datasets import Dataset, Recording, Segment, load_dataset
     from bidilab.lab.sessions import DatasetReplay, Replay, replay, replay_dataset
     from bidilab.lab.sweep import DaskExecutor, Grid, ProcessPool, Recommendation, SweepResult, sweep
@@ -35,6 +36,7 @@ __version__ = _version("bidilab")
 
 _HOMES = {
     "BidilabError": "core.errors",
+    "Condition": "lab.conditions",
     "DaskExecutor": "lab.sweep",
     "Dataset": "lab.datasets",
     "DatasetReplay": "lab.sessions",
@@ -46,6 +48,7 @@ _HOMES = {
     "Recommendation": "lab.sweep",
     "Recording": "lab.datasets",
     "Replay": "lab.sessions",
+    "Room": "lab.conditions",
     "Segment": "lab.datasets",
     "ServerVad": "detect.turns",
     "SweepResult": "lab.sweep",
@@ -66,6 +69,7 @@ _ROOMS = {"datasets": "lab.datasets"}
 
 __all__ = [
     "BidilabError",
+    "Condition",
     "DaskExecutor",
     "Dataset",
     "DatasetReplay",
@@ -77,6 +81,7 @@ __all__ = [
     "Recommendation",
     "Recording",
     "Replay",
+    "Room",
     "Segment",
     "ServerVad",
     "SweepResult",

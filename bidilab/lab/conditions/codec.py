@@ -84,9 +84,9 @@ def _context(av: Any, mode: str) -> Any:
 
 
 def _mono(frame: Any) -> Samples:
-    values = frame.to_ndarray().reshape(-1)
+    values = np.asarray(frame.to_ndarray()).reshape(-1)
     scale = 32768.0 if values.dtype == np.int16 else 1.0
-    return values.astype(np.float64) / scale
+    return np.asarray(values, dtype=np.float64) / scale
 
 
 def _without_pre_skip(decoded: Samples, n_padded: int, head: bytes) -> Samples:

@@ -136,7 +136,8 @@ def room_response(room: Room, sample_rate: int) -> Samples:
     box.compute_rir()
     response = np.asarray(box.rir[0][0], dtype=np.float64)
     direct = travel + acoustics.constants.get("frac_delay_length") // 2
-    return response[direct:] / response[direct]
+    out: Samples = response[direct:] / response[direct]
+    return out
 
 
 def in_room(samples: Samples, sample_rate: int, room: Room) -> Samples:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bidilab.core.errors import InvalidParameterError
-from bidilab.lab.sweep.grid import GUARD_AXES
+from bidilab.lab.sweep.grid import AXES, CONDITION, GUARD_AXES
 
 if TYPE_CHECKING:
     from bidilab.lab.sweep.validation import Validation
@@ -24,6 +24,7 @@ _WEAKER = {"min_interruption_ms": 1, "min_words": 1, "false_interruption_timeout
 _RATES = {"max_false_interruption_rate": "false_interruption_rate", "max_missed_rate": "missed_rate"}
 
 SHOWN = (
+    CONDITION,
     "threshold",
     "prefix_padding_ms",
     "silence_duration_ms",
@@ -152,7 +153,9 @@ def recommend_setting(
     4. the least onset clipped (p90); the shortest prefix padding; the shortest silence; the threshold nearest to 0.5;
        the weakest guards, never resuming the weakest of its kind.
 
-    A false interruption that guards resumed is one all the same.
+    A false interruption that guards resumed is one all the same. Where several conditions of the audio were swept, a
+    setting is what it is under the condition in which it does worst (exceeds the limits most, then has the highest
+    rates that have no limit): it qualifies when it does under all of them, and its row is the one of that condition.
 
     Parameters
     ----------
@@ -179,6 +182,9 @@ def recommend_setting(
     over = {rate: (settings[rate] - limit).clip(lower=0) for rate, limit in limited.items()}
     excess = pd.DataFrame(over, index=settings.index).sum(axis=1)
     usable = ~settings["degenerate"] & settings[list(_RATES.values())].notna().all(axis=1)
+    if CONDITION in settings and settings[CONDITION].nunique() > 1:
+        rows = _worst_rows(settings, usable, excess, free)
+        settings, usable, excess = settings.loc[rows], usable.loc[rows], excess.loc[rows]
     qualifying = settings[usable & (excess == 0)]
     shown = [column for column in SHOWN if column in settings]
     if len(qualifying):
@@ -205,6 +211,14 @@ def recommend_setting(
         message=_refuse(closest, limits, len(settings)),
         limits=limits,
     )
+
+
+def _worst_rows(settings: pd.DataFrame, usable: pd.Series, excess: pd.Series, free: list[str]) -> pd.Index:
+    """The row of each setting under the condition in which it does worst; unusable is worse than any rate."""
+    keys = pd.DataFrame({"unusable": ~usable, "excess": excess, "rates": settings[free].sum(axis=1)})
+    order = settings.loc[keys.sort_values(list(keys.columns), ascending=False, kind="stable").index]
+    knobs = [name for name in (*AXES, *GUARD_AXES) if name in settings]
+    return order.drop_duplicates(knobs).index.sort_values()
 
 
 def _rank(settings: pd.DataFrame, rates: list[str]) -> pd.DataFrame:
@@ -241,6 +255,8 @@ def _name(row: pd.Series) -> str:
         parts.append(f"min words {row['min_words']:g}")
     if (timeout := row.get("false_interruption_timeout_ms")) is not None:
         parts.append("never resumed" if math.isinf(timeout) else f"resumed after {timeout:g} ms")
+    if CONDITION in row:
+        parts.append(f"at its worst under {row[CONDITION]}")
     return ", ".join(parts)
 
 

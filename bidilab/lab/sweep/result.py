@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import importlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -18,9 +18,11 @@ import pandas as pd
 from bidilab.core.errors import InvalidParameterError, ResultError
 from bidilab.detect.turns import Guards, Turn, TurnParams
 from bidilab.detect.turns.providers import PROVIDERS
+from bidilab.lab.conditions.condition import Condition
 from bidilab.lab.datasets import Dataset
+from bidilab.lab.sweep.conditioned import part_of_swept
 from bidilab.lab.sweep.events import events_frame
-from bidilab.lab.sweep.grid import Grid
+from bidilab.lab.sweep.grid import CONDITION, Grid
 from bidilab.lab.sweep.recommendation import (
     Recommendation,
     recommend_setting,
@@ -41,9 +43,9 @@ class SweepResult:
     Attributes
     ----------
     settings : DataFrame
-        One row a setting; the three axes, then counts, rates with Wilson intervals (``_lo``, ``_hi``), latencies with
-        bootstrap intervals. A quantile that too many misses keep from being reached is infinite; what is undefined is
-        NaN, with its ``n`` 0.
+        One row a setting; the condition of the audio where there is an axis of them, the three axes, then counts, rates
+        with Wilson intervals (``_lo``, ``_hi``), latencies with bootstrap intervals. A quantile that too many misses
+        keep from being reached is infinite; what is undefined is NaN, with its ``n`` 0.
     grid : Grid
         The settings swept.
     meta : dict
@@ -57,22 +59,56 @@ class SweepResult:
         grid: Grid,
         meta: Mapping[str, Any],
         swept: SweptGrid | None = None,
-        source: SweepSource | None = None,
+        sources: Sequence[SweepSource] | None = None,
         directory: Path | None = None,
+        part_of: tuple[SweepResult, int] | None = None,
     ) -> None:
         self.settings = settings
         self.grid = grid
         self.meta = dict(meta)
         self._swept = swept
-        self._source = source
+        self._sources = None if sources is None else tuple(sources)
         self._directory = directory
+        self._part_of = part_of
 
     # -- what was swept ---------------------------------------------------------------------------------------------
 
     @property
     def axes(self) -> dict[str, tuple[float, ...]]:
-        """Values of each axis, by its name."""
+        """Values of each axis of numbers, by its name."""
         return self.grid.axes
+
+    @property
+    def conditions(self) -> tuple[Condition | None, ...]:
+        """Conditions of the audio that were swept; ``(None,)`` for the audio as it was recorded."""
+        return self.grid.conditions
+
+    def under(self, condition: Condition | str | None) -> SweepResult:
+        """The result under one of its conditions, with settings counted from 0; nothing is copied but its table.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the condition is not one that was swept.
+        """
+        index = self.grid.condition_index(condition)
+        grid, first = self.grid.under(condition), index * self.grid.n_under_one_condition
+        rows = slice(first, first + len(grid))
+        settings = self.settings.iloc[rows].reset_index(drop=True).rename_axis("setting")
+        if not grid.has_conditions:
+            settings = settings.drop(columns=CONDITION, errors="ignore")
+        meta = dict(self.meta)
+        identities = meta.pop("condition_fingerprints", None)
+        if grid.has_conditions and identities is not None:
+            meta["condition_fingerprints"] = [identities[index]]
+        return SweepResult(
+            settings=settings,
+            grid=grid,
+            meta=meta,
+            swept=None if self._swept is None else part_of_swept(self._swept, rows, settings),
+            sources=None if self._sources is None else (self._sources[index],),
+            part_of=(self, first),
+        )
 
     @property
     def provider(self) -> str:
@@ -130,9 +166,25 @@ class SweepResult:
         ResultError
             If they are not there, or have changed.
         """
-        if self._source is None:
-            self._source = SweepSource.from_meta(self.meta)
-        return self._source
+        return self.sources[0]
+
+    @property
+    def sources(self) -> tuple[SweepSource, ...]:
+        """The recordings under each condition, as `source`."""
+        if self._sources is None:
+            self._sources = self._find_sources(None)
+        return self._sources
+
+    def _find_sources(self, dataset: Dataset | None) -> tuple[SweepSource, ...]:
+        identities = self.meta.get("condition_fingerprints", [None] * len(self.conditions))
+        return tuple(
+            SweepSource.from_meta(self.meta, dataset, condition=condition, identity=identity)
+            for condition, identity in zip(self.conditions, identities, strict=True)
+        )
+
+    def source_of(self, setting: int) -> SweepSource:
+        """The recordings as they were under the condition of a setting."""
+        return self.sources[self._check(setting) // self.grid.n_under_one_condition]
 
     @property
     def dataset(self) -> Dataset:
@@ -142,12 +194,12 @@ class SweepResult:
     def attach(self, dataset: Dataset | str | os.PathLike[str]) -> SweepResult:
         """Tell a loaded result where its dataset is now; returns the result itself."""
         loaded = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
-        self._source = SweepSource.from_meta(self.meta, loaded)
+        self._sources = self._find_sources(loaded)
         return self
 
-    def setting(self, **values: float) -> int:
+    def setting(self, *, condition: Condition | str | None = None, **values: float) -> int:
         """Index of the setting nearest to the values given, e.g. ``result.setting(threshold=0.5)``."""
-        return self.grid.nearest(**values)
+        return self.grid.nearest(condition=condition, **values)
 
     def params(self, setting: int) -> TurnParams:
         """Canonical parameters of a setting."""
@@ -161,13 +213,13 @@ class SweepResult:
         """The setting as the provider's own parameter class, e.g. `ServerVad`."""
         return PROVIDERS[self.provider].from_setting(**self.grid[self._check(setting)]._asdict())
 
-    def probabilities(self, recording_id: str) -> npt.NDArray[np.float32]:
-        """Probability track of a recording, ``(n_frames,) float32``."""
-        return self.source.probabilities(recording_id)
+    def probabilities(self, recording_id: str, setting: int = 0) -> npt.NDArray[np.float32]:
+        """Probability track of a recording under the condition of a setting, ``(n_frames,) float32``."""
+        return self.source_of(setting).probabilities(recording_id)
 
     def turns(self, recording_id: str, setting: int) -> tuple[Turn, ...]:
         """Turns of a recording under a setting; positions in samples at ``vad_sample_rate``."""
-        return self.source.turns(recording_id, self.params(setting))
+        return self.source_of(setting).turns(recording_id, self.params(setting))
 
     def events(self, setting: int) -> pd.DataFrame:
         """One row for each opportunity and each interruption under a setting: what, when and why.
@@ -175,7 +227,8 @@ class SweepResult:
         Columns: `bidilab.lab.sweep.events.EVENT_COLUMNS`.
         """
         params, guards = self.params(setting), self.guards(setting)
-        evaluated = ((r.id, self.source.evaluate(r.id, params, guards)) for r in self.source.dataset)
+        source = self.source_of(setting)
+        evaluated = ((r.id, source.evaluate(r.id, params, guards)) for r in source.dataset)
         return events_frame(evaluated, self.vad_sample_rate)
 
     @cached_property
@@ -183,6 +236,10 @@ class SweepResult:
         """Counts of every setting on every recording; one row each."""
         if self._swept is not None:
             return pd.concat(self._recordings_frames(self._swept), ignore_index=True)
+        if self._part_of is not None:
+            whole, first = self._part_of
+            rows = whole.recordings[whole.recordings["setting"].between(first, first + len(self.grid) - 1)]
+            return rows.assign(setting=rows["setting"] - first).reset_index(drop=True)
         if self._directory is None:
             raise ResultError("this result holds no counts by recording")
         return pd.read_parquet(self._directory / "recordings.parquet")
@@ -285,7 +342,7 @@ class SweepResult:
         """
         directory = Path(directory)
         facts, settings = read_sweep(directory)
-        grid = Grid(**facts.pop("grid"))
+        grid = Grid.from_json(facts.pop("grid"))
         facts.pop("format")
         if len(settings) != len(grid):
             raise ResultError(f"{directory}: {len(settings)} settings, but the grid has {len(grid)}")

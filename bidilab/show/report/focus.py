@@ -54,7 +54,8 @@ def focus_of(result: SweepResult, recommendation: Recommendation) -> Focus:
     elif len(recommendation.table):
         setting, role = int(recommendation.table.index[0]), "closest"
     else:
-        setting, role = result.setting(**{n: p.default for n, p in parameters_of(result.axes).items()}), "default"
+        defaults: dict[str, Any] = {name: known.default for name, known in parameters_of(result.axes).items()}
+        setting, role = result.setting(**defaults), "default"
     row = cast("pd.Series[Any]", result.settings.loc[setting])
     return Focus(
         setting=setting,

@@ -52,6 +52,15 @@ def sweep_command(
             "(needs words in the labels)."
         ),
     ] = "never",
+    condition: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What is done to the audio first, as NAME=VALUE with commas between; may be given several times, and "
+            "the audio as it was recorded is then swept as well. Names: snr_db and noise (white, pink, babble, a file "
+            "or a folder), echo_db, echo_delay_ms, room, bandwidth, codec, bitrate_kbps, packet_loss, "
+            "loss_burst_packets, concealment, gain_db, seed."
+        ),
+    ] = None,
     word_times: Annotated[
         str,
         typer.Option(
@@ -117,7 +126,10 @@ def sweep_command(
         bidilab sweep my-calls --provider gemini --prefix-padding-ms 0:400:40
 
         bidilab sweep my-calls --min-interruption-ms 0,250,500 --holdout 0.3 --max-false-rate 0.05
+
+        bidilab sweep my-calls --condition snr_db=10,noise=babble --condition bandwidth=telephone,codec=pcmu
     """
+    from bidilab.lab.conditions import AS_RECORDED
     from bidilab.lab.datasets import Dataset
     from bidilab.lab.sweep import Grid, sweep
 
@@ -133,6 +145,7 @@ def sweep_command(
         min_interruption_ms=min_interruption_ms,
         min_words=min_words,
         false_interruption_timeout_ms=false_interruption_timeout_ms,
+        conditions=list(dict.fromkeys([AS_RECORDED, *condition])) if condition else None,
         provider=provider,
     )
     loaded = Dataset.load(dataset)
@@ -214,6 +227,9 @@ def _print(console: Console, result: SweepResult, recommendation: Recommendation
     rates = ("false\n%", "missed\n%", "latency\np50 ms", "cut-ins\n%", "turn\nend ms")
     for name in ("thre-\nshold", "prefix\nms", "silence\nms", *(_GUARD_HEADS[guard] for guard in guards), *rates):
         table.add_column(name, justify="right", no_wrap=True)
+    several = len(result.conditions) > 1
+    if several:
+        table.add_column("at its worst under", overflow="fold")
     for _, row in recommendation.table.iterrows():
         table.add_row(
             f"{row['threshold']:g}",
@@ -225,6 +241,7 @@ def _print(console: Console, result: SweepResult, recommendation: Recommendation
             _interval(row, "latency_detected_ms_p50", 1, below=bool(guards)),
             f"{100 * row['premature_endpoint_rate']:.0f}",
             f"{row['endpoint_latency_ms_p50']:.0f}",
+            *([str(row["condition"])] if several else []),
         )
     console.print(table)
     if recommendation.validation is not None:

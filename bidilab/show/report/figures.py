@@ -49,8 +49,8 @@ class ReportFigure:
     name
         Stem of its files; stable from one sweep to the next.
     section
-        Part of the report it belongs to: ``conditions``, ``tradeoff``, ``heatmaps``, ``curves``, ``kinds``, ``turns`` or
-        ``examples``.
+        Part of the report it belongs to: ``conditions``, ``tradeoff``, ``heatmaps``, ``curves``, ``kinds``, ``turns``
+        or ``examples``.
     caption
         What it shows.
     alt

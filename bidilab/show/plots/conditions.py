@@ -23,7 +23,9 @@ from bidilab.show.plots.style import COLOURS, CYCLE, new_figure, style
 
 __all__ = ["DEFAULT_METRICS", "conditions", "level_of"]
 
-DEFAULT_METRICS: tuple[str, ...] = ("missed_rate", "false_interruption_rate", "false_per_min")
+DEFAULT_METRICS: tuple[str, ...] = ("missed_rate", "false_interruption_rate", "false_per_min", "n_masked")
+"""Rates, and how many chances had none: echo and babble hold the detector in a turn, so that the agent would not have
+spoken at all, and the few chances left say little."""
 LEVEL_LABELS: Mapping[str, str] = MappingProxyType(
     {
         "snr_db": "signal-to-noise ratio (dB)",
@@ -117,7 +119,7 @@ def _as_curves(rows: pd.DataFrame, shown: Sequence[Metric], level: str) -> Figur
     levelled[_LEVEL] = [float(text[level]) for text in texts]
     levelled[_SERIES] = [", ".join(f"{k} {v}" for k, v in text.items() if k != level) for text in texts]
     names = list(dict.fromkeys(levelled[_SERIES]))
-    figure = new_figure(0.4 + 3.0 * len(shown), 3.2)
+    figure = new_figure(0.4 + 2.6 * len(shown), 3.2)
     panels = figure.subplots(1, len(shown), squeeze=False)[0]
     for panel, each in zip(panels, shown, strict=True):
         for index, name in enumerate(names):

@@ -74,6 +74,8 @@ def test_it_leaves_tables_figures_and_a_report_and_replaces_them_when_asked(fold
         (("--vad", "sielro"), "vad must be"),
         (("--jobs", "0"), "jobs must be"),
         (("--max-false-rate", "5"), "--max-false-rate must be"),
+        (("--min-words", "0.5"), "min_words must be"),
+        (("--holdout", "1.5"), "fraction must be"),
     ],
 )
 def test_bad_options_are_one_clear_line(folder, tmp_path, options, word):

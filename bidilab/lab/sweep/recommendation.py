@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from bidilab.core.errors import InvalidParameterError
-from bidilab.lab.sweep.grid import AXES, CONDITION, GUARD_AXES
+from bidilab.lab.sweep.grid import CONDITION, GUARD_AXES
+from bidilab.lab.sweep.worstcase import same_setting, several_conditions, worst_in_words, worst_rows
 
 if TYPE_CHECKING:
     from bidilab.lab.sweep.validation import Validation
@@ -182,15 +183,16 @@ def recommend_setting(
     over = {rate: (settings[rate] - limit).clip(lower=0) for rate, limit in limited.items()}
     excess = pd.DataFrame(over, index=settings.index).sum(axis=1)
     usable = ~settings["degenerate"] & settings[list(_RATES.values())].notna().all(axis=1)
-    if CONDITION in settings and settings[CONDITION].nunique() > 1:
-        rows = _worst_rows(settings, usable, excess, free)
+    every = settings
+    if several_conditions(settings):
+        rows = worst_rows(settings, usable, excess, free)
         settings, usable, excess = settings.loc[rows], usable.loc[rows], excess.loc[rows]
     qualifying = settings[usable & (excess == 0)]
     shown = [column for column in SHOWN if column in settings]
     if len(qualifying):
         ranked = _rank(qualifying, free)
         best = ranked.iloc[0]
-        message = _describe(best, limits, len(qualifying), len(settings))
+        message = _describe(best, every, limits, len(qualifying), len(settings))
         return Recommendation(
             setting=int(ranked.index[0]),
             qualifying=True,
@@ -208,17 +210,9 @@ def recommend_setting(
         qualifying=False,
         n_qualifying=0,
         table=closest,
-        message=_refuse(closest, limits, len(settings)),
+        message=_refuse(closest, every, limits, len(settings)),
         limits=limits,
     )
-
-
-def _worst_rows(settings: pd.DataFrame, usable: pd.Series, excess: pd.Series, free: list[str]) -> pd.Index:
-    """The row of each setting under the condition in which it does worst; unusable is worse than any rate."""
-    keys = pd.DataFrame({"unusable": ~usable, "excess": excess, "rates": settings[free].sum(axis=1)})
-    order = settings.loc[keys.sort_values(list(keys.columns), ascending=False, kind="stable").index]
-    knobs = [name for name in (*AXES, *GUARD_AXES) if name in settings]
-    return order.drop_duplicates(knobs).index.sort_values()
 
 
 def _rank(settings: pd.DataFrame, rates: list[str]) -> pd.DataFrame:
@@ -255,32 +249,36 @@ def _name(row: pd.Series) -> str:
         parts.append(f"min words {row['min_words']:g}")
     if (timeout := row.get("false_interruption_timeout_ms")) is not None:
         parts.append("never resumed" if math.isinf(timeout) else f"resumed after {timeout:g} ms")
-    if CONDITION in row:
-        parts.append(f"at its worst under {row[CONDITION]}")
     return ", ".join(parts)
 
 
-def _describe(best: pd.Series, limits: dict[str, float | None], n_qualifying: int, n: int) -> str:
+def _rates_in_words(row: pd.Series, every: pd.DataFrame) -> str:
+    if several_conditions(every):
+        return worst_in_words(same_setting(every, row))
+    under = f" under {row[CONDITION]}" if CONDITION in row else ""
+    return f"false rate {row['false_interruption_rate']:.1%}, missed rate {row['missed_rate']:.1%}{under}"
+
+
+def _describe(best: pd.Series, every: pd.DataFrame, limits: dict[str, float | None], n_qualifying: int, n: int) -> str:
     caution = ""
     limit = limits["max_false_interruption_rate"]
-    if limit is not None and best["false_interruption_rate_hi"] > limit:
-        caution = (
-            f" The data cannot rule out a false rate up to {best['false_interruption_rate_hi']:.1%} "
-            f"(95 % interval, n = {int(best['n_false_opportunities'])})."
-        )
+    rows = same_setting(every, best)
+    highest = float(rows["false_interruption_rate_hi"].max())
+    if limit is not None and highest > limit:
+        n_behind = int(rows.loc[rows["false_interruption_rate_hi"] == highest, "n_false_opportunities"].iloc[0])
+        caution = f" The data cannot rule out a false rate up to {highest:.1%} (95 % interval, n = {n_behind})."
     if any(value is not None for value in limits.values()):
         start = f"{_name(best)} is the best of {n_qualifying:,} out of {n:,} settings with {_limits_in_words(limits)}"
     else:
         start = f"{_name(best)} has the lowest sum of false and missed rate of {n_qualifying:,} settings"
-    rates = f"false rate {best['false_interruption_rate']:.1%}, missed rate {best['missed_rate']:.1%}"
-    return f"{start}: {rates}.{caution}"
+    return f"{start}: {_rates_in_words(best, every)}.{caution}"
 
 
-def _refuse(closest: pd.DataFrame, limits: dict[str, float | None], n: int) -> str:
+def _refuse(closest: pd.DataFrame, every: pd.DataFrame, limits: dict[str, float | None], n: int) -> str:
     if not len(closest):
         return f"None of the {n:,} settings has both rates defined: the dataset holds too few opportunities."
     best = closest.iloc[0]
     return (
         f"None of the {n:,} settings keeps {_limits_in_words(limits)}. The closest is {_name(best)}: "
-        f"false rate {best['false_interruption_rate']:.1%}, missed rate {best['missed_rate']:.1%}."
+        f"{_rates_in_words(best, every)}."
     )

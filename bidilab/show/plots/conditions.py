@@ -119,25 +119,30 @@ def _as_curves(rows: pd.DataFrame, shown: Sequence[Metric], level: str) -> Figur
     levelled[_LEVEL] = [float(text[level]) for text in texts]
     levelled[_SERIES] = [", ".join(f"{k} {v}" for k, v in text.items() if k != level) for text in texts]
     names = list(dict.fromkeys(levelled[_SERIES]))
-    figure = new_figure(0.4 + 2.6 * len(shown), 3.2)
-    panels = figure.subplots(1, len(shown), squeeze=False)[0]
-    for panel, each in zip(panels, shown, strict=True):
+    words = {name: name or f"{level} alone" for name in names}
+    columns = min(len(shown), 2)
+    n_rows = -(-len(shown) // columns)
+    figure = new_figure(3.7 * columns, 0.8 + 2.4 * n_rows)
+    panels = figure.subplots(n_rows, columns, squeeze=False).ravel()
+    for unused in panels[len(shown) :]:
+        unused.set_visible(False)
+    for panel, each in zip(panels, shown, strict=False):
         for index, name in enumerate(names):
             line = levelled[levelled[_SERIES] == name].sort_values(_LEVEL)
             look = {"colour": CYCLE[index % len(CYCLE)], "marker": MARKERS[index % len(MARKERS)]}
-            draw_line(panel, line, _LEVEL, each, label=name or LEVEL_LABELS[level], **look)
+            draw_line(panel, line, _LEVEL, each, label=words[name], **look)
         _draw_recorded(panel, recorded, each)
         panel.set_ylim(value_limits([rows], [each]))
         panel.set_xlabel(LEVEL_LABELS[level])
-        panel.set_ylabel(each.axis_label)
-        panel.set_title(each.n_range(rows))
+        panel.set_ylabel(each.unit or "count")
+        panel.set_title(_heading(each, rows))
         panel.grid(axis="y")
         if level in _FALLING:
             panel.invert_xaxis()
     keys = [
-        Line2D([], [], color=CYCLE[k % len(CYCLE)], marker=MARKERS[k % len(MARKERS)], label=name)
+        Line2D([], [], color=CYCLE[k % len(CYCLE)], marker=MARKERS[k % len(MARKERS)], label=words[name])
         for k, name in enumerate(names)
-        if name
+        if len(names) > 1 or name
     ]
     if len(recorded):
         keys.append(Line2D([], [], **_RECORDED_LINE, label=AS_RECORDED))
@@ -159,7 +164,7 @@ def _draw_recorded(ax: Axes, recorded: pd.DataFrame, each: Metric) -> None:
 
 
 def _as_rows(rows: pd.DataFrame, shown: Sequence[Metric]) -> Figure:
-    figure = new_figure(2.4 + 2.4 * len(shown), 1.1 + 0.27 * len(rows))
+    figure = new_figure(2.2 + 2.3 * len(shown), 1.2 + 0.27 * len(rows))
     panels = figure.subplots(1, len(shown), squeeze=False, sharey=True)[0]
     places = np.arange(len(rows))
     for panel, each in zip(panels, shown, strict=True):
@@ -176,8 +181,8 @@ def _as_rows(rows: pd.DataFrame, shown: Sequence[Metric]) -> Figure:
                 panel.plot([start, end if np.isfinite(end) else value * 50], [place, place], color=CYCLE[0], lw=1.2)
             panel.plot(value, place, "o", mfc="white" if hollow else CYCLE[0], mec=CYCLE[0])
         panel.set_xlim(value_limits([rows], [each]))
-        panel.set_xlabel(each.axis_label)
-        panel.set_title(each.n_range(rows))
+        panel.set_xlabel(each.unit or "count")
+        panel.set_title(_heading(each, rows), fontsize=8)
         panel.grid(axis="x")
     panels[0].set_yticks(places, [label.replace(",", ", ") for label in rows[CONDITION]])
     panels[0].set_ylim(len(rows) - 0.5, -0.5)
@@ -187,7 +192,18 @@ def _as_rows(rows: pd.DataFrame, shown: Sequence[Metric]) -> Figure:
     return figure
 
 
+def _heading(each: Metric, rows: pd.DataFrame) -> str:
+    label = each.label[:1].upper() + each.label[1:]
+    return "\n".join(filter(None, (label, each.n_range(rows))))
+
+
 def _signs(rows: pd.DataFrame, shown: Sequence[Metric]) -> list[Line2D]:
     """Explanations of hollow points and triangles, each once."""
-    keys = (key for each in shown for key in line_keys([rows], [each]))
-    return list({str(key.get_label()): key for key in keys}.values())
+    keys = {}
+    for each in shown:
+        for key in line_keys([rows], [each]):
+            counted = "minutes" if each.n_label.startswith("minutes") else "n"
+            label = str(key.get_label()).replace("n <", f"{counted} <")
+            keys[label] = key
+            key.set_label(label)
+    return list(keys.values())

@@ -157,10 +157,17 @@ def test_the_worst_condition_decides():
     found = recommend_setting(table, max_false_interruption_rate=0.05)
     assert found.setting == 5
     assert found.n_qualifying == 2
-    assert "at its worst under gain_db=-6" in found.message
+    assert "false rate up to 3.0% (under gain_db=-6), missed rate up to 10.0% (under gain_db=-6)" in found.message
     refused = recommend_setting(table, max_false_interruption_rate=0.001)
     assert refused.setting is None
     assert list(refused.table.index) == [5, 4, 3]  # each at its worst: over by 0.029, 0.039 and 0.299
+
+
+def test_each_rate_is_told_where_it_is_worst():
+    table = pd.DataFrame([row(AS_RECORDED, 0.5, 0.04, 0.02), row("gain_db=-6", 0.5, 0.01, 0.20)])
+    found = recommend_setting(table, max_false_interruption_rate=0.05)
+    assert found.setting == 1
+    assert "false rate up to 4.0% (under as recorded), missed rate up to 20.0% (under gain_db=-6)" in found.message
 
 
 def test_a_condition_in_which_a_rate_is_undefined_disqualifies():

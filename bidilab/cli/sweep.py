@@ -222,14 +222,13 @@ def _print(console: Console, result: SweepResult, recommendation: Recommendation
     console.print(repr(result), highlight=False, markup=False)
     console.print(f"\n{recommendation.message}\n", style="bold", highlight=False, markup=False)
     title = "Best settings" if recommendation.qualifying else "Closest settings"
+    if len(result.conditions) > 1:
+        title += ", each under the condition in which it does worst"
     table = Table(title=f"{title} (95 % intervals)", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     guards = [name for name in _GUARD_HEADS if name in recommendation.table]
     rates = ("false\n%", "missed\n%", "latency\np50 ms", "cut-ins\n%", "turn\nend ms")
     for name in ("thre-\nshold", "prefix\nms", "silence\nms", *(_GUARD_HEADS[guard] for guard in guards), *rates):
         table.add_column(name, justify="right", no_wrap=True)
-    several = len(result.conditions) > 1
-    if several:
-        table.add_column("at its worst under", overflow="fold")
     for _, row in recommendation.table.iterrows():
         table.add_row(
             f"{row['threshold']:g}",
@@ -241,13 +240,33 @@ def _print(console: Console, result: SweepResult, recommendation: Recommendation
             _interval(row, "latency_detected_ms_p50", 1, below=bool(guards)),
             f"{100 * row['premature_endpoint_rate']:.0f}",
             f"{row['endpoint_latency_ms_p50']:.0f}",
-            *([str(row["condition"])] if several else []),
         )
     console.print(table)
+    if len(result.conditions) > 1 and len(recommendation.table):
+        console.print(_under_each_condition(result, int(recommendation.table.index[0])))
     if recommendation.validation is not None:
         console.print(recommendation.validation.message, style="bold", highlight=False, markup=False)
         for warning in recommendation.validation.warnings:
             console.print(f"Warning: {warning}", style="yellow", highlight=False, markup=False)
+
+
+def _under_each_condition(result: SweepResult, setting: int) -> Table:
+    per_condition = result.grid.n_under_one_condition
+    table = Table(title="The first of them under each condition", title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("condition", overflow="fold")
+    for name in ("false\n%", "n", "missed\n%", "n", "masked\nn", "false a\nminute"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for _, row in result.settings.iloc[setting % per_condition :: per_condition].iterrows():
+        table.add_row(
+            str(row["condition"]),
+            _interval(row, "false_interruption_rate", 100, below=False),
+            f"{row['n_false_opportunities']:.0f}",
+            _interval(row, "missed_rate", 100, below=False),
+            f"{row['n_true_opportunities']:.0f}",
+            f"{row['n_masked']:.0f}",
+            f"{row['false_per_min']:.1f}",
+        )
+    return table
 
 
 def _interval(row: pd.Series[Any], name: str, scale: float, *, below: bool) -> str:

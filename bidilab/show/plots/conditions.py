@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from types import MappingProxyType
 from typing import Any
 
@@ -41,6 +42,7 @@ _FALLING = ("snr_db", "gain_db", "bitrate_kbps")
 """Levels of which less is harder: their axis runs from right to left, so that harder is to the right."""
 _LEVEL = "level"
 _SERIES = "series"
+_ROW_LABEL_CHARACTERS = 30
 
 
 def conditions(
@@ -164,7 +166,11 @@ def _draw_recorded(ax: Axes, recorded: pd.DataFrame, each: Metric) -> None:
 
 
 def _as_rows(rows: pd.DataFrame, shown: Sequence[Metric]) -> Figure:
-    figure = new_figure(2.2 + 2.3 * len(shown), 1.2 + 0.27 * len(rows))
+    words = [wrap(label.replace(",", ", "), _ROW_LABEL_CHARACTERS) for label in rows[CONDITION]]
+    row_in = 0.12 + 0.14 * max(len(lines) for lines in words)
+    figure = new_figure(1.9 + 2.3 * len(shown), 1.2 + row_in * len(rows))
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.set(w_pad=0.1)  # type: ignore[call-arg]  # text is a little wider at the resolution of print
     panels = figure.subplots(1, len(shown), squeeze=False, sharey=True)[0]
     places = np.arange(len(rows))
     for panel, each in zip(panels, shown, strict=True):
@@ -184,7 +190,7 @@ def _as_rows(rows: pd.DataFrame, shown: Sequence[Metric]) -> Figure:
         panel.set_xlabel(each.unit or "count")
         panel.set_title(_heading(each, rows), fontsize=8)
         panel.grid(axis="x")
-    panels[0].set_yticks(places, [label.replace(",", ", ") for label in rows[CONDITION]])
+    panels[0].set_yticks(places, ["\n".join(lines) for lines in words])
     panels[0].set_ylim(len(rows) - 0.5, -0.5)
     keys = _signs(rows, shown)
     if keys:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from bidilab.detect.vad import ProbabilityCache, VadSpec, get_vad, speech_probabilities
     from bidilab.lab import datasets
+    from bidilab.lab.conditions import Condition, Room
     from bidilab.lab.datasets import Dataset, Recording, Segment, load_dataset
     from bidilab.lab.sessions import (
         DatasetReplay,
@@ -52,6 +53,7 @@ __version__ = _version("bidilab")
 
 _HOMES = {
     "BidilabError": "core.errors",
+    "Condition": "lab.conditions",
     "DaskExecutor": "lab.sweep",
     "Dataset": "lab.datasets",
     "DatasetReplay": "lab.sessions",
@@ -71,6 +73,7 @@ _HOMES = {
     "Recording": "lab.datasets",
     "Replay": "lab.sessions",
     "ReplayPlayer": "show.widgets.replay",
+    "Room": "lab.conditions",
     "Segment": "lab.datasets",
     "ServerVad": "detect.turns",
     "SweepExplorer": "show.widgets.explorer",
@@ -96,6 +99,7 @@ _ROOMS = {"datasets": "lab.datasets"}
 
 __all__ = [
     "BidilabError",
+    "Condition",
     "DaskExecutor",
     "Dataset",
     "DatasetReplay",
@@ -115,6 +119,7 @@ __all__ = [
     "Recording",
     "Replay",
     "ReplayPlayer",
+    "Room",
     "Segment",
     "ServerVad",
     "SweepExplorer",

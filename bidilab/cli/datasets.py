@@ -130,3 +130,26 @@ def build_command(
 
     dataset = build(recipe, out, clips=clips, force=force)
     typer.echo(repr(dataset))
+
+
+@app.command("apply-condition")
+def apply_condition_command(
+    dataset: _DatasetArgument,
+    condition: Annotated[str, typer.Argument(help="NAME=VALUE with commas between, as 'snr_db=10,noise=babble'.")],
+    dest: Annotated[Path, typer.Argument(metavar="DEST", help="Folder to make. It appears whole or not at all.")],
+    force: Annotated[bool, typer.Option(help="Replace an earlier dataset in DEST.")] = False,
+    progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
+) -> None:
+    """Write a dataset with its users made harder to hear: noise, echo, telephone, codec, lost packets. Labels hold.
+
+    A sweep under conditions needs no such copy: see 'bidilab sweep --condition'.
+
+    [b]Examples[/b]
+
+        bidilab datasets apply-condition datasets/overlap-mini bandwidth=telephone,codec=pcmu mini-telephone
+
+        bidilab datasets apply-condition my-calls snr_db=5,noise=street.wav my-calls-street
+    """
+    from bidilab.lab.datasets import Dataset
+
+    typer.echo(repr(Dataset.load(dataset).with_condition(condition, dest, force=force, progress=progress)))

@@ -53,6 +53,15 @@ def sweep_command(
             "(needs words in the labels)."
         ),
     ] = "never",
+    condition: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What is done to the audio first, as NAME=VALUE with commas between; may be given several times, and "
+            "the audio as it was recorded is then swept as well. Names: snr_db and noise (white, pink, babble, a file "
+            "or a folder), echo_db, echo_delay_ms, room, bandwidth, codec, bitrate_kbps, packet_loss, "
+            "loss_burst_packets, concealment, gain_db, seed."
+        ),
+    ] = None,
     word_times: Annotated[
         str,
         typer.Option(
@@ -127,7 +136,10 @@ def sweep_command(
         bidilab sweep my-calls --min-interruption-ms 0,250,500 --holdout 0.3 --max-false-rate 0.05
 
         bidilab sweep my-calls --max-false-rate 0.02 --export livekit,pipecat
+
+        bidilab sweep my-calls --condition snr_db=10,noise=babble --condition bandwidth=telephone,codec=pcmu
     """
+    from bidilab.lab.conditions import AS_RECORDED
     from bidilab.lab.datasets import Dataset
     from bidilab.lab.sweep import Grid, sweep
 
@@ -144,6 +156,7 @@ def sweep_command(
         min_interruption_ms=min_interruption_ms,
         min_words=min_words,
         false_interruption_timeout_ms=false_interruption_timeout_ms,
+        conditions=list(dict.fromkeys([AS_RECORDED, *condition])) if condition else None,
         provider=provider,
     )
     loaded = Dataset.load(dataset)
@@ -242,6 +255,8 @@ def _print(console: Console, result: SweepResult, recommendation: Recommendation
     console.print(repr(result), highlight=False, markup=False)
     console.print(f"\n{recommendation.message}\n", style="bold", highlight=False, markup=False)
     title = "Best settings" if recommendation.qualifying else "Closest settings"
+    if len(result.conditions) > 1:
+        title += ", each under the condition in which it does worst"
     table = Table(title=f"{title} (95 % intervals)", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     guards = [name for name in _GUARD_HEADS if name in recommendation.table]
     rates = ("false\n%", "missed\n%", "latency\np50 ms", "cut-ins\n%", "turn\nend ms")
@@ -260,10 +275,31 @@ def _print(console: Console, result: SweepResult, recommendation: Recommendation
             f"{row['endpoint_latency_ms_p50']:.0f}",
         )
     console.print(table)
+    if len(result.conditions) > 1 and len(recommendation.table):
+        console.print(_under_each_condition(result, int(recommendation.table.index[0])))
     if recommendation.validation is not None:
         console.print(recommendation.validation.message, style="bold", highlight=False, markup=False)
         for warning in recommendation.validation.warnings:
             console.print(f"Warning: {warning}", style="yellow", highlight=False, markup=False)
+
+
+def _under_each_condition(result: SweepResult, setting: int) -> Table:
+    per_condition = result.grid.n_under_one_condition
+    table = Table(title="The first of them under each condition", title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("condition", overflow="fold")
+    for name in ("false\n%", "n", "missed\n%", "n", "masked\nn", "false a\nminute"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for _, row in result.settings.iloc[setting % per_condition :: per_condition].iterrows():
+        table.add_row(
+            str(row["condition"]),
+            _interval(row, "false_interruption_rate", 100, below=False),
+            f"{row['n_false_opportunities']:.0f}",
+            _interval(row, "missed_rate", 100, below=False),
+            f"{row['n_true_opportunities']:.0f}",
+            f"{row['n_masked']:.0f}",
+            f"{row['false_per_min']:.1f}",
+        )
+    return table
 
 
 def _interval(row: pd.Series[Any], name: str, scale: float, *, below: bool) -> str:

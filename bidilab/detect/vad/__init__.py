@@ -4,7 +4,7 @@ from bidilab.detect.vad.base import OnDone, OnProgress, VadBackend, VadStream
 from bidilab.detect.vad.cache import ProbabilityCache, audio_sha256
 from bidilab.detect.vad.energy import EnergyVad
 from bidilab.detect.vad.known import KnownTrack
-from bidilab.detect.vad.probabilities import VadItem, speech_probabilities, speech_probabilities_of_files
+from bidilab.detect.vad.probabilities import AudioChange, VadItem, speech_probabilities, speech_probabilities_of_files
 from bidilab.detect.vad.registry import VAD_NAMES, VadSpec, get_vad
 from bidilab.detect.vad.resampling import StreamResampler, resample
 from bidilab.detect.vad.silero import SileroVad
@@ -13,6 +13,7 @@ from bidilab.detect.vad.webrtc import WebrtcVad
 
 __all__ = [
     "VAD_NAMES",
+    "AudioChange",
     "EnergyVad",
     "FeedsStreams",
     "KnownTrack",

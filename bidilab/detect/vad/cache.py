@@ -91,7 +91,9 @@ class ProbabilityCache:
         except OSError as error:
             raise self._unusable("written", error) from error
 
-    def get(self, audio_sha256: str, channel: int | None, backend: VadBackend) -> FloatArray | None:
+    def get(
+        self, audio_sha256: str, channel: int | None, backend: VadBackend, *, change: str | None = None
+    ) -> FloatArray | None:
         """The track, ``(n_frames,) float32``, or ``None`` when there is none (or it is damaged, which is logged).
 
         Parameters
@@ -102,13 +104,15 @@ class ProbabilityCache:
             Channel of the file, ``None`` for the mean of all.
         backend
             Which detector, at which version and rate.
+        change
+            Identity of what was done to the audio before the detector heard it; ``None`` for nothing.
 
         Raises
         ------
         CacheError
             If the folder cannot be read.
         """
-        key = _key(audio_sha256, channel, backend)
+        key = _key(audio_sha256, channel, backend, change)
         path = self._path(key)
         try:
             content = path.read_bytes()
@@ -122,12 +126,20 @@ class ProbabilityCache:
             _log.warning("%s: %s; the probabilities are computed again", path, error)
             return None
 
-    def put(self, audio_sha256: str, channel: int | None, backend: VadBackend, probabilities: FloatArray) -> None:
+    def put(
+        self,
+        audio_sha256: str,
+        channel: int | None,
+        backend: VadBackend,
+        probabilities: FloatArray,
+        *,
+        change: str | None = None,
+    ) -> None:
         """Store a track, in place of any other under the same key.
 
         Parameters
         ----------
-        audio_sha256, channel, backend
+        audio_sha256, channel, backend, change
             As in `get`.
         probabilities
             ``(n_frames,) float32`` in [0, 1].
@@ -142,7 +154,7 @@ class ProbabilityCache:
         if probabilities.ndim != 1 or probabilities.dtype != np.float32:
             got = f"{probabilities.dtype} {probabilities.shape}"
             raise InvalidParameterError("probabilities", "a (n_frames,) float32 array", got)
-        key = _key(audio_sha256, channel, backend)
+        key = _key(audio_sha256, channel, backend, change)
         try:
             self._write(self._path(key), _encode(probabilities, key))
         except OSError as error:
@@ -208,7 +220,8 @@ class _DamagedEntryError(Exception):
     """The content of a cache file is not what was written."""
 
 
-def _key(audio_sha256: str, channel: int | None, backend: VadBackend) -> str:
+def _key(audio_sha256: str, channel: int | None, backend: VadBackend, change: str | None) -> str:
+    changed = {} if change is None else {"change": change}  # left out: tracks kept before there were changes stay good
     return json.dumps(
         {
             "audio_sha256": audio_sha256,
@@ -216,6 +229,7 @@ def _key(audio_sha256: str, channel: int | None, backend: VadBackend) -> str:
             "backend": backend.name,
             "version": backend.version,
             "sample_rate": backend.sample_rate,
+            **changed,
         }
     )
 

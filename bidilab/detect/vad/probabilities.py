@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from bidilab.core.audio import Audio, FloatArray
 from bidilab.core.audiofile import audio_info, read_audio
+from bidilab.core.errors import InvalidParameterError
 from bidilab.core.units import rescale_samples
 from bidilab.detect.vad.base import OnDone, OnProgress, VadBackend
 from bidilab.detect.vad.cache import ProbabilityCache, audio_sha256
 from bidilab.detect.vad.registry import VadSpec
 from bidilab.detect.vad.resampling import resample
 
-__all__ = ["VadItem", "speech_probabilities", "speech_probabilities_of_files"]
+__all__ = ["AudioChange", "VadItem", "speech_probabilities", "speech_probabilities_of_files"]
 
 VadItem = tuple[str | os.PathLike[str], int | None, str | None]
 """Path, channel (``None``: the mean of all) and the file's SHA-256 where it is known."""
+
+
+class AudioChange(Protocol):
+    """Something done to a recording before a detector hears it: noise, a codec, a room."""
+
+    @property
+    def key(self) -> str:
+        """Its identity: the same key, file and channel mean the same samples."""
+
+    def __call__(self, audio: Audio, channel: int | None) -> FloatArray:
+        """A channel as it is then, ``(n_samples,) float32``, as many samples as there were, at the same rate."""
+
 
 _GROUP_RECORDINGS = 64  # as many as run in one batch
 _GROUP_S = 3_600  # seconds of audio held at once: 230 MB at 16 kHz
@@ -54,6 +68,8 @@ def speech_probabilities_of_files(
     backend: VadBackend | VadSpec,
     cache: ProbabilityCache | None = None,
     on_progress: OnProgress | None = None,
+    *,
+    changes: Sequence[AudioChange] | None = None,
 ) -> list[FloatArray]:
     """Probabilities of many files, each from the cache or computed in a batch with others.
 
@@ -72,6 +88,8 @@ def speech_probabilities_of_files(
     on_progress
         Called with the number of samples, at the backend's rate, done since the last call; recordings found in
         the cache count at once. In all it is given the sum of ``round(frames * backend.sample_rate / rate)``.
+    changes
+        What is done to each recording before the detector hears it; nothing when not given.
 
     Returns
     -------
@@ -85,9 +103,11 @@ def speech_probabilities_of_files(
     CacheError
         If the cache folder cannot be read or written.
     InvalidParameterError
-        If a file has no such channel.
+        If a file has no such channel, or the changes are not one for each item.
     """
     backend = _built(backend)
+    if changes is not None and len(changes) != len(items):
+        raise InvalidParameterError("changes", f"one for each of the {len(items)} items", len(changes))
     lengths = [_backend_samples(path, backend.sample_rate) for path, _, _ in items]
     tracks: dict[int, FloatArray] = {}
     hashes: dict[int, str] = {}
@@ -95,7 +115,7 @@ def speech_probabilities_of_files(
         cache.prepare()
         for index, (path, channel, sha256) in enumerate(items):
             hashes[index] = audio_sha256(path) if sha256 is None else sha256
-            track = cache.get(hashes[index], channel, backend)
+            track = cache.get(hashes[index], channel, backend, change=_change_key(changes, index))
             if track is not None:
                 tracks[index] = track
                 if on_progress is not None:
@@ -104,23 +124,30 @@ def speech_probabilities_of_files(
     def keep(index: int, track: FloatArray) -> None:
         tracks[index] = track
         if cache is not None:
-            cache.put(hashes[index], items[index][1], backend, track)
+            cache.put(hashes[index], items[index][1], backend, track, change=_change_key(changes, index))
 
     missing = [index for index in range(len(items)) if index not in tracks]
     for group in _groups(missing, lengths, backend.sample_rate):
-        _compute([items[index] for index in group], group, backend, keep, on_progress)
+        loaded = [
+            _load(items[index], backend.sample_rate, None if changes is None else changes[index]) for index in group
+        ]
+        _compute(loaded, group, backend, keep, on_progress)
+        del loaded  # before the next group is read
     return [tracks[index] for index in range(len(items))]
 
 
+def _change_key(changes: Sequence[AudioChange] | None, index: int) -> str | None:
+    return None if changes is None else changes[index].key
+
+
 def _compute(
-    items: Sequence[VadItem],
+    loaded: Sequence[FloatArray],
     indices: Sequence[int],
     backend: VadBackend,
     keep: OnDone,
     on_progress: OnProgress | None,
 ) -> None:
-    """Load some items and run them together; ``keep`` is called with the index and track of each."""
-    loaded = [_load(item, backend.sample_rate) for item in items]
+    """Run some recordings together; ``keep`` is called with the index and track of each."""
     backend.probabilities_batch(loaded, lambda row, track: keep(indices[row], track), on_progress)
 
 
@@ -133,10 +160,11 @@ def _backend_samples(path: str | os.PathLike[str], to_rate: int) -> int:
     return rescale_samples(info.frames, info.samplerate, to_rate)
 
 
-def _load(item: VadItem, to_rate: int) -> FloatArray:
+def _load(item: VadItem, to_rate: int, change: AudioChange | None) -> FloatArray:
     path, channel, _ = item
     audio = read_audio(path)
-    return resample(audio.channel(channel), audio.sample_rate, to_rate)
+    samples = audio.channel(channel) if change is None else change(audio, channel)
+    return resample(samples, audio.sample_rate, to_rate)
 
 
 def _groups(indices: Sequence[int], lengths: Sequence[int], sample_rate: int) -> Iterator[list[int]]:

@@ -21,6 +21,8 @@ from bidilab.lab.datasets.validation import read_folder
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bidilab.lab.conditions import Condition
+
 __all__ = ["Dataset"]
 
 _TAG_VALUES_SHOWN = 8
@@ -193,6 +195,32 @@ class Dataset:
             replace(self, recordings=first, part=f"{len(first)} {drawn}"),
             replace(self, recordings=second, part=f"held out: {len(second)} {drawn}"),
         )
+
+    def with_condition(
+        self,
+        condition: Condition | str,
+        dest: str | os.PathLike[str],
+        *,
+        force: bool = False,
+        progress: bool = True,
+    ) -> Dataset:
+        """Write a dataset whose user channels are under a condition of the audio, with the same labels.
+
+        A sweep needs none: `Grid` takes conditions. See `bidilab.lab.conditions.condition_dataset`.
+
+        Parameters
+        ----------
+        condition
+            A `Condition`, or its text.
+        dest, force, progress
+            Folder to make, whether it may replace an earlier dataset, and whether to show a bar.
+        """
+        from bidilab.lab.conditions import condition_dataset, parse_condition
+
+        parsed = parse_condition(condition) if isinstance(condition, str) else condition
+        if parsed is None:
+            raise InvalidParameterError("condition", "one that does something to the audio", condition)
+        return condition_dataset(self, parsed, dest, force=force, progress=progress)
 
     def tag_values(self, name: str) -> dict[TagValue, int]:
         """How many recordings have each value of a tag; ``None`` stands for the tag being absent.

@@ -23,7 +23,9 @@ from bidilab.detect.turns import Guards, TurnParams
 from bidilab.detect.turns.guards import GuardRule
 from bidilab.detect.turns.kernels import high_runs, turns_in_frames
 from bidilab.detect.turns.params import DEACTIVATION_FLOOR
-from bidilab.detect.vad import ProbabilityCache, VadItem, VadSpec, speech_probabilities_of_files
+from bidilab.detect.vad import AudioChange, ProbabilityCache, VadItem, VadSpec, speech_probabilities_of_files
+from bidilab.lab.conditions.applying import ConditionedChannel
+from bidilab.lab.conditions.condition import Condition
 from bidilab.lab.datasets import Dataset, Recording
 from bidilab.lab.datasets.words import WordTimes, check_word_times, word_ends
 from bidilab.lab.metrics.opportunities import MIN_OVERLAP_MS, TOLERANCE_MS, RecordingLabels, label_recording
@@ -105,23 +107,39 @@ def probabilities_of(
     cache: ProbabilityCache | None,
     executor: Executor,
     progress: bool,
+    condition: Condition | None = None,
+    fingerprint: str | None = None,
 ) -> list[npt.NDArray[np.float32]]:
     """Probabilities of the user channel of each recording, from the cache where it has them.
+
+    Parameters
+    ----------
+    recordings, vad, cache, executor, progress
+        As in `sweep`.
+    condition, fingerprint
+        What is done to the audio, where the detector runs and never on disk, and its identity; ``None`` for nothing.
 
     Raises
     ------
     AudioError
         If a recording cannot be read.
     """
+    changes: list[AudioChange] | None = None
+    label = f"VAD ({vad.name})"
+    if condition is not None and fingerprint is not None:
+        changes = [ConditionedChannel.of(recording, condition, fingerprint) for recording in recordings]
+        label = f"{label} {condition}"
     items: list[VadItem] = [(r.path, r.channel_index("user"), None) for r in recordings]
-    with _SecondsBar(f"VAD ({vad.name})", sum(r.duration_s for r in recordings), shown=progress) as bar:
+    with _SecondsBar(label, sum(r.duration_s for r in recordings), shown=progress) as bar:
         if isinstance(executor, InProcess):
             return speech_probabilities_of_files(
-                items, vad, cache, lambda samples: bar.advance(samples / vad.sample_rate)
+                items, vad, cache, lambda samples: bar.advance(samples / vad.sample_rate), changes=changes
             )
         tracks: dict[int, npt.NDArray[np.float32]] = {}
         groups = _groups([r.duration_s for r in recordings], executor.jobs)
-        tasks = [[items[k] for k in group] for group in groups]
+        tasks = [
+            ([items[k] for k in group], None if changes is None else [changes[k] for k in group]) for group in groups
+        ]
         for index, result in executor.map(_vad_task, tasks, shared=(vad, cache)):
             tracks.update(zip(groups[index], result, strict=True))
             bar.advance(sum(recordings[k].duration_s for k in groups[index]))
@@ -149,9 +167,12 @@ class _SecondsBar:
         self._bar.close()
 
 
-def _vad_task(shared: tuple[VadSpec, ProbabilityCache | None], items: list[VadItem]) -> list[npt.NDArray[np.float32]]:
+def _vad_task(
+    shared: tuple[VadSpec, ProbabilityCache | None], task: tuple[list[VadItem], list[AudioChange] | None]
+) -> list[npt.NDArray[np.float32]]:
     vad, cache = shared
-    return speech_probabilities_of_files(items, vad, cache)
+    items, changes = task
+    return speech_probabilities_of_files(items, vad, cache, changes=changes)
 
 
 def _groups(durations: Sequence[float], jobs: int) -> list[list[int]]:

@@ -13,7 +13,8 @@ import pandas as pd
 from bidilab.core.errors import InvalidParameterError, ResultError
 from bidilab.detect.turns import ExportedSetting, TurnParams, export_setting
 from bidilab.detect.turns.providers.gemini import PrefixMeaning
-from bidilab.lab.sweep.grid import GUARD_AXES
+from bidilab.lab.sweep.grid import CONDITION, GUARD_AXES
+from bidilab.lab.sweep.worstcase import same_setting, several_conditions, worst_in_words, worst_rows
 
 if TYPE_CHECKING:
     from bidilab.lab.sweep.validation import Validation
@@ -26,6 +27,7 @@ _WEAKER = {"min_interruption_ms": 1, "min_words": 1, "false_interruption_timeout
 _RATES = {"max_false_interruption_rate": "false_interruption_rate", "max_missed_rate": "missed_rate"}
 
 SHOWN = (
+    CONDITION,
     "threshold",
     "prefix_padding_ms",
     "silence_duration_ms",
@@ -171,7 +173,9 @@ def recommend_setting(
     4. the least onset clipped (p90); the shortest prefix padding; the shortest silence; the threshold nearest to 0.5;
        the weakest guards, never resuming the weakest of its kind.
 
-    A false interruption that guards resumed is one all the same.
+    A false interruption that guards resumed is one all the same. Where several conditions of the audio were swept, a
+    setting is what it is under the condition in which it does worst (exceeds the limits most, then has the highest
+    rates that have no limit): it qualifies when it does under all of them, and its row is the one of that condition.
 
     Parameters
     ----------
@@ -198,12 +202,16 @@ def recommend_setting(
     over = {rate: (settings[rate] - limit).clip(lower=0) for rate, limit in limited.items()}
     excess = pd.DataFrame(over, index=settings.index).sum(axis=1)
     usable = ~settings["degenerate"] & settings[list(_RATES.values())].notna().all(axis=1)
+    every = settings
+    if several_conditions(settings):
+        rows = worst_rows(settings, usable, excess, free)
+        settings, usable, excess = settings.loc[rows], usable.loc[rows], excess.loc[rows]
     qualifying = settings[usable & (excess == 0)]
     shown = [column for column in SHOWN if column in settings]
     if len(qualifying):
         ranked = _rank(qualifying, free)
         best = ranked.iloc[0]
-        message = _describe(best, limits, len(qualifying), len(settings))
+        message = _describe(best, every, limits, len(qualifying), len(settings))
         return Recommendation(
             setting=int(ranked.index[0]),
             qualifying=True,
@@ -221,7 +229,7 @@ def recommend_setting(
         qualifying=False,
         n_qualifying=0,
         table=closest,
-        message=_refuse(closest, limits, len(settings)),
+        message=_refuse(closest, every, limits, len(settings)),
         limits=limits,
     )
 
@@ -263,27 +271,33 @@ def _name(row: pd.Series) -> str:
     return ", ".join(parts)
 
 
-def _describe(best: pd.Series, limits: dict[str, float | None], n_qualifying: int, n: int) -> str:
+def _rates_in_words(row: pd.Series, every: pd.DataFrame) -> str:
+    if several_conditions(every):
+        return worst_in_words(same_setting(every, row))
+    under = f" under {row[CONDITION]}" if CONDITION in row else ""
+    return f"false rate {row['false_interruption_rate']:.1%}, missed rate {row['missed_rate']:.1%}{under}"
+
+
+def _describe(best: pd.Series, every: pd.DataFrame, limits: dict[str, float | None], n_qualifying: int, n: int) -> str:
     caution = ""
     limit = limits["max_false_interruption_rate"]
-    if limit is not None and best["false_interruption_rate_hi"] > limit:
-        caution = (
-            f" The data cannot rule out a false rate up to {best['false_interruption_rate_hi']:.1%} "
-            f"(95 % interval, n = {int(best['n_false_opportunities'])})."
-        )
+    rows = same_setting(every, best)
+    highest = float(rows["false_interruption_rate_hi"].max())
+    if limit is not None and highest > limit:
+        n_behind = int(rows.loc[rows["false_interruption_rate_hi"] == highest, "n_false_opportunities"].iloc[0])
+        caution = f" The data cannot rule out a false rate up to {highest:.1%} (95 % interval, n = {n_behind})."
     if any(value is not None for value in limits.values()):
         start = f"{_name(best)} is the best of {n_qualifying:,} out of {n:,} settings with {_limits_in_words(limits)}"
     else:
         start = f"{_name(best)} has the lowest sum of false and missed rate of {n_qualifying:,} settings"
-    rates = f"false rate {best['false_interruption_rate']:.1%}, missed rate {best['missed_rate']:.1%}"
-    return f"{start}: {rates}.{caution}"
+    return f"{start}: {_rates_in_words(best, every)}.{caution}"
 
 
-def _refuse(closest: pd.DataFrame, limits: dict[str, float | None], n: int) -> str:
+def _refuse(closest: pd.DataFrame, every: pd.DataFrame, limits: dict[str, float | None], n: int) -> str:
     if not len(closest):
         return f"None of the {n:,} settings has both rates defined: the dataset holds too few opportunities."
     best = closest.iloc[0]
     return (
         f"None of the {n:,} settings keeps {_limits_in_words(limits)}. The closest is {_name(best)}: "
-        f"false rate {best['false_interruption_rate']:.1%}, missed rate {best['missed_rate']:.1%}."
+        f"{_rates_in_words(best, every)}."
     )

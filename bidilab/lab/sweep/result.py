@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import importlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -18,10 +18,12 @@ import pandas as pd
 from bidilab.core.errors import InvalidParameterError, ResultError
 from bidilab.detect.turns import Guards, Turn, TurnParams
 from bidilab.detect.turns.providers import swept_params
+from bidilab.lab.conditions.condition import Condition
 from bidilab.lab.datasets import Dataset
 from bidilab.lab.sweep.comparison import compare_settings
+from bidilab.lab.sweep.conditioned import part_of_swept
 from bidilab.lab.sweep.events import events_frame
-from bidilab.lab.sweep.grid import Grid
+from bidilab.lab.sweep.grid import CONDITION, Grid
 from bidilab.lab.sweep.onesetting import recordings_table
 from bidilab.lab.sweep.recommendation import Recommendation, recommend_setting
 from bidilab.lab.sweep.source import SweepSource
@@ -40,9 +42,9 @@ class SweepResult:
     Attributes
     ----------
     settings : DataFrame
-        One row a setting; the three axes, then counts, rates with Wilson intervals (``_lo``, ``_hi``), latencies with
-        bootstrap intervals. A quantile that too many misses keep from being reached is infinite; what is undefined is
-        NaN, with its ``n`` 0.
+        One row a setting; the condition of the audio where there is an axis of them, the three axes, then counts, rates
+        with Wilson intervals (``_lo``, ``_hi``), latencies with bootstrap intervals. A quantile that too many misses
+        keep from being reached is infinite; what is undefined is NaN, with its ``n`` 0.
     grid : Grid
         The settings swept.
     meta : dict
@@ -56,22 +58,56 @@ class SweepResult:
         grid: Grid,
         meta: Mapping[str, Any],
         swept: SweptGrid | None = None,
-        source: SweepSource | None = None,
+        sources: Sequence[SweepSource] | None = None,
         directory: Path | None = None,
+        part_of: tuple[SweepResult, int] | None = None,
     ) -> None:
         self.settings = settings
         self.grid = grid
         self.meta = dict(meta)
         self._swept = swept
-        self._source = source
+        self._sources = None if sources is None else tuple(sources)
         self._directory = directory
+        self._part_of = part_of
 
     # -- what was swept ---------------------------------------------------------------------------------------------
 
     @property
     def axes(self) -> dict[str, tuple[float, ...]]:
-        """Values of each axis, by its name."""
+        """Values of each axis of numbers, by its name."""
         return self.grid.axes
+
+    @property
+    def conditions(self) -> tuple[Condition | None, ...]:
+        """Conditions of the audio that were swept; ``(None,)`` for the audio as it was recorded."""
+        return self.grid.conditions
+
+    def under(self, condition: Condition | str | None) -> SweepResult:
+        """The result under one of its conditions, with settings counted from 0; nothing is copied but its table.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the condition is not one that was swept.
+        """
+        index = self.grid.condition_index(condition)
+        grid, first = self.grid.under(condition), index * self.grid.n_under_one_condition
+        rows = slice(first, first + len(grid))
+        settings = self.settings.iloc[rows].reset_index(drop=True).rename_axis("setting")
+        if not grid.has_conditions:
+            settings = settings.drop(columns=CONDITION, errors="ignore")
+        meta = dict(self.meta)
+        identities = meta.pop("condition_fingerprints", None)
+        if grid.has_conditions and identities is not None:
+            meta["condition_fingerprints"] = [identities[index]]
+        return SweepResult(
+            settings=settings,
+            grid=grid,
+            meta=meta,
+            swept=None if self._swept is None else part_of_swept(self._swept, rows, settings),
+            sources=None if self._sources is None else (self._sources[index],),
+            part_of=(self, first),
+        )
 
     @property
     def provider(self) -> str:
@@ -129,9 +165,25 @@ class SweepResult:
         ResultError
             If they are not there, or have changed.
         """
-        if self._source is None:
-            self._source = SweepSource.from_meta(self.meta)
-        return self._source
+        return self.sources[0]
+
+    @property
+    def sources(self) -> tuple[SweepSource, ...]:
+        """The recordings under each condition, as `source`."""
+        if self._sources is None:
+            self._sources = self._find_sources(None)
+        return self._sources
+
+    def _find_sources(self, dataset: Dataset | None) -> tuple[SweepSource, ...]:
+        identities = self.meta.get("condition_fingerprints", [None] * len(self.conditions))
+        return tuple(
+            SweepSource.from_meta(self.meta, dataset, condition=condition, identity=identity)
+            for condition, identity in zip(self.conditions, identities, strict=True)
+        )
+
+    def source_of(self, setting: int) -> SweepSource:
+        """The recordings as they were under the condition of a setting."""
+        return self.sources[self._check(setting) // self.grid.n_under_one_condition]
 
     @property
     def dataset(self) -> Dataset:
@@ -141,12 +193,12 @@ class SweepResult:
     def attach(self, dataset: Dataset | str | os.PathLike[str]) -> SweepResult:
         """Tell a loaded result where its dataset is now; returns the result itself."""
         loaded = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
-        self._source = SweepSource.from_meta(self.meta, loaded)
+        self._sources = self._find_sources(loaded)
         return self
 
-    def setting(self, **values: float) -> int:
+    def setting(self, *, condition: Condition | str | None = None, **values: float) -> int:
         """Index of the setting nearest to the values given, e.g. ``result.setting(threshold=0.5)``."""
-        return self.grid.nearest(**values)
+        return self.grid.nearest(condition=condition, **values)
 
     def params(self, setting: int) -> TurnParams:
         """Canonical parameters of a setting."""
@@ -160,13 +212,13 @@ class SweepResult:
         """The setting as the provider's own parameter class, e.g. `ServerVad`."""
         return swept_params(self.provider).from_setting(**self.grid[self._check(setting)]._asdict())
 
-    def probabilities(self, recording_id: str) -> npt.NDArray[np.float32]:
-        """Probability track of a recording, ``(n_frames,) float32``."""
-        return self.source.probabilities(recording_id)
+    def probabilities(self, recording_id: str, setting: int = 0) -> npt.NDArray[np.float32]:
+        """Probability track of a recording under the condition of a setting, ``(n_frames,) float32``."""
+        return self.source_of(setting).probabilities(recording_id)
 
     def turns(self, recording_id: str, setting: int) -> tuple[Turn, ...]:
         """Turns of a recording under a setting; positions in samples at ``vad_sample_rate``."""
-        return self.source.turns(recording_id, self.params(setting))
+        return self.source_of(setting).turns(recording_id, self.params(setting))
 
     def events(self, setting: int, recording_id: str | None = None) -> pd.DataFrame:
         """One row for each opportunity and each interruption under a setting: what, when and why.
@@ -174,8 +226,9 @@ class SweepResult:
         Of all recordings, or of one. Columns: `bidilab.lab.sweep.events.EVENT_COLUMNS`.
         """
         params, guards = self.params(setting), self.guards(setting)
-        ids = [r.id for r in self.source.dataset] if recording_id is None else [recording_id]
-        evaluated = ((each, self.source.evaluate(each, params, guards)) for each in ids)
+        source = self.source_of(setting)
+        ids = [r.id for r in source.dataset] if recording_id is None else [recording_id]
+        evaluated = ((each, source.evaluate(each, params, guards)) for each in ids)
         return events_frame(evaluated, self.vad_sample_rate)
 
     def recordings_at(self, setting: int) -> pd.DataFrame:
@@ -190,8 +243,9 @@ class SweepResult:
         ResultError
             If the recordings of a loaded result are not where they were.
         """
-        evaluated = self.source.evaluate_all(self.params(setting), self.guards(setting))
-        return recordings_table(self.source.problem, evaluated, [recording.id for recording in self.source.dataset])
+        source = self.source_of(setting)
+        evaluated = source.evaluate_all(self.params(setting), self.guards(setting))
+        return recordings_table(source.problem, evaluated, [recording.id for recording in source.dataset])
 
     def counts_at(self, setting: int) -> pd.DataFrame:
         """Counts of each recording under one setting as the sweep stored them: the recordings need not be there.
@@ -206,6 +260,9 @@ class SweepResult:
             If the result holds no counts by recording.
         """
         setting = self._check(setting)
+        if self._swept is None and self._part_of is not None:
+            whole, first = self._part_of
+            return whole.counts_at(first + setting)
         if self._swept is not None:
             ids = [recording.id for recording in self.source.dataset]
             rows = self._swept.evaluation[setting : setting + 1]
@@ -230,16 +287,20 @@ class SweepResult:
         if not self.has_recordings:
             counts = self.counts_at(a), self.counts_at(b)
             return compare_settings(self.settings, pair, counts, n_resamples=n_resamples, seed=self.seed)
-        source = self.source
-        first_evaluated, second_evaluated = (source.evaluate_all(self.params(s), self.guards(s)) for s in pair)
-        evaluated = first_evaluated, second_evaluated
-        ids = [recording.id for recording in source.dataset]
-        first, second = (recordings_table(source.problem, each, ids) for each in evaluated)
+        sources = self.source_of(a), self.source_of(b)
+        evaluated = (
+            sources[0].evaluate_all(self.params(a), self.guards(a)),
+            sources[1].evaluate_all(self.params(b), self.guards(b)),
+        )
+        ids = [recording.id for recording in self.dataset]
+        first, second = (
+            recordings_table(source.problem, each, ids) for source, each in zip(sources, evaluated, strict=True)
+        )
         return compare_settings(
             self.settings,
             pair,
             (first, second),
-            problem=source.problem,
+            problem=sources[0].problem,  # the labels, which no condition moves
             evaluated=evaluated,
             n_resamples=n_resamples,
             seed=self.seed,
@@ -258,6 +319,10 @@ class SweepResult:
         """Counts of every setting on every recording; one row each."""
         if self._swept is not None:
             return pd.concat(self._recordings_frames(self._swept), ignore_index=True)
+        if self._part_of is not None:
+            whole, first = self._part_of
+            rows = whole.recordings[whole.recordings["setting"].between(first, first + len(self.grid) - 1)]
+            return rows.assign(setting=rows["setting"] - first).reset_index(drop=True)
         return pd.read_parquet(self._stored_recordings)
 
     @property
@@ -365,7 +430,7 @@ class SweepResult:
         """
         directory = Path(directory)
         facts, settings = read_sweep(directory)
-        grid = Grid(**facts.pop("grid"))
+        grid = Grid.from_json(facts.pop("grid"))
         facts.pop("format")
         if len(settings) != len(grid):
             raise ResultError(f"{directory}: {len(settings)} settings, but the grid has {len(grid)}")

@@ -10,9 +10,13 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from bidilab.core.audio import FloatArray
 from bidilab.core.errors import InvalidParameterError, ResultError
 from bidilab.detect.turns import Guards, Turn, TurnParams
 from bidilab.detect.vad import ProbabilityCache, VadSpec
+from bidilab.lab.conditions.applying import apply_condition
+from bidilab.lab.conditions.condition import Condition, condition_label
+from bidilab.lab.conditions.identity import fingerprint
 from bidilab.lab.datasets import Dataset, Segment
 from bidilab.lab.datasets.words import word_ends
 from bidilab.lab.metrics.interruption import InterruptionEvaluation
@@ -48,21 +52,40 @@ class SweepSource:
         ``(n_frames,) float32`` of each recording, in the dataset's order.
     conditions
         How the sweep evaluated.
+    condition
+        What was done to the audio before the VAD heard it; ``None`` for nothing.
     """
 
     dataset: Dataset
     spec: VadSpec
     tracks: Sequence[npt.NDArray[np.float32]]
     conditions: SweepConditions
+    condition: Condition | None = None
 
     @classmethod
-    def from_meta(cls, meta: Mapping[str, Any], dataset: Dataset | None = None) -> SweepSource:
+    def from_meta(
+        cls,
+        meta: Mapping[str, Any],
+        dataset: Dataset | None = None,
+        *,
+        condition: Condition | None = None,
+        identity: str | None = None,
+    ) -> SweepSource:
         """Find the recordings of a saved sweep again, and their probabilities in the cache (or compute them).
+
+        Parameters
+        ----------
+        meta
+            ``SweepResult.meta``.
+        dataset
+            Where they are now, if not where they were.
+        condition, identity
+            What was done to the audio, and the fingerprint it had then.
 
         Raises
         ------
         ResultError
-            If the dataset is not where it was, is another one now, or the VAD has changed since.
+            If the dataset is not where it was, is another one now, or the VAD or the condition has changed since.
         """
         described = meta["dataset"]
         if dataset is None:
@@ -84,10 +107,23 @@ class SweepSource:
             raise ResultError(
                 f"the {spec.name} VAD has changed since this sweep ({vad['version']} then, {backend.version} now)"
             )
-        tracks = probabilities_of(list(dataset), spec, cache=ProbabilityCache(), executor=InProcess(), progress=False)
+        if condition is not None and (now := fingerprint(condition)) != identity:
+            raise ResultError(
+                f"the condition {condition} has changed since this sweep: its noise, or a library that makes it "
+                f"({identity} then, {now} now)"
+            )
+        tracks = probabilities_of(
+            list(dataset),
+            spec,
+            cache=ProbabilityCache(),
+            executor=InProcess(),
+            progress=False,
+            condition=condition,
+            fingerprint=identity,
+        )
         # Sweeps from before there were guards say nothing of words, and need none.
         conditions = cast(SweepConditions, {"word_times": "labelled", **meta["conditions"]})
-        return cls(dataset=dataset, spec=spec, tracks=tracks, conditions=conditions)
+        return cls(dataset=dataset, spec=spec, tracks=tracks, conditions=conditions, condition=condition)
 
     @cached_property
     def _frame_samples(self) -> int:
@@ -179,6 +215,19 @@ class SweepSource:
         """What was audible of the simulated agent's responses in a recording, as ``response`` segments."""
         tracked = self.tracked(recording_id, guards)
         return tracked.simulated_segments(tracked.evaluate(params, guards))
+
+    def user_audio(self, recording_id: str) -> FloatArray:
+        """The user's channel as the VAD heard it, ``(n_samples,) float32`` at the recording's rate."""
+        recording = self.dataset[self.index_of(recording_id)]
+        if self.condition is None:
+            return recording.user()
+        user, agent = recording.channels.index("user"), recording.channel_index("agent")
+        return apply_condition(recording.audio(), self.condition, user=user, agent=agent, key=recording.sha256)
+
+    @property
+    def label(self) -> str:
+        """The condition in words."""
+        return condition_label(self.condition)
 
     def probabilities(self, recording_id: str) -> npt.NDArray[np.float32]:
         """Probability track of a recording, ``(n_frames,) float32``."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import platform
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Literal
 
 from bidilab.bidi.simulation import ResponsePlan
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.vad import ProbabilityCache, VadSpec
+from bidilab.lab.conditions.applying import check_channels
 from bidilab.lab.datasets import Dataset
 from bidilab.lab.datasets.words import WordTimes
 from bidilab.lab.metrics.opportunities import MIN_OVERLAP_MS, TOLERANCE_MS
 from bidilab.lab.metrics.simulated import DEFAULT_RESPONSE_MS
+from bidilab.lab.sweep.conditioned import fingerprints, join_swept
 from bidilab.lab.sweep.engine import executor_of, probabilities_of, simulated_lengths, sweep_grid, word_ends_of
 from bidilab.lab.sweep.executors import Executor
 from bidilab.lab.sweep.grid import Grid
@@ -48,7 +51,8 @@ def sweep(
     """Evaluate a grid of turn-detection settings on recordings of people talking over an agent.
 
     The VAD runs once a recording; its probabilities are cached on disk, so that the next sweep of the same recordings,
-    or this one after an interruption, takes them from there.
+    or this one after an interruption, takes them from there. Where the grid has conditions it runs once a recording and
+    condition; the audio under a condition is made where the detector runs, and kept nowhere.
 
     Parameters
     ----------
@@ -90,11 +94,14 @@ def sweep(
     Raises
     ------
     DatasetError
-        If the dataset is not one, or holds no recording, or lacks the words that a guard needs.
+        If the dataset is not one, or holds no recording, or lacks the words that a guard needs or the agent's channel
+        that an echo needs.
     AudioError
         If a recording cannot be read.
     InvalidParameterError
         If an argument is not allowed.
+    MissingExtraError
+        If a condition needs a library that is not installed.
 
     Examples
     --------
@@ -113,9 +120,12 @@ def sweep(
     spec = vad if isinstance(vad, VadSpec) else VadSpec.of(vad)
     backend = spec.build()
     store = ProbabilityCache() if cache is True else None if cache is False else cache
-    executor = executor_of(executor, jobs, dataset.duration_s)
+    executor = executor_of(executor, jobs, dataset.duration_s * len(grid.conditions))
     words = word_ends_of(dataset, grid, spec.sample_rate, word_times)
-    tracks = probabilities_of(list(dataset), spec, cache=store, executor=executor, progress=progress)
+    for condition in grid.conditions:
+        if condition is not None:
+            check_channels(dataset, condition)
+    identities = fingerprints(grid.conditions)
     conditions: SweepConditions = {
         "min_overlap_ms": min_overlap_ms,
         "tolerance_ms": tolerance_ms,
@@ -124,26 +134,47 @@ def sweep(
         "response_ms": response_ms,
         "word_times": word_times,
     }
-    source = SweepSource(dataset=dataset, spec=spec, tracks=tracks, conditions=conditions)
-    problem = SweepProblem.build(
-        source.all_labels,
-        tracks,
-        frame_samples=backend.frame_samples,
-        sample_rate=backend.sample_rate,
-        word_ends=words,
-    )
+    sources = [
+        SweepSource(
+            dataset=dataset,
+            spec=spec,
+            tracks=probabilities_of(
+                list(dataset),
+                spec,
+                cache=store,
+                executor=executor,
+                progress=progress,
+                condition=condition,
+                fingerprint=identity,
+            ),
+            conditions=conditions,
+            condition=condition,
+        )
+        for condition, identity in zip(grid.conditions, identities, strict=True)
+    ]
+    labels = sources[0].all_labels
     simulated = None
     if evaluation == "simulated":
-        simulated = simulated_lengths(source.all_labels, response_delay_ms=response_delay_ms, response_ms=response_ms)
-    swept = sweep_grid(
-        problem,
-        grid,
-        simulated=simulated,
-        executor=executor,
-        n_resamples=n_resamples,
-        seed=seed,
-        progress=progress,
-    )
+        simulated = simulated_lengths(labels, response_delay_ms=response_delay_ms, response_ms=response_ms)
+    swept = [
+        sweep_grid(
+            SweepProblem.build(
+                labels,
+                source.tracks,
+                frame_samples=backend.frame_samples,
+                sample_rate=backend.sample_rate,
+                word_ends=words,
+            ),
+            replace(grid, conditions=(None,)),
+            simulated=simulated,
+            executor=executor,
+            n_resamples=n_resamples,
+            seed=seed,
+            progress=progress,
+        )
+        for source in sources
+    ]
+    joined = join_swept(grid.conditions, swept)
     meta = {
         "dataset": {
             "name": dataset.name,
@@ -162,14 +193,15 @@ def sweep(
             "frame_samples": backend.frame_samples,
         },
         "conditions": conditions,
+        **({"condition_fingerprints": identities} if grid.has_conditions else {}),
         "n_resamples": n_resamples,
         "seed": seed,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
     }
     return SweepResult(
-        settings=swept.settings,
+        settings=joined.settings,
         grid=grid,
         meta=meta,
-        swept=swept,
-        source=source,
+        swept=joined,
+        sources=sources,
     )

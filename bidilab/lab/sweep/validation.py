@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from bidilab.core.errors import InvalidParameterError, ResultError
+from bidilab.lab.conditions.condition import condition_label
 from bidilab.lab.datasets import Dataset
 from bidilab.lab.datasets.splitting import user_speakers
 
@@ -157,10 +158,16 @@ def _comparable(result: SweepResult, on: Any) -> SweepResult:
 
 
 def _row_of(result: SweepResult, setting: int, other: SweepResult) -> int:
-    knobs, guards = result.grid[setting], result.grid.guards(setting)
-    found = [k for k in range(len(other.grid)) if other.grid[k] == knobs and other.grid.guards(k) == guards]
+    knobs, guards, condition = result.grid[setting], result.grid.guards(setting), result.grid.condition(setting)
+    wanted = (knobs, guards, condition_label(condition))
+    found = [
+        k
+        for k in range(len(other.grid))
+        if (other.grid[k], other.grid.guards(k), condition_label(other.grid.condition(k))) == wanted
+    ]
     if not found:
-        raise InvalidParameterError("validate_on", f"a sweep that holds {knobs} with {guards}", other.grid)
+        under = f" under {wanted[2]}" if result.grid.has_conditions else ""
+        raise InvalidParameterError("validate_on", f"a sweep that holds {knobs} with {guards}{under}", other.grid)
     return found[0]
 
 

@@ -1,6 +1,7 @@
 """Figures of a sweep: tables in, axes out. Every figure is one call and remembers the table it was drawn from."""
 
 from bidilab.show.plots.accessor import SweepPlots
+from bidilab.show.plots.conditions import conditions
 from bidilab.show.plots.curves import by_kind, curve, curves
 from bidilab.show.plots.ecdf import ecdf, latency_ecdf
 from bidilab.show.plots.heatmap import heatmap, heatmaps, metric_grid
@@ -18,6 +19,7 @@ __all__ = [
     "SweepPlots",
     "TimelineData",
     "by_kind",
+    "conditions",
     "curve",
     "curves",
     "data_behind",

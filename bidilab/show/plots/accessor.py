@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bidilab.core.errors import InvalidParameterError
+from bidilab.lab.sweep.grid import CONDITION
+from bidilab.show.plots.conditions import DEFAULT_METRICS, conditions
 from bidilab.show.plots.curves import by_kind, curve, curves
 from bidilab.show.plots.ecdf import ecdf
 from bidilab.show.plots.heatmap import heatmap, heatmaps
@@ -96,6 +98,15 @@ class SweepPlots:
         held = {name: value for name, value in (self._at(at) or {}).items() if name != x}
         return by_kind(self._result.settings, x=x, at=held, ax=ax)
 
+    def conditions(
+        self,
+        metrics: str | Sequence[str] = DEFAULT_METRICS,
+        *,
+        at: Mapping[str, float] | int | None = None,
+    ) -> Figure:
+        """One setting under each condition of the audio; see `bidilab.show.plots.conditions.conditions`."""
+        return conditions(self._result.settings, metrics, at=self._at(at))
+
     def tradeoff(
         self,
         recommendation: Recommendation | int | None = None,
@@ -170,14 +181,16 @@ class SweepPlots:
             agent = None
             segments = (
                 *recording.segments_of("user"),
-                *result.source.simulated_segments(recording_id, result.params(setting), result.guards(setting)),
+                *result.source_of(setting).simulated_segments(
+                    recording_id, result.params(setting), result.guards(setting)
+                ),
             )
         return TimelineData(
-            user=recording.user(),
+            user=result.source_of(setting).user_audio(recording_id),
             agent=agent,
             sample_rate=recording.sample_rate,
             segments=segments,
-            probabilities=result.probabilities(recording_id),
+            probabilities=result.probabilities(recording_id, setting),
             frame_samples=result.frame_samples,
             vad_sample_rate=result.vad_sample_rate,
             params=result.params(setting),
@@ -193,7 +206,8 @@ class SweepPlots:
 
     def _describe(self, setting: int) -> str:
         row = self._setting(setting)
-        return describe({name: float(row[name]) for name in parameters_of(row.index)})
+        words = describe({name: float(row[name]) for name in parameters_of(row.index)})
+        return f"{words}, {row[CONDITION]}" if CONDITION in row.index else words
 
     def _at(self, at: Mapping[str, float] | int | None) -> Mapping[str, float] | None:
         if not isinstance(at, int):
@@ -202,5 +216,5 @@ class SweepPlots:
         return {name: float(row[name]) for name in parameters_of(row.index)}
 
     def __repr__(self) -> str:
-        names = "heatmap, heatmaps, curve, curves, by_kind, tradeoff, ecdf, timeline"
+        names = "heatmap, heatmaps, curve, curves, by_kind, conditions, tradeoff, ecdf, timeline"
         return f"SweepPlots of {len(self._result.settings)} settings: .{names.replace(', ', ', .')}"

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from bidilab.core.errors import InvalidParameterError
+from bidilab.lab.sweep.grid import CONDITION
 from bidilab.show.plots.metrics import ALWAYS_SWEPT, PARAMETERS, parameter, parameters_of
 
-__all__ = ["check_columns", "describe", "hold", "nearest_value"]
+__all__ = ["check_columns", "check_one_condition", "describe", "hold", "nearest_value"]
 
 
 def check_columns(table: pd.DataFrame, columns: Iterable[str], argument: str = "settings") -> None:
@@ -26,6 +27,19 @@ def check_columns(table: pd.DataFrame, columns: Iterable[str], argument: str = "
         raise InvalidParameterError(argument, f"a table with the columns {', '.join(absent)}", list(table.columns))
     if table.empty:
         raise InvalidParameterError(argument, "a table with at least one row", f"{len(table)} rows")
+
+
+def check_one_condition(settings: pd.DataFrame) -> None:
+    """Raise when a table holds settings under several conditions of the audio, which a figure would mix up.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it does.
+    """
+    if CONDITION in settings.columns and len(labels := settings[CONDITION].unique()) > 1:
+        allowed = "settings under one condition: result.under(condition), or plot.conditions for all of them"
+        raise InvalidParameterError("settings", allowed, "; ".join(labels))
 
 
 def nearest_value(values: Iterable[float], target: float) -> float:
@@ -65,8 +79,9 @@ def hold(
     Raises
     ------
     InvalidParameterError
-        If a name is unknown, is both free and held, or a value was not swept.
+        If a name is unknown, is both free and held, or a value was not swept; or the table holds several conditions.
     """
+    check_one_condition(settings)
     check_columns(settings, (*ALWAYS_SWEPT, *(name for name in free if name in PARAMETERS)))
     present = parameters_of(settings.columns)
     for name in free:
@@ -88,7 +103,7 @@ def hold(
             _swept_value(column, name, wanted[name]) if name in wanted else nearest_value(column, known.default)
         )
         keep &= column == held[name]
-    rows = settings.loc[keep].sort_values(list(free), kind="stable")
+    rows = settings.loc[keep].sort_values(list(free), kind="stable") if free else settings.loc[keep]
     if rows.empty:
         raise InvalidParameterError("at", "a combination of values that was swept", held)
     return rows, held

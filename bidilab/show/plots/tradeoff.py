@@ -15,7 +15,7 @@ from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.sweep.pareto import pareto_front
 from bidilab.show.plots.metrics import ALWAYS_SWEPT, PARAMETERS, Metric, metric, parameters_of
 from bidilab.show.plots.save import attach_data, figure_of
-from bidilab.show.plots.slices import check_columns
+from bidilab.show.plots.slices import check_columns, check_one_condition
 from bidilab.show.plots.style import COLOURS, SEQUENTIAL, new_figure, style
 
 __all__ = ["tradeoff", "tradeoff_table"]
@@ -39,6 +39,7 @@ def tradeoff_table(settings: pd.DataFrame, against: Sequence[str]) -> pd.DataFra
         Index of ``settings``; the parameters, the false rate, each metric, and ``front_<metric>`` (bool).
     """
     check_columns(settings, (*ALWAYS_SWEPT, FALSE_RATE, *against))
+    check_one_condition(settings)
     table = settings[[*parameters_of(settings.columns), FALSE_RATE, *against]].copy()
     for name in against:
         on_front = np.zeros(len(table), dtype=bool)

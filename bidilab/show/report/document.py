@@ -11,14 +11,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bidilab.core.errors import ResultError
+from bidilab.lab.conditions.condition import condition_label
 from bidilab.show.plots.metrics import PARAMETERS
 from bidilab.show.plots.save import figure_of, save_figure
 from bidilab.show.plots.style import detached_figures, style
-from bidilab.show.report.figures import ReportFigure, example_figures, settle, summary_figures
-from bidilab.show.report.focus import Focus, focus_of
+from bidilab.show.report.figures import (
+    ReportFigure,
+    condition_figures,
+    example_figures,
+    settle,
+    summary_figures,
+)
+from bidilab.show.report.focus import Focus, focus_of, under_its_condition
 from bidilab.show.report.tables import (
     Table,
     causes_table,
+    conditions_table,
     definitions,
     headline,
     kinds_table,
@@ -96,7 +104,9 @@ def render(
     import jinja2
 
     recommendation = result.recommend(max_false_interruption_rate, max_missed_rate, validate_on=validate_on)
-    focus = focus_of(result, recommendation)
+    found = focus_of(result, recommendation)
+    # Figures show one condition of the audio: the one in which the setting looked at does worst.
+    one, focus = under_its_condition(result, found)
     folder = Path(__file__).parent
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
@@ -106,8 +116,8 @@ def render(
         lstrip_blocks=True,
     )
     with detached_figures():
-        images = list(_images(summary_figures(result, focus), figures))
-        examples, by_tag, absent = _from_recordings(result, focus, figures)
+        images = list(_images((*condition_figures(result, found), *summary_figures(one, focus)), figures))
+        examples, by_tag, absent = _from_recordings(one, focus, figures)
     return environment.get_template("template.html.j2").render(
         css=(folder / "style.css").read_text("utf-8"),
         result=result,
@@ -116,10 +126,11 @@ def render(
         validation=recommendation.validation,
         validated=validation_table(recommendation.validation) if recommendation.validation else None,
         cards=headline(focus.row),
-        best=settings_table(result.settings, recommendation, focus) if len(recommendation.table) else None,
+        best=settings_table(result.settings, recommendation, found) if len(recommendation.table) else None,
         kinds=kinds_table(focus.row),
         causes=causes_table(focus.row),
         by_tag=by_tag,
+        conditions=conditions_table(result, found) if len(result.conditions) > 1 else None,
         absent=absent,
         sections=_by_section([*images, *examples]),
         swept=_swept(result),
@@ -171,7 +182,7 @@ def _data_uri(figure: ReportFigure) -> str:
 
 def _by_section(images: Iterable[dict[str, str]]) -> dict[str, list[dict[str, str]]]:
     sections: dict[str, list[dict[str, str]]] = {
-        name: [] for name in ("tradeoff", "heatmaps", "curves", "kinds", "turns", "examples")
+        name: [] for name in ("conditions", "tradeoff", "heatmaps", "curves", "kinds", "turns", "examples")
     }
     for image in images:
         sections[image["section"]].append(image)
@@ -180,6 +191,9 @@ def _by_section(images: Iterable[dict[str, str]]) -> dict[str, list[dict[str, st
 
 def _swept(result: SweepResult) -> list[tuple[str, str]]:
     described = []
+    if result.grid.has_conditions:
+        labels = [condition_label(condition) for condition in result.conditions]
+        described.append(("conditions of the audio", f"{len(labels)}: {'; '.join(labels)}"))
     for name, values in result.axes.items():
         known = PARAMETERS[name]
         listed = ", ".join(map(known.tick, values)) + (f" {known.unit}" if known.unit else "")

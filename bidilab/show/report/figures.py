@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bidilab.show.plots.conditions import conditions
 from bidilab.show.plots.curves import by_kind, curve, curves
 from bidilab.show.plots.ecdf import ecdf
 from bidilab.show.plots.heatmap import heatmap
@@ -21,12 +22,12 @@ from bidilab.show.plots.slices import describe
 from bidilab.show.plots.style import detached_figures, new_figure, style
 from bidilab.show.plots.timeline import timeline
 from bidilab.show.plots.tradeoff import tradeoff
-from bidilab.show.report.focus import Focus, focus_of
+from bidilab.show.report.focus import Focus, focus_of, under_its_condition
 
 if TYPE_CHECKING:
     from bidilab.lab.sweep import SweepResult
 
-__all__ = ["ReportFigure", "example_figures", "settle", "summary_figures", "write_figures"]
+__all__ = ["ReportFigure", "condition_figures", "example_figures", "settle", "summary_figures", "write_figures"]
 
 HEATMAPS = (
     "missed_rate",
@@ -48,7 +49,8 @@ class ReportFigure:
     name
         Stem of its files; stable from one sweep to the next.
     section
-        Part of the report it belongs to: ``tradeoff``, ``heatmaps``, ``curves``, ``kinds``, ``turns`` or ``examples``.
+        Part of the report it belongs to: ``conditions``, ``tradeoff``, ``heatmaps``, ``curves``, ``kinds``, ``turns``
+        or ``examples``.
     caption
         What it shows.
     alt
@@ -93,10 +95,11 @@ def write_figures(
         If the recordings of a loaded result are not where they were (the timelines need them).
     """
     limits = (max_false_interruption_rate, max_missed_rate)
-    focus = focus_of(result, result.recommend(*limits))
+    found = focus_of(result, result.recommend(*limits))
+    one, focus = under_its_condition(result, found)
     written: list[Path] = []
     with detached_figures():
-        for figures in (summary_figures(result, focus), example_figures(result, focus)):
+        for figures in (condition_figures(result, found), summary_figures(one, focus), example_figures(one, focus)):
             for figure in figures:
                 settle(figure)
                 written += save_figure(figure.drawn, Path(directory) / figure.name)
@@ -109,6 +112,19 @@ def settle(figure: ReportFigure) -> None:
     with style():
         drawn.draw_without_rendering()
     drawn.set_layout_engine("none")
+
+
+def condition_figures(result: SweepResult, focus: Focus) -> Iterator[ReportFigure]:
+    """The setting looked at under every condition of the audio; nothing where only one was swept."""
+    if len(result.conditions) == 1:
+        return
+    yield ReportFigure(
+        name="conditions",
+        section="conditions",
+        caption=f"{describe(focus.at)} under each condition of the audio. Bars and bands: 95 % intervals.",
+        alt="Missed rate, false-interruption rate and false interruptions a minute under each condition.",
+        drawn=conditions(result.settings, at=focus.at),
+    )
 
 
 def summary_figures(result: SweepResult, focus: Focus) -> Iterator[ReportFigure]:

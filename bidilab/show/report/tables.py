@@ -12,6 +12,7 @@ import pandas as pd
 from bidilab.lab.datasets.labels import FALSE_KINDS
 from bidilab.lab.datasets.recording import TagValue
 from bidilab.lab.metrics.statistics import rate, wilson_interval
+from bidilab.lab.sweep.grid import CONDITION
 from bidilab.show.plots.metrics import KIND_LABELS, Metric, metric, parameters_of
 from bidilab.show.report.focus import Focus
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Table",
     "causes_table",
+    "conditions_table",
     "definitions",
     "headline",
     "kinds_table",
@@ -102,15 +104,45 @@ def settings_table(settings: pd.DataFrame, recommendation: Recommendation, focus
     chosen = settings.loc[recommendation.table.index]
     shown = [metric(name) for name in COMPARED]
     present = parameters_of(settings.columns)
-    head = ("setting", *(p.axis_label for p in present.values()), *(m.axis_label for m in shown))
+    worst = ["at its worst under"] if CONDITION in settings and settings[CONDITION].nunique() > 1 else []
+    head = ("setting", *worst, *(p.axis_label for p in present.values()), *(m.axis_label for m in shown))
     rows = []
     for index, row in chosen.iterrows():
         numbers = (_with_interval(m, row) for m in shown)
-        rows.append((str(index), *(p.tick(float(row[name])) for name, p in present.items()), *numbers))
+        rows.append(
+            (
+                str(index),
+                *(str(row[CONDITION]) for _ in worst),
+                *(p.tick(float(row[name])) for name, p in present.items()),
+                *numbers,
+            )
+        )
     labels = [row[0] for row in rows]
     marked = labels.index(str(focus.setting)) if str(focus.setting) in labels else None
     title = "The best settings" if recommendation.qualifying else "The settings that come closest"
     return Table(title=title, head=head, rows=tuple(rows), marked=marked)
+
+
+def conditions_table(result: SweepResult, focus: Focus) -> Table:
+    """The setting looked at under each condition of the audio that was swept."""
+    per_condition = result.grid.n_under_one_condition
+    chosen = result.settings.iloc[focus.setting % per_condition :: per_condition]
+    shown = [metric(name) for name in (*COMPARED, "false_per_min")]
+    rows = [
+        (
+            str(row[CONDITION]),
+            *(f"{row[n]:.0f}" for n in ("n_true_opportunities", "n_masked", "n_false_opportunities")),
+            *(_with_interval(m, row) for m in shown),
+        )
+        for _, row in chosen.iterrows()
+    ]
+    heads = ("condition", "true interruptions", "masked by an open turn", "chances to interrupt falsely")
+    return Table(
+        title="Under each condition of the audio (95 % intervals)",
+        head=(*heads, *(m.axis_label for m in shown)),
+        rows=tuple(rows),
+        marked=focus.setting // per_condition,
+    )
 
 
 def _with_interval(shown: Metric, row: pd.Series[Any]) -> str:

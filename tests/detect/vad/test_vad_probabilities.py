@@ -131,3 +131,32 @@ def test_it_runs_in_a_worker_process(files, tmp_path):
     for track, here in zip(tracks, speech_probabilities_of_files(items, VadSpec.of("silero")), strict=True):
         np.testing.assert_array_equal(track, here)
     assert len(cache) == 2
+
+
+class Louder:
+    """A change of audio: twice as loud."""
+
+    key = "twice"
+
+    def __call__(self, audio, channel):
+        return audio.channel(channel) * np.float32(2)
+
+
+def test_a_change_is_heard_and_kept_apart(files, tmp_path):
+    cache = ProbabilityCache(tmp_path / "cache")
+    items = [(path, 0, None) for path in files]
+    plain = speech_probabilities_of_files(items, SPEC, cache)
+    louder = speech_probabilities_of_files(items, SPEC, cache, changes=[Louder()] * len(items))
+    assert len(cache) == 2 * len(items)
+    for path, track, before in zip(files, louder, plain, strict=True):
+        audio = read_audio(path)
+        made = Audio(samples=audio.channel(0) * np.float32(2), sample_rate=audio.sample_rate)
+        np.testing.assert_array_equal(track, speech_probabilities(made, SPEC))
+        assert not np.array_equal(track, before)
+    again = speech_probabilities_of_files(items, SPEC, cache)
+    np.testing.assert_array_equal(np.concatenate(again), np.concatenate(plain))
+
+
+def test_changes_are_one_for_each_item(files):
+    with pytest.raises(InvalidParameterError, match="changes"):
+        speech_probabilities_of_files([(files[0], 0, None)], SPEC, changes=[])

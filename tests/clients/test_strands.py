@@ -1,4 +1,4 @@
-"""``strands-agents`` from 1.57 on (``strands.bidi``), its URL patched. It never truncates (REALTIME.md)."""
+"""``strands-agents`` from 1.58 on (``strands.bidi``), its URL patched. It never truncates (REALTIME.md)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Events of a Strands agent as ours: a table from wire name to handler. Pure: what is audible is given.
 
-Read in strands-agents 1.54.0, 1.57.0, 1.58.0 and 1.62.0 (their ``types/events.py`` and models)::
+Read in strands-agents 1.54, 1.57, 1.58 and 1.62 (their ``types/events.py`` and models)::
 
     1.54 (1.57)                       1.58 and later                ours
     bidi_response_start               bidi_response_start           BidiResponseStartEvent

@@ -134,7 +134,7 @@ llm = OpenAIRealtimeLLMService(api_key={key}, base_url="{url}")""",
 from livekit.plugins import openai
 model = openai.realtime.RealtimeModel(api_key={key}, base_url="{http_base}")""",
     "Strands": """\
-import strands.bidi.models.openai.realtime as realtime     # 1.57 and later
+import strands.bidi.models.openai.realtime as realtime     # 1.62 and later
 realtime.OPENAI_REALTIME_URL = "{url}"
 model = realtime.OpenAIRealtimeModel(model_id="gpt-realtime", transcription_model_id=None, api_key={key})""",
 }

@@ -96,7 +96,7 @@ class _Response:
             case "bidi_audio_stream" if detail.get("audio_bytes") and detail.get("format", "pcm") == "pcm":
                 n_samples = detail["audio_bytes"] / (2 * detail.get("channels", 1))
                 self.received_ms += n_samples * 1000 / detail["sample_rate"]
-            case "playback_started":
+            case "playback_started" if np.isnan(self.audible_s):  # again after it ran dry: not its first sample
                 self.audible_s = row.t_s
             case "playback_cleared" | "playback_silent":
                 self.silent_s = row.t_s

@@ -87,7 +87,7 @@ def strands_agent(generation: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     bidi = importlib.import_module(generation)
 
     def make(url: str) -> Any:
-        homes = ("openai.realtime", "openai", "openai_realtime")  # of 1.60, 1.55 and 1.54
+        homes = ("openai.realtime", "openai", "openai_realtime")  # of 1.62, 1.55 and 1.54
         home = next(f"{generation}.models.{one}" for one in homes if exists(f"{generation}.models.{one}"))
         realtime = importlib.import_module(home)
         build = getattr(realtime, "OpenAIRealtimeModel", None) or realtime.BidiOpenAIRealtimeModel

@@ -187,3 +187,14 @@ def test_what_is_no_strands_agent_or_is_the_agents_own():
         assert "strands.standin" in repr(model)
 
     run_virtual(main())
+
+
+def test_a_response_that_ran_dry_was_audible_from_its_first_sample():
+    """0.2 s at 0.5 s, dry from 0.7 s, 0.4 s more at 1 s: audible 0.5 s to 1.4 s, of which 0.6 s was heard."""
+    start = event(0.5, "bidi_response_start", response_id="r")
+    done = event(1.0, "bidi_response_stop", response_id="r")
+    log = hold(StandIn(start, audio(0.5, 0.2), audio(1.0, 0.4), done))
+    assert [row.type for row in log].count("playback_started") == 2
+    (response,) = log.responses().to_dict("records")
+    assert (response["audible_s"], response["silent_s"]) == (pytest.approx(0.5), pytest.approx(1.4))
+    assert response["heard_ms"] == pytest.approx(600.0)

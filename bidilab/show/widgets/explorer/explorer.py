@@ -10,6 +10,7 @@ import pandas as pd
 import traitlets
 
 from bidilab.core.errors import InvalidParameterError
+from bidilab.lab.conditions.condition import Condition
 from bidilab.lab.datasets import Dataset
 from bidilab.lab.sweep import SweepResult
 from bidilab.show.report.focus import focus_of
@@ -38,6 +39,8 @@ class SweepExplorer(Widget, module="explorer.js", stylesheets=("explorer.css",))
         What `sweep` gave, or the folder that ``result.save`` wrote.
     dataset
         Where the recordings are now, for a result whose dataset has moved.
+    condition
+        Of a sweep under several conditions, the one shown; the first when not given. ``result`` is then that part.
     metric, x, y, at
         What the heat map shows at first; see `show`.
 
@@ -78,6 +81,7 @@ class SweepExplorer(Widget, module="explorer.js", stylesheets=("explorer.css",))
         result: SweepResult | str | os.PathLike[str],
         *,
         dataset: Dataset | str | os.PathLike[str] | None = None,
+        condition: Condition | str | None = None,
         metric: str = "false_interruption_rate",
         x: str = "threshold",
         y: str = "silence_duration_ms",
@@ -86,6 +90,8 @@ class SweepExplorer(Widget, module="explorer.js", stylesheets=("explorer.css",))
         self._result = result if isinstance(result, SweepResult) else SweepResult.load(result)
         if dataset is not None:
             self._result.attach(dataset)
+        if len(self._result.conditions) > 1 or condition is not None:
+            self._result = self._result.under(self._result.conditions[0] if condition is None else condition)
         self._focus = focus_of(self._result, self._result.recommend())
         self._feed: TimelineFeed | None = None
         held = {name: value for name, value in self._focus.at.items() if name not in (x, y)}

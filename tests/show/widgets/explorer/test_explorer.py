@@ -267,3 +267,20 @@ def test_ten_thousand_settings_are_sent_at_once(result):
     )
     assert sum(map(len, buffers)) < 10_000_000  # Jupyter's servers pass on messages of 10 MB
     explorer.close()
+
+
+def test_a_sweep_under_conditions_is_explored_under_one(result):
+    grid = Grid(threshold=[0.4, 0.8], conditions=[None, bl.Condition(gain_db=-20)])
+    several = sweep(result.dataset, grid, vad="energy", cache=False, jobs=1, n_resamples=50, progress=False)
+    for condition in several.conditions:
+        explorer = SweepExplorer(several, condition=condition or "as recorded")
+        part = several.under(condition)
+        pd.testing.assert_frame_equal(explorer.result.settings, part.settings)
+        counts = part.recordings_at(1)[["n_detected", "n_false"]].sum()
+        assert counts.tolist() == part.settings.loc[1, ["n_detected", "n_false"]].tolist()
+        assert part.counts_at(1)["n_false"].sum() == counts["n_false"]
+        explorer.close()
+    quiet = several.under(several.conditions[1])
+    difference = several.compare(0, len(quiet.settings))  # one setting, two conditions
+    assert difference.loc["false_interruption_rate", "a"] == several.settings.loc[0, "false_interruption_rate"]
+    assert difference.loc["false_interruption_rate", "b"] == quiet.settings.loc[0, "false_interruption_rate"]

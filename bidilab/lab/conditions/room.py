@@ -40,8 +40,8 @@ class Room:
 
     Examples
     --------
-    >>> str(Room(size_m=(5, 4, 2.7), rt60_ms=400, distance_m=1))
-    '5x4x2.7/400/1'
+    >>> str(Room(size_m=(6, 4, 2.7), rt60_ms=400, distance_m=1))
+    '6x4x2.7/400/1'
     """
 
     size_m: tuple[float, float, float]

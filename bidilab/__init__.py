@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bidilab.lab.sessions import DatasetReplay, Replay, replay, replay_dataset
     from bidilab.lab.sweep import DaskExecutor, Grid, ProcessPool, Recommendation, SweepResult, sweep
     from bidilab.show.plots import save_figure
+    from bidilab.show.widgets.replay import ReplayPlayer
 
 __version__ = _version("bidilab")
 
@@ -44,6 +45,7 @@ _HOMES = {
     "Recommendation": "lab.sweep",
     "Recording": "lab.datasets",
     "Replay": "lab.sessions",
+    "ReplayPlayer": "show.widgets.replay",
     "Segment": "lab.datasets",
     "ServerVad": "detect.turns",
     "SweepResult": "lab.sweep",
@@ -74,6 +76,7 @@ __all__ = [
     "Recommendation",
     "Recording",
     "Replay",
+    "ReplayPlayer",
     "Segment",
     "ServerVad",
     "SweepResult",

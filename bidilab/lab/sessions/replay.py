@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import html
 import importlib
-import json
 import os
 import threading
 from collections.abc import Mapping
@@ -27,8 +26,9 @@ from bidilab.core.audiofile import write_audio
 from bidilab.core.clock import ClockName, run, running_clock
 from bidilab.core.errors import EndOfInput, InvalidParameterError
 from bidilab.core.eventlog import EventLog
-from bidilab.detect.turns import ServerVad, SpeechStarted, SpeechStopped, Turn, TurnParams, turns_from_events
+from bidilab.detect.turns import ServerVad, Turn, TurnParams
 from bidilab.lab.datasets.labels import Segment
+from bidilab.lab.sessions.logged import logged_responses, logged_turns
 from bidilab.lab.sessions.source import Source, SourceLike
 from bidilab.lab.sessions.verdicts import verdicts
 
@@ -56,6 +56,8 @@ class Replay:
         Labels of the recording.
     params
         The setting, as far as it is known; ``None`` for a provider's default.
+    file
+        Where the user's audio is from: path and channel; ``None`` when it was in memory only.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Replay:
     audio: Audio
     segments: tuple[Segment, ...]
     params: TurnParams | None
+    file: tuple[Path, int | None] | None = None
 
     @property
     def events(self) -> pd.DataFrame:
@@ -77,17 +80,12 @@ class Replay:
     @property
     def turns(self) -> tuple[Turn, ...]:
         """Turns of the detector, in samples of its stream; one still open is not among them."""
-        return turns_from_events(_decisions(self.log))
+        return logged_turns(self.log)
 
     @property
     def spoken(self) -> tuple[Segment, ...]:
         """The agent's responses as they were heard, as segments; what was never audible is not among them."""
-        table = self.log.responses().dropna(subset=["audible_s", "silent_s"])
-        return tuple(
-            Segment(start_s=start, end_s=end, channel="agent", kind="response")
-            for start, end in zip(table["audible_s"], table["silent_s"], strict=True)
-            if end > start >= 0
-        )
+        return logged_responses(self.log)
 
     def timeline(self, *, xlim: tuple[float, float] | None = None) -> Any:
         """Figure of the session: both sides, labels, probability of speech, turns and interruptions.
@@ -187,7 +185,7 @@ def replay(
     session = _session(source, built, chunk_ms=chunk_ms, tail_ms=tail_ms, journal=journal, progress=progress)
     log, audio = _run_anywhere(partial(run, session, clock))
     params = _params(turn_detection) if turn_detection is not None or local else None
-    made = Replay(name=source.name, log=log, audio=audio, segments=source.segments, params=params)
+    made = Replay(name=source.name, log=log, audio=audio, segments=source.segments, params=params, file=source.file)
     if out is not None:
         made.save(out)
     return made
@@ -288,19 +286,3 @@ class _Counted:
             raise
         self._bar.update(len(event.data) / (2 * event.channels) / event.sample_rate)
         return event
-
-
-def _decisions(log: EventLog) -> list[SpeechStarted | SpeechStopped]:
-    found: list[SpeechStarted | SpeechStopped] = []
-    for row in log:
-        said = json.loads(row.detail) if row.detail and row.type.startswith("speech_") else {}
-        if row.type == "speech_started":
-            onset, decided = said["onset_samples"], said["decided_at_samples"]
-            start = said.get("audio_start_samples", onset)
-            found.append(SpeechStarted(onset=onset, decided_at=decided, audio_start=start))
-        elif row.type == "speech_stopped":
-            decided, flushed = said["decided_at_samples"], bool(said.get("flushed", False))
-            found.append(
-                SpeechStopped(offset=said["offset_samples"], decided_at=decided, audio_end=decided, flushed=flushed)
-            )
-    return found

@@ -15,7 +15,7 @@ from bidilab.detect.vad import KnownTrack, ProbabilityCache, VadSpec, audio_sha2
 from bidilab.lab.datasets.labels import Segment
 from bidilab.lab.datasets.recording import Recording
 
-__all__ = ["Source", "SourceLike"]
+__all__ = ["Source", "SourceLike", "recording_of"]
 
 SourceLike = str | os.PathLike[str] | Audio | Recording
 
@@ -63,9 +63,10 @@ class Source:
         path = Path(given)
         if not path.exists() and "#" in str(given):
             folder, _, recording_id = str(given).rpartition("#")
-            return cls.of(_recording(folder, recording_id))
+            return cls.of(recording_of(folder, recording_id))
         audio = read_audio(path)
-        return cls(name=path.stem, user=Audio(samples=audio.channel(0), sample_rate=audio.sample_rate, name=path.name))
+        user = Audio(samples=audio.channel(0), sample_rate=audio.sample_rate, name=path.name)
+        return cls(name=path.stem, user=user, file=(path, 0))
 
     def known_track(self) -> KnownTrack | None:
         """The probabilities that a sweep has left in the cache, for a session that hears this source in 16 bits.
@@ -88,7 +89,8 @@ class Source:
         return tuple((s.end_s - s.start_s) * 1000 for s in self.segments if s.channel == "agent")
 
 
-def _recording(folder: str, recording_id: str) -> Recording:
+def recording_of(folder: str | os.PathLike[str], recording_id: str) -> Recording:
+    """A recording of a dataset by its id; one that it has not raises `InvalidParameterError`."""
     from bidilab.lab.datasets import Dataset
 
     dataset = Dataset.load(folder)

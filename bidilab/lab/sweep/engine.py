@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 
 from bidilab.bidi.simulation import SimulatedAgent
 from bidilab.core.errors import InvalidParameterError
+from bidilab.detect.turns import TurnParams
 from bidilab.detect.turns.kernels import high_runs, turns_in_frames
 from bidilab.detect.turns.params import DEACTIVATION_FLOOR
 from bidilab.detect.vad import ProbabilityCache, VadItem, VadSpec, speech_probabilities_of_files
@@ -37,6 +38,7 @@ __all__ = [
     "executor_of",
     "labels_of",
     "probabilities_of",
+    "setting_row",
     "simulated_lengths",
     "sweep_grid",
 ]
@@ -176,6 +178,25 @@ def _evaluate_block(
     table["degenerate"] |= first.deactivation_threshold <= DEACTIVATION_FLOOR
     clipped = clipped_quantiles(problem, evaluated, block.prefix_samples)
     return table, clipped, _compact(np.stack([e.counts for e in evaluated]))
+
+
+def setting_row(problem: SweepProblem, params: TurnParams, simulated: SimulatedLengths | None) -> pd.Series[Any]:
+    """What `sweep_grid` says of one setting: its row, without the axes.
+
+    The intervals of latency are of the fewest resamples there can be: they are worth nothing here.
+    """
+    rule = params.in_frames(frame_samples=problem.frame_samples, sample_rate=problem.sample_rate)
+    block = _Block(
+        settings=(DetectorSetting(*rule[:4]),),
+        prefix_samples=(rule.prefix_samples,),
+        simulated=simulated,
+        n_resamples=2,
+        seed=0,
+    )
+    table, clipped, _ = _evaluate_block(problem, block)
+    table["onset_clipped_ms_p50"], table["onset_clipped_ms_p90"] = clipped[0, 0]
+    columns = [*SETTING_COLUMNS, *(SIMULATED_COLUMNS if simulated is not None else ())]
+    return table[columns].iloc[0]
 
 
 def _compact(counts: npt.NDArray[np.int32]) -> npt.NDArray[np.integer[Any]]:

@@ -18,12 +18,11 @@ from bidilab.core.errors import InvalidParameterError, ResultError
 from bidilab.detect.turns import Turn, TurnParams
 from bidilab.detect.turns.providers import PROVIDERS
 from bidilab.lab.datasets import Dataset
+from bidilab.lab.sweep.comparison import compare_settings
 from bidilab.lab.sweep.events import events_frame
 from bidilab.lab.sweep.grid import Grid
-from bidilab.lab.sweep.recommendation import (
-    Recommendation,
-    recommend_setting,
-)
+from bidilab.lab.sweep.onesetting import recordings_table
+from bidilab.lab.sweep.recommendation import Recommendation, recommend_setting
 from bidilab.lab.sweep.source import SweepSource
 from bidilab.lab.sweep.storage import read_sweep, recordings_frames, write_sweep
 
@@ -172,14 +171,92 @@ class SweepResult:
         evaluated = ((r.id, self.source.evaluate(r.id, params)) for r in self.source.dataset)
         return events_frame(evaluated, self.vad_sample_rate)
 
+    def recordings_at(self, setting: int) -> pd.DataFrame:
+        """What became of each recording under one setting; indexed by ``recording_id``.
+
+        Columns: `bidilab.lab.sweep.onesetting.RECORDING_COLUMNS`, by the sweep's own evaluation.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is no such setting.
+        ResultError
+            If the recordings of a loaded result are not where they were.
+        """
+        evaluated = self.source.evaluate_all(self.params(setting))
+        return recordings_table(self.source.problem, evaluated, [recording.id for recording in self.source.dataset])
+
+    def counts_at(self, setting: int) -> pd.DataFrame:
+        """Counts of each recording under one setting as the sweep stored them: the recordings need not be there.
+
+        Indexed by ``recording_id``; columns: `bidilab.lab.sweep.storage.RECORDING_COUNTS`.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is no such setting.
+        ResultError
+            If the result holds no counts by recording.
+        """
+        setting = self._check(setting)
+        if self._swept is not None:
+            ids = [recording.id for recording in self.source.dataset]
+            rows = self._swept.detector_setting[setting : setting + 1]
+            frame = next(recordings_frames(self._swept.counts, rows, ids))
+        else:
+            frame = pd.read_parquet(self._stored_recordings, filters=[("setting", "==", setting)])
+        return frame.drop(columns="setting").astype({"recording_id": str}).set_index("recording_id")
+
+    def compare(self, a: int, b: int) -> pd.DataFrame:
+        """Differences ``b - a`` of two settings, paired by recording; one row a metric.
+
+        See `bidilab.lab.sweep.comparison.compare_settings` for the columns. Where the recordings of a loaded result
+        are not at hand, rates are paired by the stored counts, and the rest is not paired.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is no such setting.
+        """
+        pair = self._check(a), self._check(b)
+        n_resamples = int(self.meta["n_resamples"])
+        if not self.has_recordings:
+            counts = self.counts_at(a), self.counts_at(b)
+            return compare_settings(self.settings, pair, counts, n_resamples=n_resamples, seed=self.seed)
+        source = self.source
+        evaluated = source.evaluate_all(self.params(a)), source.evaluate_all(self.params(b))
+        ids = [recording.id for recording in source.dataset]
+        first, second = (recordings_table(source.problem, each, ids) for each in evaluated)
+        return compare_settings(
+            self.settings,
+            pair,
+            (first, second),
+            problem=source.problem,
+            evaluated=evaluated,
+            n_resamples=n_resamples,
+            seed=self.seed,
+        )
+
+    @property
+    def has_recordings(self) -> bool:
+        """Whether the recordings swept are where they were, unchanged: without them only the tables can be shown."""
+        try:
+            return self.source is not None
+        except ResultError:
+            return False
+
     @cached_property
     def recordings(self) -> pd.DataFrame:
         """Counts of every setting on every recording; one row each."""
         if self._swept is not None:
             return pd.concat(self._recordings_frames(self._swept), ignore_index=True)
+        return pd.read_parquet(self._stored_recordings)
+
+    @property
+    def _stored_recordings(self) -> Path:
         if self._directory is None:
             raise ResultError("this result holds no counts by recording")
-        return pd.read_parquet(self._directory / "recordings.parquet")
+        return self._directory / "recordings.parquet"
 
     def _recordings_frames(self, swept: SweptGrid) -> Iterator[pd.DataFrame]:
         ids = [recording.id for recording in self.source.dataset]

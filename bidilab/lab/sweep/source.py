@@ -5,34 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, TypedDict
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from bidilab.core.errors import InvalidParameterError, ResultError
-from bidilab.detect.turns import Turn, TurnParams, detect_turns
+from bidilab.detect.turns import Turn, TurnParams
 from bidilab.detect.vad import ProbabilityCache, VadSpec
 from bidilab.lab.datasets import Dataset, Segment
-from bidilab.lab.metrics.interruption import InterruptionEvaluation, evaluate_interruptions
+from bidilab.lab.metrics.interruption import InterruptionEvaluation
 from bidilab.lab.metrics.opportunities import RecordingLabels
-from bidilab.lab.metrics.simulated import SimulatedEvaluation, evaluate_simulated, response_plan
-from bidilab.lab.sweep.engine import labels_of, probabilities_of
+from bidilab.lab.sweep.engine import labels_of, probabilities_of, simulated_lengths
+from bidilab.lab.sweep.evaluated import Evaluated, SimulatedLengths
 from bidilab.lab.sweep.executors import InProcess
+from bidilab.lab.sweep.onesetting import evaluate_setting
+from bidilab.lab.sweep.problem import SweepProblem
+from bidilab.lab.sweep.tracked import SweepConditions, TrackedRecording
 
-__all__ = ["EVALUATIONS", "SweepConditions", "SweepSource"]
-
-EVALUATIONS: tuple[str, ...] = ("recorded", "simulated")
-
-
-class SweepConditions(TypedDict):
-    """How a sweep evaluates: the arguments of `sweep` of the same names."""
-
-    min_overlap_ms: float
-    tolerance_ms: float
-    evaluation: Literal["recorded", "simulated"]
-    response_delay_ms: float
-    response_ms: float | Literal["recorded"]
+__all__ = ["SweepSource"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,6 +92,27 @@ class SweepSource:
         )
 
     @cached_property
+    def problem(self) -> SweepProblem:
+        """Labels and tracks laid out flat, as the sweep evaluated them."""
+        return SweepProblem.build(
+            self.all_labels, self.tracks, frame_samples=self._frame_samples, sample_rate=self.spec.sample_rate
+        )
+
+    @cached_property
+    def _simulated(self) -> SimulatedLengths | None:
+        if self.conditions["evaluation"] == "recorded":
+            return None
+        return simulated_lengths(
+            self.all_labels,
+            response_delay_ms=self.conditions["response_delay_ms"],
+            response_ms=self.conditions["response_ms"],
+        )
+
+    def evaluate_all(self, params: TurnParams) -> Evaluated:
+        """Counts and latencies of every recording under a setting, by the compiled evaluation of the sweep."""
+        return evaluate_setting(self.problem, params, self._simulated)
+
+    @cached_property
     def _index(self) -> dict[str, int]:
         return {recording.id: index for index, recording in enumerate(self.dataset)}
 
@@ -114,33 +126,23 @@ class SweepSource:
         """Labels of a recording in samples at the VAD's rate."""
         return self.all_labels[self.index_of(recording_id)]
 
+    def tracked(self, recording_id: str) -> TrackedRecording:
+        """A recording under any setting, as the sweep evaluates it."""
+        return TrackedRecording(
+            labels=self.labels(recording_id),
+            probabilities=self.probabilities(recording_id),
+            frame_samples=self._frame_samples,
+            conditions=self.conditions,
+        )
+
     def evaluate(self, recording_id: str, params: TurnParams) -> InterruptionEvaluation:
         """Outcomes of a recording under a setting, by the readable evaluation."""
-        labels, turns = self.labels(recording_id), self.turns(recording_id, params)
-        if self.conditions["evaluation"] == "recorded":
-            return evaluate_interruptions(labels, turns)
-        plan = response_plan(
-            labels,
-            response_delay_ms=self.conditions["response_delay_ms"],
-            response_ms=self.conditions["response_ms"],
-        )
-        n_samples = len(self.probabilities(recording_id)) * self._frame_samples
-        return evaluate_simulated(labels, turns, plan, n_samples=n_samples)
+        return self.tracked(recording_id).evaluate(params)
 
     def simulated_segments(self, recording_id: str, params: TurnParams) -> tuple[Segment, ...]:
         """What was audible of the simulated agent's responses in a recording, as ``response`` segments."""
-        evaluation = self.evaluate(recording_id, params)
-        if not isinstance(evaluation, SimulatedEvaluation):
-            return ()
-        rate = self.spec.sample_rate
-        cut = {i.response.index: i.decided_at for i in evaluation.interruptions}
-        n_samples = len(self.probabilities(recording_id)) * self._frame_samples
-        heard = [(r.audible_at, min(r.ends_at, cut.get(r.index, r.ends_at), n_samples)) for r in evaluation.responses]
-        return tuple(
-            Segment(start_s=start / rate, end_s=end / rate, channel="agent", kind="response")
-            for start, end in heard
-            if end > start
-        )
+        tracked = self.tracked(recording_id)
+        return tracked.simulated_segments(tracked.evaluate(params))
 
     def probabilities(self, recording_id: str) -> npt.NDArray[np.float32]:
         """Probability track of a recording, ``(n_frames,) float32``."""
@@ -148,9 +150,4 @@ class SweepSource:
 
     def turns(self, recording_id: str, params: TurnParams) -> tuple[Turn, ...]:
         """Turns of a recording under a setting."""
-        return detect_turns(
-            self.probabilities(recording_id),
-            params,
-            frame_samples=self._frame_samples,
-            sample_rate=self.spec.sample_rate,
-        )
+        return self.tracked(recording_id).turns(params)

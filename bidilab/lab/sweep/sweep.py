@@ -18,7 +18,8 @@ from bidilab.lab.sweep.executors import Executor
 from bidilab.lab.sweep.grid import Grid
 from bidilab.lab.sweep.problem import SweepProblem
 from bidilab.lab.sweep.result import SweepResult
-from bidilab.lab.sweep.source import EVALUATIONS, SweepConditions, SweepSource
+from bidilab.lab.sweep.source import SweepSource
+from bidilab.lab.sweep.tracked import EVALUATIONS, SweepConditions
 
 __all__ = ["sweep"]
 

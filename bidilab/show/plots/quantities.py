@@ -106,7 +106,7 @@ class Metric:
         """``n = …`` of one row of the settings table, empty for a count."""
         if not self.n_columns:
             return ""
-        n = float(row[list(self.n_columns)].sum())
+        n = sum(float(row[name]) for name in self.n_columns)
         return f"n = {n:.1f} min" if self.n_label.startswith("minutes") else f"n = {n:.0f}"
 
 

@@ -22,7 +22,7 @@ from bidilab.show.plots.metrics import KIND_COLOURS, KIND_LABELS
 from bidilab.show.plots.save import attach_data
 from bidilab.show.plots.style import COLOURS, new_figure, style
 
-__all__ = ["TimelineData", "envelope", "timeline"]
+__all__ = ["EVENT_LOOKS", "DrawnEvent", "TimelineData", "drawn_events", "envelope", "timeline"]
 
 MAX_COLUMNS = 1200
 INCH_PER_CHARACTER = 0.062
@@ -36,8 +36,11 @@ EVENT_LOOKS = {
     "masked": ("|", COLOURS["grey"], "masked: agent would not have spoken"),
     "preempted": ("|", COLOURS["grey"], "preempted: agent already stopped"),
     "terminal_overlap": ("d", COLOURS["grey"], "terminal overlap"),
+    "unjudged": ("P", COLOURS["black"], "interruption; no labels to judge it by"),
 }
+"""Marker, colour and words of each outcome that is drawn."""
 HOLLOW = ("missed",)
+INTERRUPTING = ("detected", "false", "unjudged")
 _TEXT_BOX = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.6}
 
 
@@ -48,7 +51,7 @@ class TimelineData:
     Parameters
     ----------
     user, agent
-        ``(n_samples,) float32`` of either channel at ``sample_rate``; ``agent`` is ``None`` without one.
+        ``(n_samples,) float32`` of either channel at ``sample_rate``; ``None`` without one.
     sample_rate
         Hertz of the audio.
     segments
@@ -60,28 +63,40 @@ class TimelineData:
     vad_sample_rate
         Hertz of the detector's positions.
     params
-        The setting; its two thresholds are drawn.
+        The setting; its two thresholds are drawn. ``None`` where it is not known.
     turns
         What the detector decided, in samples at ``vad_sample_rate``.
     events
         Rows of ``SweepResult.events(setting)`` of this recording; ``None`` without evaluation.
+    length_s
+        Seconds that are shown of a session without audio of the user.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is neither the user's audio nor a length.
     """
 
-    user: FloatArray
+    user: FloatArray | None
     agent: FloatArray | None
     sample_rate: int
     segments: Sequence[Segment]
     probabilities: npt.NDArray[np.float32]
     frame_samples: int
     vad_sample_rate: int
-    params: TurnParams
+    params: TurnParams | None
     turns: Sequence[Turn]
     events: pd.DataFrame | None = None
+    length_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.user is None and not (self.length_s is not None and self.length_s > 0):
+            raise InvalidParameterError("length_s", "a number of seconds > 0 without audio of the user", self.length_s)
 
     @property
     def duration_s(self) -> float:
-        """Length of the user channel in seconds."""
-        return len(self.user) / self.sample_rate
+        """Length of the user channel, or ``length_s`` without one, in seconds."""
+        return len(self.user) / self.sample_rate if self.user is not None else float(self.length_s or 0.0)
 
     @property
     def frame_s(self) -> float:
@@ -97,7 +112,7 @@ class TimelineData:
         for turn in self.turns:
             rows.append(("turn_audio", "", turn.audio_start / rate, turn.audio_end / rate, np.nan))
             rows.append(("turn_speech", "", turn.onset / rate, turn.offset / rate, np.nan))
-        rows += [("outcome", event.text, event.start_s, event.at_s, np.nan) for event in _drawn_events(self.events)]
+        rows += [("outcome", event.text, event.start_s, event.at_s, np.nan) for event in drawn_events(self.events)]
         rows += [
             ("probability", "", k * self.frame_s, (k + 1) * self.frame_s, float(p))
             for k, p in enumerate(self.probabilities)
@@ -106,7 +121,19 @@ class TimelineData:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Event:
+class DrawnEvent:
+    """One outcome as it is drawn.
+
+    Parameters
+    ----------
+    outcome
+        A key of `EVENT_LOOKS`.
+    start_s, at_s
+        A line from the one to the other, with the marker at its end, in seconds.
+    text
+        Short words beside the marker.
+    """
+
     outcome: str
     start_s: float
     at_s: float
@@ -185,10 +212,10 @@ def timeline(
         _draw_channel(panels[0], data, "agent")
         _draw_channel(panels[1], data, "user")
         _draw_probability(panels[2], data)
-        events = [e for e in _drawn_events(data.events) if start_s <= e.at_s <= end_s]
+        events = [e for e in drawn_events(data.events) if start_s <= e.at_s <= end_s]
         _draw_decisions(panels[3], data, events)
         for event in events:
-            if event.outcome in ("detected", "false"):
+            if event.outcome in INTERRUPTING:
                 for panel in panels:
                     panel.axvline(event.at_s, color=EVENT_LOOKS[event.outcome][1], lw=0.8, ls=(0, (3, 2)), zorder=1)
         panels[3].set_xlabel("time (s)")
@@ -226,7 +253,7 @@ def _draw_channel(ax: Axes, data: TimelineData, channel: str) -> None:
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
     if samples is None:
-        ax.text(0.5, 0.3, "no agent channel", transform=ax.transAxes, ha="center", color="#777777")
+        ax.text(0.5, 0.3, f"no audio of the {channel}", transform=ax.transAxes, ha="center", color="#777777")
 
 
 def _draw_probability(ax: Axes, data: TimelineData) -> None:
@@ -235,9 +262,14 @@ def _draw_probability(ax: Axes, data: TimelineData) -> None:
     for turn in data.turns:
         rate = data.vad_sample_rate
         ax.axvspan(turn.started_at / rate, turn.stopped_at / rate, color=TURN_COLOUR, alpha=0.22, lw=0, zorder=0)
+    params = data.params
     for value, name, dashes in (
-        (data.params.threshold, "on", "-"),
-        (data.params.deactivation_threshold, "off", (0, (3, 2))),
+        (
+            (params.threshold, "on", "-"),
+            (params.deactivation_threshold, "off", (0, (3, 2))),
+        )
+        if params is not None
+        else ()
     ):
         ax.axhline(value, color=THRESHOLD_COLOUR, lw=0.8, ls=dashes, zorder=2)
         label = f"{name} {value:.2f}"
@@ -248,7 +280,7 @@ def _draw_probability(ax: Axes, data: TimelineData) -> None:
     ax.set_ylabel("P(speech)")
 
 
-def _draw_decisions(ax: Axes, data: TimelineData, events: Sequence[_Event]) -> None:
+def _draw_decisions(ax: Axes, data: TimelineData, events: Sequence[DrawnEvent]) -> None:
     rate = data.vad_sample_rate
     for turn in data.turns:
         start, end = turn.audio_start / rate, turn.audio_end / rate
@@ -281,7 +313,8 @@ def _draw_decisions(ax: Axes, data: TimelineData, events: Sequence[_Event]) -> N
     ax.spines["left"].set_visible(False)
 
 
-def _drawn_events(events: pd.DataFrame | None) -> list[_Event]:
+def drawn_events(events: pd.DataFrame | None) -> list[DrawnEvent]:
+    """The outcomes that are drawn, of a table like ``SweepResult.events`` or ``Replay.interruptions``."""
     if events is None:
         return []
     drawn = []
@@ -290,10 +323,10 @@ def _drawn_events(events: pd.DataFrame | None) -> list[_Event]:
         if outcome not in EVENT_LOOKS:
             continue  # an ignored event is as it should be: nothing happened
         # A false interruption is drawn from what the detector took for an onset, the others from the true onset.
-        acted = outcome in ("detected", "false", "terminal_overlap")
-        start = float(row["onset_s"] if outcome == "false" else row["segment_start_s"])
+        acted = outcome in (*INTERRUPTING, "terminal_overlap")
+        start = float(row["onset_s"] if outcome in ("false", "unjudged") else row["segment_start_s"])
         at = float(row["decided_s"] if acted else row["segment_end_s"])
-        drawn.append(_Event(outcome=outcome, start_s=start, at_s=at, text=_event_text(outcome, row)))
+        drawn.append(DrawnEvent(outcome=outcome, start_s=start, at_s=at, text=_event_text(outcome, row)))
     return drawn
 
 
@@ -302,10 +335,10 @@ def _event_text(outcome: str, row: Mapping[Hashable, Any]) -> str:
         return f"{float(row['latency_ms']):.0f} ms"
     if outcome == "false":
         return f"false: {KIND_LABELS[str(row['cause'])]}"
-    return outcome.replace("_", " ")
+    return "interruption" if outcome == "unjudged" else outcome.replace("_", " ")
 
 
-def _keys(data: TimelineData, events: Sequence[_Event], start_s: float, end_s: float) -> list[Patch | Line2D]:
+def _keys(data: TimelineData, events: Sequence[DrawnEvent], start_s: float, end_s: float) -> list[Patch | Line2D]:
     kinds = {s.kind for s in data.segments if s.end_s > start_s and s.start_s < end_s}
     keys: list[Patch | Line2D] = [
         Patch(color=KIND_COLOURS[kind], lw=0, label=words) for kind, words in KIND_LABELS.items() if kind in kinds

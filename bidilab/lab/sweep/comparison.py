@@ -1,0 +1,159 @@
+"""Two settings of a sweep beside each other, on the same recordings.
+
+Task
+    Say by how much one setting differs from another, and how surely. The two were evaluated on the same recordings, so
+    their difference is resampled as one (Davison & Hinkley 1997, §3.8, whole clusters): what makes a recording easy or
+    hard for both settings cancels, which two separate intervals do not show.
+Unit
+    As the columns of ``SweepResult.settings``: rates in [0, 1], milliseconds, events per minute.
+Index
+    `compare_settings`, `COMPARISON_COLUMNS`
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bidilab.lab.datasets.labels import FALSE_KINDS
+from bidilab.lab.metrics.latency import km_quantiles, resample_counts
+from bidilab.lab.metrics.statistics import rank
+from bidilab.lab.sweep.evaluated import ABSENT, Evaluated
+from bidilab.lab.sweep.problem import SweepProblem
+
+__all__ = ["COMPARED", "COMPARISON_COLUMNS", "compare_settings"]
+
+FloatArray = npt.NDArray[np.float64]
+
+COMPARISON_COLUMNS: tuple[str, ...] = ("a", "b", "difference", "difference_lo", "difference_hi", "paired")
+"""Columns of `compare_settings`."""
+
+_RATIOS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "missed_rate": (("n_missed",), ("n_true_opportunities",)),
+    "false_interruption_rate": (
+        tuple(f"n_false_on_opportunity_{kind}" for kind in FALSE_KINDS),
+        tuple(f"n_false_opportunities_{kind}" for kind in FALSE_KINDS),
+    ),
+    "false_per_min": (("n_false",), ("agent_speech_min",)),
+    "premature_endpoint_rate": (("n_premature_endpoints",), ("n_turns",)),
+}
+_LATENCIES = {"latency_detected_ms_p50": 0.5, "latency_detected_ms_p90": 0.9}
+_UNPAIRED = ("endpoint_latency_ms_p50", "onset_clipped_ms_p90", "talk_over_s")
+COMPARED: tuple[str, ...] = (*_RATIOS, *_LATENCIES, *_UNPAIRED)
+"""Metrics that are compared, in order."""
+
+_CONFIDENCE = 0.95
+_RESAMPLES_AT_A_TIME = 100
+
+
+def compare_settings(
+    settings: pd.DataFrame,
+    pair: tuple[int, int],
+    recordings: tuple[pd.DataFrame, pd.DataFrame],
+    *,
+    problem: SweepProblem | None = None,
+    evaluated: tuple[Evaluated, Evaluated] | None = None,
+    n_resamples: int,
+    seed: int,
+) -> pd.DataFrame:
+    """Differences ``b - a`` of two settings, with paired bootstrap intervals over recordings.
+
+    Parameters
+    ----------
+    settings
+        ``SweepResult.settings``.
+    pair
+        The settings a and b.
+    recordings
+        The counts of each, one row a recording, in one order; a ratio whose columns are absent is not paired.
+    problem, evaluated
+        What the latencies need; without them the latencies are not paired.
+    n_resamples, seed
+        Of the bootstrap; with those of the sweep both settings see its resamples.
+
+    Returns
+    -------
+    DataFrame
+        One row a metric of `COMPARED`, with `COMPARISON_COLUMNS`. ``difference`` is NaN where either value is
+        undefined or both are infinite. The 95 % interval is NaN where it is not paired, where fewer than two
+        recordings hold data for both, and where in some resample neither setting reaches the quantile, so that their
+        difference has no value there.
+    """
+    resamples = resample_counts(len(recordings[0]), n_resamples, seed)
+    rows = {}
+    for name in COMPARED:
+        values = [float(settings.loc[setting, name]) for setting in pair]  # type: ignore[arg-type]
+        draws = None
+        if name in _RATIOS:
+            draws = _ratio_draws(recordings, *_RATIOS[name], resamples)
+        elif name in _LATENCIES and problem is not None and evaluated is not None:
+            draws = _latency_draws(problem, evaluated, _LATENCIES[name], resamples)
+        low, high = (np.nan, np.nan) if draws is None else _interval(draws)
+        rows[name] = (*values, _minus(values[1], values[0]), low, high, draws is not None)
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=list(COMPARISON_COLUMNS)).rename_axis("metric")
+    return table.astype({"paired": bool})
+
+
+def _minus(b: float, a: float) -> float:
+    """``b - a``; NaN, and no warning, where both are infinite."""
+    return float("nan") if np.isinf(a) and np.isinf(b) else b - a
+
+
+def _ratio_draws(
+    recordings: tuple[pd.DataFrame, pd.DataFrame],
+    numerator: tuple[str, ...],
+    denominator: tuple[str, ...],
+    resamples: npt.NDArray[np.uint16],
+) -> FloatArray | None:
+    """``(2, n_resamples)`` ratios; ``None`` where the columns are not there, NaN where too few recordings have data."""
+    if not set(numerator + denominator) <= set(recordings[0].columns):
+        return None
+    over = [table[list(numerator)].sum(axis=1).to_numpy(dtype=np.float64) for table in recordings]
+    under = [table[list(denominator)].sum(axis=1).to_numpy(dtype=np.float64) for table in recordings]
+    out = np.full((2, resamples.shape[1]), np.nan)
+    if min(np.count_nonzero(part) for part in under) < 2:
+        return out
+    weights = resamples.T.astype(np.float64)
+    for k in (0, 1):
+        bottom = weights @ under[k]
+        np.divide(weights @ over[k], bottom, out=out[k], where=bottom > 0)
+    return out
+
+
+def _latency_draws(
+    problem: SweepProblem, evaluated: tuple[Evaluated, Evaluated], q: float, resamples: npt.NDArray[np.uint16]
+) -> FloatArray:
+    """``(2, n_resamples)`` Kaplan–Meier quantiles in milliseconds."""
+    ms = 1000 / problem.sample_rate
+    out = np.full((2, resamples.shape[1]), np.nan)
+    owners = [problem.true_recording[each.state != ABSENT] for each in evaluated]
+    if min(len(np.unique(owner)) for owner in owners) < 2:
+        return out
+    for first in range(0, resamples.shape[1], _RESAMPLES_AT_A_TIME):
+        part = slice(first, first + _RESAMPLES_AT_A_TIME)
+        drawn = resamples[:, part].T[:, problem.true_recording]  # how often each opportunity is in each resample
+        places = _places(drawn)
+        for k, each in enumerate(evaluated):
+            states = np.where(places >= 0, each.state[places], ABSENT).astype(np.uint8)
+            out[k, part] = km_quantiles(each.latency[places], states, (q,))[:, 0] * ms
+    return out
+
+
+def _places(drawn: npt.NDArray[np.uint16]) -> npt.NDArray[np.int64]:
+    """Indices of the opportunities in each resample, repeated as drawn, in rows filled up with -1."""
+    rows = [np.repeat(np.arange(drawn.shape[1]), row) for row in drawn]
+    out = np.full((len(rows), max(len(row) for row in rows)), -1, dtype=np.int64)
+    for filled, row in zip(out, rows, strict=True):
+        filled[: len(row)] = row
+    return out
+
+
+def _interval(draws: FloatArray) -> tuple[float, float]:
+    """Percentile interval of the difference, as order statistics; resamples without data for either are left out."""
+    a, b = draws[:, ~np.isnan(draws).any(axis=0)]
+    if not a.size or (np.isinf(a) & np.isinf(b)).any():
+        return float("nan"), float("nan")
+    ordered = np.sort(b - a)
+    tail = (1 - _CONFIDENCE) / 2
+    return float(ordered[rank(len(ordered), tail)]), float(ordered[rank(len(ordered), 1 - tail)])

@@ -1,0 +1,91 @@
+"""Tables on their way to the browser: a description in JSON, the numbers in binary, one buffer a column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+
+from bidilab.show.plots.metrics import METRICS, PARAMETERS, Metric
+from bidilab.show.plots.style import SEQUENTIAL
+from bidilab.show.report.tables import HEADLINE
+
+if TYPE_CHECKING:
+    from bidilab.lab.sweep import SweepResult
+
+__all__ = ["COLOURS_RGB", "pack_columns", "settings_description"]
+
+COLOURS_RGB = (colormaps[SEQUENTIAL](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
+"""The colour map of `bidilab.show.plots.heatmap`, ``(256, 3) uint8``: red, green, blue."""
+
+
+def pack_columns(table: pd.DataFrame) -> tuple[list[dict[str, str]], list[bytes]]:
+    """Columns as little-endian numbers.
+
+    Parameters
+    ----------
+    table
+        Columns of numbers or truth values.
+
+    Returns
+    -------
+    tuple
+        For each column its ``name`` and ``type`` (``"int32"``, ``"uint8"`` for truth values, else ``"float64"``, so
+        that every number arrives as it is), and its bytes.
+    """
+    described, buffers = [], []
+    for name in table.columns:
+        values = table[name].to_numpy()
+        kind = "uint8" if values.dtype == bool else "int32" if values.dtype.kind in "iu" else "float64"
+        if kind == "int32" and len(values) and np.abs(values.astype(np.int64)).max() > np.iinfo(np.int32).max:
+            kind = "float64"  # exact up to 2**53
+        described.append({"name": str(name), "type": kind})
+        buffers.append(np.ascontiguousarray(values, dtype=np.dtype(kind).newbyteorder("<")).tobytes())
+    return described, buffers
+
+
+def settings_description(result: SweepResult) -> tuple[dict[str, Any], list[bytes]]:
+    """All that the heat map needs: axes, metrics and every column they draw on; the last buffer is `COLOURS_RGB`."""
+    settings = result.settings
+    metrics = [m for m in METRICS.values() if {m.name, *m.n_columns} <= set(settings.columns)]
+    names = dict.fromkeys(c for m in metrics for c in (m.name, *m.interval_columns, *m.n_columns))
+    columns, buffers = pack_columns(settings[[*(c for c in names if c in settings.columns), "degenerate"]])
+    described = {
+        "axes": [_axis(name, values) for name, values in result.axes.items()],
+        "metrics": [_metric(m, settings.columns) for m in metrics],
+        "headline": [name for name in HEADLINE if name in names],
+        "columns": columns,
+        "n_settings": len(settings),
+    }
+    return described, [*buffers, COLOURS_RGB.tobytes()]
+
+
+def _axis(name: str, values: Iterable[float]) -> dict[str, Any]:
+    known = PARAMETERS[name]
+    return {
+        "name": name,
+        "label": known.label,
+        "unit": known.unit,
+        "default": known.default,
+        "values": list(values),
+    }
+
+
+def _metric(shown: Metric, columns: pd.Index[str]) -> dict[str, Any]:
+    low, high = shown.interval_columns
+    return {
+        "name": shown.name,
+        "label": shown.label,
+        "unit": shown.unit,
+        "scale": shown.scale,
+        "decimals": shown.decimals,
+        "lower_is_better": shown.lower_is_better,
+        "n_columns": list(shown.n_columns),
+        "n_label": shown.n_label,
+        "small_n": shown.small_n,
+        "definition": shown.definition,
+        "interval": [low, high] if low in columns and high in columns else None,
+    }

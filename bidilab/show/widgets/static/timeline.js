@@ -1,0 +1,356 @@
+// One recording on a zoomable time axis. The data: see timelinefeed.py.
+//
+//   const timeline = new Timeline(element, { ask });   // ask(question) → Promise<{content, buffers}>, see requests.js
+//   timeline.show(recording);                          // recording_data
+//   timeline.decide(decisions);                        // decisions_data, as often as the setting changes
+//   timeline.moveCursor(t_s); timeline.reveal(start_s, end_s, margin_s);
+//   timeline.playhead_s = 1.5;                         // null hides it
+//   timeline.onCursor = (t_s) => { … };
+//   timeline.close();
+
+import { agentSegments, describe, summary } from "./describe.js";
+import { numbers } from "./requests.js";
+import { Viewport, ticks } from "./timescale.js";
+import * as tracks from "./tracks.js";
+
+const LEFT_PX = 84;
+const RIGHT_PX = 58;
+const AXIS_PX = 22;
+const GAP_PX = 6;
+const HEIGHTS = { agent: 66, user: 74, probability: 66, decisions: 84, session: 76 };
+const LABELS = { agent: "agent", user: "user", probability: "P(speech)", decisions: "decisions", session: "session" };
+const ZOOM_STEP = 1.5;
+const DETAIL_DELAY_MS = 80;
+
+export class Timeline {
+  #ask;
+  #recording = null;
+  #decisions = null;
+  #details = new Map();
+  #detailTimer = null;
+  #detailSerial = 0;
+  #frame = null;
+  #playhead_s = null;
+  #drag = null;
+  #observers = [];
+  onCursor = () => {};
+
+  constructor(element, { ask }) {
+    this.#ask = ask;
+    this.element = element;
+    this.cursor_s = 0;
+    this.view = new Viewport(1);
+    this.#build();
+    this.#listen();
+  }
+
+  show(recording) {
+    const probability = recording.probability && {
+      frame_s: recording.probability.frame_s,
+      values: numbers(recording.probability.values, Float32Array),
+    };
+    const channels = Object.fromEntries(
+      Object.entries(recording.channels).map(([name, channel]) => {
+        const overview = { start_s: 0, end_s: recording.duration_s, pairs: numbers(channel.overview, Int16Array) };
+        return [name, { ...channel, overview }];
+      }),
+    );
+    this.#recording = { ...recording, probability, channels };
+    this.#decisions = null;
+    this.#details.clear();
+    this.#detailSerial += 1; // an answer that is under way belongs to another recording
+    this.view = new Viewport(recording.duration_s);
+    this.cursor_s = 0;
+    this.#playhead_s = null;
+    this.#lay();
+    this.#changed();
+  }
+
+  decide(decisions) {
+    this.#decisions = decisions;
+    this.#changed();
+  }
+
+  set playhead_s(t_s) {
+    this.#playhead_s = t_s;
+    if (t_s !== null && (t_s < this.view.start_s || t_s > this.view.end_s)) this.#viewed(() => this.view.show(t_s, t_s + this.view.span_s));
+    this.#draw();
+  }
+
+  get playhead_s() {
+    return this.#playhead_s;
+  }
+
+  moveCursor(t_s) {
+    this.cursor_s = Math.min(Math.max(t_s, 0), this.view.duration_s);
+    this.#changed();
+    this.onCursor(this.cursor_s);
+  }
+
+  reveal(start_s, end_s, margin_s = 0) {
+    this.#viewed(() => this.view.reveal(start_s, end_s, margin_s));
+  }
+
+  close() {
+    clearTimeout(this.#detailTimer);
+    cancelAnimationFrame(this.#frame);
+    for (const observer of this.#observers) observer.disconnect();
+    this.element.replaceChildren();
+  }
+
+  #build() {
+    const button = (words, title, act) => {
+      const made = document.createElement("button");
+      made.type = "button";
+      made.className = "bl-button";
+      made.textContent = words;
+      made.title = title;
+      made.setAttribute("aria-label", title);
+      made.addEventListener("click", act);
+      return made;
+    };
+    this.tools = document.createElement("div");
+    this.tools.className = "bl-row";
+    this.tools.append(
+      button("−", "Zoom out", () => this.#zoom(ZOOM_STEP)),
+      button("+", "Zoom in", () => this.#zoom(1 / ZOOM_STEP)),
+      button("◀", "Earlier", () => this.#viewed(() => this.view.pan(-this.view.span_s / 2))),
+      button("▶", "Later", () => this.#viewed(() => this.view.pan(this.view.span_s / 2))),
+      button("all", "Show the whole recording", () => this.#viewed(() => this.view.show(0, this.view.duration_s))),
+    );
+    this.canvas = document.createElement("canvas");
+    this.canvas.className = "bl-canvas";
+    this.canvas.tabIndex = 0;
+    this.canvas.setAttribute("role", "slider");
+    this.canvas.setAttribute("aria-label", "Time cursor of the timeline");
+    this.canvas.title = "Click to set the cursor, drag to move, Ctrl + wheel to zoom. Keys: ← → cursor, + − zoom, Page Up/Down move, 0 all.";
+    this.readout = document.createElement("div");
+    this.readout.className = "bl-weak bl-timeline-readout";
+    this.alternative = document.createElement("p");
+    this.alternative.className = "bl-unseen";
+    this.alternative.id = `bl-${Math.random().toString(36).slice(2)}`;
+    this.canvas.setAttribute("aria-describedby", this.alternative.id);
+    this.element.append(this.tools, this.canvas, this.readout, this.alternative);
+  }
+
+  #listen() {
+    const canvas = this.canvas;
+    canvas.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
+    canvas.addEventListener("keydown", (event) => this.#key(event));
+    canvas.addEventListener("pointerdown", (event) => {
+      canvas.setPointerCapture(event.pointerId);
+      this.#drag = { x: event.offsetX, moved: false };
+    });
+    canvas.addEventListener("pointermove", (event) => this.#pointer(event));
+    canvas.addEventListener("pointerup", (event) => {
+      if (this.#drag && !this.#drag.moved) this.moveCursor(this.#timeAt(event.offsetX));
+      this.#drag = null;
+    });
+    canvas.addEventListener("pointerleave", () => this.#say(this.cursor_s));
+    const resize = new ResizeObserver(() => this.#draw());
+    resize.observe(canvas);
+    // A change of theme is a change of attributes of the page's body.
+    const theme = new MutationObserver(() => this.#draw());
+    theme.observe(document.body, { attributes: true });
+    this.#observers.push(resize, theme);
+  }
+
+  #pointer(event) {
+    if (!this.#drag) return this.#say(this.#timeAt(event.offsetX));
+    const moved = event.offsetX - this.#drag.x;
+    if (!this.#drag.moved && Math.abs(moved) < 4) return;
+    this.#drag = { x: event.offsetX, moved: true };
+    this.#viewed(() => this.view.pan((-moved / this.#width) * this.view.span_s));
+  }
+
+  #wheel(event) {
+    // The page scrolls over a timeline that nobody has turned to.
+    const turnedTo = event.ctrlKey || event.metaKey || document.activeElement === this.canvas;
+    if (Math.abs(event.deltaX) > Math.abs(event.deltaY) || event.shiftKey) {
+      event.preventDefault();
+      this.#viewed(() => this.view.pan(((event.deltaX || event.deltaY) / this.#width) * this.view.span_s));
+    } else if (turnedTo) {
+      event.preventDefault();
+      this.#viewed(() => this.view.zoom(ZOOM_STEP ** Math.sign(event.deltaY), this.#timeAt(event.offsetX)));
+    }
+  }
+
+  #key(event) {
+    const step = this.view.span_s / (event.shiftKey ? 10 : 100);
+    const acts = {
+      ArrowLeft: () => this.#stepCursor(-step),
+      ArrowRight: () => this.#stepCursor(step),
+      Home: () => this.#stepCursor(-Infinity),
+      End: () => this.#stepCursor(Infinity),
+      PageUp: () => this.#viewed(() => this.view.pan(-this.view.span_s / 2)),
+      PageDown: () => this.#viewed(() => this.view.pan(this.view.span_s / 2)),
+      "+": () => this.#zoom(1 / ZOOM_STEP, this.cursor_s),
+      "=": () => this.#zoom(1 / ZOOM_STEP, this.cursor_s),
+      "-": () => this.#zoom(ZOOM_STEP, this.cursor_s),
+      0: () => this.#viewed(() => this.view.show(0, this.view.duration_s)),
+    };
+    if (event.ctrlKey || event.metaKey || event.altKey || !acts[event.key]) return;
+    event.preventDefault();
+    event.stopPropagation(); // JupyterLab's own keys: "0 0" restarts the kernel
+    acts[event.key]();
+  }
+
+  #stepCursor(by_s) {
+    this.moveCursor(this.cursor_s + by_s);
+    this.reveal(this.cursor_s, this.cursor_s);
+  }
+
+  #zoom(factor, at_s = null) {
+    const middle = (this.view.start_s + this.view.end_s) / 2;
+    const inView = this.cursor_s >= this.view.start_s && this.cursor_s <= this.view.end_s;
+    this.#viewed(() => this.view.zoom(factor, at_s ?? (inView ? this.cursor_s : middle)));
+  }
+
+  #viewed(change) {
+    change();
+    clearTimeout(this.#detailTimer);
+    this.#detailTimer = setTimeout(() => this.#askForDetail(), DETAIL_DELAY_MS);
+    this.#draw();
+  }
+
+  /** Ask for what is in view, and as much again beside it, where the overview is coarser than the screen. */
+  async #askForDetail() {
+    const { start_s, end_s, span_s } = this.view;
+    const width = this.#width * devicePixelRatio;
+    const serial = ++this.#detailSerial;
+    for (const [channel, { overview }] of Object.entries(this.#recording?.channels ?? {})) {
+      if (overview.pairs.length / 2 / (overview.end_s - overview.start_s) >= width / span_s) continue;
+      const question = { kind: "envelope", channel, start_s: start_s - span_s / 2, end_s: end_s + span_s / 2, columns: Math.min(8192, Math.round(2 * width)) };
+      try {
+        const { content, buffers } = await this.#ask(question);
+        if (serial !== this.#detailSerial) return;
+        this.#details.set(channel, { start_s: content.start_s, end_s: content.end_s, pairs: numbers(buffers[0], Int16Array) });
+        this.#draw();
+      } catch (error) {
+        this.readout.textContent = `The waveform cannot be shown in detail: ${error.message}`;
+        return;
+      }
+    }
+  }
+
+  #wave(channel) {
+    const detail = this.#details.get(channel);
+    const overview = this.#recording.channels[channel]?.overview;
+    if (!detail || !overview) return overview;
+    const covers = detail.start_s <= Math.max(this.view.start_s, 0) + 1e-6 && detail.end_s >= this.view.end_s - 1e-3;
+    const density = (wave) => wave.pairs.length / (wave.end_s - wave.start_s);
+    return covers && density(detail) > density(overview) ? detail : overview;
+  }
+
+  get #width() {
+    return Math.max(1, this.canvas.clientWidth - LEFT_PX - RIGHT_PX);
+  }
+
+  #timeAt(x) {
+    return Math.min(Math.max(this.view.toTime(x - LEFT_PX, this.#width), 0), this.view.duration_s);
+  }
+
+  #lay() {
+    const names = Object.keys(HEIGHTS).filter((name) => name !== "session" || this.#recording?.session);
+    let top = 4;
+    this.rows = {};
+    for (const name of names) {
+      this.rows[name] = { top, height: HEIGHTS[name] };
+      top += HEIGHTS[name] + GAP_PX;
+    }
+    this.axisTop = top;
+    this.canvas.style.height = `${top + AXIS_PX}px`;
+  }
+
+  #changed() {
+    if (!this.#recording) return;
+    const t_s = this.cursor_s;
+    this.canvas.setAttribute("aria-valuemin", "0");
+    this.canvas.setAttribute("aria-valuemax", this.view.duration_s.toFixed(3));
+    this.canvas.setAttribute("aria-valuenow", t_s.toFixed(3));
+    this.canvas.setAttribute("aria-valuetext", describe(this.#recording, this.#decisions, t_s));
+    this.alternative.textContent = summary(this.#recording, this.#decisions);
+    this.#say(t_s);
+    this.#draw();
+  }
+
+  #say(t_s) {
+    if (this.#recording) this.readout.textContent = describe(this.#recording, this.#decisions, t_s);
+  }
+
+  #draw() {
+    this.#frame ??= requestAnimationFrame(() => {
+      this.#frame = null;
+      if (this.#recording && this.canvas.clientWidth) this.#paint();
+    });
+  }
+
+  #paint() {
+    const { canvas, view, rows } = this;
+    const ratio = devicePixelRatio || 1;
+    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+    [canvas.width, canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
+    const ctx = canvas.getContext("2d");
+    ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const colours = tracks.readColours(canvas);
+    const x = (t_s) => LEFT_PX + view.toX(t_s, this.#width);
+    const pen = { ctx, colours, x, left: LEFT_PX, right: width - RIGHT_PX, start_s: view.start_s, end_s: view.end_s };
+    ctx.font = colours.font;
+    ctx.fillStyle = colours.background;
+    ctx.fillRect(0, 0, width, height);
+    ctx.textBaseline = "middle";
+    for (const [name, { top, height: h }] of Object.entries(rows)) tracks.drawLabel(pen, top, h, LABELS[name]);
+    tracks.drawAxis(pen, this.axisTop, ticks(view.start_s, view.end_s, this.#width / 80));
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(pen.left, 0, pen.right - pen.left, height);
+    ctx.clip();
+    this.#paintRecording(pen);
+    const { top, height: probabilityHeight } = rows.probability;
+    tracks.drawProbability(pen, top, probabilityHeight, this.#recording.probability, this.#decisions);
+    this.#paintDecisions(pen);
+    this.#paintSession(pen);
+    this.#paintPositions(pen);
+    ctx.restore();
+    tracks.drawThresholds(pen, rows.probability.top, rows.probability.height, this.#decisions);
+  }
+
+  #paintRecording(pen) {
+    const user = this.#recording.segments.filter((s) => s.channel === "user");
+    for (const [name, segments] of [["agent", agentSegments(this.#recording, this.#decisions)], ["user", user]]) {
+      const { top, height } = this.rows[name];
+      const shown = name === "user" || (this.#decisions?.agent_audio ?? true);
+      tracks.drawWave(pen, top + 15, height - 15, shown ? this.#wave(name) : null);
+      tracks.drawSegments(pen, top, height, segments);
+    }
+  }
+
+  #paintDecisions(pen) {
+    if (!this.#decisions) return;
+    const { top, height } = this.rows.decisions;
+    tracks.drawCuts(pen, 0, top + height, this.#decisions.events);
+    tracks.drawTurns(pen, top + height - 16, 12, this.#decisions.turns);
+    tracks.drawEvents(pen, top, height - 20, this.#decisions.events);
+  }
+
+  #paintSession(pen) {
+    const { session } = this.#recording;
+    if (!session) return;
+    const { top, height } = this.rows.session;
+    tracks.drawRows(pen, top + height - 5, 5, session.rows);
+    tracks.drawTurns(pen, top + height - 19, 10, session.turns);
+    tracks.drawSegments(pen, top, 14, session.responses);
+    tracks.drawEvents(pen, top + 16, height - 38, session.events, 2);
+  }
+
+  #paintPositions(pen) {
+    const { ctx, colours } = pen;
+    ctx.lineWidth = 1.5;
+    ctx.strokeStyle = colours.text;
+    tracks.line(ctx, pen.x(this.cursor_s), 0, pen.x(this.cursor_s), this.axisTop);
+    if (this.#playhead_s === null) return;
+    ctx.strokeStyle = colours.accent;
+    ctx.lineWidth = 2;
+    tracks.line(ctx, pen.x(this.#playhead_s), 0, pen.x(this.#playhead_s), this.axisTop);
+  }
+}

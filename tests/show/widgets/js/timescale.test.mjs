@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+const { Viewport, ticks } = await import(`${process.env.BIDILAB_STATIC}/timescale.js`);
+
+test("zooming keeps the time under the pointer where it is", () => {
+  const view = new Viewport(10);
+  view.zoom(0.5, 2); // 2 s lay at a fifth of 10 s; a fifth of 5 s before it is 1 s
+  assert.deepEqual([view.start_s, view.end_s], [1, 6]);
+  assert.equal(view.toX(2, 100), 20);
+  assert.equal(view.toTime(20, 100), 2);
+});
+
+test("the window never leaves the recording", () => {
+  const view = new Viewport(10);
+  view.show(2, 4);
+  view.pan(-5);
+  assert.deepEqual([view.start_s, view.end_s], [0, 2]);
+  view.pan(50);
+  assert.deepEqual([view.start_s, view.end_s], [8, 10]);
+  view.zoom(100, 9);
+  assert.deepEqual([view.start_s, view.end_s], [0, 10]);
+  view.zoom(1e-9, 5);
+  assert.ok(view.span_s > 0.004 && view.span_s < 0.006);
+});
+
+test("revealing moves no more than it must", () => {
+  const view = new Viewport(100);
+  view.show(10, 20);
+  view.reveal(12, 13, 1);
+  assert.deepEqual([view.start_s, view.end_s], [10, 20]);
+  view.reveal(25, 26, 1); // until 27: by 7
+  assert.deepEqual([view.start_s, view.end_s], [17, 27]);
+  view.reveal(40, 60, 0);
+  assert.deepEqual([view.start_s, view.end_s], [40, 60]);
+});
+
+test("ticks are round", () => {
+  assert.deepEqual(ticks(0, 10, 5), { values: [0, 2, 4, 6, 8, 10], decimals: 0 });
+  assert.deepEqual(ticks(1.01, 1.06, 5).values.map((v) => v.toFixed(2)), ["1.01", "1.02", "1.03", "1.04", "1.05", "1.06"]);
+  assert.equal(ticks(1.01, 1.06, 5).decimals, 2);
+});

@@ -1,0 +1,138 @@
+"""What the browser is sent: against numbers derived by hand."""
+
+import json
+
+import numpy as np
+import pytest
+
+from bidilab.core.errors import InvalidParameterError
+from bidilab.detect.turns import TurnParams, detect_turns
+from bidilab.lab.datasets import Segment
+from bidilab.lab.metrics.interruption import evaluate_interruptions
+from bidilab.lab.metrics.opportunities import label_recording
+from bidilab.lab.sweep.events import events_frame
+from bidilab.show.plots.timeline import TimelineData
+from bidilab.show.widgets.timelinefeed import EVEN_LEVEL, TimelineFeed, decisions_data
+
+RATE = 16_000
+SEGMENTS = (
+    Segment(start_s=0.0, end_s=1.6, channel="agent", kind="response"),
+    Segment(start_s=0.512, end_s=1.024, channel="user", kind="interruption", text="stop"),
+)
+
+
+def make(*, user=None, agent=None, rate=RATE, probabilities=()):
+    track = np.asarray(probabilities, dtype=np.float32)
+    params = TurnParams(silence_duration_ms=64, prefix_padding_ms=32)
+    turns = detect_turns(track, params, frame_samples=512, sample_rate=RATE)
+    evaluation = evaluate_interruptions(label_recording(SEGMENTS, sample_rate=RATE), turns)
+    return TimelineData(
+        user=np.zeros(2 * rate, np.float32) if user is None else np.asarray(user, np.float32),
+        agent=agent,
+        sample_rate=rate,
+        segments=SEGMENTS,
+        probabilities=track,
+        frame_samples=512,
+        vad_sample_rate=RATE,
+        params=params,
+        turns=turns,
+        events=events_frame([("r", evaluation)], RATE),
+    )
+
+
+def int16(data):
+    return np.frombuffer(data, "<i2")
+
+
+def test_the_overview_holds_every_extreme():
+    user = np.zeros(RATE * 10, np.float32)
+    user[77_777], user[100] = -0.5, 0.25
+    channel = TimelineFeed(make(user=user), name="r").recording_data["channels"]["user"]
+    pairs = int16(channel["overview"]).reshape(-1, 2)
+    assert channel["peak"] == 0.5
+    assert pairs[:, 0].min() == -32767  # the peak
+    assert pairs[:, 1].max() == 16384  # half of it: 16383.5, to the even number
+    assert pairs[:, 0].argmin() == 77_777 * len(pairs) // len(user)
+
+
+def test_an_envelope_down_to_single_samples():
+    user = np.array([0, 1, -1, 0.5] * 4000, np.float32)
+    content, (data,) = TimelineFeed(make(user=user), name="r").answer(
+        {"kind": "envelope", "channel": "user", "start_s": 0.25, "end_s": 0.25 + 4 / RATE, "columns": 100}
+    )
+    assert content == {"start_s": 0.25, "end_s": 0.25 + 4 / RATE}
+    assert int16(data).reshape(-1, 2).tolist() == [[0, 0], [32767, 32767], [-32767, -32767], [16384, 16384]]
+    content, (data,) = TimelineFeed(make(user=user), name="r").answer(
+        {"kind": "envelope", "channel": "user", "start_s": -3.0, "end_s": 99.0, "columns": 1}
+    )
+    assert content == {"start_s": 0.0, "end_s": 1.0}
+    assert int16(data).tolist() == [-32767, 32767]
+
+
+def test_audio_is_exact_and_at_a_fair_rate():
+    user = np.linspace(-0.9, 0.9, 2 * RATE, dtype=np.float32)
+    content, (data,) = TimelineFeed(make(user=user), name="r").answer(
+        {"kind": "audio", "channel": "user", "start_s": 0.5, "end_s": 0.75}
+    )
+    assert content == {"sample_rate": RATE, "start_samples": 8000}
+    assert int16(data).tolist() == np.rint(user[8000:12000] * 32768).astype(int).tolist()
+
+    feed = TimelineFeed(make(user=np.zeros(96_000), rate=48_000), name="r")
+    content, (data,) = feed.answer({"kind": "audio", "channel": "user", "start_s": 0.5, "end_s": 2.5})
+    assert content == {"sample_rate": 24_000, "start_samples": 12_000}
+    assert len(int16(data)) == 36_000  # 1.5 s are left
+
+
+def test_levels_are_evened_without_clipping():
+    quiet = np.tile(np.array([0.01, -0.01], np.float32), RATE)
+    channels = TimelineFeed(make(user=quiet, agent=10 * quiet), name="r").recording_data["channels"]
+    assert channels["user"]["gain"] == pytest.approx(EVEN_LEVEL / 0.01)
+    assert channels["agent"]["gain"] == pytest.approx(1.0)
+    click = quiet.copy()
+    click[5] = 0.5  # evened to 0.1 the click would be at 5
+    assert TimelineFeed(make(user=click), name="r").recording_data["channels"]["user"]["gain"] == pytest.approx(2.0)
+    silent = TimelineFeed(make(), name="r").recording_data["channels"]["user"]
+    assert (silent["gain"], silent["peak"]) == (1.0, 0.0)
+
+
+def test_a_setting_in_seconds():
+    # Frames of 32 ms; speech in frames 16 to 31, that is 0.512 to 1.024 s; silence of two frames ends it at 1.088 s.
+    data = make(probabilities=[0.0] * 16 + [0.9] * 16 + [0.0] * 18)
+    sent = decisions_data(data.params, data.turns, data.events, sample_rate=RATE)
+    assert sent["turns"] == [
+        {
+            "onset_s": 0.512,
+            "offset_s": 1.024,
+            "started_s": 0.544,
+            "stopped_s": 1.088,
+            "audio_start_s": 0.48,
+            "audio_end_s": 1.088,
+            "flushed": False,
+        }
+    ]
+    assert sent["events"] == [{"outcome": "detected", "start_s": 0.512, "at_s": 0.544, "text": "32 ms"}]
+    assert (sent["threshold"], sent["deactivation_threshold"]) == (0.5, 0.35)
+    assert sent["responses"] is None
+    json.dumps(sent, allow_nan=False)
+
+
+def test_what_the_browser_may_not_ask():
+    feed = TimelineFeed(make(), name="r")
+    good = {"kind": "envelope", "channel": "user", "start_s": 0.0, "end_s": 1.0, "columns": 10}
+    feed.answer(good)
+    for wrong in (
+        {"kind": "file"},
+        {"channel": "agent"},
+        {"start_s": 1.0},
+        {"start_s": float("nan")},
+        {"end_s": "1"},
+        {"end_s": float("nan")},
+        {"start_s": 5.0, "end_s": 6.0},
+        {"columns": 0},
+        {"columns": 10**9},
+    ):
+        with pytest.raises(InvalidParameterError):
+            feed.answer({**good, **wrong})
+    long = TimelineFeed(make(user=np.zeros(40 * RATE)), name="r")
+    with pytest.raises(InvalidParameterError, match="30 s"):
+        long.answer({"kind": "audio", "channel": "user", "start_s": 0, "end_s": 40})

@@ -40,7 +40,7 @@ def import_command(
 
     [b]Formats[/b]
 
-    [b]calls[/b]  two-channel calls (WAV, FLAC, MP3, SPH …; --user-channel) or pairs of mono files; no labels needed
+    [b]calls[/b]  two-channel calls (--user-channel) or pairs of mono files; no labels
 
     [b]rttm[/b]  speaker turns, with a UEM where there is one
 
@@ -60,10 +60,13 @@ def import_command(
 
     [b]clips[/b]  ESC-50 and TEN-VAD sounds, for the recipes of 'datasets build'
 
-    Label files name their audio: NAME.rttm or a line of it goes with NAME.wav (any audio suffix, at any depth), or
-    with NAME_SPEAKER.wav for each speaker. Kinds that a corpus does not give are proposed by rule and marked so.
-    A recording with a fault is left out and told by file and line, the rest goes on; an import that was stopped
-    goes on where it was.
+    Label files name their audio: NAME.rttm, or a line of it, goes with NAME.wav
+    (any audio suffix, any depth) or with NAME_SPEAKER.wav for each speaker.
+
+    Kinds that a corpus does not give are proposed by rule and marked so.
+
+    A recording with a fault is left out and told by file and line; the rest goes
+    on. An import that was stopped goes on where it was.
 
     [b]Examples[/b]
 

@@ -15,7 +15,7 @@ import soundfile
 from bidilab.core.audio import Audio, FloatArray
 from bidilab.core.errors import AudioError
 
-__all__ = ["AudioInfo", "audio_info", "check_wav_length", "read_audio", "scan_audio", "write_audio"]
+__all__ = ["AudioInfo", "audio_info", "check_wav_length", "read_audio", "refusal_of", "scan_audio", "write_audio"]
 
 _BLOCK_SAMPLES = 1 << 16
 
@@ -29,7 +29,7 @@ def _check_file(path: Path) -> None:
         raise AudioError(f"{path}: the file is empty (0 bytes)")
 
 
-def _reason(error: Exception) -> str:
+def refusal_of(error: Exception) -> str:
     """Why libsndfile refuses a file, without the path that it puts before the reason."""
     return str(error.error_string) if isinstance(error, soundfile.LibsndfileError) else str(error)
 
@@ -47,7 +47,7 @@ def audio_info(path: str | os.PathLike[str]) -> AudioInfo:
     try:
         return soundfile.info(str(path))
     except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise AudioError(f"{path}: not an audio file that libsndfile can read ({_reason(error)})") from error
+        raise AudioError(f"{path}: not an audio file that libsndfile can read ({refusal_of(error)})") from error
 
 
 def read_audio(path: str | os.PathLike[str]) -> Audio:
@@ -71,7 +71,7 @@ def read_audio(path: str | os.PathLike[str]) -> Audio:
             samples: FloatArray = file.read(dtype="float32", always_2d=False)
             sample_rate = file.samplerate
     except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise AudioError(f"{path}: not an audio file that libsndfile can read ({_reason(error)})") from error
+        raise AudioError(f"{path}: not an audio file that libsndfile can read ({refusal_of(error)})") from error
     if len(samples) < declared:
         raise AudioError(f"{path}: truncated: the header promises {declared} samples, {len(samples)} are there")
     if len(samples) == 0:
@@ -108,7 +108,7 @@ def scan_audio(path: str | os.PathLike[str]) -> AudioInfo:
                     )
                 n_samples += len(block)
     except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise AudioError(f"{path}: not an audio file that libsndfile can read ({_reason(error)})") from error
+        raise AudioError(f"{path}: not an audio file that libsndfile can read ({refusal_of(error)})") from error
     if n_samples < header.frames:
         raise AudioError(f"{path}: truncated: the header promises {header.frames} samples, {n_samples} are there")
     if n_samples == 0:

@@ -205,6 +205,9 @@ class Dataset:
         ]
         for kind, (n, seconds, n_recordings) in self._kind_totals().items():
             facts.append((kind, f"{n} segments, {seconds / 60:.1f} min, in {n_recordings} recordings"))
+        origins = Counter(segment.origin for recording in self.recordings for segment in recording.segments)
+        if set(origins) - {"given"}:
+            facts.append(("origin", ", ".join(f"{n} {origin}" for origin, n in sorted(origins.items()))))
         for tag in sorted({key for recording in self.recordings for key in recording.tags}):
             values = self.tag_values(tag)
             shown = [f"{value} ({n})" for value, n in list(values.items())[:_TAG_VALUES_SHOWN]]

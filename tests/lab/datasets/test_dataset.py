@@ -45,6 +45,14 @@ def test_an_origin_survives_the_manifest_and_labels_without_one_are_given(folder
     assert json.loads(manifest_line(recording, "audio/a.wav"))["segments"] == [given, proposed, confirmed]
 
 
+def test_says_how_many_labels_nobody_has_confirmed(folder):
+    segment = {"channel": "user", "start_s": 0.1, "end_s": 0.4, "kind": "turn"}
+    proposed = {"channel": "user", "start_s": 0.5, "end_s": 0.9, "kind": "backchannel", "origin": "proposed"}
+    dataset = load_dataset(folder.write(folder.entry("a", segments=[segment, proposed]), folder.entry("b", seed=2)))
+    assert re.search(r"^  origin +3 given, 1 proposed$", repr(dataset), re.M)
+    assert "origin" not in repr(dataset[1:])
+
+
 def test_response_times_need_no_agent_channel(folder):
     recording = load_dataset(folder.write(folder.entry("a", channels=["user", "room"])))["a"]
     assert [s.kind for s in recording.segments_of("agent")] == ["response"]

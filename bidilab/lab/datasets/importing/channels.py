@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from bidilab.core.audiofile import audio_info, check_wav_length, scan_audio
+from bidilab.core.audiofile import audio_info, check_wav_length, refusal_of, scan_audio
 from bidilab.core.errors import AudioError
 from bidilab.core.units import rescale_samples, s_to_samples
 from bidilab.detect.vad.resampling import StreamResampler
@@ -200,7 +200,7 @@ def _write_joined(source: SourceRecording, plan: AudioPlan, partial: Path) -> No
                 left -= n
     except soundfile.LibsndfileError as error:
         raise AudioError(
-            f"{source.user.path}: cannot be put together as {file_format} ({error.error_string})"
+            f"{source.user.path}: cannot be put together as {file_format} ({refusal_of(error)})"
         ) from error
 
 
@@ -249,9 +249,7 @@ def _decoded(track: ChannelSource, rate: int, dtype: str) -> Iterator[Block]:
                     f"{track.path}: truncated: the header promises {file.frames} samples, {n_samples} are there"
                 )
     except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise AudioError(
-            f"{track.path}: not an audio file that libsndfile can read ({error.error_string if isinstance(error, soundfile.LibsndfileError) else error})"
-        ) from error
+        raise AudioError(f"{track.path}: not an audio file that libsndfile can read ({refusal_of(error)})") from error
 
 
 def _as_type(samples: npt.NDArray[np.float32], dtype: str) -> Block:

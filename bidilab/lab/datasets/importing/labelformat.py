@@ -98,6 +98,8 @@ class LabelFormat:
             sheet.fault(fault.problem.message, line=fault.problem.line)
         except OSError as error:
             sheet.fault(f"cannot be read: {error.strerror}")
+        if not sheet.recordings and not sheet.problems:
+            sheet.fault("names no recording")
         return sheet
 
 

@@ -169,6 +169,8 @@ def _of_one_file(scene: _Scene, path: Path, casting: Casting) -> SourceRecording
     except AudioError as error:
         raise ImportFaultError(shown(path), None, str(error).removeprefix(f"{path}: ")) from error
     user, agent = _channels(scene, utterances, n_channels, casting)
+    if n_channels > 1:
+        utterances = _on_their_channels(scene, utterances, user)
     has_agent = any(utterance.role == "agent" for utterance in utterances)
     tags = _tags(scene, scene.users)
     mixed = has_agent and agent is None
@@ -208,6 +210,17 @@ def _channels(
     if len(others) == 1 and next(iter(others)) <= n_channels:
         return user, next(iter(others))
     return user, 3 - user if n_channels == 2 else None
+
+
+def _on_their_channels(scene: _Scene, utterances: tuple[Utterance, ...], user: int) -> tuple[Utterance, ...]:
+    """Without those that the labels put on a channel that is not the user's, who are not heard on it."""
+    heard = tuple(u for u in utterances if u.role == "agent" or u.kind is not None or u.channel in (None, user))
+    nowhere = {u.speaker for u in heard if u.kind is None and u.channel is None}
+    if scene.agent is None and len({u.speaker for u in heard if u.kind is None}) > 1 and nowhere:
+        names = ", ".join(sorted(str(speaker) for speaker in nowhere))
+        message = f"the labels of {scene.name!r} do not say on which channels {names} are; give agent (--agent)"
+        raise ImportFaultError(scene.label_file, None, message)
+    return heard
 
 
 def _of_speaker_files(scene: _Scene, audio: AudioFiles, speaker_files: Mapping[str, Path]) -> list[SourceRecording]:

@@ -57,11 +57,12 @@ def test_a_recipe_mixes_them_in(esc50, tmp_path):
     for name in ("amy/turn", "bot/response"):
         (clips / name).mkdir(parents=True)
         soundfile.write(clips / name / "1.wav", np.tile([0.1, -0.1], 12_000), 16_000)
+    noise = {"kind": "noise", "folder": "dog", "at": 0.3, "longest_s": 0.5}
     recipe = {
         "dataset": {"name": "n", "version": "1", "licence": "x", "source": "x", "how_made": "x"},
         "seed": 1,
         "voices": {"user": {"amy": "amy"}, "agent": {"bot": "bot"}},
-        "scenarios": {"s": {"exchanges": [{"response_s": 1.4, "events": [{"kind": "noise", "folder": "dog", "at": 0.3, "longest_s": 0.5}]}]}},
+        "scenarios": {"s": {"exchanges": [{"response_s": 1.4, "events": [noise]}]}},
         "conditions": {"clean": {}},
         "recordings": [{"scenario": "s", "condition": "clean", "count": 1}],
     }  # fmt: skip

@@ -9,7 +9,8 @@ from bidilab.lab.datasets import from_fdb
 
 
 def chunks(*words):
-    return json.dumps({"text": " ".join(w for w, _, _ in words), "chunks": [{"text": w, "timestamp": [a, b]} for w, a, b in words]})  # fmt: skip
+    items = [{"text": word, "timestamp": [start, end]} for word, start, end in words]
+    return json.dumps({"text": " ".join(word for word, _, _ in words), "chunks": items})
 
 
 def imported(corpus):

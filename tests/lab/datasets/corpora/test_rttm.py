@@ -76,13 +76,20 @@ def test_most_is_whoever_speaks_most_and_nobody_leaves_turns(corpus):
     corpus.audio("call1.wav", channels=2)
     corpus.text("call1.rttm", CALL)  # bot 5.5 s, amy 3.4 s
     assert corpus.said(from_rttm(corpus.root, corpus.dest, agent="@most", progress=False).dataset["call1"]) == EXPECTED
-    alone = from_rttm(corpus.root, corpus.dest, user="amy", user_channel=2, progress=False).dataset["call1"]
-    assert [(s.kind, s.start_s) for s in alone.segments_of("user")] == [
-        ("side_speech", 0.5),
-        ("turn", 1.0),
-        ("turn", 3.0),
-        ("turn", 7.0),
+    nobody = from_rttm(corpus.root, corpus.dest, user_channel=2, progress=False).dataset["call1"]
+    assert [(s.kind, s.start_s, s.end_s) for s in nobody.segments] == [  # bot is on channel 1 and not heard on 2
+        ("turn", 1.0, 1.4),
+        ("turn", 3.0, 5.0),
+        ("turn", 7.0, 8.0),
     ]
+
+
+def test_a_speaker_on_no_known_channel_is_not_put_on_the_users(corpus):
+    corpus.audio("call1.wav", channels=2)
+    corpus.text("call1.rttm", CALL.replace(" 1 0.500", " <NA> 0.500"))
+    with pytest.raises(DatasetError, match=r"do not say on which channels bot are; give agent \(--agent\)"):
+        from_rttm(corpus.root, corpus.dest, user_channel=2, progress=False)
+    assert corpus.said(from_rttm(corpus.root, corpus.dest, agent="bot", progress=False).dataset["call1"]) == EXPECTED
 
 
 def test_uem_regions_are_cut_out_with_their_labels(corpus):

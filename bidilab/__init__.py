@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bidilab.lab.sessions import DatasetReplay, Replay, replay, replay_dataset
     from bidilab.lab.sweep import DaskExecutor, Grid, ProcessPool, Recommendation, SweepResult, sweep
     from bidilab.show.plots import save_figure
+    from bidilab.show.widgets.explorer import SweepExplorer
     from bidilab.show.widgets.replay import ReplayPlayer
 
 __version__ = _version("bidilab")
@@ -48,6 +49,7 @@ _HOMES = {
     "ReplayPlayer": "show.widgets.replay",
     "Segment": "lab.datasets",
     "ServerVad": "detect.turns",
+    "SweepExplorer": "show.widgets.explorer",
     "SweepResult": "lab.sweep",
     "Turn": "detect.turns",
     "TurnDetector": "detect.turns",
@@ -79,6 +81,7 @@ __all__ = [
     "ReplayPlayer",
     "Segment",
     "ServerVad",
+    "SweepExplorer",
     "SweepResult",
     "Turn",
     "TurnDetector",

@@ -94,6 +94,8 @@ def open_notebook(
         try:
             yield open_page
         finally:
+            for number, page in enumerate(opened):
+                page.screenshot(f"{request.node.name}-{number}-end")  # what a failed test saw last
             for browser in browsers:
                 browser.close()
             lab.shut_kernels_down()

@@ -162,14 +162,14 @@ class SweepResult:
         """Turns of a recording under a setting; positions in samples at ``vad_sample_rate``."""
         return self.source.turns(recording_id, self.params(setting))
 
-    def events(self, setting: int) -> pd.DataFrame:
+    def events(self, setting: int, recording_id: str | None = None) -> pd.DataFrame:
         """One row for each opportunity and each interruption under a setting: what, when and why.
 
-        Columns: `bidilab.lab.sweep.events.EVENT_COLUMNS`.
+        Of all recordings, or of one. Columns: `bidilab.lab.sweep.events.EVENT_COLUMNS`.
         """
         params = self.params(setting)
-        evaluated = ((r.id, self.source.evaluate(r.id, params)) for r in self.source.dataset)
-        return events_frame(evaluated, self.vad_sample_rate)
+        ids = [r.id for r in self.source.dataset] if recording_id is None else [recording_id]
+        return events_frame(((each, self.source.evaluate(each, params)) for each in ids), self.vad_sample_rate)
 
     def recordings_at(self, setting: int) -> pd.DataFrame:
         """What became of each recording under one setting; indexed by ``recording_id``.

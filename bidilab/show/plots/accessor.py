@@ -164,7 +164,6 @@ class SweepPlots:
         result = self._result
         self._setting(setting)
         recording = result.dataset[result.source.index_of(recording_id)]
-        events = result.events(setting)
         agent = recording.agent() if "agent" in recording.channels else None
         segments = recording.segments
         if result.evaluation == "simulated":  # the agent heard there is not the recorded one
@@ -183,7 +182,7 @@ class SweepPlots:
             vad_sample_rate=result.vad_sample_rate,
             params=result.params(setting),
             turns=result.turns(recording_id, setting),
-            events=events[events["recording_id"] == recording_id],
+            events=result.events(setting, recording_id),
         )
 
     def _setting(self, setting: int) -> pd.Series[Any]:

@@ -107,7 +107,9 @@ class Metric:
         if not self.n_columns:
             return ""
         n = sum(float(row[name]) for name in self.n_columns)
-        return f"n = {n:.1f} min" if self.n_label.startswith("minutes") else f"n = {n:.0f}"
+        if not self.n_label.startswith("minutes"):
+            return f"n = {n:.0f}"
+        return f"n = {n:.1f} min" if n >= 1 else f"n = {60 * n:.1f} s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,8 @@
 """What the browser is sent: against numbers derived by hand."""
 
 import json
+import re
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -11,10 +13,12 @@ from bidilab.lab.datasets import Segment
 from bidilab.lab.metrics.interruption import evaluate_interruptions
 from bidilab.lab.metrics.opportunities import label_recording
 from bidilab.lab.sweep.events import events_frame
-from bidilab.show.plots.timeline import TimelineData
+from bidilab.show.plots.style import COLOURS
+from bidilab.show.plots.timeline import EVENT_LOOKS, HOLLOW, TimelineData
 from bidilab.show.widgets.timelinefeed import EVEN_LEVEL, TimelineFeed, decisions_data
 
 RATE = 16_000
+colour_names = {colour: name for name, colour in COLOURS.items()}
 SEGMENTS = (
     Segment(start_s=0.0, end_s=1.6, channel="agent", kind="response"),
     Segment(start_s=0.512, end_s=1.024, channel="user", kind="interruption", text="stop"),
@@ -114,6 +118,18 @@ def test_a_setting_in_seconds():
     assert (sent["threshold"], sent["deactivation_threshold"]) == (0.5, 0.35)
     assert sent["responses"] is None
     json.dumps(sent, allow_nan=False)
+
+
+def test_the_page_draws_and_names_every_outcome_as_the_figures_do():
+    static = files("bidilab.show.widgets") / "static"
+    looks = (static / "tracks.js").read_text("utf-8").split("LOOKS = {")[1].split("};")[0]
+    drawn = dict(re.findall(r'(\w+): \["\w+", "(\w+)"', looks))
+    assert drawn == {name: colour_names[colour] for name, (_, colour, _) in EVENT_LOOKS.items()}
+    filled = dict(re.findall(r'(\w+): \["\w+", "\w+", (\w+)\]', looks))
+    assert {name for name, value in filled.items() if value == "false"} == set(HOLLOW)
+    words = (static / "describe.js").read_text("utf-8").split("OUTCOMES = {")[1].split("};")[0]
+    named = dict(re.findall(r'(\w+): "([^"]+)"', words))
+    assert named == {name: text for name, (_, _, text) in EVENT_LOOKS.items()}
 
 
 def test_what_the_browser_may_not_ask():

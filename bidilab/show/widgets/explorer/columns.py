@@ -16,7 +16,7 @@ from bidilab.show.report.tables import HEADLINE
 if TYPE_CHECKING:
     from bidilab.lab.sweep import SweepResult
 
-__all__ = ["COLOURS_RGB", "pack_columns", "settings_description"]
+__all__ = ["COLOURS_RGB", "drawable_metrics", "pack_columns", "settings_description"]
 
 COLOURS_RGB = (colormaps[SEQUENTIAL](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
 """The colour map of `bidilab.show.plots.heatmap`, ``(256, 3) uint8``: red, green, blue."""
@@ -47,10 +47,15 @@ def pack_columns(table: pd.DataFrame) -> tuple[list[dict[str, str]], list[bytes]
     return described, buffers
 
 
+def drawable_metrics(settings: pd.DataFrame) -> list[Metric]:
+    """Metrics of which a settings table holds the column and its n."""
+    return [m for m in METRICS.values() if {m.name, *m.n_columns} <= set(settings.columns)]
+
+
 def settings_description(result: SweepResult) -> tuple[dict[str, Any], list[bytes]]:
     """All that the heat map needs: axes, metrics and every column they draw on; the last buffer is `COLOURS_RGB`."""
     settings = result.settings
-    metrics = [m for m in METRICS.values() if {m.name, *m.n_columns} <= set(settings.columns)]
+    metrics = drawable_metrics(settings)
     names = dict.fromkeys(c for m in metrics for c in (m.name, *m.interval_columns, *m.n_columns))
     columns, buffers = pack_columns(settings[[*(c for c in names if c in settings.columns), "degenerate"]])
     described = {

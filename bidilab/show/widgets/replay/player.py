@@ -202,7 +202,7 @@ class ReplayPlayer(Widget, module="replay.js", stylesheets=("replay.css",)):
     def static_form(self) -> StaticForm:
         """The timeline as a figure, and the numbers."""
         with detached_figures():
-            figure = timeline(self.timeline_data(), title=self._title)
+            figure = timeline(self.timeline_data())  # the form has its title
         numbers = self._numbers()
         return StaticForm(
             title=self._title, text=numbers_text(numbers), png=png_of(figure), details_html=numbers_html(numbers)

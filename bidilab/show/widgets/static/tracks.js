@@ -103,12 +103,14 @@ export function drawThresholds(pen, top, height, decisions) {
   ctx.fillStyle = colours["text-weak"];
   ctx.lineWidth = 1;
   ctx.textAlign = "left";
-  for (const [name, dash, value] of [["on", [], decisions?.threshold], ["off", [5, 3], decisions?.deactivation_threshold]]) {
-    if (value === null || value === undefined) continue;
+  const [on, off] = [decisions?.threshold, decisions?.deactivation_threshold];
+  if (on === null || on === undefined) return;
+  const apart = Math.max(0, (FONT_PX - (y(off) - y(on))) / 2); // names do not lie over each other
+  for (const [name, dash, value, shift] of [["on", [], on, -apart], ["off", [5, 3], off, apart]]) {
     ctx.setLineDash(dash);
     line(ctx, pen.left, y(value), pen.right, y(value));
     ctx.setLineDash([]);
-    ctx.fillText(`${name} ${value.toFixed(2)}`, pen.right + 4, y(value));
+    ctx.fillText(`${name} ${value.toFixed(2)}`, pen.right + 4, y(value) + shift);
   }
 }
 

@@ -1,0 +1,103 @@
+"""What lies behind a cell of the heat map: recordings, one recording's decisions, and two settings compared."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, cast
+
+import pandas as pd
+
+from bidilab.lab.datasets.labels import FALSE_KINDS
+from bidilab.show.plots.metrics import Metric, metric
+from bidilab.show.widgets.explorer.columns import pack_columns
+from bidilab.show.widgets.timelinefeed import decisions_data
+
+if TYPE_CHECKING:
+    from bidilab.lab.sweep import SweepResult
+
+__all__ = ["comparison_rows", "recording_decisions", "recordings_answer", "recordings_behind"]
+
+_SHOWN_COUNTS = ("n_true_opportunities", "n_detected", "n_missed", "n_masked", "n_false")
+_ABSENT = "The recordings of this sweep are not at hand, so latencies, timelines and sound are not: {}"
+
+
+def recordings_behind(result: SweepResult, setting: int) -> pd.DataFrame:
+    """The recordings of a setting as the explorer lists them, indexed by ``recording_id``.
+
+    Columns: ``n_true_opportunities``, ``n_detected``, ``n_missed``, ``n_masked``, ``n_false``, ``n_false_hits`` of
+    ``n_false_opportunities`` (what the false-interruption rate counts), ``n_premature_endpoints`` of ``n_turns``, and,
+    where the recordings are at hand, ``latency_detected_ms_p50`` and ``talk_over_s``.
+    """
+    at_hand = result.has_recordings
+    table = result.recordings_at(setting) if at_hand else result.counts_at(setting)
+    shown = table[list(_SHOWN_COUNTS)].copy()
+    shown["n_false_hits"] = table[[f"n_false_on_opportunity_{kind}" for kind in FALSE_KINDS]].sum(axis=1)
+    shown["n_false_opportunities"] = table[[f"n_false_opportunities_{kind}" for kind in FALSE_KINDS]].sum(axis=1)
+    more = ("latency_detected_ms_p50", "talk_over_s") if at_hand else ()
+    return shown.join(table[["n_premature_endpoints", "n_turns", *more]])
+
+
+def recordings_answer(result: SweepResult, setting: int) -> tuple[dict[str, Any], list[bytes]]:
+    """`recordings_behind` for the browser: ``ids``, ``columns``, ``note`` (why something is absent), and buffers."""
+    table = recordings_behind(result, setting)
+    columns, buffers = pack_columns(table)
+    note = "" if "talk_over_s" in table else _ABSENT.format("tell the result where they are, result.attach(dataset).")
+    return {"ids": [str(name) for name in table.index], "columns": columns, "note": note}, buffers
+
+
+def recording_decisions(result: SweepResult, recording_id: str, setting: int) -> dict[str, Any]:
+    """What a setting makes of a recording, for ``static/timeline.js``, and which ``setting`` it is."""
+    params = result.params(setting)
+    simulated = result.evaluation == "simulated"
+    decided = decisions_data(
+        params,
+        result.turns(recording_id, setting),
+        result.events(setting, recording_id),
+        sample_rate=result.vad_sample_rate,
+        responses=result.source.simulated_segments(recording_id, params) if simulated else None,
+    )
+    return {**decided, "setting": setting}
+
+
+def comparison_rows(result: SweepResult, a: int, b: int) -> list[dict[str, Any]]:
+    """``result.compare(a, b)`` as text: ``label``, ``a``, ``b`` with their n, ``difference``, ``interval``, ``paired``.
+
+    ``differs`` says whether the interval leaves out 0.
+    """
+    rows = []
+    row_a, row_b = (cast("pd.Series[Any]", result.settings.loc[setting]) for setting in (a, b))
+    for name, row in result.compare(a, b).iterrows():
+        shown = metric(str(name))
+        low, high = float(row["difference_lo"]), float(row["difference_hi"])
+        rows.append(
+            {
+                "label": shown.axis_label,
+                "a": _value(shown, row_a),
+                "b": _value(shown, row_b),
+                "difference": _signed(shown, float(row["difference"])),
+                "interval": _ends(shown, low, high),
+                "paired": bool(row["paired"]),
+                "differs": low > 0 or high < 0,
+            }
+        )
+    return rows
+
+
+def _value(shown: Metric, row: pd.Series[Any]) -> str:
+    n = shown.format_n(row)
+    return f"{shown.format(float(row[shown.name]))} ({n})" if n else shown.format(float(row[shown.name]))
+
+
+def _signed(shown: Metric, difference: float) -> str:
+    if math.isnan(difference):
+        return "undefined"
+    if math.isinf(difference):
+        return "+∞" if difference > 0 else "−∞"
+    text = shown.format(difference)
+    return text.replace("-", "−") if text.startswith("-") else f"+{text}" if float(text) else text
+
+
+def _ends(shown: Metric, low: float, high: float) -> str:
+    if math.isnan(low) or math.isnan(high):
+        return ""
+    return f"{_signed(shown, low)} to {_signed(shown, high)}"

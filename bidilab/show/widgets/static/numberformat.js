@@ -1,0 +1,48 @@
+// Numbers as `Metric.format` and `format_n` of bidilab/show/plots/quantities.py write them, to the last digit.
+
+/** A number with so many decimals, a tie going to the even digit as in Python; "-0" is "0". */
+export function fixed(value, decimals) {
+  let text = value.toFixed(decimals);
+  const scaled = value * 10 ** decimals;
+  // A true tie is a whole number of 2^-(decimals + 1); what only looks like one after the product is not.
+  if (Math.abs(scaled) % 1 === 0.5 && Number.isInteger(value * 2 ** (decimals + 1))) {
+    const below = Math.floor(scaled);
+    text = ((below % 2 === 0 ? below : below + 1) / 10 ** decimals).toFixed(decimals);
+  }
+  return Number(text) === 0 ? text.replace("-", "") : text;
+}
+
+/** A parameter's value as Python's `:g` writes those that are swept. */
+export function plain(value) {
+  return String(Number(value.toPrecision(6)));
+}
+
+export function parameterText(axis, value) {
+  return axis.unit ? `${plain(value)} ${axis.unit}` : plain(value);
+}
+
+/** One column value: "no data" for NaN, "not reached" for infinity. */
+export function metricText(metric, value, { unit = false } = {}) {
+  if (Number.isNaN(value)) return "no data";
+  if (!Number.isFinite(value)) return "not reached";
+  const text = fixed(value * metric.scale, metric.decimals);
+  return unit && metric.unit ? `${text} ${metric.unit}` : text;
+}
+
+/** The 95 % interval, "3.1–6.4", "∞" for an end that is not reached; empty where there is none. */
+export function intervalText(metric, interval) {
+  if (!interval || interval.some(Number.isNaN)) return "";
+  return interval.map((end) => (end === Infinity ? "∞" : metricText(metric, end))).join("–");
+}
+
+/** "n = 115"; empty for a count. */
+export function nText(metric, n) {
+  if (n === null) return "";
+  return metric.n_label.startsWith("minutes") ? `n = ${fixed(n, 1)} min` : `n = ${fixed(n, 0)}`;
+}
+
+/** "n = 115 true interruptions" */
+export function nWords(metric, n) {
+  if (n === null) return "";
+  return metric.n_label.startsWith("minutes") ? `n = ${fixed(n, 1)} ${metric.n_label}` : `n = ${fixed(n, 0)} ${metric.n_label}`;
+}

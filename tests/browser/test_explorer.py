@@ -1,0 +1,121 @@
+"""`SweepExplorer` in JupyterLab: by mouse, by keys, and from the next cell."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.browser.conftest import OpenNotebook
+from tests.conftest import ROOT
+
+SWEEP = f"""
+import os
+os.environ["BIDILAB_CACHE_DIR"] = "FOLDER"
+import bidilab as bl
+
+grid = bl.Grid(threshold="0.1:0.9:0.1", prefix_padding_ms=[100, 300, 500], silence_duration_ms=[200, 400, 600, 800])
+dataset = {str(ROOT / "datasets" / "overlap-mini")!r}
+result = bl.sweep(dataset, grid, vad="energy", n_resamples=100, jobs=1, progress=False)
+"""
+EXPLORER = "explorer = bl.SweepExplorer(result)\nexplorer"
+
+
+@pytest.fixture
+def explorer(open_notebook: OpenNotebook, tmp_path: Path):
+    notebook = open_notebook([SWEEP.replace("FOLDER", str(tmp_path)), EXPLORER], viewport=(1280, 1700)).run_all()
+    notebook.page.locator(".bl-heatmap").wait_for()
+    notebook.page.locator(".bl-explorer [data-recording]").first.wait_for()
+    return notebook
+
+
+def test_from_the_heat_map_to_one_recording(explorer):
+    page = explorer.page
+    root = page.locator(".bl-explorer")
+    recommended = int(explorer.text("explorer.selected"))
+    assert f"Setting {recommended}" in root.locator(".bl-explorer-numbers").inner_text()
+
+    heat = root.locator(".bl-heatmap")
+    box = heat.bounding_box()
+    heat.hover(position={"x": 90, "y": box["height"] / 2})
+    tip = root.locator(".bl-tip")
+    assert "n = " in tip.inner_text()
+    heat.click(position={"x": 90, "y": box["height"] / 2})
+    clicked = int(explorer.text("explorer.selected"))
+    assert clicked != recommended
+    threshold = float(explorer.text("print(result.settings.loc[explorer.selected, 'threshold'])"))
+    assert f"threshold {threshold:g}" in tip.inner_text()
+    assert f"Setting {clicked}" in root.locator(".bl-explorer-numbers").inner_text()
+
+    heat.press("ArrowRight")
+    heat.press("ArrowUp")
+    moved = int(explorer.text("explorer.selected"))
+    assert moved == clicked + 12 + 1  # the next threshold is 3 × 4 settings on, the next silence duration one
+
+    first = root.locator("[data-recording]").first
+    name = first.inner_text()
+    first.click()
+    timeline = root.locator(".bl-canvas")
+    timeline.wait_for()
+    assert explorer.text("explorer.recording") == repr(name)
+    assert name in root.inner_text()
+    root.get_by_role("button", name="Play from the cursor").click()
+    root.get_by_role("button", name="Stop").wait_for()
+    page.wait_for_function("() => document.querySelector('.bl-explorer section [role=alert]').textContent === ''")
+    root.get_by_role("button", name="Stop").click()
+    for theme in ("light", "dark"):
+        explorer.theme(theme).screenshot(f"explorer-{theme}", root)
+
+
+def test_two_settings_compared_and_one_used(explorer):
+    root = explorer.page.locator(".bl-explorer")
+    heat = root.locator(".bl-heatmap")
+    root.get_by_role("button", name="Pin as A").focus()
+    root.get_by_role("button", name="Pin as A").press("Enter")  # a key that the notebook would take for its own
+    for _ in range(3):
+        heat.press("ArrowLeft")
+    root.get_by_role("button", name="Pin as B").click()
+    compared = root.get_by_role("region", name="Two settings compared")
+    compared.get_by_role("row").nth(3).wait_for()
+    pinned = json.loads(explorer.text("import json; print(json.dumps(explorer.pinned))"))
+    assert pinned[0] == pinned[1] + 3 * 12
+    difference = float(explorer.text("print(100 * explorer.comparison().loc['missed_rate', 'difference'])"))
+    row = compared.get_by_role("row").filter(has_text="missed interruptions").inner_text()
+    assert f"{abs(difference):.1f}" in row
+
+    root.get_by_role("button", name="Use this setting").click()
+    exports = root.get_by_role("region", name="Use this setting")
+    exports.locator("pre").wait_for()
+    assert exports.locator("pre").inner_text().strip() == explorer.text("print(explorer.export())")
+    exports.get_by_role("combobox").select_option("openai-session")
+    used = json.loads(exports.locator("pre").inner_text())
+    assert used["session"]["audio"]["input"]["turn_detection"]["type"] == "server_vad"
+    explorer.theme("dark").screenshot("explorer-compared-dark", root)
+    explorer.theme("light").screenshot("explorer-compared-light", root)
+
+    explorer.reload()
+    root = explorer.page.locator(".bl-explorer")
+    root.get_by_role("region", name="Two settings compared").get_by_role("row").nth(3).wait_for()
+    assert root.get_by_role("button", name="Pin as B").get_attribute("aria-pressed") == "true"
+
+
+def test_other_axes_and_the_best_of_what_is_held(explorer):
+    root = explorer.page.locator(".bl-explorer")
+    root.get_by_label("show", exact=True).select_option("onset_clipped_ms_p90")
+    root.get_by_label("up", exact=True).select_option("prefix_padding_ms")
+    root.get_by_label("best", exact=True).check()
+    assert explorer.text("print(explorer.plane.to_dict())") == str(
+        {
+            "metric": "onset_clipped_ms_p90",
+            "x": "threshold",
+            "y": "prefix_padding_ms",
+            "at": {"silence_duration_ms": "best"},
+        }
+    )
+    assert explorer.text("len(explorer.to_frame())") == "27"
+    explorer.run("explorer.show('missed_rate', x='silence_duration_ms', y='threshold', at={'prefix_padding_ms': 500})")
+    slider = root.get_by_role("slider", name="prefix padding")
+    assert slider.get_attribute("aria-valuetext") == "500 ms"
+    assert root.get_by_label("show", exact=True).input_value() == "missed_rate"
+    slider.fill("1")  # the second of 100, 300 and 500 ms
+    assert explorer.text("explorer.plane.at") == "{'prefix_padding_ms': 300.0}"
+    explorer.screenshot("explorer-other-axes", root)

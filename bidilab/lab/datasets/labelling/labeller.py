@@ -16,7 +16,7 @@ from bidilab.detect.vad import resample
 from bidilab.detect.vad.base import OnProgress
 from bidilab.detect.vad.silero import SileroVad
 from bidilab.lab.datasets.labelling.leakage import Leak, find_leak, over_leak
-from bidilab.lab.datasets.labelling.noise import Floor, noise_floor, widened
+from bidilab.lab.datasets.labelling.noise import Floor, noise_floor, quiet_by_level, widened
 from bidilab.lab.datasets.labelling.rule import LabelRule
 from bidilab.lab.datasets.labelling.tracks import (
     RATE,
@@ -33,6 +33,7 @@ from bidilab.lab.datasets.recording import Recording
 __all__ = ["ChannelFindings", "author_of", "find_speech", "label_one"]
 
 _QUIET_PROBABILITY = 0.2
+_QUIET_SHARE = 0.15  # of a call in which nobody speaks on a channel; less, and the detector hears voices in the noise
 _QUIET_AROUND_STEPS = 20  # 100 ms: what is beside speech may be its first or last sound
 _TIME_DECIMALS = 7
 
@@ -114,6 +115,8 @@ def _floor(tracks: Mapping[Channel, ChannelTracks], name: Channel, rule: LabelRu
     mine = tracks[name]
     around = _QUIET_AROUND_STEPS
     quiet = ~widened(mine.either >= _QUIET_PROBABILITY, around, around)
+    if quiet.mean() < _QUIET_SHARE:
+        quiet = quiet_by_level(mine.total_db)
     others = [track for other, track in tracks.items() if other != name]
     for other in others:  # a faint leak that is no speech to Silero is no noise either
         both = quiet & ~widened(other.either >= rule.edge_probability, around, around * 5)
@@ -225,5 +228,3 @@ def _echoes(leak: Leak | None, responses: Sequence[Interval], recording: Recordi
     lag = rescale_samples(leak.lag_samples, RATE, recording.sample_rate)
     late = [Interval(r.start + lag, min(r.end + lag, recording.n_samples)) for r in responses]
     return [echo for echo in late if echo.duration]
-
-

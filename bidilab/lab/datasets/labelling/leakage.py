@@ -16,18 +16,22 @@ import numpy.typing as npt
 
 from bidilab.core.audio import FloatArray
 from bidilab.core.units import ms_to_samples
-from bidilab.lab.datasets.labelling.noise import Floor
+from bidilab.lab.datasets.labelling.noise import Floor, widened
 from bidilab.lab.datasets.labelling.rule import LabelRule
 from bidilab.lab.datasets.labelling.tracks import RATE, STEP_SAMPLES
 
 __all__ = ["Leak", "find_leak", "over_leak"]
 
+_STEPS_A_S = RATE // STEP_SAMPLES
 _RT60_S = (0.0, 0.15, 0.3, 0.5, 0.8)
 _LEAST_S = 1.0  # of the source's speech, to say anything
 _STRONGEST_DB = -3.0
+_TYPICAL_QUANTILE = 0.3  # of the differences: leak alone, though somebody talks over it half of the time
+_OVER_TYPICAL_DB = 10.0
 _MOST_STEPS = 20_000  # of the source's speech that are compared, spread over the recording
+_HEARD_UNDER_DB = 10.0  # a leak so far below the noise is not heard
+_RINGING_STEPS = _STEPS_A_S // 4
 _COARSE = 2  # lags are tried in steps of 10 ms
-_STEPS_A_S = RATE // STEP_SAMPLES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -45,7 +49,7 @@ class Leak:
     level_db
         ``(n_bands, n_steps)``: what it amounts to in the other channel, dBFS.
     spread_db
-        ``(n_bands, 1)``: 90 % quantile less median of the difference between what is there and what is expected.
+        ``(n_bands, 1)``: 97 % quantile less median of the difference between what is there and what is expected.
     """
 
     lag_samples: int
@@ -71,11 +75,21 @@ def _later(levels_db: FloatArray, steps: int) -> FloatArray:
 
 
 def _correlation(a: FloatArray, b: FloatArray) -> float:
-    """Mean over the bands of the correlation; a band that does not vary has none."""
+    """Mean over the bands of the correlation, 0 for too few steps; a band that does not vary has none."""
+    if a.shape[1] < _LEAST_S * _STEPS_A_S / 2:
+        return 0.0
     a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
     scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
     varies = scale > 0
     return float(((a * b).sum(axis=1)[varies] / scale[varies]).mean()) if varies.any() else 0.0
+
+
+def _compared(heard: FloatArray, source: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The steps that may be leak alone: not louder than a leak can be, and not far above what most are."""
+    over = np.mean(heard - source, axis=0)
+    over_typical = over - np.quantile(over, _TYPICAL_QUANTILE) if len(over) else over
+    alone = (over <= _STRONGEST_DB) & (over_typical <= _OVER_TYPICAL_DB)
+    return heard[:, alone], source[:, alone]
 
 
 def find_leak(
@@ -102,17 +116,17 @@ def find_leak(
     longest = ms_to_samples(rule.leak_lag_ms, RATE) // STEP_SAMPLES
     best = (-1.0, 0, 0.0)
     for rt60_s in _RT60_S:
-        source = _ringing(source_db, rt60_s)[:, spoken]
+        source = _ringing(source_db, rt60_s)
         for lag in range(0, longest + 1, _COARSE):
-            n = int(np.searchsorted(spoken, heard.shape[1] - lag))
-            if n > 1:
-                best = max(best, (_correlation(heard[:, spoken[:n] + lag], source[:, :n]), lag, rt60_s))
+            there = spoken[: int(np.searchsorted(spoken, heard.shape[1] - lag))]
+            best = max(best, (_correlation(*_compared(heard[:, there + lag], source[:, there])), lag, rt60_s))
     correlation, lag, rt60_s = best
     if correlation < rule.leak_correlation:
         return None
     expected = _later(_ringing(source_db, rt60_s), lag)
-    there = spoken[spoken < heard.shape[1] - lag] + lag
-    gain, high = np.quantile((heard - expected)[:, there], [0.5, 0.9], axis=1, keepdims=True).astype(np.float32)
+    there = spoken[: int(np.searchsorted(spoken, heard.shape[1] - lag))] + lag
+    there_db, expected_db = _compared(heard[:, there], expected[:, there])
+    gain, high = np.quantile(there_db - expected_db, [0.5, 0.97], axis=1, keepdims=True).astype(np.float32)
     gain_db = float(np.median(gain))
     if gain_db > _STRONGEST_DB:
         return None
@@ -129,4 +143,6 @@ def over_leak(floor: Floor, leak: Leak) -> Floor:
     """The floor with a leak on top of the noise: powers add, and the spread is that of the stronger."""
     level = 10 * np.log10(10 ** (floor.level_db / 10) + 10 ** (leak.level_db / 10))
     spread = np.where(leak.level_db > floor.level_db, np.maximum(leak.spread_db, floor.spread_db), floor.spread_db)
-    return Floor(level_db=level.astype(np.float32), spread_db=spread.astype(np.float32))
+    around = np.mean(leak.level_db - floor.level_db, axis=0) > -_HEARD_UNDER_DB
+    leaks = widened(around, _RINGING_STEPS, _RINGING_STEPS)
+    return Floor(level_db=level.astype(np.float32), spread_db=spread.astype(np.float32), leaks=leaks)

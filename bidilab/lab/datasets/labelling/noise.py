@@ -10,12 +10,14 @@ import numpy.typing as npt
 from bidilab.core.audio import FloatArray
 from bidilab.lab.datasets.labelling.tracks import RATE, STEP_SAMPLES
 
-__all__ = ["Floor", "noise_floor", "widened"]
+__all__ = ["Floor", "noise_floor", "quiet_by_level", "widened"]
 
 _STEPS_A_S = RATE // STEP_SAMPLES
 _BLOCK_STEPS = 2 * _STEPS_A_S  # the floor is one number over 2 s
 _AROUND_STEPS = 5 * _STEPS_A_S  # from what is within 5 s
 _LEAST_STEPS = _STEPS_A_S // 2  # half a second of noise, else the whole recording's
+_SMOOTHED_STEPS = _STEPS_A_S // 10
+_BINS = 60
 _LEAST_SPREAD_DB = 1.5
 _SPREAD_UNKNOWN_DB = 4.0
 
@@ -30,10 +32,13 @@ class Floor:
         ``(n_bands, n_steps) float32``: median level, dBFS.
     spread_db
         ``(n_bands, n_steps) float32``: 90 % quantile less median, dB, at least 1.5.
+    leaks
+        ``(n_steps,)``: where the other channel may be heard in this one.
     """
 
     level_db: FloatArray
     spread_db: FloatArray
+    leaks: npt.NDArray[np.bool_]
 
 
 def widened(mask: npt.NDArray[np.bool_], before: int, after: int) -> npt.NDArray[np.bool_]:
@@ -69,9 +74,25 @@ def noise_floor(levels_db: FloatArray, quiet: npt.NDArray[np.bool_]) -> Floor:
         enough = here.sum() >= _LEAST_STEPS
         found = _median_and_spread(levels_db[:, near][:, here]) if enough else whole
         level[:, start:end], spread[:, start:end] = found
-    return Floor(level_db=level, spread_db=spread)
+    return Floor(level_db=level, spread_db=spread, leaks=np.zeros(levels_db.shape[1], np.bool_))
 
 
 def _median_and_spread(levels_db: FloatArray) -> tuple[FloatArray, FloatArray]:
     middle, high = np.quantile(levels_db, [0.5, 0.9], axis=1, keepdims=True).astype(np.float32)
     return middle, np.maximum(high - middle, _LEAST_SPREAD_DB)
+
+
+def quiet_by_level(total_db: FloatArray) -> npt.NDArray[np.bool_]:
+    """Where a channel is quiet by its level alone, ``(n_steps,)``: for noise that a detector takes for speech.
+
+    The levels (means over 100 ms) are split in two so that the variance between the halves is greatest (Otsu 1979,
+    "A threshold selection method from gray-level histograms", IEEE Trans. SMC 9).
+    """
+    kernel = np.full(_SMOOTHED_STEPS, 1 / _SMOOTHED_STEPS)
+    levels = np.convolve(total_db, kernel, mode="same")
+    counts, edges = np.histogram(levels, bins=_BINS)
+    middles = (edges[:-1] + edges[1:]) / 2
+    below, sums = np.cumsum(counts)[:-1], np.cumsum(counts * middles)[:-1]
+    above = counts.sum() - below
+    apart = sums / np.maximum(below, 1) - ((counts * middles).sum() - sums) / np.maximum(above, 1)
+    return np.asarray(levels <= edges[1 + int(np.argmax(below * above * apart**2))], dtype=np.bool_)

@@ -52,8 +52,8 @@ class LabelRule:
     silence_dbfs: float = -75.0
     ipu_pause_ms: float = 200.0
     min_speech_ms: float = 60.0
-    search_ms: float = 200.0
-    leak_correlation: float = 0.5
+    search_ms: float = 100.0
+    leak_correlation: float = 0.45
     leak_lag_ms: float = 500.0
 
     def __post_init__(self) -> None:

@@ -107,7 +107,9 @@ def measure(recipe_file: Path, recipe: dict, channel: str = "user", rule: LabelR
 
 def main(which: str, count: int, folder: Path) -> None:
     voices, seed = (TUNE, 1) if which == "tune" else (REPORT, 2)
-    print("| condition | n | missed | invented | onset p50 / p95 ms | offset p50 / p95 ms | onset, median of the error ms |")
+    print(
+        "| condition | n | missed | invented | onset p50 / p95 ms | offset p50 / p95 ms | onset, median of the error ms |"
+    )
     print("|---|---|---|---|---|---|---|")
     for name, condition in CONDITIONS.items():
         recipe = recipe_of(voices, condition, count, seed)

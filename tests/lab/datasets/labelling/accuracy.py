@@ -107,15 +107,14 @@ def measure(recipe_file: Path, recipe: dict, channel: str = "user", rule: LabelR
 
 def main(which: str, count: int, folder: Path) -> None:
     voices, seed = (TUNE, 1) if which == "tune" else (REPORT, 2)
-    print(
-        "| condition | n | missed | invented | onset p50 / p95 ms | offset p50 / p95 ms | onset, median of the error ms |"
-    )
-    print("|---|---|---|---|---|---|---|")
+    out = sys.stdout.write
+    out("| condition | n | missed | invented | onset p50 / p95 ms | offset p50 / p95 ms | median onset error ms |\n")
+    out("|---|---|---|---|---|---|---|\n")
     for name, condition in CONDITIONS.items():
         recipe = recipe_of(voices, condition, count, seed)
-        print(f"| {name} | {measure(folder / 'recipe.yaml', recipe).row()} |", flush=True)
+        out(f"| {name} | {measure(folder / 'recipe.yaml', recipe).row()} |\n")
     agent = measure(folder / "recipe.yaml", recipe_of(voices, CONDITIONS["clean"], count, seed), "agent")
-    print(f"| clean, agent's channel | {agent.row()} |")
+    out(f"| clean, agent's channel | {agent.row()} |\n")
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bidilab.lab.sweep import DaskExecutor, Grid, ProcessPool, Recommendation, SweepResult, sweep
     from bidilab.show.plots import save_figure
     from bidilab.show.widgets.explorer import SweepExplorer
+    from bidilab.show.widgets.labelling import LabelEditor
     from bidilab.show.widgets.replay import ReplayPlayer
 
 __version__ = _version("bidilab")
@@ -41,6 +42,7 @@ _HOMES = {
     "DatasetReplay": "lab.sessions",
     "GeminiActivityDetection": "detect.turns",
     "Grid": "lab.sweep",
+    "LabelEditor": "show.widgets.labelling",
     "ProbabilityCache": "detect.vad",
     "ProcessPool": "lab.sweep",
     "Recommendation": "lab.sweep",
@@ -73,6 +75,7 @@ __all__ = [
     "DatasetReplay",
     "GeminiActivityDetection",
     "Grid",
+    "LabelEditor",
     "ProbabilityCache",
     "ProcessPool",
     "Recommendation",

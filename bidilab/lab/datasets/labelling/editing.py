@@ -9,7 +9,6 @@ from bidilab.core.errors import InvalidParameterError
 from bidilab.core.units import s_to_samples, samples_to_s
 from bidilab.lab.datasets.labelling.store import LabelStore, now_text
 from bidilab.lab.datasets.labels import KINDS_BY_CHANNEL, Channel, Kind, Segment
-from bidilab.lab.datasets.recording import Recording
 
 __all__ = ["LabelEditing"]
 

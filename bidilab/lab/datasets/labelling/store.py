@@ -42,12 +42,30 @@ class LabelStore:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._journal = Journal(root)
+        self._read()
         self.replayed = self._catch_up()
 
     @property
     def dataset(self) -> Dataset:
-        """As it is on the disk now."""
-        return Dataset.load(self.root)
+        """As it is on the disk now; read again only when the manifest was written by somebody else."""
+        if self._stamp != self._stamp_now():
+            self._read()
+        return self._dataset
+
+    def _read(self) -> None:
+        self._stamp = self._stamp_now()
+        self._dataset = Dataset.load(self.root)
+        self._lines = {recording.id: self._line(recording) for recording in self._dataset}
+
+    def _stamp_now(self) -> tuple[int, ...]:
+        path = self.root / MANIFEST_FILE
+        if not path.is_file():  # `Dataset.load` says it better
+            return ()
+        stat = path.stat()
+        return stat.st_ino, stat.st_mtime_ns, stat.st_size
+
+    def _line(self, recording: Recording) -> str:
+        return manifest_line(recording, recording.path.relative_to(self.root).as_posix()) + "\n"
 
     def history(self, recording_id: str | None = None) -> list[Edit]:
         """Every change ever made here, oldest first; of one recording, or of all."""
@@ -90,20 +108,20 @@ class LabelStore:
 
     def write(self, changed: Mapping[str, Recording]) -> None:
         """Put recordings into the manifest, in the place of those with their ids; the file changes at once."""
-        lines = []
-        for recording in self.dataset:
-            kept = changed.get(recording.id, recording)
-            lines.append(manifest_line(kept, kept.path.relative_to(self.root).as_posix()) + "\n")
+        dataset = self.dataset
+        lines = self._lines | {key: self._line(recording) for key, recording in changed.items()}
         target = self.root / MANIFEST_FILE
         partial = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
             with partial.open("w", encoding="utf-8", newline="\n") as file:
-                file.writelines(lines)
+                file.writelines(lines.values())
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
+        self._lines, self._stamp = lines, self._stamp_now()
+        self._dataset = replace(dataset, recordings=tuple(changed.get(r.id, r) for r in dataset))
 
     def _catch_up(self) -> int:
         recordings = _by_id(self.dataset)

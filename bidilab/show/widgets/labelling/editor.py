@@ -87,7 +87,7 @@ class LabelEditor(Widget, module="labeleditor.js", stylesheets=("labeleditor.css
         """The labels of the recording that is shown."""
         return self.edit.segments
 
-    def open(self, recording_id: str) -> None:
+    def go_to(self, recording_id: str) -> None:
         """Show another recording. What was changed in this one is kept; it can be undone no more.
 
         Raises
@@ -117,7 +117,7 @@ class LabelEditor(Widget, module="labeleditor.js", stylesheets=("labeleditor.css
             return self._feed.answer(request)
         act = request.get("act")
         if act == "open":
-            self.open(str(request.get("recording")))
+            self.go_to(str(request.get("recording")))
             return {}, []
         selected, said = self._act(str(act), request)
         self._show_labels(selected=selected, said=said)

@@ -86,7 +86,7 @@ def test_labels_are_mended_with_keys_and_mouse(open_notebook: OpenNotebook, root
         notebook.page.mouse.up()
         notebook.page.keyboard.up("Shift")
         expect(widget).to_contain_text(f"{len(labels) + 1} labels")
-    expect(widget.get_by_role("alert")).to_contain_text("Not changed: label: must be apart from the user turn")
+    expect(widget.get_by_role("alert")).to_contain_text("Not changed: label must be apart from the user turn")
 
     notebook.reload()
     expect(widget).to_contain_text(f"{len(labels) + 1} labels, {len(labels) - 1} not confirmed")

@@ -92,7 +92,7 @@ class LabelEditing:
         if (start, end) == (segment.start_s, segment.end_s):
             return index
         moved = self._signed(replace(segment, start_s=start, end_s=end))
-        return self._put(segment, moved, f"moved {_words(segment)} to {start:g}-{end:g} s")
+        return self._put(segment, moved, f"moved {_words(segment)} to {_span(start, end)}")
 
     def add(self, channel: Channel, kind: Kind, start_s: float, end_s: float) -> int:
         """Put in a label that was missing. Returns where it is."""
@@ -172,4 +172,8 @@ class LabelEditing:
 
 
 def _words(segment: Segment) -> str:
-    return f"{segment.channel} {segment.kind} {segment.start_s:g}-{segment.end_s:g} s"
+    return f"{segment.channel} {segment.kind} {_span(segment.start_s, segment.end_s)}"
+
+
+def _span(start_s: float, end_s: float) -> str:
+    return f"{round(start_s, 3):g}-{round(end_s, 3):g} s"

@@ -10,6 +10,6 @@ format:  ## format and fix
 bench:  ## run the benches and show their figures
 	uv run pytest tests/bench --benchmark-only -s
 notebooks:  ## run every notebook from top to bottom, in place
-	uv run jupyter execute --inplace notebooks/*.ipynb
+	uv run python notebooks/make.py
 ci:  ## what CI runs
 	bash .ci/run

@@ -14,14 +14,21 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bidilab.bidi.realtime.probe import ProbeReport, probe_client
     from bidilab.core.errors import BidilabError
     from bidilab.detect.turns import (
+        ExportedSetting,
         GeminiActivityDetection,
+        Guards,
+        LiveKitVad,
+        NovaTurnDetection,
+        PipecatVad,
         ServerVad,
         Turn,
         TurnDetector,
         TurnParams,
         detect_turns,
+        export_setting,
     )
     from bidilab.detect.vad import ProbabilityCache, VadSpec, get_vad, speech_probabilities
     from bidilab.lab import datasets
@@ -31,6 +38,7 @@ if TYPE_CHECKING:
     from bidilab.show.plots import save_figure
     from bidilab.show.widgets.explorer import SweepExplorer
     from bidilab.show.widgets.labelling import LabelEditor
+    from bidilab.show.widgets.live import LiveSession
     from bidilab.show.widgets.replay import ReplayPlayer
 
 __version__ = _version("bidilab")
@@ -40,10 +48,17 @@ _HOMES = {
     "DaskExecutor": "lab.sweep",
     "Dataset": "lab.datasets",
     "DatasetReplay": "lab.sessions",
+    "ExportedSetting": "detect.turns",
     "GeminiActivityDetection": "detect.turns",
     "Grid": "lab.sweep",
+    "Guards": "detect.turns",
     "LabelEditor": "show.widgets.labelling",
+    "LiveKitVad": "detect.turns",
+    "LiveSession": "show.widgets.live",
+    "NovaTurnDetection": "detect.turns",
+    "PipecatVad": "detect.turns",
     "ProbabilityCache": "detect.vad",
+    "ProbeReport": "bidi.realtime.probe",
     "ProcessPool": "lab.sweep",
     "Recommendation": "lab.sweep",
     "Recording": "lab.datasets",
@@ -58,8 +73,10 @@ _HOMES = {
     "TurnParams": "detect.turns",
     "VadSpec": "detect.vad",
     "detect_turns": "detect.turns",
+    "export_setting": "detect.turns",
     "get_vad": "detect.vad",
     "load_dataset": "lab.datasets",
+    "probe_client": "bidi.realtime.probe",
     "replay": "lab.sessions",
     "replay_dataset": "lab.sessions",
     "save_figure": "show.plots",
@@ -73,10 +90,17 @@ __all__ = [
     "DaskExecutor",
     "Dataset",
     "DatasetReplay",
+    "ExportedSetting",
     "GeminiActivityDetection",
     "Grid",
+    "Guards",
     "LabelEditor",
+    "LiveKitVad",
+    "LiveSession",
+    "NovaTurnDetection",
+    "PipecatVad",
     "ProbabilityCache",
+    "ProbeReport",
     "ProcessPool",
     "Recommendation",
     "Recording",
@@ -93,8 +117,10 @@ __all__ = [
     "__version__",
     "datasets",
     "detect_turns",
+    "export_setting",
     "get_vad",
     "load_dataset",
+    "probe_client",
     "replay",
     "replay_dataset",
     "save_figure",

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bidilab.bidi.agent import BidiAgent
     from bidilab.bidi.io import BidiAudioIO, BidiTextIO, WavInput, WavOutput
+    from bidilab.bidi.models.gemini_live import BidiGeminiLiveModel
     from bidilab.bidi.models.local import BidiLocalModel
+    from bidilab.bidi.models.nova_sonic import BidiNovaSonicModel
     from bidilab.bidi.models.openai_realtime import BidiOpenAIRealtimeModel
     from bidilab.bidi.tools import FunctionTool, tool
     from bidilab.bidi.types.events import (
@@ -48,10 +50,12 @@ __all__ = [
     "BidiConnectionStartEvent",
     "BidiErrorEvent",
     "BidiEvent",
+    "BidiGeminiLiveModel",
     "BidiImageInputEvent",
     "BidiInputEvent",
     "BidiInterruptionEvent",
     "BidiLocalModel",
+    "BidiNovaSonicModel",
     "BidiOpenAIRealtimeModel",
     "BidiOutputEvent",
     "BidiResponseCompleteEvent",
@@ -73,7 +77,9 @@ __all__ = [
 _HOME = {
     "BidiAgent": "agent",
     "BidiAudioIO": "io",
+    "BidiGeminiLiveModel": "models.gemini_live",
     "BidiLocalModel": "models.local",
+    "BidiNovaSonicModel": "models.nova_sonic",
     "BidiOpenAIRealtimeModel": "models.openai_realtime",
     "BidiTextIO": "io",
     "FunctionTool": "tools",

@@ -47,7 +47,8 @@ class AudioInputRows:
         self.flush()
         self._width = 2 * event.channels
         if not self._rate:
-            self._log.rezero(self._clock.now_s() - len(event.data) / self._width / event.sample_rate)
+            length_s = len(event.data) / self._width / event.sample_rate
+            self._log.rezero(self._clock.now_s() - length_s if event.captured_s is None else event.captured_s)
         self._rate, self._channels, self._position = event.sample_rate, event.channels, 0
 
     def flush(self) -> None:

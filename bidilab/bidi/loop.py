@@ -331,6 +331,8 @@ class SessionLoop:
             self._log.append("late_interruption", source="model", response_id=response_id, reason=event.reason)
             return
         cut = self._ledger.cut(response_id, self._out.cut(response_id), self._clock.now_s())
+        if certain := await self._out.confirmed(response_id):
+            cut = self._ledger.cut(response_id, certain, self._clock.now_s())
         told = BidiInterruptionEvent(
             event.reason,
             interrupted_response_id=response_id,

@@ -8,7 +8,7 @@ from functools import partial
 from bidilab.bidi.mailbox import Mailbox
 from bidilab.bidi.types.events import BidiOutputEvent
 from bidilab.bidi.types.io import BidiOutput
-from bidilab.bidi.types.playback import PlaybackListener, PlaybackReport, ReportsPlayback
+from bidilab.bidi.types.playback import ConfirmsCuts, PlaybackListener, PlaybackReport, ReportsPlayback
 
 __all__ = ["OutputSide"]
 
@@ -53,6 +53,12 @@ class OutputSide:
         for box in self._takers:
             box.take_back(response_id)
         return [player.cut(response_id) for player in self._players]
+
+    async def confirmed(self, response_id: str) -> list[PlaybackReport]:
+        """What outputs that only estimated in `cut` know for certain; empty, at once, where there are none."""
+        asked = [player for player in self._players if isinstance(player, ConfirmsCuts)]
+        reports = [await player.confirm_cut(response_id) for player in asked]
+        return [report for report in reports if report is not None]
 
     def close(self) -> None:
         """No more events come; what waits is still given."""

@@ -4,30 +4,45 @@ One object, three uses: the closed-loop evaluation of a sweep (its readable form
 is held equal to it), the local model of a session, and the prediction a session is compared with. All positions are
 samples of the input stream, so that nothing depends on when a chunk arrived.
 
-States of the agent (DESIGN §5, §8):
+States of the agent (DESIGN §5, §8). A turn is *due* where the guards let it interrupt
+(`bidilab.detect.turns.guards`); without guards that is where it starts.
 
 =========  ==================================================  ==========  =========================================
 state      what happens                                        next        result
 =========  ==================================================  ==========  =========================================
 IDLE       a turn ends (not flushed), ``create_response``      ACTIVE      `SimulatedResponse`
-IDLE       speech starts                                       IDLE        a turn, not an interruption
-ACTIVE     speech starts, ``interrupt_response``               IDLE        `SimulatedInterruption`
-ACTIVE     speech starts, without ``interrupt_response``       ACTIVE
-ACTIVE     a turn ends (its start did not interrupt)           ACTIVE      no second response
+IDLE       a turn is due                                       IDLE        a turn, not an interruption
+ACTIVE     a turn is due, ``interrupt_response``               IDLE        `SimulatedInterruption`
+ACTIVE     the same, and the guards resume                     PAUSED      `SimulatedInterruption`
+ACTIVE     a turn is due, without ``interrupt_response``       ACTIVE
+ACTIVE     a turn ends (it did not interrupt)                  ACTIVE      no second response
 ACTIVE     the response has been played to its end             IDLE
+PAUSED     a turn ends with words                              ACTIVE      `SimulatedResponse`: the old one is over
+PAUSED     a turn ends without words                           PAUSED      resumes after the timeout
+PAUSED     a turn starts before the timeout is over, or at it  PAUSED      waits for its end
+PAUSED     the timeout is over                                 ACTIVE      `SimulatedResume`
 =========  ==================================================  ==========  =========================================
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.units import check_sample_rate, ms_to_samples
-from bidilab.detect.turns import SpeechStarted, SpeechStopped, Turn
+from bidilab.detect.turns import Guards, InterruptionDue, SpeechStopped, Turn
 
-__all__ = ["ResponsePlan", "SimulatedAgent", "SimulatedInterruption", "SimulatedResponse", "simulate"]
+__all__ = [
+    "ResponsePlan",
+    "SimulatedAgent",
+    "SimulatedInterruption",
+    "SimulatedResponse",
+    "SimulatedResume",
+    "simulate",
+]
+
+_ENDLESS = 1 << 62
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +58,9 @@ class ResponsePlan:
     create_response
         Whether the end of a turn makes the agent respond.
     interrupt_response
-        Whether the start of speech interrupts a response.
+        Whether speech interrupts a response.
+    guards
+        Of the interruptions; what `SimulatedAgent` needs of them is whether a response is resumed.
 
     Raises
     ------
@@ -55,6 +72,7 @@ class ResponsePlan:
     response_ms: float | Sequence[float] = 4000.0
     create_response: bool = True
     interrupt_response: bool = True
+    guards: Guards = field(default_factory=Guards)
 
     def __post_init__(self) -> None:
         if not 0 <= self.response_delay_ms < float("inf"):
@@ -93,19 +111,24 @@ class SimulatedResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedInterruption:
-    """A response that was cut.
+    """A response that was stopped.
 
     Parameters
     ----------
     response
-        Which.
-    onset, decided_at
-        Of the speech that cut it.
+        Which, as it was to be heard then.
+    onset
+        Of the speech that stopped it.
+    decided_at
+        Where that was acted upon: past the guards, if any.
+    resumed_at
+        Where it was taken back and the response went on; ``None`` for an interruption that stands.
     """
 
     response: SimulatedResponse
     onset: int
     decided_at: int
+    resumed_at: int | None = None
 
     @property
     def heard_samples(self) -> int:
@@ -116,6 +139,29 @@ class SimulatedInterruption:
     def unheard(self) -> bool:
         """Whether it was cut before its first audible sample."""
         return self.decided_at <= self.response.audible_at
+
+    def rest(self, resumed_at: int) -> SimulatedResponse:
+        """The response as it is heard when it goes on at ``resumed_at``: all of it later by the pause."""
+        ends_at = self.response.ends_at + resumed_at - self.decided_at
+        return replace(
+            self.response, audible_at=resumed_at + max(0, self.response.audible_at - self.decided_at), ends_at=ends_at
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedResume:
+    """A response goes on after a false interruption.
+
+    Parameters
+    ----------
+    interruption
+        What is taken back, with its ``resumed_at``.
+    response
+        The response as it is heard now: from ``audible_at`` on, what was not heard before.
+    """
+
+    interruption: SimulatedInterruption
+    response: SimulatedResponse
 
 
 class SimulatedAgent:
@@ -141,6 +187,8 @@ class SimulatedAgent:
         self.update(plan)
         self._count = 0
         self._response: SimulatedResponse | None = None
+        self._paused: SimulatedInterruption | None = None
+        self._resume_at: int | None = None
 
     def update(self, plan: ResponsePlan) -> None:
         """Go by another plan from now on; the response that there is stays as it is."""
@@ -148,20 +196,47 @@ class SimulatedAgent:
         self.delay_samples = ms_to_samples(plan.response_delay_ms, self._sample_rate)
         self.lengths_samples = [max(1, ms_to_samples(length, self._sample_rate)) for length in plan.lengths_ms]
 
+    @property
+    def paused(self) -> bool:
+        """Whether a response is stopped that may yet be resumed."""
+        return self._paused is not None
+
     def active(self, position: int) -> SimulatedResponse | None:
-        """The response that is active at a position, if any."""
+        """The response that is active at a position, if any; not one that is paused."""
         response = self._response
         return response if response is not None and response.created_at <= position < response.ends_at else None
 
-    def speech_started(self, started: SpeechStarted) -> SimulatedInterruption | None:
-        """Take the start of a turn; return what it interrupts."""
-        response = self.active(started.decided_at)
+    def advance(self, position: int) -> SimulatedResume | None:
+        """The stream has come to a position, and no turn has started up to it that was not told: what goes on by then.
+
+        Before a turn that starts at ``n`` is told, the stream is to be advanced to ``n - 1``.
+        """
+        paused = self._paused
+        if paused is None or self._resume_at is None or self._resume_at > position:
+            return None
+        interruption = replace(paused, resumed_at=self._resume_at)
+        self._response = paused.rest(self._resume_at)
+        self._paused = self._resume_at = None
+        return SimulatedResume(interruption=interruption, response=self._response)
+
+    def speech_started(self) -> None:
+        """A turn starts: what is paused stays so until it ends."""
+        self._resume_at = None
+
+    def act(self, due: InterruptionDue) -> SimulatedInterruption | None:
+        """Take a turn that is due; return what it interrupts."""
+        response = self.active(due.acted_at)
         if response is None or not self.plan.interrupt_response:
             return None
         self._response = None
-        return SimulatedInterruption(response=response, onset=started.onset, decided_at=started.decided_at)
+        interruption = SimulatedInterruption(response=response, onset=due.onset, decided_at=due.acted_at)
+        if self.plan.guards.resumes:
+            self._paused = interruption
+        return interruption
 
-    def speech_stopped(self, stopped: SpeechStopped, *, length_samples: int | None = None) -> SimulatedResponse | None:
+    def speech_stopped(
+        self, stopped: SpeechStopped, *, length_samples: int | None = None, n_words: int = 0
+    ) -> SimulatedResponse | None:
         """Take the end of a turn; return the response it makes.
 
         Parameters
@@ -170,15 +245,27 @@ class SimulatedAgent:
             The detector's event.
         length_samples
             Length of the response at the rate of the input stream, ``> 0``; the plan's when not given.
+        n_words
+            Words that ended in the turn; looked at while a response is paused.
         """
-        if stopped.flushed or not self.plan.create_response or self.active(stopped.decided_at) is not None:
+        if stopped.flushed:
+            return None
+        if self._paused is not None:
+            guards = self.plan.guards
+            if n_words < guards.words_to_stand and guards.resumes:
+                self._resume_at = stopped.decided_at + ms_to_samples(
+                    guards.false_interruption_timeout_ms, self._sample_rate
+                )
+                return None
+            self._paused = None
+        if not self.plan.create_response or self.active(stopped.decided_at) is not None:
             return None
         if length_samples is None:
             length_samples = self.lengths_samples[self._count % len(self.lengths_samples)]
         return self.respond(stopped.decided_at, length_samples=length_samples)
 
     def respond(self, created_at: int, *, length_samples: int) -> SimulatedResponse:
-        """Make a response, asked for or not; the one before it is over.
+        """Make a response, asked for or not; the one before it is over, paused or not.
 
         Parameters
         ----------
@@ -188,6 +275,7 @@ class SimulatedAgent:
             As in `speech_stopped`.
         """
         audible_at = created_at + self.delay_samples
+        self._paused = self._resume_at = None
         self._response = SimulatedResponse(
             index=self._count,
             created_at=created_at,
@@ -209,7 +297,13 @@ class SimulatedAgent:
 
 
 def simulate(
-    turns: Iterable[Turn], plan: ResponsePlan, *, sample_rate: int
+    turns: Sequence[Turn],
+    plan: ResponsePlan,
+    *,
+    sample_rate: int,
+    acted_at: Sequence[int | None] | None = None,
+    n_words: Sequence[int] | None = None,
+    n_samples: int | None = None,
 ) -> tuple[tuple[SimulatedResponse, ...], tuple[SimulatedInterruption, ...]]:
     """Responses and interruptions of a whole recording, in time order.
 
@@ -219,17 +313,33 @@ def simulate(
         As detected, in time order.
     plan, sample_rate
         As in `SimulatedAgent`.
+    acted_at
+        Where each turn is acted upon, ``None`` for never (`bidilab.detect.turns.acted_at_reference`); where it starts
+        when not given.
+    n_words
+        Words that end in each turn; none when not given.
+    n_samples
+        Length of the recording: what would be resumed after it is not. Endless when not given.
     """
     agent = SimulatedAgent(plan, sample_rate=sample_rate)
     responses: list[SimulatedResponse] = []
     interruptions: list[SimulatedInterruption] = []
-    for turn in turns:
-        started = SpeechStarted(onset=turn.onset, decided_at=turn.started_at, audio_start=turn.audio_start)
-        if (interruption := agent.speech_started(started)) is not None:
-            interruptions.append(interruption)
+
+    def advance(position: int) -> None:
+        if (resume := agent.advance(position)) is not None:
+            interruptions[-1] = resume.interruption
+
+    for k, turn in enumerate(turns):
+        advance(turn.started_at - 1)
+        agent.speech_started()
+        acted = turn.started_at if acted_at is None else acted_at[k]
+        if acted is not None:
+            interruption = agent.act(InterruptionDue(onset=turn.onset, acted_at=acted))
+            interruptions += [interruption] if interruption is not None else []
         stopped = SpeechStopped(
             offset=turn.offset, decided_at=turn.stopped_at, audio_end=turn.audio_end, flushed=turn.flushed
         )
-        if (response := agent.speech_stopped(stopped)) is not None:
-            responses.append(response)
+        response = agent.speech_stopped(stopped, n_words=0 if n_words is None else n_words[k])
+        responses += [response] if response is not None else []
+    advance(_ENDLESS if n_samples is None else n_samples)
     return tuple(responses), tuple(interruptions)

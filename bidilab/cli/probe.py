@@ -40,6 +40,9 @@ _COLUMNS = (
     ("errors", "errors"),
 )
 
+_TABLE_CHARACTERS = 120
+"""No number is cut into two lines, which would be read as two numbers."""
+
 
 def probe_command(
     pace: Annotated[
@@ -149,7 +152,7 @@ def _show(report: ProbeReport) -> None:
     for _, row in report.to_frame().iterrows():
         table.add_row(*(_cell(row[name]) for name, _ in _COLUMNS))
     if report.n_interruptions:
-        console.print(table)
+        Console(width=max(console.width, _TABLE_CHARACTERS)).print(table)
     for index, session in enumerate(report.sessions):
         console.print(
             f"session {index} at pace {session.pace:g}: {session.n_responses} responses, speech started "
@@ -165,7 +168,7 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         if math.isnan(value):
             return "–"
-        return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+        return f"{value:.1f}"
     return str(value)
 
 

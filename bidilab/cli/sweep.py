@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -17,6 +18,7 @@ from bidilab.core.errors import InvalidParameterError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bidilab.detect.turns import ExportedSetting
     from bidilab.lab.sweep import Recommendation, SweepResult
 
 __all__ = ["sweep_command"]
@@ -24,6 +26,11 @@ __all__ = ["sweep_command"]
 DEFAULT_THRESHOLD = "0.2:0.9:0.05"
 DEFAULT_PREFIX = "100,300,500"
 DEFAULT_SILENCE = "200:1000:100"
+_GUARD_HEADS = {
+    "min_interruption_ms": "min\nms",
+    "min_words": "min\nwords",
+    "false_interruption_timeout_ms": "resume\nms",
+}
 
 
 def sweep_command(
@@ -33,11 +40,31 @@ def sweep_command(
     ] = DEFAULT_THRESHOLD,
     prefix_padding_ms: Annotated[str, typer.Option(help="Prefix paddings in milliseconds.")] = DEFAULT_PREFIX,
     silence_duration_ms: Annotated[str, typer.Option(help="Silence durations in milliseconds.")] = DEFAULT_SILENCE,
+    min_interruption_ms: Annotated[
+        str, typer.Option(help="Guard: how long speech must have lasted to interrupt; 0 for none.")
+    ] = "0",
+    min_words: Annotated[
+        str, typer.Option(help="Guard: words that must have been said to interrupt (needs words in the labels).")
+    ] = "0",
+    false_interruption_timeout_ms: Annotated[
+        str,
+        typer.Option(
+            help="Guard: when the agent goes on after an interruption without words; 'never', or milliseconds "
+            "(needs words in the labels)."
+        ),
+    ] = "never",
+    word_times: Annotated[
+        str,
+        typer.Option(
+            help="For guards that count words: [b]labelled[/b], or [b]spread[/b]: texts without word times are "
+            "assumed to be spoken evenly."
+        ),
+    ] = "labelled",
     provider: Annotated[
         str,
         typer.Option(
-            help="Whose words these are: [b]openai[/b] (prefix padding looks back) or [b]gemini[/b] (it is speech "
-            "required before the start counts)."
+            help="Whose words these are: [b]openai[/b] (prefix padding looks back), [b]gemini[/b] (it is speech "
+            "required before the start counts) or [b]livekit[/b] (looks back; 50 ms of speech are required)."
         ),
     ] = "openai",
     vad: Annotated[str, typer.Option(help="silero, webrtc (extra) or energy (a baseline).")] = "silero",
@@ -61,7 +88,24 @@ def sweep_command(
         float | None, typer.Option(help="The recommended setting interrupts falsely at most at this rate.")
     ] = None,
     max_missed_rate: Annotated[float | None, typer.Option(help="... and misses at most this share.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the bootstrap intervals.")] = 0,
+    validate_on: Annotated[
+        Path | None, typer.Option(help="Another dataset, to show what the recommended setting does there.")
+    ] = None,
+    holdout: Annotated[
+        float | None,
+        typer.Option(help="Share of the recordings to hold out: not chosen on, but validated on; 0.3 for example."),
+    ] = None,
+    holdout_by: Annotated[
+        str, typer.Option(help="What the held-out recordings do not share: [b]recording[/b] or [b]speaker[/b].")
+    ] = "recording",
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap intervals, and of what is held out.")] = 0,
+    export: Annotated[
+        str,
+        typer.Option(
+            help="Write the recommended setting for openai, strands, livekit, pipecat, gemini or nova; several with "
+            "commas between."
+        ),
+    ] = "",
     out: Annotated[
         Path | None, typer.Option(help="Folder for tables, figures and report.html; sweep-NAME when not given.")
     ] = None,
@@ -79,6 +123,10 @@ def sweep_command(
         bidilab sweep my-calls --threshold 0.3:0.8:0.1 --silence-duration-ms 300,500,700 --max-false-rate 0.02
 
         bidilab sweep my-calls --provider gemini --prefix-padding-ms 0:400:40
+
+        bidilab sweep my-calls --min-interruption-ms 0,250,500 --holdout 0.3 --max-false-rate 0.05
+
+        bidilab sweep my-calls --max-false-rate 0.02 --export livekit,pipecat
     """
     from bidilab.lab.datasets import Dataset
     from bidilab.lab.sweep import Grid, sweep
@@ -86,13 +134,22 @@ def sweep_command(
     for name, value in (("max-false-rate", max_false_rate), ("max-missed-rate", max_missed_rate)):
         if value is not None and not 0 <= value <= 1:
             raise InvalidParameterError(f"--{name}", "a rate in [0, 1]", value)
+    if holdout is not None and validate_on is not None:
+        raise InvalidParameterError("--holdout", "left out with --validate-on", holdout)
+    targets = _targets(export)
     grid = Grid(
         threshold=threshold,
         prefix_padding_ms=prefix_padding_ms,
         silence_duration_ms=silence_duration_ms,
+        min_interruption_ms=min_interruption_ms,
+        min_words=min_words,
+        false_interruption_timeout_ms=false_interruption_timeout_ms,
         provider=provider,
     )
     loaded = Dataset.load(dataset)
+    others = None if validate_on is None else Dataset.load(validate_on)
+    if holdout is not None:
+        loaded, others = loaded.split(by=holdout_by, fraction=holdout, seed=seed)  # type: ignore[arg-type]  # as below
     target = out or Path(f"sweep-{loaded.name}")
     _check_target(target, replace=force or out is None)
     console = Console()
@@ -105,11 +162,36 @@ def sweep_command(
         evaluation=evaluation,  # type: ignore[arg-type]  # checked there, with the message of a parameter
         response_delay_ms=response_delay_ms,
         response_ms=_length(response_ms),
+        word_times=word_times,  # type: ignore[arg-type]  # as above
     )
-    recommendation = result.recommend(max_false_interruption_rate=max_false_rate, max_missed_rate=max_missed_rate)
-    _write(result, recommendation, target, max_false_rate, max_missed_rate)
+    recommendation = result.recommend(max_false_rate, max_missed_rate, validate_on=others)
+    _write(result, recommendation, target)
     _print(console, result, recommendation)
+    if others is not None and recommendation.validation is None:
+        console.print("No setting was chosen, so that there is none to validate.", style="yellow")
+    if targets and not recommendation.qualifying:
+        console.print("\nNothing is exported: no setting is recommended.", highlight=False)
+    for name in targets if recommendation.qualifying else ():
+        _export(console, recommendation.export(name), target)
     console.print(f"\n[b]{target / 'report.html'}[/b] shows it; tables and figures are beside it.", highlight=False)
+
+
+def _targets(text: str) -> list[str]:
+    from bidilab.detect.turns import EXPORT_TARGETS
+
+    names = [name for part in text.split(",") if (name := part.strip())]
+    for name in names:
+        if name not in EXPORT_TARGETS:
+            raise InvalidParameterError("--export", f"some of {', '.join(EXPORT_TARGETS)}", name)
+    return names
+
+
+def _export(console: Console, exported: ExportedSetting, target: Path) -> None:
+    path = target / f"setting-{exported.target}.{'json' if exported.language == 'json' else 'py'}"
+    path.write_text(exported.text + "\n", "utf-8")
+    console.print(f"\n[b]{path}[/b]", highlight=False)
+    for note in exported.notes:
+        console.print(f"  {note}", highlight=False, markup=False)
 
 
 def _length(text: str) -> float | Literal["recorded"]:
@@ -132,9 +214,7 @@ def _check_target(target: Path, *, replace: bool) -> None:
         raise InvalidParameterError("--out", "a folder without an earlier sweep (or pass --force)", str(target))
 
 
-def _write(
-    result: SweepResult, recommendation: Recommendation, target: Path, max_false: float | None, max_missed: float | None
-) -> None:
+def _write(result: SweepResult, recommendation: Recommendation, target: Path) -> None:
     """Write into a folder beside the target, then put each part in its place: nothing is left half-written."""
     partial = target.with_name(f".{target.name}.part")
     shutil.rmtree(partial, ignore_errors=True)
@@ -142,8 +222,13 @@ def _write(
         result.save(partial)
         text = json.dumps(recommendation.to_dict(), indent=2, ensure_ascii=False)
         (partial / "recommendation.json").write_text(text + "\n", "utf-8")
-        limits = {"max_false_interruption_rate": max_false, "max_missed_rate": max_missed}
-        result.report(partial / "report.html", figures=partial / "figures", **limits)
+        validation = recommendation.validation
+        result.report(
+            partial / "report.html",
+            figures=partial / "figures",
+            validate_on=None if validation is None else validation.result,
+            **recommendation.limits,
+        )
         target.mkdir(parents=True, exist_ok=True)
         for new in sorted(partial.iterdir()):
             if (old := target / new.name).is_dir():
@@ -158,23 +243,30 @@ def _print(console: Console, result: SweepResult, recommendation: Recommendation
     console.print(f"\n{recommendation.message}\n", style="bold", highlight=False, markup=False)
     title = "Best settings" if recommendation.qualifying else "Closest settings"
     table = Table(title=f"{title} (95 % intervals)", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    columns = ("thre-\nshold", "prefix\nms", "silence\nms", "false\n%", "missed\n%", "latency\np50 ms", "cut-ins\n%")
-    for name in (*columns, "turn\nend ms"):
+    guards = [name for name in _GUARD_HEADS if name in recommendation.table]
+    rates = ("false\n%", "missed\n%", "latency\np50 ms", "cut-ins\n%", "turn\nend ms")
+    for name in ("thre-\nshold", "prefix\nms", "silence\nms", *(_GUARD_HEADS[guard] for guard in guards), *rates):
         table.add_column(name, justify="right", no_wrap=True)
     for _, row in recommendation.table.iterrows():
         table.add_row(
             f"{row['threshold']:g}",
             f"{row['prefix_padding_ms']:g}",
             f"{row['silence_duration_ms']:g}",
-            _interval(row, "false_interruption_rate", 100),
-            _interval(row, "missed_rate", 100),
-            _interval(row, "latency_detected_ms_p50", 1),
+            *("never" if math.isinf(row[guard]) else f"{row[guard]:g}" for guard in guards),
+            _interval(row, "false_interruption_rate", 100, below=bool(guards)),
+            _interval(row, "missed_rate", 100, below=bool(guards)),
+            _interval(row, "latency_detected_ms_p50", 1, below=bool(guards)),
             f"{100 * row['premature_endpoint_rate']:.0f}",
             f"{row['endpoint_latency_ms_p50']:.0f}",
         )
     console.print(table)
+    if recommendation.validation is not None:
+        console.print(recommendation.validation.message, style="bold", highlight=False, markup=False)
+        for warning in recommendation.validation.warnings:
+            console.print(f"Warning: {warning}", style="yellow", highlight=False, markup=False)
 
 
-def _interval(row: pd.Series[Any], name: str, scale: float) -> str:
+def _interval(row: pd.Series[Any], name: str, scale: float, *, below: bool) -> str:
+    """A value with its interval; below it where guards leave less room in a terminal of 80 columns."""
     value, low, high = (scale * row[f"{name}{end}"] for end in ("", "_lo", "_hi"))
-    return f"{value:.0f} ({low:.0f}–{high:.0f})"
+    return f"{value:.0f}{chr(10) if below else ' '}({low:.0f}–{high:.0f})"

@@ -209,6 +209,10 @@ class EventLog:
         """All rows, in order."""
         return tuple(self._rows)
 
+    def since(self, seq: int) -> tuple[LogRow, ...]:
+        """Rows from ``seq`` on, for one that follows the log as it grows."""
+        return tuple(self._rows[seq:])
+
     @property
     def dropped(self) -> tuple[DroppedLine, ...]:
         """Lines of the journal it was read from that are not whole rows: number and reason."""

@@ -7,6 +7,8 @@ type                  source      what it tells
 ====================  ==========  =============================================================================
 speech_started        detector    user speech (``onset_samples, decided_at_samples, audio_start_samples,
                                   sample_rate``)
+interruption_due      detector    the speech passed the guards that interruptions have (``onset_samples,
+                                  decided_at_samples, sample_rate``); no row where there are no guards
 speech_stopped        detector    its end (``offset_samples, decided_at_samples, flushed, sample_rate``)
 bidi_response_start   model       generation of ``response_id`` begins
 bidi_audio_stream     model       audio arrived (``audio_bytes, sample_rate, channels``)
@@ -160,13 +162,14 @@ def interruptions_frame(rows: Sequence[LogRow]) -> pd.DataFrame:
     application), ``event_to_silent_ms`` (to the last sample that left the loudspeaker; negative when playback was
     cut before the application was told), and their sum ``onset_to_silent_ms``; ``heard_ms``, ``generated_ms``.
 
-    An interruption by speech belongs to the last ``speech_started`` before it; one by an error to none.
+    An interruption by speech belongs to the last ``speech_started`` or ``interruption_due`` before it, so that with
+    guards "detected" is where it was acted upon; one by an error belongs to none.
     """
     responses = _responses(rows)
     last_speech: dict[str, LogRow] = {}
     records = []
     for row in rows:
-        if row.type == "speech_started":
+        if row.type in ("speech_started", "interruption_due"):
             last_speech[row.session_id] = row
         elif row.type == "bidi_interruption":
             speech = last_speech.get(row.session_id) if row.reason == "user_speech" else None

@@ -10,7 +10,8 @@ chunk that decided on it. With ``arrived(n)`` the end of the chunk that brings t
 
     heard = clip(arrived(decided_at) - max(audible_at, arrived(created_at)), 0, length)    to a sample of the output
 
-which lies within a chunk (and the resampler's 8 ms, for recordings at 8 kHz) of ``decided_at - audible_at``.
+which lies within a chunk (and the resampler's 8 ms, for recordings at 8 kHz) of ``decided_at - audible_at``. Of a
+response that guards resumed, ``created_at`` is the end of the frame in which ``resumed_at`` lies.
 
 Run as a program it writes the table: ``python -m tests.agreement.comparison --settings 240 --out docs/agreement.md``.
 """
@@ -38,7 +39,8 @@ from bidilab.core.audio import Audio
 from bidilab.core.audiofile import read_audio
 from bidilab.core.clock import run_virtual
 from bidilab.core.eventlog import EventLog
-from bidilab.detect.turns import Turn, TurnParams, detect_turns
+from bidilab.core.units import s_to_samples
+from bidilab.detect.turns import Guards, Turn, TurnParams, acted_at_reference, detect_turns, words_said
 from bidilab.detect.turns.providers import ServerVad
 from bidilab.detect.vad import StreamResampler, VadSpec, resample
 
@@ -46,6 +48,8 @@ ROOT = Path(__file__).resolve().parents[2]
 AUDIO = ROOT / "datasets" / "overlap-mini" / "audio"
 RATE, OUTPUT_RATE = 16_000, 24_000
 CHUNKS_MS = (10, 20, 32, 50)
+FRAME = 512  # of both detectors
+NO_GUARDS = Guards()
 COUNTS = ("n_turns", "n_responses", "n_interruptions", "n_unheard")
 
 
@@ -57,6 +61,8 @@ class Setting:
     lengths_ms: tuple[float, ...]
     chunk_ms: int
     pace: float
+    guards: Guards = NO_GUARDS
+    word_ends_s: tuple[float, ...] = ()
 
     @classmethod
     def draw(cls, rng: random.Random) -> Setting:
@@ -77,6 +83,16 @@ class Setting:
         )
 
 
+def draw_guards(rng: random.Random) -> dict[str, Guards | tuple[float, ...]]:
+    """Guards, and words wherever chance has them: the recordings are 16 to 25 s long."""
+    guards = Guards(
+        min_interruption_ms=rng.choice([0, 0, 100, 250, 500, 800]),
+        min_words=rng.choice([0, 0, 1, 2]),
+        false_interruption_timeout_ms=rng.choice([0, 50, 400, 1000, math.inf]),
+    )
+    return {"guards": guards, "word_ends_s": tuple(sorted(rng.uniform(0, 20) for _ in range(rng.randint(0, 40))))}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """Counts of one recording under one setting; ``differences`` says in words what is not the same."""
@@ -85,6 +101,7 @@ class Comparison:
     n_responses: int
     n_interruptions: int
     n_unheard: int
+    n_resumed: int
     worst_heard_ms: float
     differences: tuple[str, ...]
 
@@ -93,9 +110,11 @@ def compare(path: Path, setting: Setting, vad: str) -> Comparison:
     turns, responses, interruptions = predict(path, setting, vad)
     log = run_session(path, setting, vad)
     differences = [*_turn_differences(turns, log)]
-    created = [row.response_id for row in log if row.type == "bidi_response_start"]
+    started = [row.response_id for row in log if row.type == "bidi_response_start"]
+    created = [response_id for response_id in started if "_resumed_" not in response_id]
     if created != [f"resp_{r.index}" for r in responses]:
         differences.append(f"responses: predicted {len(responses)}, session {created}")
+    differences += _resume_differences(interruptions, log)
     found = [row for row in log if row.type == "bidi_interruption"]
     if len(found) != len(interruptions):
         differences.append(f"interruptions: predicted {len(interruptions)}, session {len(found)}")
@@ -105,18 +124,20 @@ def compare(path: Path, setting: Setting, vad: str) -> Comparison:
     for predicted, row, onset, decided in zip(
         interruptions, found, frame["onset_samples"], frame["decided_at_samples"], strict=False
     ):
-        if (row.response_id, onset, decided) != (
+        if (row.response_id.partition("_resumed_")[0], onset, decided) != (
             f"resp_{predicted.response.index}",
             predicted.onset,
             predicted.decided_at,
         ):
             differences.append(f"interruption: predicted {predicted}, session {row}")
         heard = json.loads(row.detail)["heard_samples"]
-        exact = heard_exactly(predicted, audio, setting)
+        exact = heard_exactly(predicted, interruptions, audio, setting)
         if abs(heard - exact) > 1:
             differences.append(f"heard: {heard} of {predicted}, exactly it is {exact}")
         worst = max(worst, abs(heard / OUTPUT_RATE - predicted.heard_samples / RATE) * 1000)
-    most = setting.chunk_ms + StreamResampler(audio.sample_rate, RATE).lookahead_ms + 0.1
+    # A resume that falls into a frame is known at its end.
+    frame_ms = 1000 * FRAME / RATE if any(i.resumed_at is not None for i in interruptions) else 0
+    most = frame_ms + setting.chunk_ms + StreamResampler(audio.sample_rate, RATE).lookahead_ms + 0.1
     if worst > most:
         differences.append(f"heard {worst} ms away from the prediction, at most {most} ms is explained")
     return Comparison(
@@ -124,12 +145,22 @@ def compare(path: Path, setting: Setting, vad: str) -> Comparison:
         n_responses=len(responses),
         n_interruptions=len(interruptions),
         n_unheard=sum(i.unheard for i in interruptions),
+        n_resumed=sum(i.resumed_at is not None for i in interruptions),
         worst_heard_ms=worst,
         differences=tuple(differences),
     )
 
 
-def heard_exactly(predicted: SimulatedInterruption, audio: Audio, setting: Setting) -> float:
+def _resume_differences(interruptions: Sequence[SimulatedInterruption], log: EventLog) -> list[str]:
+    rows = [json.loads(row.detail) for row in log if row.type == "response_resumed"]
+    found = [(row["paused_at_samples"], row["resumed_at_samples"]) for row in rows]
+    predicted = [(i.decided_at, i.resumed_at) for i in interruptions if i.resumed_at is not None]
+    return [] if found == predicted else [f"resumed: predicted {predicted}, session {found}"]
+
+
+def heard_exactly(
+    predicted: SimulatedInterruption, interruptions: Sequence[SimulatedInterruption], audio: Audio, setting: Setting
+) -> float:
     """Samples at the output's rate; a fraction, as the instants are not at whole samples."""
     rate = audio.sample_rate
     resampler = StreamResampler(rate, RATE)
@@ -141,7 +172,11 @@ def heard_exactly(predicted: SimulatedInterruption, audio: Audio, setting: Setti
         return Fraction(min(audio.n_samples, -(-last // chunk) * chunk), rate)
 
     response = predicted.response
-    audible = max(Fraction(response.audible_at, RATE), arrived(response.created_at))
+    before = [i for i in interruptions if i.resumed_at is not None and i.decided_at < predicted.decided_at]
+    began_at = response.created_at
+    if before and before[-1].response.index == response.index:
+        began_at = -(-before[-1].resumed_at // FRAME) * FRAME
+    audible = max(Fraction(response.audible_at, RATE), arrived(began_at))
     heard = arrived(predicted.decided_at) - audible
     length = Fraction(response.ends_at - response.audible_at, RATE)
     return float(max(Fraction(0), min(heard, length)) * OUTPUT_RATE)
@@ -177,9 +212,16 @@ def predict(path: Path, setting: Setting, vad: str):
     track, frame_samples = _TRACKS[path, vad]
     turns = detect_turns(track, setting.params, frame_samples=frame_samples, sample_rate=RATE)
     plan = ResponsePlan(
-        response_delay_ms=setting.delay_ms, response_ms=setting.lengths_ms, interrupt_response=setting.interrupts
+        response_delay_ms=setting.delay_ms,
+        response_ms=setting.lengths_ms,
+        interrupt_response=setting.interrupts,
+        guards=setting.guards,
     )
-    return turns, *simulate(turns, plan, sample_rate=RATE)
+    ends = [s_to_samples(end_s, RATE) for end_s in setting.word_ends_s]
+    acted_at = acted_at_reference(turns, setting.guards, word_ends=ends, frame_samples=frame_samples, sample_rate=RATE)
+    n_words = [words_said(ends, turn.onset, turn.stopped_at) for turn in turns]
+    n_samples = len(track) * frame_samples
+    return turns, *simulate(turns, plan, sample_rate=RATE, acted_at=acted_at, n_words=n_words, n_samples=n_samples)
 
 
 def run_session(path: Path, setting: Setting, vad: str) -> EventLog:
@@ -189,6 +231,8 @@ def run_session(path: Path, setting: Setting, vad: str) -> EventLog:
             vad=VadSpec(name=vad),
             responses=setting.lengths_ms,
             response_delay_ms=setting.delay_ms,
+            guards=setting.guards,
+            word_ends_s=setting.word_ends_s,
             generation_pace=setting.pace,
             input_rate=audio_of(path).sample_rate,
         )

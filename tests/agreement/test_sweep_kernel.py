@@ -9,29 +9,49 @@ DATASET = ROOT / "datasets" / "overlap-mini"
 RECORDINGS = ("early-clean-01", "one-word-babble10-01", "late-clean-01")
 
 
+RESUME = {"false_interruption_timeout_ms": 400}
+
+
 @pytest.mark.parametrize(
-    ("threshold", "silence_duration_ms"), [(0.5, 500), (0.3, 200), (0.8, 320)], ids=["default", "hasty", "deaf"]
+    ("threshold", "silence_duration_ms", "guards"),
+    [
+        (0.5, 500, {}),
+        (0.3, 200, {}),
+        (0.8, 320, {}),
+        (0.5, 200, {"min_interruption_ms": 500}),
+        (0.4, 300, {"min_words": 2}),
+        (0.3, 200, RESUME),
+        (0.3, 100, {"min_interruption_ms": 150, **RESUME}),
+    ],
+    ids=["default", "hasty", "deaf", "debounce", "words", "resume", "debounce-resume"],
 )
-def test_sessions_do_what_the_kernel_counts(threshold, silence_duration_ms, tmp_path, monkeypatch):
+def test_sessions_do_what_the_kernel_counts(threshold, silence_duration_ms, guards, tmp_path, monkeypatch):
     monkeypatch.setenv("BIDILAB_CACHE_DIR", str(tmp_path / "none"))  # the sessions run their detector
     dataset = bl.load_dataset(DATASET)
-    grid = bl.Grid(threshold=threshold, prefix_padding_ms=300, silence_duration_ms=silence_duration_ms)
+    grid = bl.Grid(threshold=threshold, prefix_padding_ms=300, silence_duration_ms=silence_duration_ms, **guards)
     cache = bl.ProbabilityCache(tmp_path / "sweep")
-    result = bl.sweep(dataset, grid, cache=cache, evaluation="simulated", progress=False, n_resamples=2)
+    how = {"evaluation": "simulated", "word_times": "spread", "progress": False, "n_resamples": 2}
+    result = bl.sweep(dataset, grid, cache=cache, **how)
     counts = result.recordings.set_index("recording_id")
     setting = bl.ServerVad(threshold=threshold, silence_duration_ms=silence_duration_ms)
+    total_resumed = 0
     for name in RECORDINGS:
-        made = bl.replay(f"{DATASET}#{name}", turn_detection=setting)
+        made = bl.replay(f"{DATASET}#{name}", turn_detection=setting, guards=bl.Guards(**guards), word_times="spread")
         cuts = made.log.interruptions()
         heard = cuts["heard_ms"] > 0
         row = counts.loc[name]
-        assert len(made.log.responses()) == row["n_responses"]
-        assert (~heard).sum() == row["n_cancelled_unheard"]
+        responses = made.log.responses()["response_id"]
+        assert (~responses.str.contains("_resumed_")).sum() == row["n_responses"]
+        evaluation = result.source.evaluate(name, grid.params(0), grid.guards(0))
+        n_unheard = sum(cut.unheard for cut in evaluation.interruptions)
+        n_resumed = sum(cut.resumed_at is not None for cut in evaluation.interruptions)
+        assert responses.str.contains("_resumed_").sum() == n_resumed
+        assert (~heard).sum() == n_unheard >= row["n_cancelled_unheard"]
+        total_resumed += n_resumed
         # Every interruption that was heard is one of these, and there are no others.
         told = row["n_detected"] + row["n_false"] + row["n_terminal_overlap"]
         assert heard.sum() == told
         turns = [turn for turn in result.turns(name, 0) if not turn.flushed]
         assert turns == list(made.turns)
-        assert cuts["decided_at_samples"].tolist() == [
-            cut.decided_at for cut in result.source.evaluate(name, grid.params(0)).interruptions
-        ]
+        assert cuts["decided_at_samples"].tolist() == [cut.decided_at for cut in evaluation.interruptions]
+    assert (total_resumed > 0) == ("false_interruption_timeout_ms" in guards)

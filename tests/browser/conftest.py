@@ -39,6 +39,14 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
 
 
 @pytest.fixture
+def notebook7(tmp_path: Path) -> Iterator[JupyterServer]:
+    """A Notebook 7 server; ask for it before `open_notebook`, which is given it as ``server``."""
+    executable()
+    with jupyter_server(tmp_path / "notebook7", app="notebook") as server:
+        yield server
+
+
+@pytest.fixture
 def browser_turn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One browser at a time, whichever workers run the tests: they share the machine's few cores."""
     import fcntl  # not on Windows, where the other tests must still be collected
@@ -52,7 +60,7 @@ def browser_turn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def open_notebook(
     lab: JupyterServer, browser_turn: None, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[OpenNotebook]:
-    """``open_notebook(cells, flags=(), permissions=(), init_script=None)`` → a `NotebookPage`, not yet run.
+    """``open_notebook(cells, flags=(), permissions=(), init_script=None, server=lab)`` → a `NotebookPage`, not yet run.
 
     Each call starts a browser of its own. When the test ends, its kernels are shut down, and an error in the page's
     console fails it.
@@ -79,6 +87,7 @@ def open_notebook(
             permissions: Sequence[str] = (),
             init_script: str | None = None,
             viewport: tuple[int, int] = (1280, 1000),
+            server: JupyterServer = lab,
         ) -> NotebookPage:
             browser = playwright.chromium.launch(executable_path=executable(), args=[*FLAGS, *flags])
             browsers.append(browser)
@@ -87,7 +96,7 @@ def open_notebook(
             if init_script is not None:
                 context.add_init_script(init_script)
             name = f"{request.node.name.translate(str.maketrans('[]/ ', '----'))}-{next(numbers)}.ipynb"
-            page = NotebookPage(context.new_page(), lab, name, screenshots)
+            page = NotebookPage(context.new_page(), server, name, screenshots)
             opened.append(page)
             return page.open(cells)
 

@@ -34,8 +34,9 @@ SETTINGS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JupyterServer:
-    """A running server: where it is, its token, and the folder its notebooks are in."""
+    """A running server: ``"lab"`` or ``"notebook"``, where it is, its token, and the folder its notebooks are in."""
 
+    app: str
     url: str
     token: str
     folder: Path
@@ -68,7 +69,7 @@ def jupyter_server(folder: Path, *, app: str = "lab") -> Iterator[JupyterServer]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, cwd=notebooks) as process:
         try:
             url = _address(process, log)
-            server = JupyterServer(url=url, token=token, folder=notebooks)
+            server = JupyterServer(app=app, url=url, token=token, folder=notebooks)
             yield server
             server.shut_kernels_down()
         finally:

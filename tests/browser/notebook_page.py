@@ -37,13 +37,13 @@ class NotebookPage:
         Folder that `screenshot` writes into.
     """
 
-    def __init__(self, page: Page, server: JupyterServer, name: str, screenshots: Path, *, app: str = "lab") -> None:
+    def __init__(self, page: Page, server: JupyterServer, name: str, screenshots: Path) -> None:
         self.page = page
         self.errors: list[str] = []
         self._server = server
         self._name = name
         self._screenshots = screenshots
-        self._app = app
+        page.set_default_timeout(RUN_LIMIT_MS)  # a machine that runs other tests beside this one is slow
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self._note(f"uncaught: {error}\n{error.stack}"))
 
@@ -58,8 +58,8 @@ class NotebookPage:
 
     def visit(self) -> NotebookPage:
         """Open the notebook file that is already in the server's folder."""
-        path = {"lab": "lab/workspaces/test/tree/", "notebook": "notebooks/"}[self._app]
-        query = "&reset" if self._app == "lab" else ""
+        path = {"lab": "lab/workspaces/test/tree/", "notebook": "notebooks/"}[self._server.app]
+        query = "&reset" if self._server.app == "lab" else ""
         self.page.goto(f"{self._server.url}{path}{self._name}?token={self._server.token}{query}")
         self._wait_until_connected()
         self.page.evaluate("() => window.jupyterapp.shell.collapseLeft?.()")

@@ -74,6 +74,9 @@ def test_it_leaves_tables_figures_and_a_report_and_replaces_them_when_asked(fold
         (("--vad", "sielro"), "vad must be"),
         (("--jobs", "0"), "jobs must be"),
         (("--max-false-rate", "5"), "--max-false-rate must be"),
+        (("--export", "azure"), "--export must be"),
+        (("--min-words", "0.5"), "min_words must be"),
+        (("--holdout", "1.5"), "fraction must be"),
     ],
 )
 def test_bad_options_are_one_clear_line(folder, tmp_path, options, word):
@@ -83,6 +86,14 @@ def test_bad_options_are_one_clear_line(folder, tmp_path, options, word):
     assert len(lines) == 1
     assert word in lines[0]
     assert not list(tmp_path.glob("sweep-*"))
+
+
+def test_the_recommended_setting_is_written_for_what_it_will_run_on(folder, tmp_path):
+    done = bidilab("sweep", folder, *GRID, "--export", "livekit, nova", "--out", "found", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "activation_threshold=" in (tmp_path / "found" / "setting-livekit.py").read_text()
+    assert "endpointingSensitivity" in (tmp_path / "found" / "setting-nova.json").read_text()
+    assert "silence_duration_ms: 200 ms wanted, 1500 ms got" in done.stdout.replace("\n", " ").replace("  ", " ")
 
 
 def test_unknown_option_is_exit_code_2(folder, tmp_path):

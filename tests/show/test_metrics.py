@@ -3,14 +3,17 @@ import math
 import pytest
 
 from bidilab.core.errors import InvalidParameterError
-from bidilab.show.plots.metrics import METRICS, PARAMETERS, metric, parameter
+from bidilab.lab.sweep.aggregate import RESUME_COLUMNS
+from bidilab.lab.sweep.grid import AXES, GUARD_AXES
+from bidilab.show.plots.metrics import ALWAYS_SWEPT, METRICS, PARAMETERS, metric, parameter
 
 
 def test_every_metric_and_its_n_are_columns_of_a_real_result(result):
     for shown in METRICS.values():
-        assert shown.name in result.settings.columns
+        assert shown.name in {*result.settings.columns, *RESUME_COLUMNS}
         assert set(shown.n_columns) <= set(result.settings.columns)
-    assert set(PARAMETERS) == set(result.axes)
+    assert tuple(result.axes) == ALWAYS_SWEPT == AXES
+    assert set(PARAMETERS) == {*AXES, *GUARD_AXES}
 
 
 def test_every_rate_and_count_column_of_a_real_result_can_be_drawn(result):

@@ -9,16 +9,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bidilab.bidi.io.browser import BrowserMicrophone, BrowserSpeaker
     from bidilab.bidi.io.device import BidiAudioIO
     from bidilab.bidi.io.playback import PlaybackBuffer
     from bidilab.bidi.io.text import BidiTextIO
     from bidilab.bidi.io.wav import WavInput, WavOutput
 
-__all__ = ["BidiAudioIO", "BidiTextIO", "PlaybackBuffer", "WavInput", "WavOutput"]
+__all__ = [
+    "BidiAudioIO",
+    "BidiTextIO",
+    "BrowserMicrophone",
+    "BrowserSpeaker",
+    "PlaybackBuffer",
+    "WavInput",
+    "WavOutput",
+]
 
 _HOME = {
     "BidiAudioIO": "device",
     "BidiTextIO": "text",
+    "BrowserMicrophone": "browser",
+    "BrowserSpeaker": "browser",
     "PlaybackBuffer": "playback",
     "WavInput": "wav",
     "WavOutput": "wav",

@@ -172,14 +172,21 @@ class WavOutput:
         ``.wav``, ``.flac`` or ``.ogg``; ``None`` writes no file, and `recording` has the audio.
     sample_rate
         Hertz of the file; by default the rate of the agent's audio.
+    keeps_audio
+        Whether audio is kept for the file and for `recording`; without, the loudspeaker is imitated and nothing more.
 
     Raises
     ------
     InvalidParameterError
-        If ``sample_rate`` is not a positive whole number.
+        If ``sample_rate`` is not a positive whole number, or a file is asked for and no audio is to be kept.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None, sample_rate: int | None = None) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str] | None, sample_rate: int | None = None, *, keeps_audio: bool = True
+    ) -> None:
+        if path is not None and not keeps_audio:
+            raise InvalidParameterError("keeps_audio", "true where a file is to be written", keeps_audio)
+        self._keeps_audio = keeps_audio
         self.path = Path(path) if path is not None else None
         self._recording: Audio | None = None
         self._file_rate = check_sample_rate(sample_rate) if sample_rate is not None else None
@@ -204,6 +211,8 @@ class WavOutput:
             return
         self._play_until_now()
         self._clock = None
+        if not self._keeps_audio:
+            return
         rate = self._file_rate or self._playback.sample_rate
         agent = np.concatenate([*self._agent, np.zeros(0, dtype=np.int16)])
         spoken = resample(pcm16_to_float(agent.astype("<i2").tobytes()), self._playback.sample_rate, rate)
@@ -223,8 +232,10 @@ class WavOutput:
         Raises
         ------
         SessionError
-            If the output was not started and stopped.
+            If the output was not started and stopped, or keeps no audio.
         """
+        if not self._keeps_audio:
+            raise SessionError("this output keeps no audio")
         if self._recording is None:
             raise SessionError("the session is not over: its recording is there when the output is stopped")
         return self._recording
@@ -322,13 +333,14 @@ class WavOutput:
         if self._clock is None:
             raise InvalidParameterError("output", "started before the user speaks", event)
         samples = mono(event.pcm)
-        if not self._user:
+        if self._keeps_audio and not self._user:
             self._user_rate = event.sample_rate
             now = s_to_samples(self._clock.now_s() - self._zero_s, event.sample_rate)
             self._user.append(np.zeros(max(0, now - len(samples)), dtype=np.int16))
         if event.sample_rate != self._user_rate:
             raise AudioError(f"the user's audio changed from {self._user_rate} to {event.sample_rate} Hz")
-        self._user.append(samples)
+        if self._keeps_audio:
+            self._user.append(samples)
         if self._playback.waiting_samples:  # otherwise nothing can have changed
             self._play_until_now()
 
@@ -337,7 +349,8 @@ class WavOutput:
         now = s_to_samples(self._clock.now_s() - self._zero_s, self._playback.sample_rate)
         if now > self._playback.position_samples:
             block = self._playback.get(now - self._playback.position_samples)
-            self._agent.append(block.samples)
+            if self._keeps_audio:
+                self._agent.append(block.samples)
             self._tell(block.changes)
 
 

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bidilab.bidi.models.base import BidiModel, PlaybackReport, SessionContext
+    from bidilab.bidi.models.gemini_live import BidiGeminiLiveModel
     from bidilab.bidi.models.local import BidiLocalModel
+    from bidilab.bidi.models.nova_sonic import BidiNovaSonicModel
     from bidilab.bidi.models.openai_realtime import BidiOpenAIRealtimeModel
     from bidilab.bidi.models.playout import PlayoutEstimate
 
 __all__ = [
+    "BidiGeminiLiveModel",
     "BidiLocalModel",
     "BidiModel",
+    "BidiNovaSonicModel",
     "BidiOpenAIRealtimeModel",
     "PlaybackReport",
     "PlayoutEstimate",
@@ -21,8 +25,10 @@ __all__ = [
 ]
 
 _HOME = {
+    "BidiGeminiLiveModel": "gemini_live",
     "BidiLocalModel": "local",
     "BidiModel": "base",
+    "BidiNovaSonicModel": "nova_sonic",
     "BidiOpenAIRealtimeModel": "openai_realtime",
     "PlaybackReport": "base",
     "PlayoutEstimate": "playout",

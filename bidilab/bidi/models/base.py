@@ -209,6 +209,11 @@ class BidiModel:
             Hertz.
         """
 
+    @property
+    def effective_turn_detection(self) -> Mapping[str, Any] | None:
+        """The turn detection in force, in the provider's words; ``None`` when it is not known."""
+        return None
+
     async def end_of_audio(self) -> None:
         """Be told that no more audio of the user will come: its file is over. A turn still open ends here."""
 

@@ -6,11 +6,14 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from bidilab.bidi.models.base import AppendRow
 from bidilab.bidi.simulation import ResponsePlan
 from bidilab.core.errors import InvalidParameterError
-from bidilab.detect.turns import ServerVad, TurnParams
+from bidilab.detect.turns import Guards, ServerVad, TurnParams
+from bidilab.detect.vad.known import KnownTrack
+from bidilab.detect.vad.registry import VadSpec
 
-__all__ = ["TurnDetection", "decided_by", "detection_detail"]
+__all__ = ["TurnDetection", "decided_by", "detection_detail", "log_detection"]
 
 TurnDetection = ServerVad | TurnParams | Mapping[str, Any]
 """`ServerVad`, its dict (``{"type": "server_vad", …}``), or `TurnParams`, which say nothing of responses."""
@@ -44,4 +47,21 @@ def detection_detail(params: TurnParams, plan: ResponsePlan) -> dict[str, Any]:
         "create_response": plan.create_response,
         "interrupt_response": plan.interrupt_response,
         "response_delay_ms": plan.response_delay_ms,
+        **_guards_detail(plan.guards),
     }
+
+
+def _guards_detail(guards: Guards) -> dict[str, Any]:
+    if guards == Guards():
+        return {}
+    timeout = guards.false_interruption_timeout_ms if guards.resumes else None
+    return {**dataclasses.asdict(guards), "false_interruption_timeout_ms": timeout}
+
+
+def log_detection(
+    log: AppendRow, kind: str, vad: VadSpec | KnownTrack, params: TurnParams, plan: ResponsePlan, **more: Any
+) -> None:
+    """Add a row of what is decided by, ``turn_detection`` or ``turn_detection_updated``."""
+    known = isinstance(vad, KnownTrack)
+    detail = {"vad": vad.name, "probabilities_known": known, **detection_detail(params, plan), **more}
+    log(kind, source="model", detail=detail)

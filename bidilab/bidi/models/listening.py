@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,15 +13,27 @@ from bidilab.bidi.types.media import mono
 from bidilab.core.audio import FloatArray
 from bidilab.core.errors import AudioError
 from bidilab.core.units import ms_to_samples
-from bidilab.detect.turns import SpeechStarted, SpeechStopped, TurnDetector, TurnParams
+from bidilab.detect.turns import (
+    Guards,
+    InterruptionDue,
+    SpeechStarted,
+    SpeechStopped,
+    TurnDetector,
+    TurnGuard,
+    TurnParams,
+    words_said,
+)
 from bidilab.detect.vad.base import VadBackend
 from bidilab.detect.vad.resampling import StreamResampler
 
-__all__ = ["Ear", "log_decision", "moved"]
+__all__ = ["Ear", "EarDecision", "log_decision", "log_due", "moved"]
+
+EarDecision = SpeechStarted | InterruptionDue | SpeechStopped
+NO_GUARDS = Guards()
 
 
 class Ear:
-    """Resampler, voice activity detector and turn detector of one stream.
+    """Resampler, voice activity detector, turn detector and guards of one stream.
 
     Parameters
     ----------
@@ -30,12 +43,28 @@ class Ear:
         Of the turn detector.
     keeps_audio
         Whether `turn_audio` is wanted.
+    guards
+        Of the interruptions; by default a turn is due where it starts.
+    word_ends
+        Where the user's words end, rising, samples of the stream; for guards that count words.
     """
 
-    def __init__(self, vad: VadBackend, params: TurnParams, *, keeps_audio: bool) -> None:
+    def __init__(
+        self,
+        vad: VadBackend,
+        params: TurnParams,
+        *,
+        keeps_audio: bool,
+        guards: Guards = NO_GUARDS,
+        word_ends: Sequence[int] = (),
+    ) -> None:
         self.sample_rate = vad.sample_rate
         self._stream = vad.stream()
         self._detector = TurnDetector(params, frame_samples=vad.frame_samples, sample_rate=vad.sample_rate)
+        self._guard = TurnGuard(
+            guards, word_ends=word_ends, frame_samples=vad.frame_samples, sample_rate=vad.sample_rate
+        )
+        self._word_ends = word_ends
         self._input_rate = 0
         self._resampler: StreamResampler | None = None
         self._keeps_audio = keeps_audio
@@ -49,15 +78,24 @@ class Ear:
         return self._detector.speaking
 
     @property
+    def decided_samples(self) -> int:
+        """Samples decided on, whole frames; what changes the detector now counts from here."""
+        return self._detector.position_samples
+
+    @property
     def received_samples(self) -> int:
         """Samples taken, at `sample_rate`."""
         return self._received
+
+    def words_said(self, start: int, end: int) -> int:
+        """Words that end in ``(start, end]``, samples of the stream."""
+        return words_said(self._word_ends, start, end)
 
     def update(self, params: TurnParams) -> None:
         """Decide by other parameters from the next frame on."""
         self._detector.update(params)
 
-    def feed(self, event: BidiAudioInputEvent) -> list[SpeechStarted | SpeechStopped]:
+    def feed(self, event: BidiAudioInputEvent) -> list[EarDecision]:
         """Take a chunk; return what it decides.
 
         Raises
@@ -81,13 +119,24 @@ class Ear:
         if event.sample_rate != self.sample_rate:
             self._resampler = StreamResampler(event.sample_rate, self.sample_rate)
 
-    def _decide(self, samples: FloatArray) -> list[SpeechStarted | SpeechStopped]:
+    def _decide(self, samples: FloatArray) -> list[EarDecision]:
         self._received += len(samples)
         if self._keeps_audio:
             self._kept.append(samples)
             self._forget_silence()
         probabilities = self._stream.feed(samples)
-        return [event for p in probabilities if (event := self._detector.feed(p)) is not None]
+        found: list[EarDecision] = []
+        for probability in probabilities:
+            decision = self._detector.feed(probability)
+            if isinstance(decision, SpeechStarted):
+                found.append(decision)
+                self._guard.start(decision)
+            if (due := self._guard.advance(self._detector.position_samples)) is not None:
+                found.append(due)
+            if isinstance(decision, SpeechStopped):
+                found.append(decision)
+                self._guard.stop()
+        return found
 
     def _forget_silence(self) -> None:
         # A turn that starts later can reach back by its prefix and the speech it took to be one, and a frame or two.
@@ -97,9 +146,9 @@ class Ear:
         while not self._detector.speaking and self._received - self._kept_from - len(self._kept[0]) > reach:
             self._kept_from += len(self._kept.pop(0))
 
-    def flush(self) -> list[SpeechStarted | SpeechStopped]:
+    def flush(self) -> list[EarDecision]:
         """End the stream: what the resampler held back is decided, an open turn is stopped."""
-        found: list[SpeechStarted | SpeechStopped] = []
+        found: list[EarDecision] = []
         if self._resampler is not None:
             found += self._decide(self._resampler.flush())
         if (last := self._detector.flush()) is not None:
@@ -122,7 +171,7 @@ class Ear:
         return wanted
 
 
-Decision = TypeVar("Decision", SpeechStarted, SpeechStopped)
+Decision = TypeVar("Decision", SpeechStarted, InterruptionDue, SpeechStopped)
 
 
 def moved(decision: Decision, offset: int) -> Decision:
@@ -133,6 +182,8 @@ def moved(decision: Decision, offset: int) -> Decision:
             decided_at=decision.decided_at + offset,
             audio_start=decision.audio_start + offset,
         )
+    if isinstance(decision, InterruptionDue):
+        return InterruptionDue(onset=decision.onset + offset, acted_at=decision.acted_at + offset)
     return SpeechStopped(
         offset=decision.offset + offset,
         decided_at=decision.decided_at + offset,
@@ -155,3 +206,9 @@ def log_decision(log: AppendRow, decision: SpeechStarted | SpeechStopped, *, ite
         detail["flushed"] = decision.flushed
     detail["sample_rate"] = sample_rate
     log(kind, source="detector", item_id=item_id, input_samples=decision.decided_at, detail=detail)
+
+
+def log_due(log: AppendRow, due: InterruptionDue, *, item_id: str, sample_rate: int) -> None:
+    """Add the row of a turn that passed the guards: the decision that an interruption after it belongs to."""
+    detail = {"onset_samples": due.onset, "decided_at_samples": due.acted_at, "sample_rate": sample_rate}
+    log("interruption_due", source="detector", item_id=item_id, input_samples=due.acted_at, detail=detail)

@@ -12,18 +12,27 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from bidilab.bidi.models.base import BidiModel, ModelInput
-from bidilab.bidi.models.detection import TurnDetection, decided_by, detection_detail
-from bidilab.bidi.models.listening import Ear, log_decision, moved
+from bidilab.bidi.models.deciding import OPEN_SAMPLES, Consequence, Decider, TurnEnded
+from bidilab.bidi.models.detection import TurnDetection, decided_by, detection_detail, log_detection
+from bidilab.bidi.models.listening import Ear
 from bidilab.bidi.models.responder import Answer, Reply, Responder, ScriptedResponder
+from bidilab.bidi.models.resuming import ResponseSounds
 from bidilab.bidi.models.speaking import Mouth, Sound
 from bidilab.bidi.models.streamtime import StreamTime
-from bidilab.bidi.models.transcribing import LabelledSpeech, LabelTranscriber, Transcriber
+from bidilab.bidi.models.tasks import NamedTasks
+from bidilab.bidi.models.transcribing import LabelledSpeech, Transcriber, TurnTranscriber
 from bidilab.bidi.models.voice.recorded import RecordedVoice, Voice
-from bidilab.bidi.simulation import ResponsePlan, SimulatedAgent, SimulatedInterruption, SimulatedResponse
+from bidilab.bidi.simulation import (
+    ResponsePlan,
+    SimulatedAgent,
+    SimulatedInterruption,
+    SimulatedResponse,
+    SimulatedResume,
+)
 from bidilab.bidi.types.events import (
     BidiAudioInputEvent,
     BidiConnectionStartEvent,
@@ -37,14 +46,13 @@ from bidilab.bidi.types.events import (
     ToolResultEvent,
 )
 from bidilab.core.errors import InvalidParameterError, SessionError
-from bidilab.core.units import check_sample_rate
-from bidilab.detect.turns import SpeechStarted, SpeechStopped
+from bidilab.core.units import check_sample_rate, s_to_samples
+from bidilab.detect.turns import Guards
 from bidilab.detect.vad.known import KnownTrack
 from bidilab.detect.vad.registry import VadSpec
+from bidilab.detect.vad.resampling import StreamResampler
 
 __all__ = ["BidiLocalModel"]
-
-_OPEN_SAMPLES = 1 << 40  # of a response whose length is not known yet: longer than any session
 
 
 class BidiLocalModel(BidiModel):
@@ -67,6 +75,11 @@ class BidiLocalModel(BidiModel):
         What the user says: labels of the recording, or a function of audio and rate. By default nobody transcribes.
     response_delay_ms
         From the decision that a turn is over to the first audible sample, ``>= 0``.
+    guards
+        What must hold for speech to interrupt (`bidilab.detect.turns.guards`); by default only that it starts.
+    word_ends_s
+        Where the user's words end, seconds from the first sample, rising: for guards that count words. A session hears
+        no more of them than the time has come for.
     generation_pace
         Seconds of audio generated in a second, ``>= 1``; infinity: all at once.
     input_rate, output_rate
@@ -87,6 +100,8 @@ class BidiLocalModel(BidiModel):
         voice: Voice | None = None,
         transcripts: Transcriber | Sequence[LabelledSpeech] | None = None,
         response_delay_ms: float = 300.0,
+        guards: Guards | None = None,
+        word_ends_s: Sequence[float] | None = None,
         generation_pace: float = 4.0,
         input_rate: int = 16_000,
         output_rate: int = 24_000,
@@ -94,13 +109,17 @@ class BidiLocalModel(BidiModel):
         if not generation_pace >= 1:
             raise InvalidParameterError("generation_pace", "a number >= 1, or infinity", generation_pace)
         self._vad: VadSpec | KnownTrack = vad if vad is not None else VadSpec()
-        self._params, self._plan = decided_by(turn_detection, ResponsePlan(response_delay_ms=response_delay_ms))
+        guards = guards or Guards()
+        if guards.needs_words and word_ends_s is None:
+            raise InvalidParameterError("word_ends_s", "given with guards that count words", word_ends_s)
+        self._word_ends = [s_to_samples(end_s, self._vad.sample_rate) for end_s in sorted(word_ends_s or ())]
+        plan = ResponsePlan(response_delay_ms=response_delay_ms, guards=guards)
+        self._params, self._plan = decided_by(turn_detection, plan)
         recorded = RecordedVoice()
         self._responder: Responder = (
             responses if callable(responses) else ScriptedResponder(responses or recorded.sentences)
         )
-        self._labels = None if callable(transcripts) or transcripts is None else LabelTranscriber(transcripts)
-        self._transcriber: Transcriber | None = transcripts if callable(transcripts) else None
+        self._transcribe = TurnTranscriber(transcripts)
         self._mouth = Mouth(
             voice=voice if voice is not None else recorded,
             vad_rate=self._vad.sample_rate,
@@ -117,7 +136,7 @@ class BidiLocalModel(BidiModel):
             }
         }
         self._running = False
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks = NamedTasks("bidilab-local", lambda error: self._emit(BidiErrorEvent(error)))
 
     # ---- life ----------------------------------------------------------------------------------------------------
 
@@ -128,7 +147,7 @@ class BidiLocalModel(BidiModel):
         messages: Sequence[Mapping[str, Any]] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Load the detector; be at the start of a stream.
+        """Load detector and voice; be at the start of a stream.
 
         ``system_prompt`` and ``tools`` are for models that read: a responder knows its own.
 
@@ -143,19 +162,36 @@ class BidiLocalModel(BidiModel):
             raise InvalidParameterError("start", "given system_prompt, tools and messages only", sorted(kwargs))
         if self._running:
             raise SessionError("the model is started already: stop it first")
-        keeps_audio = self._transcriber is not None
-        self._ear = Ear(self._vad.build(), self._params, keeps_audio=keeps_audio)
+        self._ear = Ear(
+            self._vad.build(),
+            self._params,
+            keeps_audio=self._transcribe.hears,
+            guards=self._plan.guards,
+            word_ends=self._word_ends,
+        )
         self._rate = self._ear.sample_rate
+        self._sounds = ResponseSounds(input_rate=self._rate, output_rate=self.config["audio"]["output_rate"])
+        # Seconds of loading, now and not under the first words and the first answer of a session in real time.
+        StreamResampler(self.config["audio"]["input_rate"], self._rate)
+        self._mouth.warm_up()
         self._sim = SimulatedAgent(self._plan, sample_rate=self._rate)
         self._history: list[Mapping[str, Any]] = list(messages or ())
         self._time = StreamTime(self.context.clock, sample_rate=self._rate)
-        self._started: SpeechStarted | None = None
-        self._n_turns = self._n_calls = 0
+        self._decider = Decider(self._ear, self._sim, self._time, self.context.log)
+        self._n_calls = 0
         self._tools_due: set[str] = set()
         self._out: deque[BidiOutputEvent] = deque()
         self._arrived = asyncio.Event()
         self._running = True
-        self._log_detection("turn_detection", system_prompt=system_prompt, n_tools=len(tools or ()))
+        log_detection(
+            self.context.log,
+            "turn_detection",
+            self._vad,
+            self._params,
+            self._plan,
+            system_prompt=system_prompt,
+            n_tools=len(tools or ()),
+        )
         self._emit(BidiConnectionStartEvent("local", f"local:{self._vad.name}"))
 
     async def stop(self) -> None:
@@ -163,16 +199,13 @@ class BidiLocalModel(BidiModel):
         if not self._running:
             return
         self._running = False
-        tasks = list(self._tasks.values())
-        self._tasks.clear()
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await self._tasks.cancel_all()
         self._arrived.set()
 
     def update(self, turn_detection: TurnDetection) -> None:
         """Detect turns by other parameters from the next frame on; what has been counted so far is kept.
+
+        The row ``turn_detection_updated`` has in ``input_samples`` where, at the detector's rate.
 
         Raises
         ------
@@ -183,7 +216,19 @@ class BidiLocalModel(BidiModel):
         if self._running:
             self._ear.update(self._params)
             self._sim.update(self._plan)
-            self._log_detection("turn_detection_updated")
+            log_detection(
+                self.context.log,
+                "turn_detection_updated",
+                self._vad,
+                self._params,
+                self._plan,
+                input_samples=self._ear.decided_samples,
+            )
+
+    @property
+    def effective_turn_detection(self) -> dict[str, Any]:
+        """What the next frame is decided by."""
+        return detection_detail(self._params, self._plan)
 
     async def receive(self) -> AsyncIterator[BidiOutputEvent]:
         """What the model tells, until it is stopped."""
@@ -201,8 +246,7 @@ class BidiLocalModel(BidiModel):
 
     async def settled(self) -> None:
         """Wait until every response under way is generated, and all of it is told."""
-        while self._tasks:
-            await asyncio.wait(set(self._tasks.values()))
+        await self._tasks.settled()
 
     # ---- listening -----------------------------------------------------------------------------------------------
 
@@ -221,12 +265,12 @@ class BidiLocalModel(BidiModel):
         if isinstance(content, BidiAudioInputEvent):
             if gap := self._time.keep(content, self._ear.received_samples):
                 self.context.log("input_gap", source="input", detail={"samples": gap, "sample_rate": self._rate})
-            for decision in self._ear.feed(content):
-                self._decide(decision)
+            for consequence in self._decider.feed(content):
+                self._take(consequence)
         elif isinstance(content, BidiTextInputEvent):
             self._history.append({"role": content.role, "content": [{"text": content.text}]})
             if content.role == "user":
-                self._start_task(f"text {len(self._history)}", self._answer_unprompted, content.text)
+                self._tasks.start(f"text {len(self._history)}", self._answer_unprompted, content.text)
         elif isinstance(content, ToolResultEvent):
             self._take_result(content)
         elif isinstance(content, BidiImageInputEvent):
@@ -236,55 +280,54 @@ class BidiLocalModel(BidiModel):
 
     async def end_of_audio(self) -> None:
         """No more audio will come: an open turn ends, unanswered (it was cut by the end of the file)."""
-        for decision in self._ear.flush():
-            self._decide(decision)
+        for consequence in self._decider.flush():
+            self._take(consequence)
 
-    def _decide(self, decision: SpeechStarted | SpeechStopped) -> None:
-        if isinstance(decision, SpeechStarted):
-            self._speech_started(decision)
+    def _take(self, consequence: Consequence) -> None:
+        if isinstance(consequence, SimulatedInterruption):
+            self._interrupt(consequence)
+        elif isinstance(consequence, SimulatedResume):
+            self._resume(consequence)
         else:
-            self._speech_stopped(decision)
-
-    def _speech_started(self, started: SpeechStarted) -> None:
-        self._n_turns += 1
-        self._started = started
-        log_decision(self.context.log, started, item_id=f"turn_{self._n_turns}", sample_rate=self._rate)
-        if (interruption := self._sim.speech_started(moved(started, self._time.offset))) is not None:
-            self._interrupt(interruption)
+            self._turn_ended(consequence)
 
     def _interrupt(self, interruption: SimulatedInterruption) -> None:
-        response_id = _response_id(interruption.response)
-        if (task := self._tasks.pop(response_id, None)) is not None:
-            task.cancel()
+        response_id = self._sounds.id_of(interruption.response)
+        self._tasks.cancel(response_id)
         self._tools_due.clear()  # their results go into the conversation; the user's new turn is answered instead
         self._emit(BidiInterruptionEvent("user_speech", interrupted_response_id=response_id))
 
-    def _speech_stopped(self, stopped: SpeechStopped) -> None:
-        item_id = f"turn_{self._n_turns}"
-        log_decision(self.context.log, stopped, item_id=item_id, sample_rate=self._rate)
-        response = self._sim.speech_stopped(moved(stopped, self._time.offset), length_samples=_OPEN_SAMPLES)
-        heard = self._transcribe(stopped)
+    def _resume(self, resume: SimulatedResume) -> None:
+        before = self._sounds.id_of(resume.response)
+        sound = self._sounds.go_on(resume.interruption)
+        if sound is None:  # it was still being thought of: what it would have been is not known
+            self._sim.reschedule(resume.response, audible_at=resume.response.audible_at, ends_at=0)
+            return
+        response_id = self._sounds.id_of(resume.response)
+        detail = {
+            "resumes": before,
+            "paused_at_samples": resume.interruption.decided_at,
+            "resumed_at_samples": resume.interruption.resumed_at,
+            "sample_rate": self._rate,
+        }
+        self.context.log("response_resumed", source="model", response_id=response_id, detail=detail)
+        self._emit(BidiResponseStartEvent(response_id))
+        self._tasks.start(response_id, self._speech, resume.response, sound)
+
+    def _turn_ended(self, turn: TurnEnded) -> None:
+        response = turn.response
+        heard = self._transcribe(self._ear, turn.started, turn.stopped)
         if inspect.isawaitable(heard):
-            key = item_id if response is None else _response_id(response)
+            key = turn.item_id if response is None else self._sounds.id_of(response)
             if response is not None:
                 self._emit(BidiResponseStartEvent(key))
-            self._start_task(key, self._answer_later, response, item_id, heard)
+            self._tasks.start(key, self._answer_later, response, turn.item_id, heard)
             return
-        self._tell_transcript(heard, item_id)
+        self._tell_transcript(heard, turn.item_id)
         if response is not None:
             self._answer(response, heard)
 
     # ---- what the user said --------------------------------------------------------------------------------------
-
-    def _transcribe(self, stopped: SpeechStopped) -> Any:
-        started = self._started
-        assert started is not None  # a turn that stops has started
-        if self._labels is not None:
-            return self._labels.between(started.onset, stopped.offset, self._rate)
-        if self._transcriber is None:
-            return None
-        audio = self._ear.turn_audio(started.audio_start, stopped.audio_end)
-        return self._transcriber(audio, self._rate)
 
     def _tell_transcript(self, text: str | None, item_id: str) -> None:
         if not text:
@@ -296,7 +339,7 @@ class BidiLocalModel(BidiModel):
 
     def _answer(self, response: SimulatedResponse, transcript: str | None) -> None:
         """Answer a turn. A responder that is no coroutine is asked here and now, so that positions are exact."""
-        response_id = _response_id(response)
+        response_id = self._sounds.id_of(response)
         self._emit(BidiResponseStartEvent(response_id))
         try:
             answer = self._responder(transcript, tuple(self._history))
@@ -305,7 +348,7 @@ class BidiLocalModel(BidiModel):
             self._fail(response, error)
             return
         if inspect.isawaitable(answer):
-            self._start_task(response_id, self._await_answer, response, answer)
+            self._tasks.start(response_id, self._await_answer, response, answer)
         else:
             self._speak(response, sound)
 
@@ -333,18 +376,18 @@ class BidiLocalModel(BidiModel):
     async def _answer_unprompted(self, transcript: str | None) -> None:
         """Answer text, or the result of a tool: when what is being said has been said, unless the user speaks."""
         while (active := self._sim.active(self._time.position_now())) is not None:
-            if (speaking := self._tasks.get(_response_id(active))) is not None and active.ends_at > _OPEN_SAMPLES:
+            if (speaking := self._tasks.get(self._sounds.id_of(active))) is not None and active.ends_at > OPEN_SAMPLES:
                 await asyncio.wait([speaking])
             else:
                 await self.context.clock.sleep_until_s(self._time.of(active.ends_at))
         if not self._ear.speaking:
-            self._answer(self._sim.respond(self._time.position_now(), length_samples=_OPEN_SAMPLES), transcript)
+            self._answer(self._sim.respond(self._time.position_now(), length_samples=OPEN_SAMPLES), transcript)
 
     def _sound(self, answer: Answer | None) -> Sound | None:
         return None if answer is None else self._mouth.prepare(Reply.of(answer))
 
     def _speak(self, response: SimulatedResponse, sound: Sound | None) -> None:
-        self._start_task(_response_id(response), self._speech, *self._place(response, sound))
+        self._tasks.start(self._sounds.id_of(response), self._speech, *self._place(response, sound))
 
     def _place(
         self, response: SimulatedResponse, sound: Sound | None, not_before: int = 0
@@ -352,14 +395,20 @@ class BidiLocalModel(BidiModel):
         audible_at = max(response.audible_at, not_before)
         length = 0 if sound is None else sound.length_samples
         ends_at = audible_at + length if length else response.created_at
+        self._sounds.says(response, sound)
         return self._sim.reschedule(response, audible_at=audible_at, ends_at=ends_at), sound
 
     async def _speech(self, response: SimulatedResponse, sound: Sound | None) -> None:
         events = self._mouth.events(
-            _response_id(response), sound, self.context.clock, self._time.of(response.audible_at), self._call_ids(sound)
+            self._sounds.id_of(response),
+            sound,
+            self.context.clock,
+            self._time.of(response.audible_at),
+            self._call_ids(sound),
         )
         async for event in events:
             self._emit(event)
+        self._sounds.told(response)
         if sound is not None and sound.text:
             self._history.append({"role": "assistant", "content": [{"text": sound.text}]})
 
@@ -376,38 +425,9 @@ class BidiLocalModel(BidiModel):
             return
         self._tools_due.discard(event.tool_use_id)
         if not self._tools_due:
-            self._start_task(f"after {event.tool_use_id}", self._answer_unprompted, None)
+            self._tasks.start(f"after {event.tool_use_id}", self._answer_unprompted, None)
 
     def _fail(self, response: SimulatedResponse, error: Exception) -> None:
         self._place(response, None)  # it is over
-        self._emit(BidiErrorEvent(error, {"response_id": _response_id(response)}))
-        self._emit(BidiInterruptionEvent("error", interrupted_response_id=_response_id(response)))
-
-    def _start_task(self, key: str, work: Callable[..., Awaitable[None]], *arguments: Any) -> None:
-        async def begin() -> None:
-            await work(*arguments)  # a task cancelled before its first step then leaves nothing un-awaited
-
-        task = asyncio.get_running_loop().create_task(begin(), name=f"bidilab-local {key}")
-        self._tasks[key] = task
-        task.add_done_callback(lambda done: self._forget(key, done))
-
-    def _forget(self, key: str, done: asyncio.Task[None]) -> None:
-        if self._tasks.get(key) is done:
-            del self._tasks[key]
-        if not done.cancelled() and (error := done.exception()) is not None:
-            assert isinstance(error, Exception)
-            self._emit(BidiErrorEvent(error))
-
-    def _log_detection(self, kind: str, **more: Any) -> None:
-        known = isinstance(self._vad, KnownTrack)
-        detail = {
-            "vad": self._vad.name,
-            "probabilities_known": known,
-            **detection_detail(self._params, self._plan),
-            **more,
-        }
-        self.context.log(kind, source="model", detail=detail)
-
-
-def _response_id(response: SimulatedResponse) -> str:
-    return f"resp_{response.index}"
+        self._emit(BidiErrorEvent(error, {"response_id": self._sounds.id_of(response)}))
+        self._emit(BidiInterruptionEvent("error", interrupted_response_id=self._sounds.id_of(response)))

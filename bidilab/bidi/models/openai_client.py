@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
-from bidilab.bidi.wire.openai.session import check_keys
+from bidilab.bidi.wire.config import check_keys
 from bidilab.core.errors import (
     BidilabError,
     CredentialsError,

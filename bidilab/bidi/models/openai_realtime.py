@@ -105,6 +105,13 @@ class BidiOpenAIRealtimeModel(BidiModel):
         """The session as the server told it last; ``None`` before the start."""
         return None if self._codec is None else self._codec.effective_session
 
+    @property
+    def effective_turn_detection(self) -> Mapping[str, Any] | None:
+        """The ``turn_detection`` of `effective_session`."""
+        session = self.effective_session or {}
+        told: Mapping[str, Any] | None = session.get("audio", {}).get("input", {}).get("turn_detection")
+        return told
+
     # Start and stop
 
     async def start(

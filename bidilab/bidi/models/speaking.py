@@ -86,6 +86,10 @@ class Mouth:
             length = rescale_samples(len(pcm) // 2, self._output_rate, self._vad_rate)
         return Sound(pcm=pcm, length_samples=length, text=reply.text, tool_calls=reply.tool_calls)
 
+    def warm_up(self) -> None:
+        """Load what a first reply needs (sound library, compiled resampler), so that no session stops to load it."""
+        self.prepare(Reply(length_ms=1.0))
+
     def _at_output_rate(self, audio: Audio) -> bytes:
         return float_to_pcm16(resample(audio.channel(), audio.sample_rate, self._output_rate))
 

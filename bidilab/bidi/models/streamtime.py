@@ -35,7 +35,7 @@ class StreamTime:
         """Position of the audio's sample 0."""
 
     def keep(self, event: BidiAudioInputEvent, received_samples: int) -> int:
-        """Take note of a chunk that was captured until now; return by how many samples positions jumped.
+        """Take note of a chunk, captured until now unless it is dated; return by how many samples positions jumped.
 
         Parameters
         ----------
@@ -44,7 +44,8 @@ class StreamTime:
         received_samples
             Samples that came before it.
         """
-        starts_s = self._clock.now_s() - len(event.data) / (2 * event.channels) / event.sample_rate
+        length_s = len(event.data) / (2 * event.channels) / event.sample_rate
+        starts_s = self._clock.now_s() - length_s if event.captured_s is None else event.captured_s
         begun, self._begun = self._begun, True
         if self._zero_s is None:
             self._zero_s = starts_s

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeAlias
 
+from bidilab.bidi.models.listening import Ear
 from bidilab.core.audio import FloatArray
 from bidilab.core.units import samples_to_s
+from bidilab.detect.turns import SpeechStarted, SpeechStopped
 
-__all__ = ["LabelTranscriber", "LabelledSpeech", "Transcriber"]
+__all__ = ["LabelTranscriber", "LabelledSpeech", "Transcriber", "TurnTranscriber"]
 
 Transcriber: TypeAlias = "Callable[[FloatArray, int], str | Awaitable[str | None] | None]"
 """Takes the turn's audio, ``(n,) float32``, and its rate in hertz; returns what was said, ``None`` for nothing. May be
@@ -53,3 +55,30 @@ class LabelTranscriber:
         start_s, end_s = samples_to_s(start, sample_rate), samples_to_s(end, sample_rate)
         said = [s.text for s in self._segments if s.start_s < end_s and s.end_s > start_s and s.text]
         return " ".join(said) or None
+
+
+class TurnTranscriber:
+    """What a turn of the user says, by whatever a model was given.
+
+    Parameters
+    ----------
+    transcripts
+        Labels, a function of audio and rate, or ``None``: nobody transcribes.
+    """
+
+    def __init__(self, transcripts: Transcriber | Sequence[LabelledSpeech] | None) -> None:
+        self._labels = None if callable(transcripts) or transcripts is None else LabelTranscriber(transcripts)
+        self._function: Transcriber | None = transcripts if callable(transcripts) else None
+
+    @property
+    def hears(self) -> bool:
+        """Whether it needs the audio."""
+        return self._function is not None
+
+    def __call__(self, ear: Ear, started: SpeechStarted, stopped: SpeechStopped) -> str | Awaitable[str | None] | None:
+        """What was said in a turn that the ear has heard."""
+        if self._labels is not None:
+            return self._labels.between(started.onset, stopped.offset, ear.sample_rate)
+        if self._function is None:
+            return None
+        return self._function(ear.turn_audio(started.audio_start, stopped.audio_end), ear.sample_rate)

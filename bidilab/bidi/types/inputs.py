@@ -6,7 +6,7 @@ Constructors take their arguments by position too, in Strands' order (strands-ag
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -58,6 +58,9 @@ class BidiAudioInputEvent(BidiEvent):
         Hertz.
     channels
         1 or 2; two are interleaved.
+    captured_s
+        When its first sample was captured, in seconds on the session's clock, where the microphone knows; ``None``: it
+        came as it was captured. Of this process alone, so it is not in the dict.
 
     Attributes
     ----------
@@ -72,6 +75,7 @@ class BidiAudioInputEvent(BidiEvent):
     format: AudioFormat
     sample_rate: int
     channels: AudioChannel
+    captured_s: float | None = field(compare=False)
 
     def __init__(
         self,
@@ -79,6 +83,8 @@ class BidiAudioInputEvent(BidiEvent):
         format: AudioFormat,  # noqa: A002 - Strands' name
         sample_rate: int,
         channels: AudioChannel,
+        *,
+        captured_s: float | None = None,
     ) -> None:
         data = decode_media("audio", audio)
         check_audio(data, format, sample_rate, channels)
@@ -86,11 +92,14 @@ class BidiAudioInputEvent(BidiEvent):
         object.__setattr__(self, "format", format)
         object.__setattr__(self, "sample_rate", sample_rate)
         object.__setattr__(self, "channels", channels)
+        object.__setattr__(self, "captured_s", captured_s)
 
     @classmethod
-    def from_pcm(cls, pcm: bytes, *, sample_rate: int, channels: AudioChannel = 1) -> Self:
+    def from_pcm(
+        cls, pcm: bytes, *, sample_rate: int, channels: AudioChannel = 1, captured_s: float | None = None
+    ) -> Self:
         """Event of little-endian 16-bit PCM bytes."""
-        return cls(pcm, "pcm", sample_rate, channels)
+        return cls(pcm, "pcm", sample_rate, channels, captured_s=captured_s)
 
     @property
     def audio(self) -> str:

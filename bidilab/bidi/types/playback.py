@@ -9,7 +9,7 @@ from typing import Literal, Protocol, runtime_checkable
 from bidilab.bidi.types.base import check_count, check_one_of, check_text
 from bidilab.core.units import check_sample_rate
 
-__all__ = ["PlaybackKind", "PlaybackListener", "PlaybackReport", "ReportsPlayback"]
+__all__ = ["ConfirmsCuts", "PlaybackKind", "PlaybackListener", "PlaybackReport", "ReportsPlayback"]
 
 PlaybackKind = Literal["started", "dry", "drained", "cleared"]
 _KINDS: tuple[PlaybackKind, ...] = ("started", "dry", "drained", "cleared")
@@ -68,3 +68,11 @@ class ReportsPlayback(Protocol):
 
         Cutting twice returns the same. The `BidiInterruptionEvent` that follows finds it done.
         """
+
+
+@runtime_checkable
+class ConfirmsCuts(Protocol):
+    """An output whose player is elsewhere: what `ReportsPlayback.cut` returns is an estimate, the truth comes after."""
+
+    async def confirm_cut(self, response_id: str) -> PlaybackReport | None:
+        """What had been heard of a response that was cut, when the player has said it; ``None`` if it does not."""

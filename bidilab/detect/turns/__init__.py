@@ -2,21 +2,50 @@
 
 from bidilab.detect.turns.detect import detect_turns
 from bidilab.detect.turns.detector import SpeechStarted, SpeechStopped, Turn, TurnDetector, turns_from_events
+from bidilab.detect.turns.export import EXPORT_TARGETS, Compromise, ExportedSetting, export_setting
+from bidilab.detect.turns.guards import (
+    Guards,
+    InterruptionDue,
+    TurnGuard,
+    acted_at_reference,
+    resumed_at_reference,
+    words_said,
+)
 from bidilab.detect.turns.params import TurnParams, default_deactivation_threshold
-from bidilab.detect.turns.providers import GeminiActivityDetection, ProviderParams, ServerVad
+from bidilab.detect.turns.providers import (
+    GeminiActivityDetection,
+    LiveKitVad,
+    NovaTurnDetection,
+    PipecatVad,
+    ProviderParams,
+    ServerVad,
+)
 from bidilab.detect.turns.reference import detect_turns_reference
 
 __all__ = [
+    "EXPORT_TARGETS",
+    "Compromise",
+    "ExportedSetting",
     "GeminiActivityDetection",
+    "Guards",
+    "InterruptionDue",
+    "LiveKitVad",
+    "NovaTurnDetection",
+    "PipecatVad",
     "ProviderParams",
     "ServerVad",
     "SpeechStarted",
     "SpeechStopped",
     "Turn",
     "TurnDetector",
+    "TurnGuard",
     "TurnParams",
+    "acted_at_reference",
     "default_deactivation_threshold",
     "detect_turns",
     "detect_turns_reference",
+    "export_setting",
+    "resumed_at_reference",
     "turns_from_events",
+    "words_said",
 ]

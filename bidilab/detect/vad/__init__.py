@@ -8,11 +8,13 @@ from bidilab.detect.vad.probabilities import VadItem, speech_probabilities, spee
 from bidilab.detect.vad.registry import VAD_NAMES, VadSpec, get_vad
 from bidilab.detect.vad.resampling import StreamResampler, resample
 from bidilab.detect.vad.silero import SileroVad
+from bidilab.detect.vad.together import FeedsStreams, VadWork, feed_together
 from bidilab.detect.vad.webrtc import WebrtcVad
 
 __all__ = [
     "VAD_NAMES",
     "EnergyVad",
+    "FeedsStreams",
     "KnownTrack",
     "OnDone",
     "OnProgress",
@@ -23,8 +25,10 @@ __all__ = [
     "VadItem",
     "VadSpec",
     "VadStream",
+    "VadWork",
     "WebrtcVad",
     "audio_sha256",
+    "feed_together",
     "get_vad",
     "resample",
     "speech_probabilities",

@@ -90,7 +90,10 @@ class Framer:
         AudioError
             As `check_samples`; the samples are then not taken.
         """
-        checked = check_samples(samples)
+        return self.push_checked(check_samples(samples))
+
+    def push_checked(self, checked: FloatArray) -> FloatArray:
+        """`push` of what `check_samples` has returned."""
         joined = np.concatenate((self._carry, checked)) if len(self._carry) else checked
         n_frames = len(joined) // self.frame_samples
         frames = joined[: n_frames * self.frame_samples].reshape(n_frames, self.frame_samples)

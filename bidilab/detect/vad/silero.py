@@ -18,11 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from bidilab.core.audio import FloatArray
-from bidilab.core.errors import BidilabError
+from bidilab.core.errors import BidilabError, InvalidParameterError
 from bidilab.detect.vad.base import OnDone, OnProgress, check_vad_rate
 from bidilab.detect.vad.framing import FRAMING_VERSION, Framer, check_samples
 from bidilab.detect.vad.lockstep import run_in_lockstep
 from bidilab.detect.vad.resampling import RESAMPLER_VERSION
+from bidilab.detect.vad.together import VadWork
 
 __all__ = ["SileroStream", "SileroVad"]
 
@@ -142,6 +143,26 @@ class SileroVad:
         """Probabilities of many recordings, up to 64 at a time in one batch; see `lockstep`."""
         return run_in_lockstep(self._model, [check_samples(r) for r in recordings], on_done, on_progress)
 
+    def feed_streams(self, works: Sequence[VadWork]) -> list[FloatArray]:
+        """Feed several of this detector's streams, a batch for each frame that is due; see `together`."""
+        streams = []
+        for work in works:
+            if not isinstance(work.stream, SileroStream) or work.stream.model is not self._model:
+                raise InvalidParameterError("works", f"streams of {self!r}", work.stream)
+            streams.append(work.stream)
+        chunks = [check_samples(work.samples) for work in works]
+        due = [stream.frames(chunk) for stream, chunk in zip(streams, chunks, strict=True)]
+        tracks = [np.empty(len(frames), np.float32) for frames in due]
+        for k in range(max(map(len, due))):
+            rows = [row for row, frames in enumerate(due) if k < len(frames)]
+            inputs = np.concatenate([streams[row].next_input(due[row][k]) for row in rows])
+            state = np.concatenate([streams[row].state for row in rows], axis=1)
+            probabilities, state = self._model.step(inputs, state)
+            for position, row in enumerate(rows):
+                tracks[row][k] = probabilities[position]
+                streams[row].state = state[:, position : position + 1].copy()
+        return tracks
+
     def __repr__(self) -> str:
         return f"SileroVad(sample_rate={self.sample_rate})"
 
@@ -150,7 +171,7 @@ class SileroStream:
     """`SileroVad` in the middle of a stream; made by `SileroVad.stream`."""
 
     def __init__(self, model: _SileroModel) -> None:
-        self._model = model
+        self.model = model
         self._framer = Framer(model.frame_samples)
         self._inputs = np.zeros((1, model.context_samples + model.frame_samples), np.float32)
         self.reset()
@@ -158,16 +179,24 @@ class SileroStream:
     def reset(self) -> None:
         """Go back to the start of a stream."""
         self._framer.reset()
-        self._state = self._model.initial_state(1)
+        self.state = self.model.initial_state(1)
         self._inputs[:] = 0
 
     def feed(self, samples: npt.ArrayLike) -> FloatArray:
         """Probabilities of the frames that ``samples``, ``(n,)``, complete: ``(k,) float32``."""
-        frames = self._framer.push(samples)
-        context = self._model.context_samples
+        frames = self.frames(check_samples(samples))
         probabilities = np.empty(len(frames), np.float32)
         for k, frame in enumerate(frames):
-            self._inputs[0, :context] = self._inputs[0, -context:]
-            self._inputs[0, context:] = frame
-            probabilities[k : k + 1], self._state = self._model.step(self._inputs, self._state)
+            probabilities[k : k + 1], self.state = self.model.step(self.next_input(frame), self.state)
         return probabilities
+
+    def frames(self, checked: FloatArray) -> FloatArray:
+        """The frames that samples complete, ``(k, frame_samples) float32``; they are now to be stepped through."""
+        return self._framer.push_checked(checked)
+
+    def next_input(self, frame: FloatArray) -> FloatArray:
+        """``(1, context + frame) float32``, what the model is given for the next frame; valid until the one after."""
+        context = self.model.context_samples
+        self._inputs[0, :context] = self._inputs[0, -context:]
+        self._inputs[0, context:] = frame
+        return self._inputs

@@ -15,6 +15,7 @@ from bidilab.core.errors import DatasetError, InvalidParameterError
 from bidilab.lab.datasets.labels import AGENT_KINDS, USER_KINDS, Channel, Kind
 from bidilab.lab.datasets.manifest import DatasetInfo, manifest_line
 from bidilab.lab.datasets.recording import Recording, TagValue
+from bidilab.lab.datasets.splitting import SplitBy, split_recordings
 from bidilab.lab.datasets.validation import read_folder
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Dataset:
         The dataset's folder.
     recordings
         In the order of the manifest.
+    part
+        Which part of the dataset these recordings are, in words; empty for all of it, or where nobody said.
 
     Examples
     --------
@@ -54,6 +57,7 @@ class Dataset:
     info: DatasetInfo
     root: Path
     recordings: tuple[Recording, ...]
+    part: str = ""
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Dataset:
@@ -119,7 +123,7 @@ class Dataset:
     def __getitem__(self, key: int | str | slice) -> Recording | Dataset:
         """A recording by its id or position, or a dataset of a slice of them."""
         if isinstance(key, slice):
-            return replace(self, recordings=self.recordings[key])
+            return replace(self, recordings=self.recordings[key], part="")
         if isinstance(key, str):
             for recording in self.recordings:
                 if recording.id == key:
@@ -149,7 +153,46 @@ class Dataset:
                     words = ", ".join(sorted(map(str, known)))
                     raise InvalidParameterError(name, f"a value of that tag ({words})", value)
             kept = tuple(recording for recording in kept if recording.tags.get(name) in values)
-        return replace(self, recordings=kept)
+        return replace(self, recordings=kept, part="")
+
+    def split(self, *, by: SplitBy = "recording", fraction: float = 0.3, seed: int = 0) -> tuple[Dataset, Dataset]:
+        """Two parts that share nothing: one to choose a setting on, one held out. No audio is copied or read.
+
+        Parameters
+        ----------
+        by
+            ``"recording"``: no audio file is in both. ``"speaker"``: no speaker of the user's side either.
+        fraction
+            Share of the recordings that is held out, in (0, 1), as nearly as whole groups allow.
+        seed
+            Of the draw, ``>= 0``.
+
+        Returns
+        -------
+        tuple of Dataset
+            The part to choose on, and the part held out.
+
+        Raises
+        ------
+        InvalidParameterError
+            If an argument is not allowed.
+        DatasetError
+            If there are no two such parts, or a speaker is not labelled.
+
+        Examples
+        --------
+        ::
+
+            chosen_on, held_out = dataset.split(by="speaker", fraction=0.3, seed=0)
+            bl.sweep(chosen_on).recommend(validate_on=held_out)
+        """
+        first, second = split_recordings(self.recordings, by=by, fraction=fraction, seed=seed)
+        n = len(self)
+        drawn = f"of {n} recordings, split by {by}, seed {seed}"
+        return (
+            replace(self, recordings=first, part=f"{len(first)} {drawn}"),
+            replace(self, recordings=second, part=f"held out: {len(second)} {drawn}"),
+        )
 
     def tag_values(self, name: str) -> dict[TagValue, int]:
         """How many recordings have each value of a tag; ``None`` stands for the tag being absent.
@@ -203,6 +246,8 @@ class Dataset:
             ("sample rate", "; ".join(f"{rate} Hz ({n})" for rate, n in sorted(rates.items())) or "none"),
             ("channels", "; ".join(f"{names} ({n})" for names, n in sorted(channels.items())) or "none"),
         ]
+        if self.part:
+            facts.insert(0, ("part", self.part))
         for kind, (n, seconds, n_recordings) in self._kind_totals().items():
             facts.append((kind, f"{n} segments, {seconds / 60:.1f} min, in {n_recordings} recordings"))
         origins = Counter(segment.origin for recording in self.recordings for segment in recording.segments)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.timeline import Interval
@@ -20,6 +20,7 @@ __all__ = [
     "Kind",
     "Origin",
     "Segment",
+    "Word",
 ]
 
 Channel = Literal["user", "agent"]
@@ -35,6 +36,14 @@ FALSE_KINDS: tuple[Kind, ...] = ("backchannel", "side_speech", "noise", "echo")
 USER_KINDS: tuple[Kind, ...] = TRUE_KINDS + FALSE_KINDS
 AGENT_KINDS: tuple[Kind, ...] = ("response",)
 KINDS_BY_CHANNEL: dict[str, tuple[Kind, ...]] = {"user": USER_KINDS, "agent": AGENT_KINDS}
+
+
+class Word(NamedTuple):
+    """A word of a segment, in seconds from the start of the recording, ``start_s <= end_s``."""
+
+    start_s: float
+    end_s: float
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -61,6 +70,8 @@ class Segment:
         The rule that proposed it, or the person who confirmed it; not empty.
     at
         When that was: ISO 8601 with an offset from UTC (``"2026-11-22T21:05:00+00:00"``).
+    words
+        The words with their times, in order, inside the segment; empty where the times are not known.
 
     Raises
     ------
@@ -77,6 +88,7 @@ class Segment:
     origin: Origin = "given"
     by: str | None = None
     at: str | None = None
+    words: tuple[Word, ...] = ()
 
     def __post_init__(self) -> None:
         if self.channel not in CHANNELS:
@@ -96,6 +108,13 @@ class Segment:
             raise InvalidParameterError("by", "the name of a rule or a person, not empty", self.by)
         if self.at is not None and not _is_instant(self.at):
             raise InvalidParameterError("at", "an ISO 8601 date and time with an offset from UTC", self.at)
+        object.__setattr__(self, "words", tuple(Word(*word) for word in self.words))
+        before = self.start_s
+        for word in self.words:
+            if not before <= word.start_s <= word.end_s <= self.end_s:
+                allowed = f"words in order, inside the segment ({self.start_s} to {self.end_s} s)"
+                raise InvalidParameterError("words", allowed, word)
+            before = word.start_s
 
     def interval(self, sample_rate: int) -> Interval:
         """The segment in samples at ``sample_rate``, each end at the nearest sample."""

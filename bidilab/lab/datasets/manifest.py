@@ -216,10 +216,13 @@ def _read_segments(data: dict[str, Any]) -> tuple[list[Segment], list[str]]:
         if not isinstance(item, dict):
             faults.append(f"{where} must be an object, got {item!r}")
             continue
-        wrong = key_faults(item, _SEGMENT_REQUIRED, (*_SEGMENT_OPTIONAL, *_SEGMENT_KEYS_WITH_DEFAULT))
-        for key in _SEGMENT_OPTIONAL:
-            if item.get(key) is not None and not isinstance(item[key], str):
-                wrong.append(f"{key} must be a string or null, got {item[key]!r}")
+        known = (*_SEGMENT_OPTIONAL, *_SEGMENT_KEYS_WITH_DEFAULT, "words")
+        wrong = [*key_faults(item, _SEGMENT_REQUIRED, known), *_word_faults(item)]
+        wrong += [
+            f"{key} must be a string or null, got {item[key]!r}"
+            for key in _SEGMENT_OPTIONAL
+            if item.get(key) is not None and not isinstance(item[key], str)
+        ]
         if not wrong:
             try:
                 segments.append((index, Segment(**item)))
@@ -227,6 +230,23 @@ def _read_segments(data: dict[str, Any]) -> tuple[list[Segment], list[str]]:
                 wrong.append(str(error))
         faults += [f"{where}: {fault}" for fault in wrong]
     return [segment for _, segment in segments], faults + _extent_faults(data, segments)
+
+
+def _word_faults(item: Mapping[str, Any]) -> list[str]:
+    """``words`` is a list of ``[start_s, end_s, text]``; where in the segment they lie, the segment checks."""
+    words = item.get("words", [])
+    if not isinstance(words, list):
+        return [f"words must be a list of [start_s, end_s, text], got {words!r}"]
+    return [
+        f"words[{k}] must be [start_s, end_s, text], got {word!r}"
+        for k, word in enumerate(words)
+        if not (
+            isinstance(word, list)
+            and len(word) == 3
+            and all(_has_type(value, float) for value in word[:2])
+            and isinstance(word[2], str)
+        )
+    ]
 
 
 def _extent_faults(data: dict[str, Any], segments: list[tuple[int, Segment]]) -> list[str]:
@@ -289,4 +309,9 @@ def segment_object(segment: Segment) -> Mapping[str, Any]:
     }
     if segment.origin != "given":
         out["origin"] = segment.origin
-    return out | {key: value for key in _SEGMENT_OPTIONAL if (value := getattr(segment, key)) is not None}
+    out |= {key: getattr(segment, key) for key in _SEGMENT_OPTIONAL if getattr(segment, key) is not None}
+    if segment.words:
+        out["words"] = [
+            [round(w.start_s, _TIME_DECIMALS), round(w.end_s, _TIME_DECIMALS), w.text] for w in segment.words
+        ]
+    return out

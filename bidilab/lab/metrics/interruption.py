@@ -9,8 +9,10 @@ Index
 
 The rules, response by response:
 
-1. The *interruption* of a response ``[start, end)`` is the first turn with ``start <= started_at < end``. A stopped
-   agent cannot be stopped again, so evaluation of the response ends with it (else with the response).
+1. The *interruption* of a response ``[start, end)`` is the first turn with ``start <= started_at`` and ``acted_at <
+   end``, where ``acted_at`` is ``started_at``, or where the guards let the turn act (`bidilab.detect.turns.guards`),
+   if they do. A stopped agent cannot be stopped again, so evaluation of the response ends there (else with the
+   response); also where the guards would have resumed it, as what the user would have done then is not recorded.
 2. A turn that started before the response and still lasts when an opportunity begins *masks* that opportunity: the
    recorded agent would not have spoken then. It enters no rate, and neither does the agent's speech under the mask.
 3. An interruption may belong to a segment when its onset lies in [segment onset - tolerance, segment offset]. It is
@@ -27,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from bidilab.core.timeline import Interval
 from bidilab.detect.turns import Turn
@@ -35,7 +37,15 @@ from bidilab.lab.datasets.labels import FALSE_KINDS
 from bidilab.lab.metrics.matching import match
 from bidilab.lab.metrics.opportunities import LabelledSegment, RecordingLabels
 
-__all__ = ["CAUSES", "OUTCOMES", "InterruptionEvaluation", "Outcome", "evaluate_interruptions", "evaluate_response"]
+__all__ = [
+    "CAUSES",
+    "OUTCOMES",
+    "Interrupting",
+    "InterruptionEvaluation",
+    "Outcome",
+    "evaluate_interruptions",
+    "evaluate_response",
+]
 
 OutcomeName = Literal["detected", "missed", "preempted", "masked", "false", "ignored", "terminal_overlap"]
 OUTCOMES: tuple[OutcomeName, ...] = (
@@ -63,8 +73,10 @@ class Outcome:
         One of `OUTCOMES`.
     segment
         The segment concerned; ``None`` for an interruption that hit none.
-    turn
-        The turn that interrupted; ``None`` where none did.
+    turn, acted_at
+        The turn that interrupted, and where it was acted upon; ``None`` where none did.
+    resumed_at
+        Where the guards took the interruption back; ``None`` for one that stands.
     cause
         One of `CAUSES` for a false interruption, else ``None``.
     chance_end
@@ -79,6 +91,8 @@ class Outcome:
     outcome: OutcomeName
     segment: LabelledSegment | None = None
     turn: Turn | None = None
+    acted_at: int | None = None
+    resumed_at: int | None = None
     cause: str | None = None
     chance_end: int | None = None
     talk_over: int = 0
@@ -86,10 +100,10 @@ class Outcome:
 
     @property
     def latency(self) -> int | None:
-        """Samples from the true onset to the decision, for a detected opportunity; may be slightly negative."""
-        if self.outcome != "detected" or self.segment is None or self.turn is None:
+        """Samples from the true onset to the decision acted upon, for a detected opportunity; may be negative."""
+        if self.outcome != "detected" or self.segment is None or self.acted_at is None:
             return None
-        return self.turn.started_at - self.segment.interval.start
+        return self.acted_at - self.segment.interval.start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +117,28 @@ class InterruptionEvaluation:
         """How many outcomes of this name (and cause) there are."""
         return sum(o.outcome == outcome and (cause is None or o.cause == cause) for o in self.outcomes)
 
+    @property
+    def pause(self) -> int:
+        """Samples for which false interruptions that were taken back had the agent pause."""
+        cuts = (o for o in self.outcomes if o.outcome == "false" and o.resumed_at is not None)
+        return sum(o.resumed_at - o.acted_at for o in cuts if o.resumed_at is not None and o.acted_at is not None)
 
-def evaluate_interruptions(labels: RecordingLabels, turns: Sequence[Turn]) -> InterruptionEvaluation:
+
+class Interrupting(NamedTuple):
+    """A turn that interrupts: where it is acted upon, and where that is taken back (``None`` for never)."""
+
+    turn: Turn
+    acted_at: int
+    resumed_at: int | None = None
+
+
+def evaluate_interruptions(
+    labels: RecordingLabels,
+    turns: Sequence[Turn],
+    *,
+    acted_at: Sequence[int | None] | None = None,
+    resumed_at: Sequence[int | None] | None = None,
+) -> InterruptionEvaluation:
     """Evaluate one recording under one setting, by the rules of this module.
 
     Parameters
@@ -113,22 +147,31 @@ def evaluate_interruptions(labels: RecordingLabels, turns: Sequence[Turn]) -> In
         The recording's labels at the VAD's rate.
     turns
         What the detector decided on the user channel, in time order.
+    acted_at
+        Where each turn is acted upon, ``None`` for never; where it starts when not given.
+    resumed_at
+        Where what each turn interrupts is resumed, ``None`` for never; never when not given.
     """
+    acted = [t.started_at for t in turns] if acted_at is None else acted_at
+    resumed = [None] * len(turns) if resumed_at is None else resumed_at
+    acting = [Interrupting(t, a, r) for t, a, r in zip(turns, acted, resumed, strict=True) if a is not None]
     outcomes: list[Outcome] = []
     agent_speech = 0
     for index, response in enumerate(labels.responses):
-        interruption = next((t for t in turns if response.holds(t.started_at)), None)
+        interruption = next(
+            (i for i in acting if response.start <= i.turn.started_at and i.acted_at < response.end), None
+        )
         masked_until = max(
             (t.stopped_at for t in turns if t.started_at < response.start < t.stopped_at), default=response.start
         )
-        end = interruption.started_at if interruption else response.end
+        end = interruption.acted_at if interruption else response.end
         agent_speech += max(0, end - masked_until)
         outcomes += evaluate_response(labels, index, interruption, masked_until)
     return InterruptionEvaluation(outcomes=tuple(outcomes), agent_speech=agent_speech)
 
 
 def evaluate_response(
-    labels: RecordingLabels, index: int, interruption: Turn | None, masked_until: int
+    labels: RecordingLabels, index: int, interruption: Interrupting | None, masked_until: int
 ) -> list[Outcome]:
     """Evaluate one response: rules 2 to 4.
 
@@ -144,14 +187,14 @@ def evaluate_response(
         Sample before which its opportunities are masked; the start of the response for none.
     """
     response = labels.responses[index]
-    end = interruption.started_at if interruption else response.end
+    end = interruption.acted_at if interruption else response.end
     here = [s for s in labels.segments if s.response == index]
     masked = [s for s in here if s.place == "opportunity" and s.interval.start < masked_until]
     open_ = [s for s in here if s.place == "opportunity" and s.interval.start >= masked_until]
     hit = None
     if interruption is not None:
-        hit = _classify(labels, response, interruption, open_, masked)
-        hit = replace(hit, response=index, turn=interruption)
+        hit = _classify(labels, response, interruption.turn, open_, masked)
+        hit = replace(hit, response=index, **interruption._asdict())
     outcomes = [Outcome(response=index, outcome="masked", segment=s) for s in masked if not hit or s is not hit.segment]
     for segment in open_:
         if hit is not None and segment is hit.segment:

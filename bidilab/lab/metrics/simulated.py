@@ -10,20 +10,22 @@ Index
 
 Each response is evaluated by the rules of `metrics.interruption`, from its first audible sample to its end, the end of
 the recording or its interruption. One cut before it was heard is *cancelled unheard*: counted, but no interruption to
-the ear. Nothing is masked: a turn from before the response would have cancelled it.
+the ear. Nothing is masked: a turn from before the response would have cancelled it. Where the guards resume a response,
+what is heard of it after the pause is evaluated likewise, as a stretch of its own; a segment that began in the pause is
+from before that stretch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from bidilab.bidi.simulation import ResponsePlan, SimulatedInterruption, SimulatedResponse, simulate
 from bidilab.core.timeline import Interval
 from bidilab.core.units import samples_to_ms
-from bidilab.detect.turns import Turn
-from bidilab.lab.metrics.interruption import InterruptionEvaluation, Outcome, evaluate_response
+from bidilab.detect.turns import Guards, Turn
+from bidilab.lab.metrics.interruption import Interrupting, InterruptionEvaluation, Outcome, evaluate_response
 from bidilab.lab.metrics.opportunities import RecordingLabels
 
 __all__ = ["DEFAULT_RESPONSE_MS", "SimulatedEvaluation", "evaluate_simulated", "response_plan"]
@@ -49,12 +51,35 @@ class SimulatedEvaluation(InterruptionEvaluation):
 
     @property
     def n_cancelled_unheard(self) -> int:
-        """Responses cut before their first audible sample."""
-        return sum(interruption.unheard for interruption in self.interruptions)
+        """Responses cut before their first audible sample, for good."""
+        return sum(interruption.unheard and interruption.resumed_at is None for interruption in self.interruptions)
+
+    @property
+    def stretches(self) -> tuple[tuple[SimulatedResponse, SimulatedInterruption | None], ...]:
+        """Every stretch in which a response was to be heard, in time order, and what stopped it."""
+        return tuple(
+            stretch
+            for response in self.responses
+            for stretch in _stretches(response, [i for i in self.interruptions if i.response.index == response.index])
+        )
+
+
+def _stretches(
+    response: SimulatedResponse, cuts: Sequence[SimulatedInterruption]
+) -> Iterator[tuple[SimulatedResponse, SimulatedInterruption | None]]:
+    yield from ((cut.response, cut) for cut in cuts)
+    if not cuts:
+        yield response, None
+    elif (resumed_at := cuts[-1].resumed_at) is not None:
+        yield cuts[-1].rest(resumed_at), None
 
 
 def response_plan(
-    labels: RecordingLabels, *, response_delay_ms: float, response_ms: float | Literal["recorded"]
+    labels: RecordingLabels,
+    *,
+    response_delay_ms: float,
+    response_ms: float | Literal["recorded"],
+    guards: Guards | None = None,
 ) -> ResponsePlan:
     """When the agent answers in one recording, and for how long it speaks.
 
@@ -67,15 +92,24 @@ def response_plan(
     response_ms
         Length of each response, ``> 0``; ``"recorded"`` takes those of the recording's own responses, in turn and from
         the start again (`DEFAULT_RESPONSE_MS` where it has none).
+    guards
+        Of the interruptions; none when not given.
     """
+    own: tuple[float, ...] = ()
     if response_ms == "recorded":
-        own = [samples_to_ms(response.duration, labels.sample_rate) for response in labels.responses]
-        return ResponsePlan(response_delay_ms=response_delay_ms, response_ms=tuple(own) or DEFAULT_RESPONSE_MS)
-    return ResponsePlan(response_delay_ms=response_delay_ms, response_ms=response_ms)
+        own = tuple(samples_to_ms(response.duration, labels.sample_rate) for response in labels.responses)
+        response_ms = DEFAULT_RESPONSE_MS
+    return ResponsePlan(response_delay_ms=response_delay_ms, response_ms=own or response_ms, guards=guards or Guards())
 
 
 def evaluate_simulated(
-    labels: RecordingLabels, turns: Sequence[Turn], plan: ResponsePlan, *, n_samples: int
+    labels: RecordingLabels,
+    turns: Sequence[Turn],
+    plan: ResponsePlan,
+    *,
+    n_samples: int,
+    acted_at: Sequence[int | None] | None = None,
+    n_words: Sequence[int] | None = None,
 ) -> SimulatedEvaluation:
     """Evaluate one recording under one setting with a simulated agent.
 
@@ -89,21 +123,22 @@ def evaluate_simulated(
         When the agent answers and for how long.
     n_samples
         Length of the recording in whole VAD frames, in samples: nothing is known of what would come after it.
+    acted_at, n_words
+        Of each turn, as in `simulate`; the guards themselves are the plan's.
     """
-    responses, interruptions = simulate(turns, plan, sample_rate=labels.sample_rate)
-    cut = {interruption.response.index: interruption for interruption in interruptions}
-    by_decision = {turn.started_at: turn for turn in turns}
+    responses, interruptions = simulate(
+        turns, plan, sample_rate=labels.sample_rate, acted_at=acted_at, n_words=n_words, n_samples=n_samples
+    )
+    evaluation = SimulatedEvaluation(outcomes=(), agent_speech=0, responses=responses, interruptions=interruptions)
+    by_onset = {turn.onset: turn for turn in turns}
     outcomes: list[Outcome] = []
     agent_speech = 0
-    for response in responses:
-        interruption = cut.get(response.index)
+    for response, cut in evaluation.stretches:
         audible = Interval(response.audible_at, min(response.ends_at, n_samples))
-        if audible.start >= n_samples or (interruption is not None and interruption.unheard):
+        if audible.start >= n_samples or (cut is not None and cut.unheard):
             continue
-        turn = by_decision[interruption.decided_at] if interruption else None
-        agent_speech += (turn.started_at if turn else audible.end) - audible.start
-        found = evaluate_response(labels.under(audible), 0, turn, audible.start)
+        interruption = Interrupting(by_onset[cut.onset], cut.decided_at, cut.resumed_at) if cut else None
+        agent_speech += (interruption.acted_at if interruption else audible.end) - audible.start
+        found = evaluate_response(labels.under(audible), 0, interruption, audible.start)
         outcomes += [replace(outcome, response=response.index) for outcome in found]
-    return SimulatedEvaluation(
-        outcomes=tuple(outcomes), agent_speech=agent_speech, responses=responses, interruptions=interruptions
-    )
+    return replace(evaluation, outcomes=tuple(outcomes), agent_speech=agent_speech)

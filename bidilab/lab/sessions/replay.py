@@ -26,15 +26,17 @@ from bidilab.core.audiofile import write_audio
 from bidilab.core.clock import ClockName, run, running_clock
 from bidilab.core.errors import EndOfInput, InvalidParameterError
 from bidilab.core.eventlog import EventLog
-from bidilab.detect.turns import ServerVad, Turn, TurnParams
+from bidilab.detect.turns import Guards, ProviderParams, ServerVad, Turn, TurnParams
 from bidilab.lab.datasets.labels import Segment
+from bidilab.lab.datasets.words import WordTimes
 from bidilab.lab.sessions.logged import logged_responses, logged_turns
+from bidilab.lab.sessions.providers import PROVIDER_MODELS, provider_model, provider_params
 from bidilab.lab.sessions.source import Source, SourceLike
 from bidilab.lab.sessions.verdicts import verdicts
 
 __all__ = ["ModelName", "Replay", "replay"]
 
-ModelName = Literal["local", "openai"]
+ModelName = Literal["local", "openai", "nova", "gemini"]
 
 PROVIDER_TAIL_MS = 2000.0
 """Silence after the recording for a model that hears elsewhere: its last turn needs it to end."""
@@ -132,7 +134,9 @@ def replay(
     model: ModelProtocol | ModelName | None = None,
     *,
     clock: ClockName = "virtual",
-    turn_detection: TurnDetection | None = None,
+    turn_detection: TurnDetection | ProviderParams | None = None,
+    guards: Guards | None = None,
+    word_times: WordTimes = "labelled",
     out: str | os.PathLike[str] | None = None,
     chunk_ms: float = 20.0,
     tail_ms: float | None = None,
@@ -145,13 +149,21 @@ def replay(
     recording
         An audio file (its first channel is the user), ``"DATASET#recording-id"``, `Audio` or a `Recording`.
     model
-        A model, ``"local"`` (the default) or ``"openai"``. The local one answers with the lengths of the recording's
-        own responses, where they are labelled, and reads transcripts off the labels; where a sweep has left the
-        recording's probabilities in the cache, it takes them from there, bit for bit what its detector would compute.
+        A model, ``"local"`` (the default), ``"openai"``, ``"nova"`` or ``"gemini"``. The local one answers with the
+        lengths of the recording's own responses, where they are labelled, and reads transcripts off the labels; where a
+        sweep has left the recording's probabilities in the cache, it takes them from there, bit for bit what its
+        detector would compute.
     clock
         ``"virtual"``: as fast as it goes; ``"real"``: in real time, as a model on a network needs it.
     turn_detection
-        The setting, for ``"local"`` and ``"openai"``; a model that is given has its own.
+        The setting: `ServerVad` or its dict for ``"openai"``, `NovaTurnDetection` or its dict for ``"nova"``,
+        `GeminiActivityDetection` or its dict for ``"gemini"``; for ``"local"`` `TurnParams`, a dict of `ServerVad`, or
+        the parameters of any provider, which it takes at what they mean (``canonical()``). A model that is given has
+        its own.
+    guards
+        What must hold for speech to interrupt the local model (`bidilab.detect.turns.guards`).
+    word_times
+        For guards that count words: ``"labelled"`` or ``"spread"``, as in `sweep`.
     out
         Folder to write to (`Replay.save`); the journal is written there as things happen.
     chunk_ms
@@ -166,54 +178,59 @@ def replay(
     InvalidParameterError
         If a parameter is not allowed; a model of a provider on the virtual clock is not.
     AudioError, DatasetError
-        If the recording cannot be read.
+        If the recording cannot be read, or its labels lack the words that a guard needs.
     """
     source = Source.of(recording)
+    if guards is not None and model not in (None, "local"):
+        raise InvalidParameterError("guards", "left out with a model other than the local one", guards)
     if turn_detection is not None and not (model is None or isinstance(model, str)):
         raise InvalidParameterError("turn_detection", "left out with a model that has its own", turn_detection)
-    if model == "openai" and clock != "real":
+    if isinstance(model, str) and model in PROVIDER_MODELS and clock != "real":
         raise InvalidParameterError("clock", '"real" for a model on a network', clock)
     local = model is None or model == "local"
+    given: Any = turn_detection
+    if local and not isinstance(given, TurnParams | ServerVad | Mapping | None):
+        given = given.canonical()
     built = (
         model
         if model is not None and not isinstance(model, str)
-        else _build(model, source, turn_detection, known=not tail_ms)
+        else _local(source, given, guards, word_times, known=not tail_ms)
+        if local
+        else _provider(model, given)
     )
     if tail_ms is None:
         tail_ms = 0.0 if local else PROVIDER_TAIL_MS
     journal = None if out is None else _fresh(Path(out) / "events.jsonl")
     session = _session(source, built, chunk_ms=chunk_ms, tail_ms=tail_ms, journal=journal, progress=progress)
     log, audio = _run_anywhere(partial(run, session, clock))
-    params = _params(turn_detection) if turn_detection is not None or local else None
+    params = _params(given) if local else provider_params(model, given) if isinstance(model, str) else None
     made = Replay(name=source.name, log=log, audio=audio, segments=source.segments, params=params, file=source.file)
     if out is not None:
         made.save(out)
     return made
 
 
-def _build(name: str | None, source: Source, turn_detection: TurnDetection | None, *, known: bool) -> ModelProtocol:
-    if name in (None, "local"):
-        from bidilab.bidi.models.local import BidiLocalModel
+def _local(
+    source: Source, turn_detection: Any, guards: Guards | None, word_times: WordTimes, *, known: bool
+) -> ModelProtocol:
+    from bidilab.bidi.models.local import BidiLocalModel
 
-        return BidiLocalModel(
-            turn_detection,
-            vad=source.known_track() if known else None,
-            responses=source.response_lengths_ms or None,
-            transcripts=source.segments or None,
-            input_rate=source.user.sample_rate,  # resampled once, in the model, as a sweep does it
-        )
-    if name != "openai":
-        raise InvalidParameterError("model", 'a model, "local" or "openai"', name)
-    made: ModelProtocol = importlib.import_module("bidilab.bidi.models").BidiOpenAIRealtimeModel(
-        provider_config={} if turn_detection is None else {"turn_detection": _server_vad(turn_detection)}
+    return BidiLocalModel(
+        turn_detection,
+        vad=source.known_track() if known else None,
+        responses=source.response_lengths_ms or None,
+        transcripts=source.segments or None,
+        guards=guards,
+        word_ends_s=source.word_ends_s(word_times) if guards is not None and guards.needs_words else None,
+        input_rate=source.user.sample_rate,  # resampled once, in the model, as a sweep does it
     )
-    return made
 
 
-def _server_vad(given: TurnDetection) -> dict[str, Any]:
-    if isinstance(given, TurnParams):
-        raise InvalidParameterError("turn_detection", "ServerVad or its dict for a provider", given)
-    return dict(given) if isinstance(given, Mapping) else given.to_dict()
+def _provider(name: Any, turn_detection: Any) -> ModelProtocol:
+    if name not in PROVIDER_MODELS:
+        names = ", ".join(f'"{one}"' for one in ("local", *PROVIDER_MODELS))
+        raise InvalidParameterError("model", f"a model, or one of {names}", name)
+    return provider_model(name, turn_detection)
 
 
 def _params(given: TurnDetection | None) -> TurnParams:

@@ -14,6 +14,7 @@ from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.vad import KnownTrack, ProbabilityCache, VadSpec, audio_sha256, resample
 from bidilab.lab.datasets.labels import Segment
 from bidilab.lab.datasets.recording import Recording
+from bidilab.lab.datasets.words import WordTimes, word_ends_s
 
 __all__ = ["Source", "SourceLike", "recording_of"]
 
@@ -87,6 +88,16 @@ class Source:
     def response_lengths_ms(self) -> tuple[float, ...]:
         """Lengths of the agent's labelled responses, in order."""
         return tuple((s.end_s - s.start_s) * 1000 for s in self.segments if s.channel == "agent")
+
+    def word_ends_s(self, word_times: WordTimes) -> tuple[float, ...]:
+        """Where the user's words end, seconds, rising; see `bidilab.lab.datasets.words.word_ends_s`.
+
+        Raises
+        ------
+        DatasetError
+            If the labels do not say.
+        """
+        return word_ends_s(self.segments, word_times=word_times, name=self.name)
 
 
 def recording_of(folder: str | os.PathLike[str], recording_id: str) -> Recording:

@@ -5,6 +5,9 @@ user as everywhere (`bidilab.lab.metrics.matching`): one to one, true ones first
 segment offset]. It is false when the segment must not interrupt; when there is none; and, with the cause
 ``premature_endpoint``, when the segment began before the response was created: the agent cut in, and the user only went
 on. A segment that ought to interrupt, began while a response was audible and met no interruption, is missed.
+
+A provider that detects by itself and does not tell the onset (Nova Sonic, Gemini Live) has its interruptions matched by
+when the application was told, up to `UNTOLD_MS` after the segment's end: an onset lies before that by an unknown time.
 """
 
 from __future__ import annotations
@@ -24,6 +27,9 @@ from bidilab.lab.metrics.matching import match
 __all__ = ["verdicts"]
 
 TOLERANCE_MS = 200.0
+UNTOLD_MS = 1000.0
+"""How long after a segment's end an interruption without an onset may be told and still belong to it. Ours."""
+
 _RATE = 48_000  # the grid for matching; labels are finer than no detector's frame
 _COLUMNS = {
     "outcome": "string",
@@ -34,7 +40,9 @@ _COLUMNS = {
     "segment_end_s": "float64",
     "onset_s": "float64",
     "decided_s": "float64",
+    "event_s": "float64",
     "latency_ms": "float64",
+    "event_latency_ms": "float64",
     "heard_ms": "float64",
     "text": "string",
 }
@@ -55,15 +63,19 @@ def verdicts(log: EventLog, segments: Sequence[Segment]) -> pd.DataFrame:
     pandas.DataFrame
         ``outcome`` (``"detected"``, ``"false"``, ``"missed"``), ``cause`` (of a false one), ``kind`` of the segment,
         ``response_id``, ``segment_start_s``, ``segment_end_s``, ``onset_s`` and ``decided_s`` of the detector,
-        ``latency_ms`` (decision - true onset), ``heard_ms``, ``text``.
+        ``event_s`` (when the application was told), ``latency_ms`` (decision - true onset) and ``event_latency_ms``
+        (event in the application - true onset) of those detected, ``heard_ms``, ``text``. What a provider does not
+        tell is missing.
     """
     user = [s for s in segments if s.channel == "user"]
     cuts = log.interruptions()
     cuts = cuts[cuts["reason"] == "user_speech"]
     responses = log.responses().set_index("response_id")
+    told = cuts["onset_s"].notna()
+    reach_s = 0.0 if told.all() else UNTOLD_MS / 1000
     segment_of = match(
-        [s_to_samples(onset, _RATE) for onset in cuts["onset_s"]],
-        [Interval(s_to_samples(s.start_s, _RATE), s_to_samples(s.end_s, _RATE)) for s in user],
+        [s_to_samples(at, _RATE) for at in cuts["onset_s"].where(told, cuts["t_s"])],
+        [Interval(s_to_samples(s.start_s, _RATE), s_to_samples(s.end_s + reach_s, _RATE)) for s in user],
         [s.kind in TRUE_KINDS for s in user],
         tolerance_samples=ms_to_samples(TOLERANCE_MS, _RATE),
     )
@@ -76,7 +88,7 @@ def verdicts(log: EventLog, segments: Sequence[Segment]) -> pd.DataFrame:
     for index, segment in enumerate(user):
         if index not in met and segment.kind in TRUE_KINDS and (heard := _heard_at(responses, segment.start_s)):
             rows.append(_row("missed", segment=segment, response_id=heard))
-    rows.sort(key=lambda row: row["onset_s"] if not np.isnan(row["onset_s"]) else row["segment_start_s"])
+    rows.sort(key=_begins_s)
     return pd.DataFrame(rows, columns=list(_COLUMNS), dtype=object).astype(_COLUMNS)
 
 
@@ -89,7 +101,15 @@ def _verdict(cut: dict[Any, Any], segment: Segment | None, created_s: float) -> 
         return _row("false", cause=segment.kind, segment=segment, cut=seen)
     if segment.start_s < created_s:
         return _row("false", cause="premature_endpoint", segment=segment, cut=seen)
-    return _row("detected", segment=segment, cut=seen, latency_ms=(decided_s - segment.start_s) * 1000)
+    event_ms = (float(cut["t_s"]) - segment.start_s) * 1000
+    decided_ms = (decided_s - segment.start_s) * 1000
+    return _row("detected", segment=segment, cut=seen, latency_ms=decided_ms, event_latency_ms=event_ms)
+
+
+def _begins_s(row: dict[Any, Any]) -> float:
+    """Where a row belongs in time: its onset; unknown, its segment's; without one, when it was told."""
+    known = (float(row[name]) for name in ("onset_s", "segment_start_s", "event_s"))
+    return next(s for s in known if not np.isnan(s))
 
 
 def _heard_at(responses: pd.DataFrame, at_s: float) -> str | None:
@@ -106,6 +126,7 @@ def _row(
     cut: dict[Any, Any] | None = None,
     response_id: str | None = None,
     latency_ms: float = np.nan,
+    event_latency_ms: float = np.nan,
 ) -> dict[Any, Any]:
     cut = cut or {}
     return {
@@ -117,7 +138,9 @@ def _row(
         "segment_end_s": np.nan if segment is None else segment.end_s,
         "onset_s": cut.get("onset_s", np.nan),
         "decided_s": cut.get("decided_s", np.nan),
+        "event_s": cut.get("t_s", np.nan),
         "latency_ms": latency_ms,
+        "event_latency_ms": event_latency_ms,
         "heard_ms": cut.get("heard_ms", np.nan),
         "text": None if segment is None else segment.text,
     }

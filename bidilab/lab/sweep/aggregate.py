@@ -15,7 +15,7 @@ from bidilab.lab.metrics.statistics import poisson_interval, poisson_rate, quant
 from bidilab.lab.sweep.evaluated import COUNTS, UNDEFINED, Evaluated
 from bidilab.lab.sweep.problem import SweepProblem
 
-__all__ = ["QUANTILES", "SETTING_COLUMNS", "SIMULATED_COLUMNS", "aggregate", "clipped_quantiles"]
+__all__ = ["QUANTILES", "RESUME_COLUMNS", "SETTING_COLUMNS", "SIMULATED_COLUMNS", "aggregate", "clipped_quantiles"]
 
 QUANTILES = (0.5, 0.9)
 _Columns = dict[str, npt.NDArray[Any]]
@@ -62,6 +62,9 @@ SETTING_COLUMNS: tuple[str, ...] = (
 """Columns of ``SweepResult.settings`` behind the three axes."""
 SIMULATED_COLUMNS: tuple[str, ...] = ("n_responses", "n_cancelled_unheard")
 """Further columns of a simulated evaluation: responses made, and those cut before their first audible sample."""
+RESUME_COLUMNS: tuple[str, ...] = ("n_resumed", "n_resumed_true", "pause_s")
+"""Further columns where guards resume: false interruptions that were taken back (they stay false: the user heard the
+agent stop) and the seconds for which they had it pause, and true interruptions that were taken back."""
 
 
 def aggregate(problem: SweepProblem, evaluated: Sequence[Evaluated], *, n_resamples: int, seed: int) -> pd.DataFrame:
@@ -80,6 +83,7 @@ def aggregate(problem: SweepProblem, evaluated: Sequence[Evaluated], *, n_resamp
     # Arrays by name until the end: a table that grows column by column costs more than all that is computed here.
     table: _Columns = dict(zip(COUNTS, totals.T, strict=True))
     rate_hz = problem.sample_rate
+    table["pause_s"] = table.pop("pause_samples") / rate_hz
     table["talk_over_s"] = table.pop("talk_over_samples") / rate_hz
     exposure = table["agent_speech_min"] = table.pop("agent_speech_samples") / rate_hz / 60
     table["degenerate"] = (table["n_detector_turns"] > 0) & (table["n_detector_turns"] == table.pop("n_flushed"))

@@ -1,7 +1,8 @@
 """The sweep: every setting of a grid on every recording of a dataset.
 
 The VAD runs once a recording and its probabilities are kept on disk. Settings that give the same turns share their
-work: a prefix padding of OpenAI's moves only where the audio starts, and durations count in whole frames.
+work: a prefix padding of OpenAI's moves only where the audio starts, and durations count in whole frames. Guards are
+applied to turns that are at hand.
 """
 
 from __future__ import annotations
@@ -18,17 +19,25 @@ from tqdm.auto import tqdm
 
 from bidilab.bidi.simulation import SimulatedAgent
 from bidilab.core.errors import InvalidParameterError
-from bidilab.detect.turns import TurnParams
+from bidilab.detect.turns import Guards, TurnParams
+from bidilab.detect.turns.guards import GuardRule
 from bidilab.detect.turns.kernels import high_runs, turns_in_frames
 from bidilab.detect.turns.params import DEACTIVATION_FLOOR
 from bidilab.detect.vad import ProbabilityCache, VadItem, VadSpec, speech_probabilities_of_files
 from bidilab.lab.datasets import Dataset, Recording
+from bidilab.lab.datasets.words import WordTimes, check_word_times, word_ends
 from bidilab.lab.metrics.opportunities import MIN_OVERLAP_MS, TOLERANCE_MS, RecordingLabels, label_recording
 from bidilab.lab.metrics.simulated import response_plan
-from bidilab.lab.sweep.aggregate import SETTING_COLUMNS, SIMULATED_COLUMNS, aggregate, clipped_quantiles
-from bidilab.lab.sweep.evaluated import SimulatedLengths
+from bidilab.lab.sweep.aggregate import (
+    RESUME_COLUMNS,
+    SETTING_COLUMNS,
+    SIMULATED_COLUMNS,
+    aggregate,
+    clipped_quantiles,
+)
+from bidilab.lab.sweep.evaluated import N_SAMPLE_COUNTS, SimulatedLengths
 from bidilab.lab.sweep.executors import Executor, InProcess, executor_for
-from bidilab.lab.sweep.grid import AXES, Grid
+from bidilab.lab.sweep.grid import Grid
 from bidilab.lab.sweep.kernels import evaluate
 from bidilab.lab.sweep.problem import SweepProblem
 
@@ -41,10 +50,12 @@ __all__ = [
     "setting_row",
     "simulated_lengths",
     "sweep_grid",
+    "word_ends_of",
 ]
 
 _TASK_RECORDINGS = 64  # a batch of the VAD
 _TASK_S = 1800.0
+_BLOCK_SETTINGS = 512  # with guards: the bootstrap holds a block's latencies at once
 
 
 class DetectorSetting(NamedTuple):
@@ -58,10 +69,11 @@ class DetectorSetting(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Block:
-    """All detector settings with the same two thresholds."""
+    """Detector settings with the same two thresholds, each under all guards."""
 
     settings: tuple[DetectorSetting, ...]
     prefix_samples: tuple[int, ...]
+    guards: tuple[GuardRule, ...]
     simulated: SimulatedLengths | None
     n_resamples: int
     seed: int
@@ -75,14 +87,14 @@ class SweptGrid:
     ----------
     settings
         One row a setting of the grid, with all columns.
-    detector_setting
-        ``(n_settings,) int64``: which detector setting each setting has.
+    evaluation
+        ``(n_settings,) int64``: which evaluation each setting has; those that cannot differ share one.
     counts
-        ``(n_detector_settings, n_recordings, len(COUNTS))`` integers.
+        ``(n_evaluations, n_recordings, len(COUNTS) - N_SAMPLE_COUNTS)`` integers.
     """
 
     settings: pd.DataFrame
-    detector_setting: npt.NDArray[np.int64]
+    evaluation: npt.NDArray[np.int64]
     counts: npt.NDArray[np.integer[Any]]
 
 
@@ -164,6 +176,22 @@ def labels_of(
     return [label_recording(recording.segments, sample_rate=sample_rate, **limits) for recording in dataset]
 
 
+def word_ends_of(
+    dataset: Dataset, grid: Grid, sample_rate: int, word_times: WordTimes
+) -> list[npt.NDArray[np.int64]] | None:
+    """Ends of the user's words in every recording, samples at the VAD's rate; ``None`` where no guard asks for them.
+
+    Raises
+    ------
+    DatasetError
+        If a guard asks, and the labels do not say.
+    """
+    check_word_times(word_times)
+    if not any(guards.needs_words for guards in grid.guard_settings):
+        return None
+    return [word_ends(r.segments, sample_rate=sample_rate, word_times=word_times, name=r.id) for r in dataset]
+
+
 def _evaluate_block(
     problem: SweepProblem, block: _Block
 ) -> tuple[pd.DataFrame, npt.NDArray[np.float64], npt.NDArray[np.integer[Any]]]:
@@ -171,8 +199,14 @@ def _evaluate_block(
     tracks, bounds = problem.probabilities, problem.frame_bounds
     runs = high_runs(tracks, bounds, first.threshold, first.deactivation_threshold)
     evaluated = [
-        evaluate(problem, turns_in_frames(tracks, bounds, **setting._asdict(), runs=runs), block.simulated)
+        under_guard
         for setting in block.settings
+        for under_guard in evaluate(
+            problem,
+            turns_in_frames(tracks, bounds, **setting._asdict(), runs=runs),
+            block.simulated,
+            guards=block.guards,
+        )
     ]
     table = aggregate(problem, evaluated, n_resamples=block.n_resamples, seed=block.seed)
     table["degenerate"] |= first.deactivation_threshold <= DEACTIVATION_FLOOR
@@ -180,28 +214,36 @@ def _evaluate_block(
     return table, clipped, _compact(np.stack([e.counts for e in evaluated]))
 
 
-def setting_row(problem: SweepProblem, params: TurnParams, simulated: SimulatedLengths | None) -> pd.Series[Any]:
+def setting_row(
+    problem: SweepProblem, params: TurnParams, simulated: SimulatedLengths | None, guards: Guards
+) -> pd.Series[Any]:
     """What `sweep_grid` says of one setting: its row, without the axes.
 
     The intervals of latency are of the fewest resamples there can be: they are worth nothing here.
     """
-    rule = params.in_frames(frame_samples=problem.frame_samples, sample_rate=problem.sample_rate)
+    grain = {"frame_samples": problem.frame_samples, "sample_rate": problem.sample_rate}
+    rule, guard = params.in_frames(**grain), guards.in_frames(**grain)
     block = _Block(
         settings=(DetectorSetting(*rule[:4]),),
         prefix_samples=(rule.prefix_samples,),
+        guards=(guard,),
         simulated=simulated,
         n_resamples=2,
         seed=0,
     )
     table, clipped, _ = _evaluate_block(problem, block)
     table["onset_clipped_ms_p50"], table["onset_clipped_ms_p90"] = clipped[0, 0]
-    columns = [*SETTING_COLUMNS, *(SIMULATED_COLUMNS if simulated is not None else ())]
+    columns = [
+        *SETTING_COLUMNS,
+        *(SIMULATED_COLUMNS if simulated is not None else ()),
+        *(RESUME_COLUMNS if guard.timeout_samples >= 0 else ()),
+    ]
     return table[columns].iloc[0]
 
 
 def _compact(counts: npt.NDArray[np.int32]) -> npt.NDArray[np.integer[Any]]:
-    """The counts without the two columns of samples, in 16 bits where they fit."""
-    counts = counts[:, :, :-2]
+    """The counts without the columns of samples, in 16 bits where they fit."""
+    counts = counts[:, :, :-N_SAMPLE_COUNTS]
     return counts.astype(np.int16) if not counts.size or counts.max() <= np.iinfo(np.int16).max else counts
 
 
@@ -240,8 +282,12 @@ def sweep_grid(
     if n_resamples < 2:
         raise InvalidParameterError("n_resamples", "a whole number >= 2", n_resamples)
     detector, index, prefix = _detector_settings(grid, problem)
+    rules = [
+        g.in_frames(frame_samples=problem.frame_samples, sample_rate=problem.sample_rate) for g in grid.guard_settings
+    ]
+    guards = tuple(dict.fromkeys(rules))
     prefixes = tuple(sorted(set(prefix.tolist())))
-    blocks = _blocks(detector, prefixes, simulated, n_resamples, seed)
+    blocks = _blocks(detector, guards, prefixes, simulated, n_resamples, seed)
     order: dict[DetectorSetting, int] = {}
     tables: list[pd.DataFrame] = [pd.DataFrame()] * len(blocks)
     clipped: list[npt.NDArray[np.float64]] = [np.empty(0)] * len(blocks)
@@ -255,24 +301,33 @@ def sweep_grid(
     for block in blocks:
         for setting in block.settings:
             order[setting] = len(order)
-    rows = np.array([order[detector[k]] for k in index], dtype=np.int64)
+    of_guard = np.array([guards.index(rule) for rule in rules], dtype=np.int64)
+    of_detector = np.array([order[detector[k]] for k in index], dtype=np.int64)
+    rows = (of_detector[:, None] * len(guards) + of_guard).ravel()
     settings = pd.concat(tables, ignore_index=True).iloc[rows].reset_index(drop=True)
-    clip = np.concatenate(clipped)[rows, np.searchsorted(prefixes, prefix)]
+    clip = np.concatenate(clipped)[rows, np.searchsorted(prefixes, np.repeat(prefix, len(rules)))]
     settings["onset_clipped_ms_p50"], settings["onset_clipped_ms_p90"] = clip[:, 0], clip[:, 1]
     settings = pd.concat([grid.to_frame().reset_index(drop=True), settings], axis=1).rename_axis("setting")
-    settings = settings[[*AXES, *SETTING_COLUMNS, *(SIMULATED_COLUMNS if simulated is not None else ())]]
-    return SweptGrid(settings=settings, detector_setting=rows, counts=np.concatenate(counts))
+    further = (
+        *(SIMULATED_COLUMNS if simulated is not None else ()),
+        *(RESUME_COLUMNS if any(rule.timeout_samples >= 0 for rule in rules) else ()),
+    )
+    settings = settings[[*grid.axes, *SETTING_COLUMNS, *further]]
+    return SweptGrid(settings=settings, evaluation=rows, counts=np.concatenate(counts))
 
 
 def _detector_settings(
     grid: Grid, problem: SweepProblem
 ) -> tuple[list[DetectorSetting], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The different detector settings of a grid, which of them each setting has, and its prefix in samples."""
+    """The different detector settings of a grid; by its points without guards, which each has and its prefix."""
     known: dict[DetectorSetting, int] = {}
-    index = np.empty(len(grid), dtype=np.int64)
-    prefix = np.empty(len(grid), dtype=np.int64)
-    for k in range(len(grid)):
-        rule = grid.params(k).in_frames(frame_samples=problem.frame_samples, sample_rate=problem.sample_rate)
+    n_points = len(grid) // grid.n_guard_settings
+    index = np.empty(n_points, dtype=np.int64)
+    prefix = np.empty(n_points, dtype=np.int64)
+    for k in range(n_points):
+        rule = grid.params(k * grid.n_guard_settings).in_frames(
+            frame_samples=problem.frame_samples, sample_rate=problem.sample_rate
+        )
         setting = DetectorSetting(*rule[:4])
         index[k] = known.setdefault(setting, len(known))
         prefix[k] = rule.prefix_samples
@@ -281,6 +336,7 @@ def _detector_settings(
 
 def _blocks(
     detector: Sequence[DetectorSetting],
+    guards: tuple[GuardRule, ...],
     prefixes: tuple[int, ...],
     simulated: SimulatedLengths | None,
     n_resamples: int,
@@ -289,15 +345,18 @@ def _blocks(
     by_thresholds: dict[tuple[float, float], list[DetectorSetting]] = {}
     for setting in detector:
         by_thresholds.setdefault(setting[:2], []).append(setting)
+    at_once = max(1, _BLOCK_SETTINGS // len(guards)) if len(guards) > 1 else len(detector)
     return [
         _Block(
-            settings=tuple(settings),
+            settings=tuple(settings[first : first + at_once]),
             prefix_samples=prefixes,
+            guards=guards,
             simulated=simulated,
             n_resamples=n_resamples,
             seed=seed,
         )
         for settings in by_thresholds.values()
+        for first in range(0, len(settings), at_once)
     ]
 
 

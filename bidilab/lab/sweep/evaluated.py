@@ -10,7 +10,7 @@ import numpy.typing as npt
 from bidilab.lab.datasets.labels import FALSE_KINDS
 from bidilab.lab.sweep.problem import SweepProblem
 
-__all__ = ["ABSENT", "CENSORED", "COUNTS", "EVENT", "UNDEFINED", "Evaluated", "SimulatedLengths"]
+__all__ = ["ABSENT", "CENSORED", "COUNTS", "EVENT", "N_SAMPLE_COUNTS", "UNDEFINED", "Evaluated", "SimulatedLengths"]
 
 ABSENT, EVENT, CENSORED = 0, 1, 2
 """State of a true opportunity's latency under one setting."""
@@ -38,10 +38,14 @@ COUNTS: tuple[str, ...] = (
     "n_flushed",
     "n_responses",
     "n_cancelled_unheard",
+    "n_resumed",
+    "n_resumed_true",
+    "pause_samples",
     "agent_speech_samples",
     "talk_over_samples",
 )
-"""Columns of `Evaluated.counts`."""
+"""Columns of `Evaluated.counts`; the last `N_SAMPLE_COUNTS` count samples."""
+N_SAMPLE_COUNTS = 3
 
 
 class Evaluated(NamedTuple):

@@ -23,9 +23,11 @@ EVENT_COLUMNS: tuple[str, ...] = (
     "chance_end_s",
     "latency_ms",
     "talk_over_s",
+    "resumed_s",
     "text",
 )
-"""Columns of ``SweepResult.events``: times in seconds of the recording, NaN where there is none."""
+"""Columns of ``SweepResult.events``: times in seconds of the recording, NaN where there is none. ``decided_s`` is where
+the interruption was acted upon, past the guards; ``resumed_s`` where it was taken back."""
 
 
 def events_frame(evaluated: Iterable[tuple[str, InterruptionEvaluation]], sample_rate: int) -> pd.DataFrame:
@@ -61,9 +63,10 @@ def _row(recording_id: str, sample_rate: int, outcome: Outcome) -> tuple[object,
         segment.interval.start / sample_rate if segment else float("nan"),
         segment.interval.end / sample_rate if segment else float("nan"),
         turn.onset / sample_rate if turn else float("nan"),
-        turn.started_at / sample_rate if turn else float("nan"),
+        outcome.acted_at / sample_rate if outcome.acted_at is not None else float("nan"),
         outcome.chance_end / sample_rate if outcome.chance_end is not None else float("nan"),
         1000 * latency / sample_rate if latency is not None else float("nan"),
         outcome.talk_over / sample_rate,
+        outcome.resumed_at / sample_rate if outcome.resumed_at is not None else float("nan"),
         segment.text if segment else None,
     )

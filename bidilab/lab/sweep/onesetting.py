@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from bidilab.detect.turns import TurnParams
+from bidilab.detect.turns import Guards, TurnParams
 from bidilab.detect.turns.kernels import turns_in_frames
 from bidilab.lab.metrics.latency import km_quantiles
-from bidilab.lab.sweep.evaluated import ABSENT, Evaluated, SimulatedLengths
+from bidilab.lab.sweep.evaluated import ABSENT, COUNTS, Evaluated, SimulatedLengths
 from bidilab.lab.sweep.kernels import evaluate
 from bidilab.lab.sweep.problem import SweepProblem
 from bidilab.lab.sweep.storage import RECORDING_COUNTS
@@ -26,7 +26,9 @@ RECORDING_COLUMNS: tuple[str, ...] = (
 """Columns of `recordings_table`."""
 
 
-def evaluate_setting(problem: SweepProblem, params: TurnParams, simulated: SimulatedLengths | None) -> Evaluated:
+def evaluate_setting(
+    problem: SweepProblem, params: TurnParams, simulated: SimulatedLengths | None, guards: Guards
+) -> Evaluated:
     """Evaluate one setting on every recording, as the sweep does.
 
     Parameters
@@ -37,6 +39,8 @@ def evaluate_setting(problem: SweepProblem, params: TurnParams, simulated: Simul
         Canonical parameters of the setting.
     simulated
         The simulated agent of a *simulated* evaluation; ``None`` for a *recorded* one.
+    guards
+        Of the interruptions; the problem holds the words that they count.
     """
     rule = params.in_frames(frame_samples=problem.frame_samples, sample_rate=problem.sample_rate)
     turns = turns_in_frames(
@@ -47,7 +51,8 @@ def evaluate_setting(problem: SweepProblem, params: TurnParams, simulated: Simul
         min_speech_frames=rule.min_speech_frames,
         silence_frames=rule.silence_frames,
     )
-    return evaluate(problem, turns, simulated)
+    guard = guards.in_frames(frame_samples=problem.frame_samples, sample_rate=problem.sample_rate)
+    return evaluate(problem, turns, simulated, guards=(guard,))[0]
 
 
 def recordings_table(problem: SweepProblem, evaluated: Evaluated, recording_ids: Sequence[str]) -> pd.DataFrame:
@@ -70,6 +75,6 @@ def recordings_table(problem: SweepProblem, evaluated: Evaluated, recording_ids:
         np.broadcast_to(evaluated.latency, own.shape), np.where(own, evaluated.state, ABSENT).astype(np.uint8), (0.5,)
     )
     table["latency_detected_ms_p50"] = medians[:, 0] * 1000 / problem.sample_rate
-    table["agent_speech_min"] = evaluated.counts[:, -2] / problem.sample_rate / 60
-    table["talk_over_s"] = evaluated.counts[:, -1] / problem.sample_rate
+    table["agent_speech_min"] = evaluated.counts[:, COUNTS.index("agent_speech_samples")] / problem.sample_rate / 60
+    table["talk_over_s"] = evaluated.counts[:, COUNTS.index("talk_over_samples")] / problem.sample_rate
     return table

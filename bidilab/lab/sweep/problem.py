@@ -43,6 +43,9 @@ class SweepProblem:
         Samples before a segment's onset at which an interruption that belongs to it may begin.
     min_overlap
         Samples that must be left of a response for a segment to be an opportunity.
+    word_ends
+        ``(n_words,) int64``: where the user's words end, rising in each recording; ``word_bounds`` as above. Empty
+        where no guard asks for words.
     """
 
     probabilities: npt.NDArray[np.float32]
@@ -57,6 +60,8 @@ class SweepProblem:
     true_recording: npt.NDArray[np.int32]
     tolerance: int
     min_overlap: int
+    word_ends: npt.NDArray[np.int64]
+    word_bounds: npt.NDArray[np.int64]
 
     @property
     def n_recordings(self) -> int:
@@ -71,8 +76,9 @@ class SweepProblem:
         *,
         frame_samples: int,
         sample_rate: int,
+        word_ends: Sequence[npt.NDArray[np.int64]] | None = None,
     ) -> SweepProblem:
-        """Lay labels and tracks, in the same order, out flat.
+        """Lay labels, tracks and ends of words, in the same order, out flat.
 
         Raises
         ------
@@ -84,6 +90,9 @@ class SweepProblem:
         for label in labels:
             if label.sample_rate != sample_rate:
                 raise InvalidParameterError("labels", f"labels at {sample_rate} Hz", label.sample_rate)
+        words = [np.zeros(0, np.int64)] * len(labels) if word_ends is None else word_ends
+        if len(words) != len(labels):
+            raise InvalidParameterError("word_ends", f"one array for each of the {len(labels)} recordings", len(words))
         responses = [list(r) for label in labels for r in label.responses]
         rows: list[tuple[int, ...]] = []
         spans: list[tuple[int, int]] = []
@@ -112,6 +121,8 @@ class SweepProblem:
             true_recording=np.array(owners, dtype=np.int32),
             tolerance=labels[0].tolerance_samples,
             min_overlap=labels[0].min_overlap_samples,
+            word_ends=np.concatenate(words).astype(np.int64),
+            word_bounds=_bounds([len(ends) for ends in words]),
         )
 
 

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import html
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from bidilab.core.errors import InvalidParameterError
+from bidilab.core.errors import InvalidParameterError, ResultError
+from bidilab.detect.turns import ExportedSetting, TurnParams, export_setting
+from bidilab.detect.turns.providers.gemini import PrefixMeaning
+from bidilab.lab.sweep.grid import GUARD_AXES
+
+if TYPE_CHECKING:
+    from bidilab.lab.sweep.validation import Validation
 
 __all__ = ["Recommendation", "recommend_setting"]
 
 _LATENCY_STEP_MS = 32.0  # a Silero frame: less than that is no difference
 _CUT_IN_S = 3.0
+_WEAKER = {"min_interruption_ms": 1, "min_words": 1, "false_interruption_timeout_ms": -1}
 _RATES = {"max_false_interruption_rate": "false_interruption_rate", "max_missed_rate": "missed_rate"}
 
 SHOWN = (
     "threshold",
     "prefix_padding_ms",
     "silence_duration_ms",
+    *GUARD_AXES,
     "false_interruption_rate",
     "false_interruption_rate_lo",
     "false_interruption_rate_hi",
@@ -36,6 +45,8 @@ SHOWN = (
     "premature_endpoint_rate",
     "endpoint_latency_ms_p50",
     "onset_clipped_ms_p50",
+    "n_resumed",
+    "pause_s",
 )
 
 
@@ -58,6 +69,10 @@ class Recommendation:
         The same in words.
     limits
         The two limits; ``None`` for none.
+    params
+        The setting's canonical parameters; ``None`` when no setting qualifies, or the grid was not given.
+    validation
+        What the setting does on recordings it was not chosen on; ``None`` where nobody asked, or none was chosen.
     """
 
     setting: int | None
@@ -66,6 +81,22 @@ class Recommendation:
     table: pd.DataFrame
     message: str
     limits: dict[str, float | None]
+    params: TurnParams | None = None
+    validation: Validation | None = None
+
+    def export(self, to: str, *, prefix_meaning: PrefixMeaning | None = None) -> ExportedSetting:
+        """The recommended setting in the words of what it will run on: `bidilab.export_setting`.
+
+        Raises
+        ------
+        ResultError
+            If no setting is recommended.
+        InvalidParameterError
+            If ``to`` is none of `EXPORT_TARGETS`.
+        """
+        if self.params is None:
+            raise ResultError(f"there is no recommended setting to export: {self.message}")
+        return export_setting(self.params, to, prefix_meaning=prefix_meaning)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON; NaN and infinity become ``None``."""
@@ -80,16 +111,33 @@ class Recommendation:
             "message": self.message,
             "limits": self.limits,
             "settings": rows,
+            "validation": None if self.validation is None else _validation_dict(self.validation),
         }
 
     def __str__(self) -> str:
-        return f"{self.message}\n\n{self.table.to_string(float_format='{:.4g}'.format)}"
+        text = f"{self.message}\n\n{self.table.to_string(float_format='{:.4g}'.format)}"
+        return text if self.validation is None else f"{text}\n\n{self.validation}"
 
     def __repr__(self) -> str:
         return f"Recommendation(setting={self.setting}, {self.message!r})"
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(self.message)}</p>{self.table.to_html(float_format='{:.4g}'.format)}"
+        validated = "" if self.validation is None else self.validation._repr_html_()
+        table = self.table.to_html(float_format="{:.4g}".format)
+        return f"<p>{html.escape(self.message)}</p>{table}{validated}"
+
+
+def _validation_dict(validation: Validation) -> dict[str, Any]:
+    rows = validation.table.to_dict("index")
+    return {
+        "message": validation.message,
+        "warnings": list(validation.warnings),
+        "dataset_sha256": validation.result.dataset_sha256,
+        **{
+            str(name).replace(" ", "_"): {str(key): _plain(value) for key, value in row.items()}
+            for name, row in rows.items()
+        },
+    }
 
 
 def _plain(value: Any) -> Any:
@@ -120,7 +168,10 @@ def recommend_setting(
     2. the lowest p90 latency, in steps of 32 ms;
     3. the lowest sum of three times the premature-endpoint rate and the median endpoint latency in seconds (a cut-in
        weighs as much as three seconds of waiting);
-    4. the least onset clipped (p90); the shortest prefix padding; the shortest silence; the threshold nearest to 0.5.
+    4. the least onset clipped (p90); the shortest prefix padding; the shortest silence; the threshold nearest to 0.5;
+       the weakest guards, never resuming the weakest of its kind.
+
+    A false interruption that guards resumed is one all the same.
 
     Parameters
     ----------
@@ -185,6 +236,7 @@ def _rank(settings: pd.DataFrame, rates: list[str]) -> pd.DataFrame:
             "prefix": settings["prefix_padding_ms"],
             "silence": settings["silence_duration_ms"],
             "threshold": (settings["threshold"] - 0.5).abs(),
+            **{name: settings[name] * _WEAKER[name] for name in GUARD_AXES if name in settings},
         }
     )
     return settings.loc[keys.sort_values(list(keys.columns), kind="stable", na_position="last").index]
@@ -197,10 +249,18 @@ def _limits_in_words(limits: dict[str, float | None]) -> str:
 
 
 def _name(row: pd.Series) -> str:
-    return (
-        f"threshold {row['threshold']:g}, prefix padding {row['prefix_padding_ms']:g} ms, "
-        f"silence {row['silence_duration_ms']:g} ms"
-    )
+    parts = [
+        f"threshold {row['threshold']:g}",
+        f"prefix padding {row['prefix_padding_ms']:g} ms",
+        f"silence {row['silence_duration_ms']:g} ms",
+    ]
+    if "min_interruption_ms" in row:
+        parts.append(f"min interruption {row['min_interruption_ms']:g} ms")
+    if "min_words" in row:
+        parts.append(f"min words {row['min_words']:g}")
+    if (timeout := row.get("false_interruption_timeout_ms")) is not None:
+        parts.append("never resumed" if math.isinf(timeout) else f"resumed after {timeout:g} ms")
+    return ", ".join(parts)
 
 
 def _describe(best: pd.Series, limits: dict[str, float | None], n_qualifying: int, n: int) -> str:

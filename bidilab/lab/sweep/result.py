@@ -6,6 +6,7 @@ import html
 import importlib
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from bidilab.core.errors import InvalidParameterError, ResultError
-from bidilab.detect.turns import Turn, TurnParams
-from bidilab.detect.turns.providers import PROVIDERS
+from bidilab.detect.turns import Guards, Turn, TurnParams
+from bidilab.detect.turns.providers import swept_params
 from bidilab.lab.datasets import Dataset
 from bidilab.lab.sweep.comparison import compare_settings
 from bidilab.lab.sweep.events import events_frame
@@ -25,6 +26,7 @@ from bidilab.lab.sweep.onesetting import recordings_table
 from bidilab.lab.sweep.recommendation import Recommendation, recommend_setting
 from bidilab.lab.sweep.source import SweepSource
 from bidilab.lab.sweep.storage import read_sweep, recordings_frames, write_sweep
+from bidilab.lab.sweep.validation import validate
 
 if TYPE_CHECKING:
     from bidilab.lab.sweep.engine import SweptGrid
@@ -150,9 +152,13 @@ class SweepResult:
         """Canonical parameters of a setting."""
         return self.grid.params(self._check(setting))
 
+    def guards(self, setting: int) -> Guards:
+        """Guards of a setting; those that hold nothing back where none were swept."""
+        return self.grid.guards(self._check(setting))
+
     def provider_params(self, setting: int) -> Any:
         """The setting as the provider's own parameter class, e.g. `ServerVad`."""
-        return PROVIDERS[self.provider].from_setting(**self.grid[self._check(setting)]._asdict())
+        return swept_params(self.provider).from_setting(**self.grid[self._check(setting)]._asdict())
 
     def probabilities(self, recording_id: str) -> npt.NDArray[np.float32]:
         """Probability track of a recording, ``(n_frames,) float32``."""
@@ -167,9 +173,10 @@ class SweepResult:
 
         Of all recordings, or of one. Columns: `bidilab.lab.sweep.events.EVENT_COLUMNS`.
         """
-        params = self.params(setting)
+        params, guards = self.params(setting), self.guards(setting)
         ids = [r.id for r in self.source.dataset] if recording_id is None else [recording_id]
-        return events_frame(((each, self.source.evaluate(each, params)) for each in ids), self.vad_sample_rate)
+        evaluated = ((each, self.source.evaluate(each, params, guards)) for each in ids)
+        return events_frame(evaluated, self.vad_sample_rate)
 
     def recordings_at(self, setting: int) -> pd.DataFrame:
         """What became of each recording under one setting; indexed by ``recording_id``.
@@ -183,7 +190,7 @@ class SweepResult:
         ResultError
             If the recordings of a loaded result are not where they were.
         """
-        evaluated = self.source.evaluate_all(self.params(setting))
+        evaluated = self.source.evaluate_all(self.params(setting), self.guards(setting))
         return recordings_table(self.source.problem, evaluated, [recording.id for recording in self.source.dataset])
 
     def counts_at(self, setting: int) -> pd.DataFrame:
@@ -201,7 +208,7 @@ class SweepResult:
         setting = self._check(setting)
         if self._swept is not None:
             ids = [recording.id for recording in self.source.dataset]
-            rows = self._swept.detector_setting[setting : setting + 1]
+            rows = self._swept.evaluation[setting : setting + 1]
             frame = next(recordings_frames(self._swept.counts, rows, ids))
         else:
             frame = pd.read_parquet(self._stored_recordings, filters=[("setting", "==", setting)])
@@ -224,7 +231,8 @@ class SweepResult:
             counts = self.counts_at(a), self.counts_at(b)
             return compare_settings(self.settings, pair, counts, n_resamples=n_resamples, seed=self.seed)
         source = self.source
-        evaluated = source.evaluate_all(self.params(a)), source.evaluate_all(self.params(b))
+        first_evaluated, second_evaluated = (source.evaluate_all(self.params(s), self.guards(s)) for s in pair)
+        evaluated = first_evaluated, second_evaluated
         ids = [recording.id for recording in source.dataset]
         first, second = (recordings_table(source.problem, each, ids) for each in evaluated)
         return compare_settings(
@@ -260,7 +268,7 @@ class SweepResult:
 
     def _recordings_frames(self, swept: SweptGrid) -> Iterator[pd.DataFrame]:
         ids = [recording.id for recording in self.source.dataset]
-        return recordings_frames(swept.counts, swept.detector_setting, ids)
+        return recordings_frames(swept.counts, swept.evaluation, ids)
 
     def _check(self, setting: int) -> int:
         if isinstance(setting, bool) or int(setting) != setting or not 0 <= setting < len(self.grid):
@@ -273,16 +281,30 @@ class SweepResult:
         self,
         max_false_interruption_rate: float | None = None,
         max_missed_rate: float | None = None,
+        *,
+        validate_on: Dataset | SweepResult | None = None,
     ) -> Recommendation:
         """The best setting within the limits given, or a plain word that there is none and which come close.
 
         See `recommend_setting` for the order of preference.
+
+        Parameters
+        ----------
+        max_false_interruption_rate, max_missed_rate
+            Limits in [0, 1]; ``None`` for none.
+        validate_on
+            Recordings that had no say in the choice (``dataset.split(…)[1]``), or a sweep of them: the recommendation
+            then says what the setting does on these, and warns where they are not apart from those it was chosen on.
         """
-        return recommend_setting(
+        found = recommend_setting(
             self.settings,
             max_false_interruption_rate=max_false_interruption_rate,
             max_missed_rate=max_missed_rate,
         )
+        if found.setting is None:
+            return found
+        validation = None if validate_on is None else validate(self, found.setting, validate_on)
+        return replace(found, params=self.params(found.setting), validation=validation)
 
     @property
     def plot(self) -> Any:
@@ -297,6 +319,7 @@ class SweepResult:
         max_false_interruption_rate: float | None = None,
         max_missed_rate: float | None = None,
         figures: str | os.PathLike[str] | None = None,
+        validate_on: Dataset | SweepResult | None = None,
     ) -> Path:
         """Write one self-contained HTML file.
 
@@ -308,6 +331,8 @@ class SweepResult:
             Limits of the recommendation, as in `recommend`.
         figures
             A folder to write the figures into as well, as SVG, PDF, PNG and CSV.
+        validate_on
+            As in `recommend`; adds a section.
         """
         written: Path = importlib.import_module("bidilab.show.report").report(
             self,
@@ -315,6 +340,7 @@ class SweepResult:
             max_false_interruption_rate=max_false_interruption_rate,
             max_missed_rate=max_missed_rate,
             figures=figures,
+            validate_on=validate_on,
         )
         return written
 
@@ -324,7 +350,7 @@ class SweepResult:
         """Write ``sweep.json``, ``settings.parquet`` and ``recordings.parquet`` into a folder."""
         directory = Path(directory)
         frames = self._recordings_frames(self._swept) if self._swept is not None else iter([self.recordings])
-        facts = {"grid": {**self.grid.axes, "provider": self.grid.provider}, **self.meta}
+        facts = {"grid": self.grid.to_json(), **self.meta}
         write_sweep(directory, facts, self.settings, frames)
         return directory
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from bidilab.core.errors import InvalidParameterError, ResultError
-from bidilab.detect.turns import Turn, TurnParams
+from bidilab.detect.turns import Guards, Turn, TurnParams
 from bidilab.detect.vad import ProbabilityCache, VadSpec
 from bidilab.lab.datasets import Dataset, Segment
+from bidilab.lab.datasets.words import word_ends
 from bidilab.lab.metrics.interruption import InterruptionEvaluation
 from bidilab.lab.metrics.opportunities import RecordingLabels
 from bidilab.lab.sweep.engine import labels_of, probabilities_of, simulated_lengths
@@ -24,6 +25,13 @@ from bidilab.lab.sweep.problem import SweepProblem
 from bidilab.lab.sweep.tracked import SweepConditions, TrackedRecording
 
 __all__ = ["SweepSource"]
+
+NO_GUARDS = Guards()
+
+
+def _selected(dataset: Dataset, ids: Sequence[str]) -> Dataset:
+    by_id = {recording.id: recording for recording in dataset}
+    return replace(dataset, recordings=tuple(by_id[name] for name in ids if name in by_id))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,6 +73,8 @@ class SweepSource:
                     f"the dataset {described['name']!r} of this sweep cannot be loaded from {described['path']!r}; "
                     f"give it: result.attach(dataset) ({error})"
                 ) from error
+        if dataset.sha256 != described["sha256"] and (ids := described.get("recording_ids")):
+            dataset = _selected(dataset, ids)  # what was swept may have been a part of it
         if dataset.sha256 != described["sha256"]:
             raise ResultError(f"the dataset {dataset.name!r} is not the one swept: its manifest has changed since")
         vad = meta["vad"]
@@ -75,7 +85,9 @@ class SweepSource:
                 f"the {spec.name} VAD has changed since this sweep ({vad['version']} then, {backend.version} now)"
             )
         tracks = probabilities_of(list(dataset), spec, cache=ProbabilityCache(), executor=InProcess(), progress=False)
-        return cls(dataset=dataset, spec=spec, tracks=tracks, conditions=meta["conditions"])
+        # Sweeps from before there were guards say nothing of words, and need none.
+        conditions = cast(SweepConditions, {"word_times": "labelled", **meta["conditions"]})
+        return cls(dataset=dataset, spec=spec, tracks=tracks, conditions=conditions)
 
     @cached_property
     def _frame_samples(self) -> int:
@@ -94,8 +106,16 @@ class SweepSource:
     @cached_property
     def problem(self) -> SweepProblem:
         """Labels and tracks laid out flat, as the sweep evaluated them."""
+        return self._problem()
+
+    @cached_property
+    def _problem_with_words(self) -> SweepProblem:
+        return self._problem([self.word_ends(recording.id) for recording in self.dataset])
+
+    def _problem(self, words: Sequence[npt.NDArray[np.int64]] | None = None) -> SweepProblem:
+        rate, frame_samples = self.spec.sample_rate, self._frame_samples
         return SweepProblem.build(
-            self.all_labels, self.tracks, frame_samples=self._frame_samples, sample_rate=self.spec.sample_rate
+            self.all_labels, self.tracks, frame_samples=frame_samples, sample_rate=rate, word_ends=words
         )
 
     @cached_property
@@ -108,9 +128,10 @@ class SweepSource:
             response_ms=self.conditions["response_ms"],
         )
 
-    def evaluate_all(self, params: TurnParams) -> Evaluated:
+    def evaluate_all(self, params: TurnParams, guards: Guards = NO_GUARDS) -> Evaluated:
         """Counts and latencies of every recording under a setting, by the compiled evaluation of the sweep."""
-        return evaluate_setting(self.problem, params, self._simulated)
+        problem = self._problem_with_words if guards.needs_words else self.problem
+        return evaluate_setting(problem, params, self._simulated, guards)
 
     @cached_property
     def _index(self) -> dict[str, int]:
@@ -126,23 +147,38 @@ class SweepSource:
         """Labels of a recording in samples at the VAD's rate."""
         return self.all_labels[self.index_of(recording_id)]
 
-    def tracked(self, recording_id: str) -> TrackedRecording:
-        """A recording under any setting, as the sweep evaluates it."""
+    def word_ends(self, recording_id: str) -> npt.NDArray[np.int64]:
+        """Ends of the user's words in a recording, ``(n_words,) int64`` samples at the VAD's rate.
+
+        Raises
+        ------
+        DatasetError
+            If the labels do not hold them.
+        """
+        recording = self.dataset[self.index_of(recording_id)]
+        times = self.conditions["word_times"]
+        return word_ends(recording.segments, sample_rate=self.spec.sample_rate, word_times=times, name=recording.id)
+
+    def tracked(self, recording_id: str, guards: Guards = NO_GUARDS) -> TrackedRecording:
+        """A recording under any setting, as the sweep evaluates it; with its words where the guards count them."""
         return TrackedRecording(
             labels=self.labels(recording_id),
             probabilities=self.probabilities(recording_id),
             frame_samples=self._frame_samples,
             conditions=self.conditions,
+            word_ends=self.word_ends(recording_id) if guards.needs_words else None,
         )
 
-    def evaluate(self, recording_id: str, params: TurnParams) -> InterruptionEvaluation:
+    def evaluate(self, recording_id: str, params: TurnParams, guards: Guards = NO_GUARDS) -> InterruptionEvaluation:
         """Outcomes of a recording under a setting, by the readable evaluation."""
-        return self.tracked(recording_id).evaluate(params)
+        return self.tracked(recording_id, guards).evaluate(params, guards)
 
-    def simulated_segments(self, recording_id: str, params: TurnParams) -> tuple[Segment, ...]:
+    def simulated_segments(
+        self, recording_id: str, params: TurnParams, guards: Guards = NO_GUARDS
+    ) -> tuple[Segment, ...]:
         """What was audible of the simulated agent's responses in a recording, as ``response`` segments."""
-        tracked = self.tracked(recording_id)
-        return tracked.simulated_segments(tracked.evaluate(params))
+        tracked = self.tracked(recording_id, guards)
+        return tracked.simulated_segments(tracked.evaluate(params, guards))
 
     def probabilities(self, recording_id: str) -> npt.NDArray[np.float32]:
         """Probability track of a recording, ``(n_frames,) float32``."""

@@ -15,26 +15,26 @@ import pyarrow
 import pyarrow.parquet
 
 from bidilab.core.errors import ResultError
-from bidilab.lab.sweep.evaluated import COUNTS
+from bidilab.lab.sweep.evaluated import COUNTS, N_SAMPLE_COUNTS
 
 __all__ = ["RECORDING_COUNTS", "read_sweep", "recordings_frames", "write_sweep"]
 
 FORMAT = 1
-RECORDING_COUNTS: tuple[str, ...] = COUNTS[:-2]
+RECORDING_COUNTS: tuple[str, ...] = COUNTS[:-N_SAMPLE_COUNTS]
 """Columns of ``SweepResult.recordings`` behind ``setting`` and ``recording_id``."""
 _ROWS_AT_ONCE = 500_000
 
 
 def recordings_frames(
-    counts: npt.NDArray[np.integer[Any]], detector_setting: npt.NDArray[np.int64], recording_ids: Sequence[str]
+    counts: npt.NDArray[np.integer[Any]], evaluation: npt.NDArray[np.int64], recording_ids: Sequence[str]
 ) -> Iterator[pd.DataFrame]:
     """The counts of every setting and recording, a bounded number of settings at a time."""
     n_recordings = len(recording_ids)
     categories = pd.CategoricalDtype(list(recording_ids))
     codes = np.arange(n_recordings, dtype=np.int32)
     step = max(1, _ROWS_AT_ONCE // n_recordings)
-    for first in range(0, len(detector_setting), step):
-        rows = detector_setting[first : first + step]
+    for first in range(0, len(evaluation), step):
+        rows = evaluation[first : first + step]
         block = counts[rows].reshape(len(rows) * n_recordings, -1)
         frame = pd.DataFrame(block, columns=list(RECORDING_COUNTS))
         ids = pd.Categorical.from_codes(np.tile(codes, len(rows)), dtype=categories)

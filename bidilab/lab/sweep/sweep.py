@@ -11,9 +11,10 @@ from bidilab.bidi.simulation import ResponsePlan
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.vad import ProbabilityCache, VadSpec
 from bidilab.lab.datasets import Dataset
+from bidilab.lab.datasets.words import WordTimes
 from bidilab.lab.metrics.opportunities import MIN_OVERLAP_MS, TOLERANCE_MS
 from bidilab.lab.metrics.simulated import DEFAULT_RESPONSE_MS
-from bidilab.lab.sweep.engine import executor_of, probabilities_of, simulated_lengths, sweep_grid
+from bidilab.lab.sweep.engine import executor_of, probabilities_of, simulated_lengths, sweep_grid, word_ends_of
 from bidilab.lab.sweep.executors import Executor
 from bidilab.lab.sweep.grid import Grid
 from bidilab.lab.sweep.problem import SweepProblem
@@ -39,6 +40,7 @@ def sweep(
     evaluation: Literal["recorded", "simulated"] = "recorded",
     response_delay_ms: float = 300.0,
     response_ms: float | Literal["recorded"] = "recorded",
+    word_times: WordTimes = "labelled",
     n_resamples: int = 1000,
     seed: int = 0,
     progress: bool = True,
@@ -72,6 +74,10 @@ def sweep(
     response_delay_ms, response_ms
         The simulated agent: from the end of a turn to its first audible sample, and how long it speaks;
         ``"recorded"`` takes the lengths of each recording's own responses in turn. No part in a recorded evaluation.
+    word_times
+        For guards that count words (``min_words``, ``false_interruption_timeout_ms``): ``"labelled"`` takes the times
+        in the labels and refuses labels without; ``"spread"`` assumes that the words of a text take equal parts of its
+        segment where the labels give no times.
     n_resamples, seed
         Of the bootstrap over recordings that gives the latency intervals.
     progress
@@ -84,7 +90,7 @@ def sweep(
     Raises
     ------
     DatasetError
-        If the dataset is not one, or holds no recording.
+        If the dataset is not one, or holds no recording, or lacks the words that a guard needs.
     AudioError
         If a recording cannot be read.
     InvalidParameterError
@@ -108,6 +114,7 @@ def sweep(
     backend = spec.build()
     store = ProbabilityCache() if cache is True else None if cache is False else cache
     executor = executor_of(executor, jobs, dataset.duration_s)
+    words = word_ends_of(dataset, grid, spec.sample_rate, word_times)
     tracks = probabilities_of(list(dataset), spec, cache=store, executor=executor, progress=progress)
     conditions: SweepConditions = {
         "min_overlap_ms": min_overlap_ms,
@@ -115,10 +122,15 @@ def sweep(
         "evaluation": evaluation,
         "response_delay_ms": response_delay_ms,
         "response_ms": response_ms,
+        "word_times": word_times,
     }
     source = SweepSource(dataset=dataset, spec=spec, tracks=tracks, conditions=conditions)
     problem = SweepProblem.build(
-        source.all_labels, tracks, frame_samples=backend.frame_samples, sample_rate=backend.sample_rate
+        source.all_labels,
+        tracks,
+        frame_samples=backend.frame_samples,
+        sample_rate=backend.sample_rate,
+        word_ends=words,
     )
     simulated = None
     if evaluation == "simulated":
@@ -139,6 +151,7 @@ def sweep(
             "path": str(dataset.root),
             "sha256": dataset.sha256,
             "n_recordings": len(dataset),
+            "recording_ids": [recording.id for recording in dataset],
             "duration_s": dataset.duration_s,
         },
         "vad": {

@@ -13,7 +13,7 @@ from bidilab.core.errors import InvalidParameterError
 from bidilab.show.plots.curves import by_kind, curve, curves
 from bidilab.show.plots.ecdf import ecdf
 from bidilab.show.plots.heatmap import heatmap, heatmaps
-from bidilab.show.plots.metrics import PARAMETERS
+from bidilab.show.plots.metrics import parameters_of
 from bidilab.show.plots.slices import describe
 from bidilab.show.plots.timeline import TimelineData, timeline
 from bidilab.show.plots.tradeoff import tradeoff
@@ -170,7 +170,7 @@ class SweepPlots:
             agent = None
             segments = (
                 *recording.segments_of("user"),
-                *result.source.simulated_segments(recording_id, result.params(setting)),
+                *result.source.simulated_segments(recording_id, result.params(setting), result.guards(setting)),
             )
         return TimelineData(
             user=recording.user(),
@@ -193,13 +193,13 @@ class SweepPlots:
 
     def _describe(self, setting: int) -> str:
         row = self._setting(setting)
-        return describe({name: float(row[name]) for name in PARAMETERS})
+        return describe({name: float(row[name]) for name in parameters_of(row.index)})
 
     def _at(self, at: Mapping[str, float] | int | None) -> Mapping[str, float] | None:
         if not isinstance(at, int):
             return at
         row = self._setting(at)
-        return {name: float(row[name]) for name in PARAMETERS}
+        return {name: float(row[name]) for name in parameters_of(row.index)}
 
     def __repr__(self) -> str:
         names = "heatmap, heatmaps, curve, curves, by_kind, tradeoff, ecdf, timeline"

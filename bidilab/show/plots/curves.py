@@ -13,8 +13,8 @@ from matplotlib.lines import Line2D
 
 from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.datasets.labels import FALSE_KINDS
-from bidilab.show.plots.lines import MARKERS, draw_line, interval, line_keys, value_limits
-from bidilab.show.plots.metrics import KIND_COLOURS, PARAMETERS, Metric, metric
+from bidilab.show.plots.lines import MARKERS, draw_line, interval, line_keys, mark_values, shown_at, value_limits
+from bidilab.show.plots.metrics import KIND_COLOURS, PARAMETERS, Metric, metric, parameters_of
 from bidilab.show.plots.save import attach_data
 from bidilab.show.plots.slices import check_columns, describe, hold
 from bidilab.show.plots.style import CYCLE, new_axes, new_figure, style
@@ -86,7 +86,7 @@ def curve(
 
 
 def curves(settings: pd.DataFrame, *, at: Mapping[str, float] | None = None) -> Figure:
-    """Latency, false interruptions and misses against each of the three parameters.
+    """Latency, false interruptions and misses against each parameter.
 
     Parameters
     ----------
@@ -102,17 +102,18 @@ def curves(settings: pd.DataFrame, *, at: Mapping[str, float] | None = None) -> 
         Rows: latency p50 and p90, false-interruption rate, missed rate, each on one scale. Columns: the parameters.
     """
     centre = _centre(settings, at)
+    present = parameters_of(settings.columns)
     with style():
-        figure = new_figure(7.2, 6.2)
-        panels = figure.subplots(len(ROWS), len(PARAMETERS), sharex="col", sharey="row", squeeze=False)
+        figure = new_figure(2.4 * len(present), 6.2)
+        panels = figure.subplots(len(ROWS), len(present), sharex="col", sharey="row", squeeze=False)
         tables: list[pd.DataFrame] = []
         keys = [Line2D([], [], **_HELD_LINE, label="value held in the other columns")]
         for row, (label, names) in enumerate(ROWS.items()):
             shown = [metric(name) for name in names]
-            lines = {x: _rows(settings, shown, x, _without(centre, x))[0] for x in PARAMETERS}
+            lines = {x: _rows(settings, shown, x, _without(centre, x))[0] for x in present}
             for panel, (x, rows) in zip(panels[row], lines.items(), strict=True):
                 _panel(panel, rows, x, shown, first_colour=row + (row > 0))
-                panel.axvline(centre[x], zorder=0, **_HELD_LINE)
+                panel.axvline(shown_at(rows, x, centre[x]), zorder=0, **_HELD_LINE)
                 tables.append(_long(rows, shown, x))
             drawn = list(lines.values())
             panels[row, 0].set_ylim(value_limits(drawn, shown))
@@ -120,9 +121,10 @@ def curves(settings: pd.DataFrame, *, at: Mapping[str, float] | None = None) -> 
             panels[row, 0].set_ylabel(f"{label}\n{n}")
             keys += line_keys(drawn, shown)
         panels[0, 0].legend(loc="upper left")
-        for column, (x, known) in enumerate(PARAMETERS.items()):
+        for column, (x, known) in enumerate(present.items()):
             panels[0, column].set_title("at " + describe(_without(centre, x)).replace(", ", ",\n"))
             panels[-1, column].set_xlabel(known.axis_label)
+            mark_values(panels[-1, column], settings, x)
         figure.align_ylabels(panels[:, 0])
         once = {str(key.get_label()): key for key in keys}
         figure.legend(handles=list(once.values()), loc="outside lower left", ncols=len(once))
@@ -167,7 +169,7 @@ def by_kind(
 
 def _centre(settings: pd.DataFrame, at: Mapping[str, float] | None) -> dict[str, float]:
     centre: dict[str, float] = {}
-    for name in PARAMETERS:
+    for name in parameters_of(settings.columns):
         chosen = {n: v for n, v in (at or {}).items() if n != name}
         centre |= hold(settings, (name,), chosen)[1]
     return centre
@@ -181,7 +183,7 @@ def _rows(
 
 
 def _behind(rows: pd.DataFrame, shown: Sequence[Metric]) -> pd.DataFrame:
-    wanted = [*PARAMETERS, *(c for m in shown for c in (m.name, *m.interval_columns, *m.n_columns))]
+    wanted = [*parameters_of(rows.columns), *(c for m in shown for c in (m.name, *m.interval_columns, *m.n_columns))]
     return rows[[column for column in dict.fromkeys(wanted) if column in rows.columns]]
 
 
@@ -190,7 +192,7 @@ def _long(rows: pd.DataFrame, shown: Sequence[Metric], x: str) -> pd.DataFrame:
     parts = []
     for each in shown:
         low, high = interval(rows, each)
-        part = rows[list(PARAMETERS)].reset_index()
+        part = rows[list(parameters_of(rows.columns))].reset_index()
         part["against"], part["metric"], part["value"] = x, each.name, rows[each.name].to_numpy()
         parts.append(part.assign(lo=low / each.scale, hi=high / each.scale, n=each.n(rows)))
     return pd.concat(parts, ignore_index=True)
@@ -217,6 +219,7 @@ def _panel(ax: Axes, rows: pd.DataFrame, x: str, shown: Sequence[Metric], first_
 def _finish(ax: Axes, rows: pd.DataFrame, x: str, shown: Sequence[Metric]) -> None:
     ax.set_ylim(value_limits([rows], shown))
     ax.set_xlabel(PARAMETERS[x].axis_label)
+    mark_values(ax, rows, x)
     ax.grid(axis="y")
 
 

@@ -1,4 +1,4 @@
-"""Heat maps of a metric over two of the three swept parameters."""
+"""Heat maps of a metric over two of the swept parameters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from bidilab.core.errors import InvalidParameterError
-from bidilab.show.plots.metrics import PARAMETERS, Metric, metric, parameter
+from bidilab.show.plots.metrics import ALWAYS_SWEPT, PARAMETERS, Metric, metric, parameter, parameters_of
 from bidilab.show.plots.save import attach_data, figure_of
 from bidilab.show.plots.slices import check_columns, describe, hold
 from bidilab.show.plots.style import SEQUENTIAL, new_axes, new_figure, style
@@ -45,7 +45,7 @@ class MetricGrid:
     n
         ``(n_y, n_x) float64``, what each value rests on (``inf`` for a count).
     held
-        The value of the third parameter.
+        The values of the other parameters.
     table
         The rows that were pivoted.
     """
@@ -68,7 +68,7 @@ class MetricGrid:
 def metric_grid(
     settings: pd.DataFrame, name: str, *, x: str, y: str, at: Mapping[str, float] | None = None
 ) -> MetricGrid:
-    """Pivot a settings table to a metric over two parameters at one value of the third.
+    """Pivot a settings table to a metric over two parameters at one value of each other.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def metric_grid(
     x, y
         Two different swept parameters.
     at
-        Value of the third; by default the swept value nearest to its default.
+        Values of the others; by default the swept values nearest to their defaults.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def heatmap(
     annotate: bool | None = None,
     min_n: float | None = None,
 ) -> Axes:
-    """Heat map of a metric over two parameters at one value of the third.
+    """Heat map of a metric over two parameters at one value of each other.
 
     Cells whose n is below ``min_n`` are hatched; cells without data are white and crossed out; a quantile that was
     not reached, because too many were missed, is dark grey. What occurs is explained below the map.
@@ -133,8 +133,8 @@ def heatmap(
     x, y
         Swept parameters of the two axes.
     at
-        Value of the third, ``{"prefix_padding_ms": 300}``; by default the swept value nearest to its default. The
-        title says which.
+        Values of the others, ``{"prefix_padding_ms": 300}``; by default the swept values nearest to their defaults.
+        The title says which.
     ax
         Axes to draw on; by default those of a new figure.
     annotate
@@ -187,7 +187,8 @@ def heatmaps(
     settings, metric, x, y, annotate, min_n
         As for `heatmap`.
     over
-        The parameter that runs over the maps: the one that is neither ``x`` nor ``y``.
+        The parameter that runs over the maps; by default the first that is neither ``x`` nor ``y``. Others still are
+        held at the swept values nearest to their defaults.
 
     Returns
     -------
@@ -199,10 +200,11 @@ def heatmaps(
     InvalidParameterError
         If a name is not one that was swept, or the three are not different.
     """
-    third = next((name for name in PARAMETERS if name not in (x, y)), "") if over is None else over
-    if len({x, y, third}) != len(PARAMETERS) or not {x, y, third} <= set(PARAMETERS):
-        raise InvalidParameterError("x, y, over", f"the three of {', '.join(PARAMETERS)}", (x, y, over))
-    check_columns(settings, PARAMETERS)
+    check_columns(settings, ALWAYS_SWEPT)
+    present = parameters_of(settings.columns)
+    third = next((name for name in present if name not in (x, y)), "") if over is None else over
+    if len({x, y, third}) != 3 or not {x, y, third} <= set(present):
+        raise InvalidParameterError("x, y, over", f"three different ones of {', '.join(present)}", (x, y, over))
     values = np.unique(settings[third].to_numpy(dtype=np.float64))
     grids = [metric_grid(settings, metric, x=x, y=y, at={third: float(value)}) for value in values]
     limit = grids[0].metric.small_n if min_n is None else min_n
@@ -294,7 +296,7 @@ def _label_axis(ax: Axes, grid: MetricGrid) -> None:
         # Every label where there is room, else every second, third, …; at most about a dozen.
         step = -(-len(values) // 12)
         picked = np.arange(0, len(values), step)
-        axis.set_ticks(picked + 0.5, [f"{values[i]:g}" for i in picked])
+        axis.set_ticks(picked + 0.5, [PARAMETERS[name].tick(float(values[i])) for i in picked])
         axis.set_label_text(PARAMETERS[name].axis_label)
     ax.tick_params(length=0)
     for spine in ax.spines.values():

@@ -11,9 +11,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from bidilab.show.plots.metrics import Metric
+from bidilab.show.plots.metrics import PARAMETERS, Metric
 
-__all__ = ["MARKERS", "draw_line", "interval", "line_keys", "value_limits"]
+__all__ = ["MARKERS", "draw_line", "interval", "line_keys", "mark_values", "shown_at", "value_limits"]
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 """Shapes of points in the order in which lines take them, so that lines differ without colour."""
@@ -30,6 +30,22 @@ def interval(rows: pd.DataFrame, each: Metric) -> tuple[npt.NDArray[np.float64],
     return low, high
 
 
+def shown_at(rows: pd.DataFrame, x: str, value: float) -> float:
+    """Where a value of the parameter ``x`` stands on its axis: never (infinity) to the right of the finite ones."""
+    if np.isfinite(value):
+        return float(value)
+    column = rows[x].to_numpy(dtype=np.float64)
+    finite = column[np.isfinite(column)]
+    return 1.0 if not finite.size else float(finite.max() + 0.25 * max(np.ptp(finite), finite.max(), 1.0))
+
+
+def mark_values(ax: Axes, rows: pd.DataFrame, x: str) -> None:
+    """Where never was swept, and for counts of words, put ticks at the values swept and no others."""
+    values = np.unique(rows[x].to_numpy(dtype=np.float64))
+    if np.isinf(values).any() or x == "min_words":
+        ax.set_xticks([shown_at(rows, x, value) for value in values], [PARAMETERS[x].tick(value) for value in values])
+
+
 def draw_line(
     ax: Axes,
     rows: pd.DataFrame,
@@ -41,7 +57,7 @@ def draw_line(
     label: str | None = None,
 ) -> None:
     """Draw one metric of the rows against column ``x``; the axis limits are the caller's to set."""
-    at = rows[x].to_numpy(dtype=np.float64)
+    at = np.array([shown_at(rows, x, value) for value in rows[x]], dtype=np.float64)
     values = each.shown(rows[each.name])
     low, high = interval(rows, each)
     reached = np.isfinite(values)

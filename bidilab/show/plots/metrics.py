@@ -5,7 +5,8 @@ The one place that knows it; figures, tables and the report ask here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from bidilab.core.errors import InvalidParameterError
@@ -13,7 +14,18 @@ from bidilab.lab.datasets.labels import FALSE_KINDS
 from bidilab.show.plots.quantities import Metric, Parameter
 from bidilab.show.plots.style import COLOURS
 
-__all__ = ["KIND_COLOURS", "KIND_LABELS", "METRICS", "PARAMETERS", "Metric", "Parameter", "metric", "parameter"]
+__all__ = [
+    "ALWAYS_SWEPT",
+    "KIND_COLOURS",
+    "KIND_LABELS",
+    "METRICS",
+    "PARAMETERS",
+    "Metric",
+    "Parameter",
+    "metric",
+    "parameter",
+    "parameters_of",
+]
 
 PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
     {
@@ -22,10 +34,16 @@ PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
             Parameter(name="threshold", label="threshold", unit="", default=0.5),
             Parameter(name="prefix_padding_ms", label="prefix padding", unit="ms", default=300),
             Parameter(name="silence_duration_ms", label="silence duration", unit="ms", default=500),
+            Parameter(name="min_interruption_ms", label="min interruption", unit="ms", default=0),
+            Parameter(name="min_words", label="min words", unit="", default=0),
+            Parameter(name="false_interruption_timeout_ms", label="resume timeout", unit="ms", default=math.inf),
         )
     }
 )
-"""The three swept parameters, with the defaults of DESIGN §4."""
+"""The parameters that can be swept: three, with the defaults of DESIGN §4, and the guards, which hold nothing back by
+default."""
+ALWAYS_SWEPT: tuple[str, ...] = tuple(PARAMETERS)[:3]
+"""Those that every settings table has; the others where they are swept."""
 
 KIND_LABELS: Mapping[str, str] = MappingProxyType(
     {
@@ -56,6 +74,13 @@ KIND_COLOURS: Mapping[str, str] = MappingProxyType(
     }
 )
 """The colour of each kind, the same in every figure."""
+
+
+def parameters_of(columns: Iterable[str]) -> dict[str, Parameter]:
+    """The parameters of a settings table with these columns, in their order."""
+    present = set(columns)
+    return {name: known for name, known in PARAMETERS.items() if name in present}
+
 
 _QUANTILES = ((50, "median"), (90, "90th percentile"))
 
@@ -138,8 +163,9 @@ def _times() -> list[Metric]:
             "interruption latency",
             _DECIDED,
             "true interruptions",
-            "From the true onset of the user's speech to the detector's decision, {}; Kaplan–Meier, misses "
-            "censored, so that “not reached” means too many were missed (interval: bootstrap over recordings).",
+            "From the true onset of the user's speech to the decision acted upon (the detector's, past the guards if "
+            "there are any), {}; Kaplan–Meier, misses censored, so that “not reached” means too many were missed "
+            "(interval: bootstrap over recordings).",
         ),
         *_quantiles(
             "endpoint_latency",
@@ -168,6 +194,17 @@ def _times() -> list[Metric]:
             "(interval: exact Poisson 95 %).",
         ),
         Metric(
+            name="pause_s",
+            label="pauses by false interruptions that were resumed",
+            short="pauses",
+            unit="s",
+            decimals=1,
+            n_columns=("n_false",),
+            n_label="false interruptions",
+            definition="Seconds for which the agent paused for false interruptions and then went on, in all. They "
+            "count as false all the same: the user heard the agent stop.",
+        ),
+        Metric(
             name="talk_over_s",
             label="talk-over",
             short="talk-over",
@@ -193,6 +230,8 @@ def _counts() -> list[Metric]:
         "n_premature_endpoints": ("premature endpoints", True),
         "n_endpoints": ("ends of turn", None),
         "n_onsets": ("detected onsets", None),
+        "n_resumed": ("false interruptions that were resumed", False),
+        "n_resumed_true": ("true interruptions that were resumed", True),
     }
     for cause in (*FALSE_KINDS, "premature_endpoint", "none"):
         words[f"n_false_{cause}"] = (f"false interruptions, cause: {KIND_LABELS[cause]}", True)

@@ -134,4 +134,8 @@ class Parameter:
         >>> Parameter(name="prefix_padding_ms", label="prefix padding", unit="ms", default=300).format(100.0)
         '100 ms'
         """
-        return f"{value:g} {self.unit}" if self.unit else f"{value:g}"
+        return f"{value:g} {self.unit}" if self.unit and math.isfinite(value) else self.tick(value)
+
+    def tick(self, value: float) -> str:
+        """A value without its unit, for an axis; a timeout that never comes is ``never``."""
+        return "never" if math.isinf(value) else f"{value:g}"

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bidilab.core.errors import InvalidParameterError
-from bidilab.show.plots.metrics import PARAMETERS, parameter
+from bidilab.show.plots.metrics import ALWAYS_SWEPT, PARAMETERS, parameter, parameters_of
 
 __all__ = ["check_columns", "describe", "hold", "nearest_value"]
 
@@ -37,6 +37,8 @@ def nearest_value(values: Iterable[float], target: float) -> float:
     200.0
     """
     distinct = np.unique(np.asarray(list(values), dtype=np.float64))
+    if np.isinf(target):  # has no distance to anything
+        return float(distinct[-1])
     return float(distinct[np.argmin(np.abs(distinct - target))])
 
 
@@ -65,17 +67,20 @@ def hold(
     InvalidParameterError
         If a name is unknown, is both free and held, or a value was not swept.
     """
-    check_columns(settings, PARAMETERS)
+    check_columns(settings, (*ALWAYS_SWEPT, *(name for name in free if name in PARAMETERS)))
+    present = parameters_of(settings.columns)
     for name in free:
         parameter(name)
     wanted = dict(at or {})
     for name in wanted:
         parameter(name, "at")
+        if name not in present:
+            raise InvalidParameterError("at", f"values of the parameters swept ({', '.join(present)})", wanted)
         if name in free:
             raise InvalidParameterError("at", f"values of parameters other than {', '.join(free)}", wanted)
     held: dict[str, float] = {}
     keep = np.ones(len(settings), dtype=bool)
-    for name, known in PARAMETERS.items():
+    for name, known in present.items():
         if name in free:
             continue
         column = settings[name].to_numpy(dtype=np.float64)

@@ -324,13 +324,18 @@ def drawn_events(events: pd.DataFrame | None) -> list[DrawnEvent]:
             continue  # an ignored event is as it should be: nothing happened
         # A false interruption is drawn from what the detector took for an onset, the others from the true onset.
         acted = outcome in (*INTERRUPTING, "terminal_overlap")
-        start = float(row["onset_s"] if outcome in ("false", "unjudged") else row["segment_start_s"])
-        at = float(row["decided_s"] if acted else row["segment_end_s"])
+        # Of a provider that does not tell what it detected, only when the application was told is known.
+        told = float(row["event_s"]) if acted and pd.isna(row["decided_s"]) else None
+        onset = row["onset_s"] if told is None else told
+        start = float(onset if outcome in ("false", "unjudged") else row["segment_start_s"])
+        at = told if told is not None else float(row["decided_s"] if acted else row["segment_end_s"])
         drawn.append(DrawnEvent(outcome=outcome, start_s=start, at_s=at, text=_event_text(outcome, row)))
     return drawn
 
 
 def _event_text(outcome: str, row: Mapping[Hashable, Any]) -> str:
+    if outcome == "detected" and pd.isna(row["latency_ms"]):
+        return f"event after {float(row['event_latency_ms']):.0f} ms"
     if outcome == "detected":
         return f"{float(row['latency_ms']):.0f} ms"
     if outcome == "false":

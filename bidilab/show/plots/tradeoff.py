@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.sweep.pareto import pareto_front
-from bidilab.show.plots.metrics import PARAMETERS, Metric, metric
+from bidilab.show.plots.metrics import ALWAYS_SWEPT, PARAMETERS, Metric, metric, parameters_of
 from bidilab.show.plots.save import attach_data, figure_of
 from bidilab.show.plots.slices import check_columns
 from bidilab.show.plots.style import COLOURS, SEQUENTIAL, new_figure, style
@@ -36,10 +36,10 @@ def tradeoff_table(settings: pd.DataFrame, against: Sequence[str]) -> pd.DataFra
     Returns
     -------
     pandas.DataFrame
-        Index of ``settings``; the three parameters, the false rate, each metric, and ``front_<metric>`` (bool).
+        Index of ``settings``; the parameters, the false rate, each metric, and ``front_<metric>`` (bool).
     """
-    check_columns(settings, (*PARAMETERS, FALSE_RATE, *against))
-    table = settings[[*PARAMETERS, FALSE_RATE, *against]].copy()
+    check_columns(settings, (*ALWAYS_SWEPT, FALSE_RATE, *against))
+    table = settings[[*parameters_of(settings.columns), FALSE_RATE, *against]].copy()
     for name in against:
         on_front = np.zeros(len(table), dtype=bool)
         on_front[pareto_front(table[FALSE_RATE].to_numpy(), table[name].to_numpy())] = True
@@ -150,7 +150,7 @@ def _ring(ax: Axes, settings: pd.DataFrame, across: Metric, up: Metric, recommen
     low_x, high_x = ax.get_xlim()
     low_y, high_y = ax.get_ylim()
     right, upper = x > (low_x + high_x) / 2, y > (low_y + high_y) / 2
-    words = "\n".join(f"{p.label} {p.format(float(row[p.name]))}" for p in PARAMETERS.values())
+    words = "\n".join(f"{p.label} {p.format(float(row[p.name]))}" for p in parameters_of(row.index).values())
     # Towards the upper middle, which a falling cloud of points leaves free.
     ax.annotate(
         words,

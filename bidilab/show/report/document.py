@@ -24,9 +24,11 @@ from bidilab.show.report.tables import (
     kinds_table,
     settings_table,
     tag_tables,
+    validation_table,
 )
 
 if TYPE_CHECKING:
+    from bidilab.lab.datasets import Dataset
     from bidilab.lab.sweep import SweepResult
 
 __all__ = ["report"]
@@ -42,6 +44,7 @@ def report(
     max_false_interruption_rate: float | None = None,
     max_missed_rate: float | None = None,
     figures: str | os.PathLike[str] | None = None,
+    validate_on: Dataset | SweepResult | None = None,
 ) -> Path:
     """Write a sweep's findings as one HTML file that needs nothing else: no network, no script, no folder beside it.
 
@@ -55,6 +58,8 @@ def report(
         Limits in [0, 1] for the recommendation; ``None`` for none.
     figures
         Folder to write the same figures to as files, as `write_figures` does, without drawing them twice.
+    validate_on
+        Recordings, or a sweep of them, that the recommended setting was not chosen on; adds a section.
 
     Returns
     -------
@@ -68,7 +73,7 @@ def report(
     """
     path = Path(path)
     folder = None if figures is None else Path(figures)
-    html = render(result, max_false_interruption_rate, max_missed_rate, figures=folder)
+    html = render(result, max_false_interruption_rate, max_missed_rate, figures=folder, validate_on=validate_on)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -85,11 +90,12 @@ def render(
     max_missed_rate: float | None,
     *,
     figures: Path | None = None,
+    validate_on: Dataset | SweepResult | None = None,
 ) -> str:
     """The report as HTML text; see `report`."""
     import jinja2
 
-    recommendation = result.recommend(max_false_interruption_rate, max_missed_rate)
+    recommendation = result.recommend(max_false_interruption_rate, max_missed_rate, validate_on=validate_on)
     focus = focus_of(result, recommendation)
     folder = Path(__file__).parent
     environment = jinja2.Environment(
@@ -107,6 +113,8 @@ def render(
         result=result,
         focus=focus,
         recommendation=recommendation,
+        validation=recommendation.validation,
+        validated=validation_table(recommendation.validation) if recommendation.validation else None,
         cards=headline(focus.row),
         best=settings_table(result.settings, recommendation, focus) if len(recommendation.table) else None,
         kinds=kinds_table(focus.row),
@@ -116,7 +124,7 @@ def render(
         sections=_by_section([*images, *examples]),
         swept=_swept(result),
         degenerate=int(result.settings["degenerate"].sum()),
-        definitions=definitions(),
+        definitions=definitions(result.settings),
         provenance=_provenance(result),
         provider_json=json.dumps(result.provider_params(focus.setting).to_dict(), indent=2),
     )
@@ -174,7 +182,7 @@ def _swept(result: SweepResult) -> list[tuple[str, str]]:
     described = []
     for name, values in result.axes.items():
         known = PARAMETERS[name]
-        listed = ", ".join(f"{value:g}" for value in values) + (f" {known.unit}" if known.unit else "")
+        listed = ", ".join(map(known.tick, values)) + (f" {known.unit}" if known.unit else "")
         described.append((known.label, f"{len(values)}: {listed}"))
     return described
 
@@ -188,6 +196,13 @@ def _simulated_facts(result: SweepResult) -> list[tuple[str, str]]:
     return [("simulated agent", f"answers after {conditions['response_delay_ms']:g} ms, speaks {spoken}")]
 
 
+def _word_facts(result: SweepResult) -> list[tuple[str, str]]:
+    if not any(guards.needs_words for guards in result.grid.guard_settings):
+        return []
+    words = {"labelled": "as labelled", "spread": "assumed: the words of a text take equal parts of its segment"}
+    return [("word times", words[result.meta["conditions"]["word_times"]])]
+
+
 def _provenance(result: SweepResult) -> list[tuple[str, str]]:
     dataset, vad, conditions = result.meta["dataset"], result.meta["vad"], result.meta["conditions"]
     rows = [
@@ -198,6 +213,7 @@ def _provenance(result: SweepResult) -> list[tuple[str, str]]:
         ("provider", result.provider),
         ("evaluation", result.evaluation),
         *_simulated_facts(result),
+        *_word_facts(result),
         ("least overlap", f"{conditions['min_overlap_ms']:g} ms"),
         ("matching tolerance", f"{conditions['tolerance_ms']:g} ms"),
         ("bootstrap", f"{result.meta['n_resamples']} resamples of recordings, seed {result.seed}"),

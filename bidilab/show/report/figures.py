@@ -178,7 +178,7 @@ def _tradeoff(settings: pd.DataFrame, focus: Focus) -> ReportFigure:
 
 
 def _heatmaps(settings: pd.DataFrame, focus: Focus) -> Iterator[ReportFigure]:
-    at = {"prefix_padding_ms": focus.at["prefix_padding_ms"]}
+    at = _others(_others(focus.at, "threshold"), "silence_duration_ms")
     for name in HEATMAPS:
         shown = metric(name)
         yield ReportFigure(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
-from bidilab.show.plots.metrics import PARAMETERS
+from bidilab.show.plots.metrics import parameters_of
 from bidilab.show.plots.slices import describe
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Focus:
     row
         The setting's numbers.
     at
-        The three parameters.
+        The parameters.
     max_false_interruption_rate
         The limit that was asked for; ``None`` for none.
     """
@@ -43,7 +43,7 @@ class Focus:
 
     @property
     def words(self) -> str:
-        """The three parameters in words."""
+        """The parameters in words."""
         return describe(self.at)
 
 
@@ -54,12 +54,12 @@ def focus_of(result: SweepResult, recommendation: Recommendation) -> Focus:
     elif len(recommendation.table):
         setting, role = int(recommendation.table.index[0]), "closest"
     else:
-        setting, role = result.setting(**{name: p.default for name, p in PARAMETERS.items()}), "default"
+        setting, role = result.setting(**{n: p.default for n, p in parameters_of(result.axes).items()}), "default"
     row = cast("pd.Series[Any]", result.settings.loc[setting])
     return Focus(
         setting=setting,
         role=role,
         row=row,
-        at={name: float(row[name]) for name in PARAMETERS},
+        at={name: float(row[name]) for name in parameters_of(row.index)},
         max_false_interruption_rate=recommendation.limits["max_false_interruption_rate"],
     )

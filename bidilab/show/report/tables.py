@@ -12,13 +12,23 @@ import pandas as pd
 from bidilab.lab.datasets.labels import FALSE_KINDS
 from bidilab.lab.datasets.recording import TagValue
 from bidilab.lab.metrics.statistics import rate, wilson_interval
-from bidilab.show.plots.metrics import KIND_LABELS, PARAMETERS, Metric, metric
+from bidilab.show.plots.metrics import KIND_LABELS, Metric, metric, parameters_of
 from bidilab.show.report.focus import Focus
 
 if TYPE_CHECKING:
     from bidilab.lab.sweep import Recommendation, SweepResult
+    from bidilab.lab.sweep.validation import Validation
 
-__all__ = ["Table", "causes_table", "definitions", "headline", "kinds_table", "settings_table", "tag_tables"]
+__all__ = [
+    "Table",
+    "causes_table",
+    "definitions",
+    "headline",
+    "kinds_table",
+    "settings_table",
+    "tag_tables",
+    "validation_table",
+]
 
 HEADLINE = (
     "missed_rate",
@@ -31,6 +41,7 @@ HEADLINE = (
     "onset_clipped_ms_p90",
     "talk_over_s",
 )
+RESUMED = ("n_resumed", "pause_s", "n_resumed_true")
 COMPARED = (*HEADLINE[:4], "premature_endpoint_rate", "endpoint_latency_ms_p50")
 MAX_TAG_VALUES = 12
 
@@ -73,7 +84,7 @@ def _interval(shown: Metric, row: pd.Series[Any]) -> str:
 def headline(row: pd.Series[Any]) -> list[dict[str, str]]:
     """The focused setting's numbers: ``label``, ``value``, ``interval``, ``n``."""
     cards = []
-    for name in HEADLINE:
+    for name in (*HEADLINE, *(name for name in RESUMED if name in row.index)):
         shown = metric(name)
         cards.append(
             {
@@ -90,11 +101,12 @@ def settings_table(settings: pd.DataFrame, recommendation: Recommendation, focus
     """The best settings, or the closest when none qualifies."""
     chosen = settings.loc[recommendation.table.index]
     shown = [metric(name) for name in COMPARED]
-    head = ("setting", *(p.axis_label for p in PARAMETERS.values()), *(m.axis_label for m in shown))
+    present = parameters_of(settings.columns)
+    head = ("setting", *(p.axis_label for p in present.values()), *(m.axis_label for m in shown))
     rows = []
     for index, row in chosen.iterrows():
         numbers = (_with_interval(m, row) for m in shown)
-        rows.append((str(index), *(f"{row[name]:g}" for name in PARAMETERS), *numbers))
+        rows.append((str(index), *(p.tick(float(row[name])) for name, p in present.items()), *numbers))
     labels = [row[0] for row in rows]
     marked = labels.index(str(focus.setting)) if str(focus.setting) in labels else None
     title = "The best settings" if recommendation.qualifying else "The settings that come closest"
@@ -194,7 +206,23 @@ def _proportion(shown: Metric, successes: int, n: int) -> str:
     return f"{value} ({ends})" if ends else value
 
 
-def definitions() -> list[tuple[str, str, str]]:
-    """Label, unit and definition of each metric that the report shows."""
-    names = dict.fromkeys((*HEADLINE, "endpoint_latency_ms_p90", "onset_clipped_ms_p50"))
+def validation_table(validation: Validation) -> Table:
+    """A setting on the recordings it was chosen on, and on those it was validated on."""
+    rows = []
+    for name, row in validation.table.iterrows():
+        counts = (f"{row[n]:.0f}" for n in ("n_recordings", "n_true_opportunities", "n_false_opportunities"))
+        rows.append((str(name), *counts, *(_with_interval(metric(m), row) for m in COMPARED)))
+    heads = ("", "recordings", "true interruptions", "chances to interrupt falsely")
+    return Table(
+        title="Chosen on some recordings, validated on others (95 % intervals)",
+        head=(*heads, *(metric(m).axis_label for m in COMPARED)),
+        rows=tuple(rows),
+        marked=1,
+    )
+
+
+def definitions(settings: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """Label, unit and definition of each metric that the report of such a table shows."""
+    shown = (*HEADLINE, "endpoint_latency_ms_p90", "onset_clipped_ms_p50", *RESUMED)
+    names = dict.fromkeys(name for name in shown if name in settings.columns)
     return [(metric(name).label, metric(name).unit, metric(name).definition) for name in names]

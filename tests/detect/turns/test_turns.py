@@ -1,18 +1,14 @@
 """Turn detection against timelines worked out by hand."""
 
-import numpy as np
 import pytest
 
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.turns import (
-    GeminiActivityDetection,
-    ServerVad,
     Turn,
     TurnParams,
     default_deactivation_threshold,
     detect_turns,
 )
-from bidilab.detect.turns.providers import provider_params
 
 KW = {"frame_samples": 512, "sample_rate": 16_000}  # one frame is 32 ms
 
@@ -79,96 +75,3 @@ def test_replace_derives_the_deactivation_threshold_anew_unless_it_was_given():
 def test_bounds(values, message):
     with pytest.raises(InvalidParameterError, match=message):
         TurnParams(**values)
-
-
-class TestServerVad:
-    def test_defaults_are_the_providers(self):
-        assert ServerVad().to_dict() == {
-            "type": "server_vad",
-            "threshold": 0.5,
-            "prefix_padding_ms": 300,
-            "silence_duration_ms": 500,
-            "create_response": True,
-            "interrupt_response": True,
-            "idle_timeout_ms": None,
-        }
-
-    def test_it_is_what_the_openai_package_describes(self):
-        from openai.types.realtime import realtime_audio_input_turn_detection as published
-
-        assert set(ServerVad().to_dict()) == set(published.ServerVad.model_fields)
-        published.ServerVad.model_validate(ServerVad(idle_timeout_ms=6000).to_dict())
-
-    def test_round_trip(self):
-        vad = ServerVad(threshold=0.6, idle_timeout_ms=5000, interrupt_response=False)
-        assert ServerVad.from_dict(vad.to_dict()) == vad
-
-    @pytest.mark.parametrize(
-        "bad",
-        [
-            {"silence_duration": 500},
-            {"type": "semantic_vad"},
-            {"idle_timeout_ms": 4999},
-            {"prefix_padding_ms": 1.5},
-            {"create_response": 1},
-        ],
-    )
-    def test_nothing_is_ignored(self, bad):
-        with pytest.raises(InvalidParameterError):
-            ServerVad.from_dict(bad)
-
-    def test_canonical(self):
-        params = ServerVad(threshold=0.7, prefix_padding_ms=100, silence_duration_ms=200).canonical()
-        assert params == TurnParams(threshold=0.7, prefix_padding_ms=100, silence_duration_ms=200)
-
-
-class TestGemini:
-    def test_prefix_padding_is_speech_required_before_the_start(self):
-        params = GeminiActivityDetection(prefix_padding_ms=200, silence_duration_ms=700).canonical()
-        assert (params.min_speech_ms, params.prefix_padding_ms, params.silence_duration_ms) == (200, 0, 700)
-
-    def test_sensitivities_move_the_thresholds(self):
-        high = GeminiActivityDetection().canonical()
-        low = GeminiActivityDetection(start_of_speech_sensitivity="LOW", end_of_speech_sensitivity="LOW").canonical()
-        assert low.threshold > high.threshold
-        assert low.threshold - low.deactivation_threshold > high.threshold - high.deactivation_threshold
-
-    def test_round_trip(self):
-        given = GeminiActivityDetection(start_of_speech_sensitivity="LOW", prefix_padding_ms=40)
-        assert given.to_dict() == {
-            "disabled": False,
-            "startOfSpeechSensitivity": "START_SENSITIVITY_LOW",
-            "endOfSpeechSensitivity": "END_SENSITIVITY_HIGH",
-            "prefixPaddingMs": 40,
-        }
-        assert GeminiActivityDetection.from_dict(given.to_dict()) == given
-        with pytest.raises(InvalidParameterError, match="prefix_padding_ms"):
-            GeminiActivityDetection.from_dict({"prefix_padding_ms": 40})
-
-    def test_disabled_has_no_parameters(self):
-        with pytest.raises(InvalidParameterError, match="disabled"):
-            GeminiActivityDetection(disabled=True).canonical()
-
-    def test_nearest_expressible(self):
-        nearest = GeminiActivityDetection.from_setting(threshold=0.65, prefix_padding_ms=99.6, silence_duration_ms=300)
-        assert nearest == GeminiActivityDetection(
-            start_of_speech_sensitivity="LOW", prefix_padding_ms=100, silence_duration_ms=300
-        )
-
-
-def test_the_same_word_moves_different_things():
-    """OpenAI's prefix padding moves where the audio starts; Gemini's moves the decision, and drops a short sound."""
-    p = np.array([0, 0, 0.9, 0, 0, 0, 0.9, 0.9, 0.9, 0.9, 0, 0], np.float32)
-    shape = {"threshold": 0.5, "silence_duration_ms": 64}
-    openai = [
-        detect_turns(p, provider_params("openai").sweep_params(prefix_padding_ms=ms, **shape), **KW) for ms in (0, 64)
-    ]
-    gemini = [
-        detect_turns(p, provider_params("gemini").sweep_params(prefix_padding_ms=ms, **shape), **KW) for ms in (0, 64)
-    ]
-    assert [t.started_at for t in openai[0]] == [t.started_at for t in openai[1]]
-    assert [t.audio_start for t in openai[0]] != [t.audio_start for t in openai[1]]
-    assert [t.started_at // 512 for t in gemini[0]] == [3, 7]
-    assert [t.started_at // 512 for t in gemini[1]] == [8]
-    with pytest.raises(InvalidParameterError, match="openai, gemini"):
-        provider_params("azure")

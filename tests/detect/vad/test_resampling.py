@@ -108,12 +108,36 @@ def test_soxr_hears_the_same(from_rate, to_rate):
     assert np.abs(ours - theirs[: len(ours)])[inner].max() < 1e-3  # soxr itself is 7e-4 off at 44.1 -> 16 kHz
 
 
+def spectrum_db(frequency, from_rate, to_rate):
+    """Level of each frequency of a resampled tone, of whole hertz, so that it falls on one bin."""
+    tone = np.sin(2 * np.pi * frequency * np.arange(3 * from_rate) / from_rate).astype(np.float32)
+    inner = resample(tone, from_rate, to_rate)[to_rate : 2 * to_rate]
+    return 20 * np.log10(2 * np.abs(np.fft.rfft(inner.astype(float))) / to_rate + 1e-12)
+
+
+@pytest.mark.parametrize(("from_rate", "to_rate"), PAIRS)
+def test_the_band_is_whole_up_to_its_stated_edge(from_rate, to_rate):
+    for share in (0.5, 0.9, 0.95, 0.97, 0.974):
+        frequency = round(share * min(from_rate, to_rate) / 2)
+        assert abs(spectrum_db(frequency, from_rate, to_rate)[frequency]) < 0.001
+
+
 @pytest.mark.parametrize(("from_rate", "to_rate"), [(24_000, 16_000), (48_000, 16_000), (44_100, 16_000)])
 def test_what_cannot_be_kept_is_removed(from_rate, to_rate):
-    for frequency in (1.01 * to_rate / 2, 0.7 * to_rate, 0.49 * from_rate):
-        tone = np.sin(2 * np.pi * frequency * np.arange(from_rate) / from_rate).astype(np.float32)
-        inner = resample(tone, from_rate, to_rate)[2_000:-2_000]
-        assert 20 * np.log10(np.abs(inner).max() + 1e-12) < -80
+    for frequency in (1.026 * to_rate / 2, 1.1 * to_rate / 2, 0.7 * to_rate, 0.49 * from_rate):
+        assert spectrum_db(round(frequency), from_rate, to_rate).max() < -80
+
+
+@pytest.mark.parametrize(("from_rate", "to_rate"), [(24_000, 16_000), (48_000, 16_000), (44_100, 16_000)])
+def test_only_the_edge_of_the_band_is_folded_and_weaker_than_it_was(from_rate, to_rate):
+    nyquist = to_rate // 2
+    for share, most_db in ((1.001, -6), (1.005, -8), (1.01, -12), (1.02, -40)):
+        frequency = round(share * nyquist)
+        levels = spectrum_db(frequency, from_rate, to_rate)
+        folded = to_rate - frequency  # the mirror image, the only thing that is left of it
+        assert levels[folded] < most_db
+        levels[folded] = -np.inf
+        assert levels.max() < -80
 
 
 @pytest.mark.parametrize(

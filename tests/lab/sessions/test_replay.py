@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,9 @@ from typer.testing import CliRunner
 import bidilab as bl
 from bidilab.cli.app import app
 from bidilab.core.audio import Audio
-from bidilab.core.errors import DatasetError, InvalidParameterError
+from bidilab.core.errors import CredentialsError, DatasetError, InvalidParameterError, MissingExtraError
 from bidilab.core.eventlog import EventLog
-from bidilab.detect.turns import TurnParams, detect_turns
+from bidilab.detect.turns import LiveKitVad, ServerVad, TurnParams, detect_turns
 from bidilab.detect.vad import ProbabilityCache, VadSpec, speech_probabilities_of_files
 from bidilab.lab.datasets.labels import Segment
 from bidilab.lab.sessions import replay, replay_dataset
@@ -76,8 +77,31 @@ def test_what_cannot_be_replayed(recording, tmp_path):
         replay(recording, local_model(), turn_detection=TurnParams())
     with pytest.raises(InvalidParameterError, match="real"):
         replay(recording, "openai")
-    with pytest.raises(InvalidParameterError, match="model"):
+    with pytest.raises(InvalidParameterError, match="real"):
+        replay(recording, "gemini")
+    with pytest.raises(InvalidParameterError, match='"local", "openai", "nova", "gemini"'):
         replay(recording, "another")
+
+
+def test_what_a_provider_lacks_is_said_in_words(recording, monkeypatch):
+    for name in ("OPENAI_API_KEY", "GOOGLE_API_KEY", "GEMINI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(CredentialsError, match="OPENAI_API_KEY"):
+        replay(recording, "openai", clock="real")
+    with pytest.raises(CredentialsError, match="GOOGLE_API_KEY"):
+        replay(recording, "gemini", clock="real")
+    monkeypatch.setenv("GEMINI_API_KEY", "not-a-key")
+    monkeypatch.setitem(sys.modules, "google.genai", None)
+    with pytest.raises(MissingExtraError, match="bidilab\\[gemini\\]"):
+        replay(recording, "gemini", clock="real")
+    with pytest.raises(InvalidParameterError, match="GeminiActivityDetection or its dict for gemini"):
+        replay(recording, "gemini", clock="real", turn_detection=ServerVad())
+
+
+def test_the_local_model_takes_any_providers_setting_at_what_it_means(recording):
+    made = replay(recording, turn_detection=LiveKitVad())
+    assert made.params == LiveKitVad().canonical()
+    assert made.turns == replay(recording, turn_detection=LiveKitVad().canonical()).turns
 
 
 def test_verdicts():

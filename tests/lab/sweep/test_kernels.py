@@ -4,7 +4,14 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bidilab.detect.turns import TurnParams, detect_turns
+from bidilab.detect.turns import (
+    Guards,
+    TurnParams,
+    acted_at_reference,
+    detect_turns,
+    resumed_at_reference,
+    words_said,
+)
 from bidilab.detect.turns.kernels import turns_in_frames
 from bidilab.lab.datasets.labels import FALSE_KINDS
 from bidilab.lab.metrics.endpoint import evaluate_endpoints
@@ -29,12 +36,18 @@ params = st.builds(
 )
 
 
-def counted(labels, turns, plan, n_samples):
-    """The counts of one recording by the readable evaluation."""
-    if plan is None:
-        evaluation = evaluate_interruptions(labels, turns)
-    else:
-        evaluation = evaluate_simulated(labels, turns, plan, n_samples=n_samples)
+def evaluated(labels, turns, plan, n_samples, guards, word_ends):
+    """One recording by the readable evaluation."""
+    acted_at = acted_at_reference(turns, guards, word_ends=word_ends, **KW)
+    n_words = [words_said(word_ends, t.onset, t.stopped_at) for t in turns]
+    if plan is not None:
+        return evaluate_simulated(labels, turns, plan, n_samples=n_samples, acted_at=acted_at, n_words=n_words)
+    resumed_at = resumed_at_reference(turns, guards, n_words=n_words, n_samples=n_samples, sample_rate=RATE)
+    return evaluate_interruptions(labels, turns, acted_at=acted_at, resumed_at=resumed_at)
+
+
+def counted(labels, turns, plan, evaluation):
+    """Its counts."""
     endpoints = evaluate_endpoints(labels, turns)
     outcomes = evaluation.outcomes
     counts = dict.fromkeys(COUNTS, 0)
@@ -56,14 +69,22 @@ def counted(labels, turns, plan, n_samples):
     counts["n_flushed"] = sum(t.flushed for t in turns)
     counts["n_responses"] = len(labels.responses if plan is None else evaluation.responses)
     counts["n_cancelled_unheard"] = 0 if plan is None else evaluation.n_cancelled_unheard
+    counts["n_resumed"] = sum(o.outcome == "false" and o.resumed_at is not None for o in outcomes)
+    counts["n_resumed_true"] = sum(o.outcome == "detected" and o.resumed_at is not None for o in outcomes)
+    counts["pause_samples"] = evaluation.pause
     counts["agent_speech_samples"] = evaluation.agent_speech
     counts["talk_over_samples"] = sum(o.talk_over for o in outcomes)
-    return counts, evaluation, endpoints
+    return counts, endpoints
 
 
-def check(recordings, rule, simulated=None):
+NO_GUARDS = Guards()
+
+
+def check(recordings, rule, simulated=None, guards=NO_GUARDS, words=None):
+    words = words or [[] for _ in recordings]
     labels = [label_recording(segments, sample_rate=RATE) for segments, _ in recordings]
-    problem = SweepProblem.build(labels, [track for _, track in recordings], **KW)
+    ends = [np.array(each, np.int64) for each in words]
+    problem = SweepProblem.build(labels, [track for _, track in recordings], word_ends=ends, **KW)
     in_frames = rule.in_frames(**KW)
     table = turns_in_frames(
         problem.probabilities,
@@ -73,13 +94,18 @@ def check(recordings, rule, simulated=None):
         min_speech_frames=in_frames.min_speech_frames,
         silence_frames=in_frames.silence_frames,
     )
-    plans = [simulated and response_plan(label, **simulated) for label in labels]
-    result = evaluate(problem, table, simulated and simulated_lengths(labels, **simulated))
+    plans = [simulated and response_plan(label, **simulated, guards=guards) for label in labels]
+    other = Guards(min_interruption_ms=200)  # what is shared between guards must not be spoilt by one of them
+    rules = [g.in_frames(**KW) for g in (other, guards, other)]
+    agent = simulated and simulated_lengths(labels, **simulated)
+    before, result, after = evaluate(problem, table, agent, guards=rules)
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
     true_index = 0
     opportunities = {}
     for r, (label, plan, (_, track)) in enumerate(zip(labels, plans, recordings, strict=True)):
         turns = detect_turns(track, rule, **KW)
-        counts, evaluation, endpoints = counted(label, turns, plan, len(track) * FRAME)
+        evaluation = evaluated(label, turns, plan, len(track) * FRAME, guards, words[r])
+        counts, endpoints = counted(label, turns, plan, evaluation)
         assert dict(zip(COUNTS, result.counts[r].tolist(), strict=True)) == counts
         for endpoint in endpoints:
             start = endpoint.segment.interval.start
@@ -115,6 +141,7 @@ def check(recordings, rule, simulated=None):
             )
             k += 1
     assert k == len(problem.true_recording)
+    return result.counts.sum(axis=0)
 
 
 @settings(max_examples=300)
@@ -139,11 +166,33 @@ def test_compiled_equals_readable_with_a_simulated_agent(recordings, rule, simul
     check(recordings, rule, simulated)
 
 
+guards = st.builds(
+    Guards,
+    min_interruption_ms=st.sampled_from([0, 32, 100, 300, 700]),
+    min_words=st.integers(0, 2),
+    false_interruption_timeout_ms=st.sampled_from([0, 32, 100, 500, 2000, float("inf")]),
+)
+word_lists = st.lists(st.lists(st.integers(0, 82_000), max_size=10).map(sorted), min_size=3, max_size=3)
+
+
+@settings(max_examples=400)
+@given(
+    st.lists(st.tuples(segment_lists(), speechlike_tracks() | tracks), min_size=1, max_size=3),
+    params,
+    st.none() | simulated_agents,
+    guards,
+    word_lists,
+)
+def test_compiled_equals_readable_with_guards(recordings, rule, simulated, guarded, words):
+    check(recordings, rule, simulated, guarded, words[: len(recordings)])
+
+
 def test_on_plain_random_recordings():
     """Hypothesis shrinks towards the empty; this keeps to busy recordings."""
     rng = np.random.default_rng(7)
     from bidilab.lab.datasets.labels import USER_KINDS, Segment
 
+    totals = np.zeros(len(COUNTS), np.int64)
     for _ in range(300):
         edges = np.sort(rng.choice(500, 4, replace=False)) / 100
         segments = [
@@ -166,5 +215,15 @@ def test_on_plain_random_recordings():
             min_speech_ms=int(rng.choice([0, 200])),
             silence_duration_ms=int(rng.choice([64, 200, 500])),
         )
+        simulated = {"response_delay_ms": 200, "response_ms": 800.0}
         check([(segments, track)], rule)
-        check([(segments, track)], rule, {"response_delay_ms": 200, "response_ms": 800.0})
+        check([(segments, track)], rule, simulated)
+        guarded = Guards(
+            min_interruption_ms=int(rng.choice([0, 100, 300])),
+            min_words=int(rng.choice([0, 0, 1, 2])),
+            false_interruption_timeout_ms=float(rng.choice([0, 100, 500, np.inf])),
+        )
+        words = [sorted(rng.choice(80_000, 6, replace=False).tolist())]
+        totals += check([(segments, track)], rule, None, guarded, words)
+        totals += check([(segments, track)], rule, simulated, guarded, words)
+    assert (totals > 0).all()  # nothing is equal for want of cases

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from bidilab.core.errors import InvalidParameterError
+from bidilab.core.errors import InvalidParameterError, ResultError
 from bidilab.lab.sweep.recommendation import recommend_setting
 
 
@@ -77,3 +77,9 @@ def test_infinities_are_null_in_json():
 def test_limits_are_rates(name):
     with pytest.raises(InvalidParameterError, match=name):
         recommend_setting(table((0, 0, 0)), **{name: 5})
+
+
+def test_what_is_not_recommended_is_not_exported():
+    refused = recommend_setting(table((0.9, 0.9, 100)), max_missed_rate=0.1)
+    with pytest.raises(ResultError, match="no recommended setting to export: None of the 1 settings"):
+        refused.export("openai")

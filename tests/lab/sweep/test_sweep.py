@@ -112,6 +112,13 @@ def test_degenerate_is_flagged_and_never_recommended(result):
     assert not result.settings["degenerate"][chosen.setting]
 
 
+def test_the_recommended_setting_is_exported(result):
+    chosen = result.recommend(1.0, 1.0)
+    exported = chosen.export("openai")
+    assert exported.setting == result.provider_params(chosen.setting)
+    assert exported.wanted == result.params(chosen.setting)
+
+
 @pytest.mark.parametrize("executor", [ProcessPool(2), "dask"], ids=["processes", "dask"])
 def test_executors_agree(bursts, result, executor):
     if executor == "dask":

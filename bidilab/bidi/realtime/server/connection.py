@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed
 
 from bidilab.bidi.realtime.server.alarm import Alarm
 from bidilab.bidi.realtime.server.faults import DelayLine
+from bidilab.bidi.realtime.server.listening import SharedVad
 from bidilab.bidi.realtime.server.observer import SessionObserver
 from bidilab.bidi.realtime.server.settings import ServerSettings
 from bidilab.bidi.realtime.session import RealtimeSession
@@ -59,7 +60,7 @@ class Connection:
         Makes the session.
     index
         Which session of the server it is; seeds the jitter.
-    settings, clock, executor
+    settings, clock, executor, vad
         Of the server.
     observers
         Told of everything.
@@ -74,12 +75,14 @@ class Connection:
         settings: ServerSettings,
         clock: Clock,
         executor: Executor,
+        vad: SharedVad,
         observers: Sequence[SessionObserver],
     ) -> None:
         self._socket = socket
         self._settings = settings
         self._clock = clock
         self._executor = executor
+        self._vad = vad
         self._observers = tuple(observers)
         faults = settings.faults
         delay = {"latency_ms": faults.latency_ms, "jitter_ms": faults.jitter_ms}
@@ -188,11 +191,24 @@ class Connection:
                 loop = asyncio.get_running_loop()
                 await loop.run_in_executor(self._executor, self._take, data)
             else:
-                self._take(data)
+                await self._take_in_turn(data)
                 if len(self._up):
                     await self._clock.sleep_s(0)  # a client that floods the server must not keep it from the others
 
     def _take(self, data: str | bytes) -> None:
+        self._session.receive_message(data, self._observe(data))
+
+    async def _take_in_turn(self, data: str | bytes) -> None:
+        steps = self._session.receive_in_steps(data, self._observe(data))
+        try:
+            work = next(steps)
+            while True:
+                work = steps.send(await self._vad.run(work))
+        except StopIteration:
+            return
+
+    def _observe(self, data: str | bytes) -> float:
+        """Tell the observers of a message, and return when it is taken."""
         now_s = self._clock.now_s()
         if self._observers:
             try:
@@ -201,7 +217,7 @@ class Connection:
                 message = None
             for observer in self._observers:
                 observer.client_message(message if isinstance(message, dict) else None, len(data), now_s)
-        self._session.receive_message(data, now_s)
+        return now_s
 
     def _on_speech_edge(self, edge: SpeechEdge) -> None:
         now_s = self._clock.now_s()

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
@@ -18,16 +19,19 @@ from websockets.typing import Subprotocol
 from bidilab.bidi.realtime.responder import Responder
 from bidilab.bidi.realtime.server.admission import PATH, Admission, Refusal, admit
 from bidilab.bidi.realtime.server.connection import Connection
+from bidilab.bidi.realtime.server.listening import SharedVad
 from bidilab.bidi.realtime.server.observer import SessionObserver
 from bidilab.bidi.realtime.server.sessionlog import SessionLog
 from bidilab.bidi.realtime.server.settings import ServerSettings
 from bidilab.bidi.realtime.session import RealtimeSession
 from bidilab.bidi.realtime.session.config import EffectiveSession
-from bidilab.bidi.realtime.session.user.turn_detection import SpeechEdge
+from bidilab.bidi.realtime.session.user.turn_detection import SpeechEdge, TurnTaking
 from bidilab.bidi.realtime.settings import RealtimeSettings
+from bidilab.bidi.wire.openai_audio import audio_format
 from bidilab.core.clock import Clock, running_clock
 from bidilab.core.errors import SessionError
 from bidilab.core.eventlog import EventLog
+from bidilab.detect.turns import TurnParams
 from bidilab.detect.vad import VadBackend, VadSpec
 
 __all__ = ["RealtimeServer"]
@@ -90,6 +94,7 @@ class RealtimeServer:
         EffectiveSession(None, turn_detection=first.turn_detection, voice=first.voice)  # raises what is wrong now
         spec = vad if vad is not None else VadSpec()
         self._vad = spec.build() if isinstance(spec, VadSpec) else spec
+        self._shared_vad = SharedVad(self._vad)
         self._observe = observe
         self._executor = ThreadPoolExecutor(self.settings.n_threads, thread_name_prefix="bidilab-realtime")
         self._connections: set[Connection] = set()
@@ -140,6 +145,7 @@ class RealtimeServer:
         if self._clock is not None:
             raise SessionError("a server runs once; make another")
         self._clock = running_clock()
+        await asyncio.get_running_loop().run_in_executor(self._executor, self._warm_up)
         self._server = await serve(
             self._serve_client,
             self.settings.host,
@@ -151,6 +157,16 @@ class RealtimeServer:
             close_timeout=self.settings.close_timeout_s,
             server_header=None,
         )
+
+    def _warm_up(self) -> None:
+        # What the first frame of the first session would load or compile takes up to a second, during which the
+        # others would wait: it is done before the first client comes. The executor is the one for long work.
+        rate = audio_format("audio/pcm").sample_rate
+        turns = TurnTaking(self._vad, input_rate=rate)
+        turns.configure(TurnParams(), at_ticks=0)
+        work = turns.hear(np.zeros(rate // 10, np.int16))
+        if work is not None:
+            turns.decide(work.run())
 
     async def stop(self) -> None:
         """Take no more clients, close all sessions (1001), and wait until they are gone; twice is no error."""
@@ -210,6 +226,7 @@ class RealtimeServer:
             settings=self.settings,
             clock=self._clock,
             executor=self._executor,
+            vad=self._shared_vad,
             observers=observers,
         )
         self._connections.add(connection)

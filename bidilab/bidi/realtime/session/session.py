@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 from bidilab.bidi.realtime.responder import Responder
@@ -20,8 +20,9 @@ from bidilab.bidi.realtime.session.user.turns import UserTurns
 from bidilab.bidi.realtime.settings import RealtimeSettings
 from bidilab.bidi.wire.openai_client import client_event_id, parse_client_message, parse_json
 from bidilab.bidi.wire.openai_errors import RequestError, unknown_item
+from bidilab.core.audio import FloatArray
 from bidilab.core.errors import InvalidParameterError
-from bidilab.detect.vad import VadBackend, VadSpec
+from bidilab.detect.vad import VadBackend, VadSpec, VadWork
 
 __all__ = ["RealtimeSession"]
 
@@ -99,7 +100,6 @@ class RealtimeSession:
         self._close: tuple[int, str] | None = None
         self._handlers = {
             "session.update": self._update_session,
-            "input_audio_buffer.append": self._append,
             "input_audio_buffer.commit": self._commit,
             "input_audio_buffer.clear": self._clear,
             "conversation.item.create": self._create_item,
@@ -153,6 +153,28 @@ class RealtimeSession:
         InvalidParameterError
             If ``now_s`` is not finite or lies before the time last given.
         """
+        steps = self.receive_in_steps(data, now_s)
+        try:
+            work = next(steps)
+            while True:
+                work = steps.send(work.run())
+        except StopIteration:
+            return
+
+    def receive_in_steps(self, data: str | bytes, now_s: float) -> Generator[VadWork, FloatArray, None]:
+        """`receive_message` for who runs the VAD himself, of many sessions at once.
+
+        Yields
+        ------
+        VadWork
+            To be answered (``send``) with what its `VadWork.run` gives. Until the generator is exhausted nothing else
+            may be asked of the session.
+
+        Raises
+        ------
+        InvalidParameterError
+            As `receive_message`.
+        """
         self.advance(now_s)
         if self.closed:
             return
@@ -161,7 +183,10 @@ class RealtimeSession:
             message = parse_json(data)
             event_id = client_event_id(message)
             checked = parse_client_message(message)
-            self._handlers[checked["type"]](checked)
+            if checked["type"] == "input_audio_buffer.append":
+                yield from self._append(checked)
+            else:
+                self._handlers[checked["type"]](checked)
         except RequestError as error:
             self._report(error, event_id)
         self._advance()
@@ -233,8 +258,10 @@ class RealtimeSession:
 
     # The user's audio
 
-    def _append(self, message: Message) -> None:
-        self._act_on(self._user.append(message["audio"]))
+    def _append(self, message: Message) -> Generator[VadWork, FloatArray, None]:
+        for work in self._user.append(message["audio"]):
+            if work is not None:
+                self._act_on(self._user.decide((yield work)))
 
     def _commit(self, message: Message) -> None:  # noqa: ARG002
         self._user.commit(self._now_s)

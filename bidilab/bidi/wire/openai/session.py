@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Self
 
+from bidilab.bidi.wire.config import check_keys
 from bidilab.bidi.wire.openai.turn_detection import TurnDetection, turn_detection, turn_detection_dict
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.units import check_sample_rate
 from bidilab.detect.turns import ServerVad
 
-__all__ = ["OUTPUT_MODALITIES", "SAMPLE_RATE", "SessionSettings", "check_keys", "differences", "function_tool"]
+__all__ = ["OUTPUT_MODALITIES", "SAMPLE_RATE", "SessionSettings", "differences", "function_tool"]
 
 SAMPLE_RATE = 24_000
 """Hertz of ``audio/pcm``, both ways; the only rate it has."""
@@ -46,25 +47,6 @@ _INFERENCE_KEYS = (
 )
 _DEFAULT_TRANSCRIPTION = MappingProxyType({"model": "gpt-4o-transcribe"})
 _MIN_SPEED, _MAX_SPEED = 0.25, 1.5
-
-
-def check_keys(name: str, values: object, known: Sequence[str]) -> Mapping[str, Any]:
-    """``values`` as a mapping with no key but the known ones; ``None`` is empty.
-
-    Raises
-    ------
-    InvalidParameterError
-        If it is no mapping, or has another key; the message names the known ones.
-    """
-    if values is None:
-        return {}
-    allowed = f"an object with the keys {', '.join(known)}"
-    if not isinstance(values, Mapping):
-        raise InvalidParameterError(name, allowed, values)
-    for key in values:
-        if key not in known:
-            raise InvalidParameterError(name, allowed, key)
-    return values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,34 +16,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bidilab.bidi.types.events import BidiOutputEvent
+from bidilab.bidi.wire.logentry import LogEntry
 from bidilab.bidi.wire.openai.history import History
-from bidilab.bidi.wire.openai.session import SessionSettings
-from bidilab.bidi.wire.openai.uplink import AudioUplink
+from bidilab.bidi.wire.openai.session import SAMPLE_RATE, SessionSettings
+from bidilab.bidi.wire.uplink import AudioUplink
 
 __all__ = ["AudioPart", "Conversation", "LogEntry", "Response", "ToolCall"]
 
 _REMEMBERED_MESSAGES = 256
 _REMEMBERED_EVENTS = 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogEntry:
-    """A row for the event log.
-
-    Parameters
-    ----------
-    type, source
-        As in `EventLog.append`.
-    columns
-        Further columns: ``item_id``, ``response_id``, ``input_samples``, ``reason``.
-    detail
-        Everything else.
-    """
-
-    type: str
-    source: str
-    columns: Mapping[str, Any] = field(default_factory=dict)
-    detail: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -104,7 +85,7 @@ class Conversation:
     settings: SessionSettings
     model_id: str
     history: History = field(default_factory=History)
-    uplink: AudioUplink = field(default_factory=AudioUplink)
+    uplink: AudioUplink = field(default_factory=lambda: AudioUplink(sample_rate=SAMPLE_RATE))
     responses: dict[str, Response] = field(default_factory=dict)
     user_transcripts: dict[tuple[str, int], str] = field(default_factory=dict)
     open_calls: dict[str, str] = field(default_factory=dict)

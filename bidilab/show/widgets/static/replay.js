@@ -1,6 +1,7 @@
 // The front end of ReplayPlayer: a timeline, a player, sliders, steps from one error to the next, the numbers.
 
 import { eventWords } from "./describe.js";
+import { button, element } from "./elements.js";
 import { Player } from "./player.js";
 import { Requests } from "./requests.js";
 import { Latest, neighbour } from "./steps.js";
@@ -13,33 +14,18 @@ const KINDS = {
   false: ["false", ["false"]],
 };
 
-function element(tag, { className = "", text, ...attributes } = {}, ...children) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
-
-function button(text, title, act) {
-  const made = element("button", { className: "bl-button", type: "button", text, title });
-  made.addEventListener("click", act);
-  return made;
-}
-
 function numbersTable(caption, numbers) {
   const rows = numbers.map(({ label, value, interval, n }) =>
     element(
       "tr",
       {},
-      element("th", { scope: "row", text: label }),
-      element("td", { className: "bl-number", text: value }),
-      element("td", { className: "bl-weak", text: interval && `95 %: ${interval}` }),
-      element("td", { className: "bl-weak", text: n }),
+      element("th", { scope: "row" }, label),
+      element("td", { class: "bl-number" }, value),
+      element("td", { class: "bl-weak" }, interval && `95 %: ${interval}`),
+      element("td", { class: "bl-weak" }, n),
     ),
   );
-  const table = element("table", { className: "bl-table" }, element("caption", { className: "bl-unseen", text: caption }), ...rows);
+  const table = element("table", { class: "bl-table" }, element("caption", { class: "bl-unseen" }, caption), ...rows);
   table.hidden = !rows.length;
   return table;
 }
@@ -50,17 +36,17 @@ class View {
     root.classList.add("bl", "bl-replay");
     this.requests = new Requests(model);
     const ask = (question) => this.requests.ask(question);
-    this.status = element("div", { className: "bl-weak", role: "status", "aria-live": "polite" });
+    this.status = element("div", { class: "bl-weak", role: "status", "aria-live": "polite" });
     this.player = new Player({
       ask,
       onPosition: (t_s) => (this.timeline.playhead_s = t_s),
       onEnd: () => this.stopped("The end of the recording."),
       onError: (error) => this.stopped(`It cannot be played: ${error.message}`),
     });
-    const place = element("div", { className: "bl-timeline" });
-    this.settings = element("div", { className: "bl-row", role: "group", "aria-label": "Setting" });
-    this.notes = element("div", { className: "bl-weak" });
-    this.numbers = element("div", { className: "bl-row bl-replay-numbers" });
+    const place = element("div", { class: "bl-timeline" });
+    this.settings = element("div", { class: "bl-row", role: "group", "aria-label": "Setting" });
+    this.notes = element("div", { class: "bl-weak" });
+    this.numbers = element("div", { class: "bl-row bl-replay-numbers" });
     root.append(this.transport(), this.settings, place, this.status, this.notes, this.numbers);
     this.timeline = new Timeline(place, { ask });
     this.hearing.after(this.timeline.tools);
@@ -82,41 +68,41 @@ class View {
   // -- parts ----------------------------------------------------------------------------------------------------
 
   transport() {
-    this.playButton = button("Play", "Play from the cursor", () => this.togglePlay());
+    this.playButton = button("Play", () => this.togglePlay(), { title: "Play from the cursor" });
     this.balance = element("input", { type: "range", min: -1, max: 1, step: 0.05, "aria-label": "Balance of user and agent" });
     this.balance.value = 0;
     this.balance.addEventListener("input", () => (this.player.balance = Number(this.balance.value)));
     this.kinds = element("select", { "aria-label": "Which errors to step through" });
-    for (const [value, [words]] of Object.entries(KINDS)) this.kinds.append(element("option", { value, text: words }));
-    this.count = element("span", { className: "bl-weak bl-number" });
+    for (const [value, [words]] of Object.entries(KINDS)) this.kinds.append(element("option", { value }, words));
+    this.count = element("span", { class: "bl-weak bl-number" });
     this.kinds.addEventListener("change", () => this.countErrors());
-    this.hearing = element("span", { className: "bl-field" }, "user", this.balance, "agent");
+    this.hearing = element("span", { class: "bl-field" }, "user", this.balance, "agent");
     return element(
       "div",
-      { className: "bl-row" },
+      { class: "bl-row" },
       this.playButton,
       this.hearing,
-      element("span", { className: "bl-spacer" }),
-      button("‹ previous", "Previous missed or false interruption", () => this.step(-1)),
-      button("next ›", "Next missed or false interruption", () => this.step(1)),
-      element("label", { className: "bl-field" }, this.kinds),
+      element("span", { class: "bl-spacer" }),
+      button("‹ previous", () => this.step(-1), { title: "Previous missed or false interruption" }),
+      button("next ›", () => this.step(1), { title: "Next missed or false interruption" }),
+      element("label", { class: "bl-field" }, this.kinds),
       this.count,
     );
   }
 
   showControls() {
     const { sliders, evaluations, notes } = this.model.get("controls");
-    this.notes.replaceChildren(...notes.map((text) => element("div", { text })));
+    this.notes.replaceChildren(...notes.map((text) => element("div", {}, text)));
     this.inputs = {};
     if (!evaluations.length) return this.settings.replaceChildren();
     const fields = Object.entries(sliders).map(([name, slider]) => this.slider(name, slider));
     this.evaluation = element("select", { "aria-label": "Evaluation" });
-    for (const value of evaluations) this.evaluation.append(element("option", { value, text: `${value} agent` }));
+    for (const value of evaluations) this.evaluation.append(element("option", { value }, `${value} agent`));
     this.evaluation.disabled = evaluations.length < 2;
     this.evaluation.addEventListener("change", () => this.sending.send({ evaluation: this.evaluation.value }));
     const start = Object.fromEntries(Object.entries(sliders).map(([name, { start: value }]) => [name, value]));
-    const reset = button("reset", "Back to the setting that it began with", () => this.sending.send(start));
-    this.settings.replaceChildren(...fields, element("label", { className: "bl-field" }, this.evaluation), reset);
+    const reset = button("reset", () => this.sending.send(start), { title: "Back to the setting that it began with" });
+    this.settings.replaceChildren(...fields, element("label", { class: "bl-field" }, this.evaluation), reset);
     this.showSetting();
   }
 
@@ -132,7 +118,7 @@ class View {
       this.sending.send({ [name]: Number(input.value) });
     });
     this.inputs[name] = { input, show };
-    return element("label", { className: "bl-field", "data-parameter": name }, label, input, output);
+    return element("label", { class: "bl-field", "data-parameter": name }, label, input, output);
   }
 
   // -- what the kernel says ---------------------------------------------------------------------------------------

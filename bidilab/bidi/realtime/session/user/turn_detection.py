@@ -17,7 +17,7 @@ from bidilab.bidi.realtime.session.user.input_audio import TICKS_PER_S
 from bidilab.bidi.wire.openai_audio import Pcm16Array
 from bidilab.core.audio import FloatArray
 from bidilab.detect.turns import ServerVad, SpeechStarted, SpeechStopped, TurnDetector, TurnParams
-from bidilab.detect.vad import StreamResampler, VadBackend
+from bidilab.detect.vad import StreamResampler, VadBackend, VadWork
 
 __all__ = ["SEMANTIC_MAX_WAIT_MS", "SpeechEdge", "TurnTaking", "turn_params"]
 
@@ -90,6 +90,7 @@ class TurnTaking:
             self._detector.update(params)
         else:
             self._stream = self._vad.stream()
+            self._n_heard = 0
             self._resampler = StreamResampler(self._input_rate, self._vad.sample_rate)
             self._start(params, at_ticks)
 
@@ -105,7 +106,9 @@ class TurnTaking:
         self._input_rate = input_rate
         if self._detector is None:
             return []
-        edges = self._decide(self._resampler.flush())
+        rest = self._resampler.flush()
+        self._n_heard += len(rest)
+        edges = self.decide(self._stream.feed(rest))
         self._resampler = StreamResampler(input_rate, self._vad.sample_rate)
         return edges
 
@@ -124,17 +127,24 @@ class TurnTaking:
             end = self._origin_ticks + self._detector.position_samples * self._ticks_per_sample
             self._start(self._detector.params, end)
 
-    def feed(self, samples: Pcm16Array) -> list[SpeechEdge]:
-        """Take samples ``(n,) int16``; return the edges that the frames they complete cause."""
+    def hear(self, samples: Pcm16Array) -> VadWork | None:
+        """Take samples ``(n,) int16``; return what the VAD is to be fed with before `decide`, or ``None``."""
         if self._detector is None:
-            return []
-        return self._decide(self._resampler.feed((samples / np.float32(32768)).astype(np.float32)))
+            return None
+        resampled = self._resampler.feed((samples / np.float32(32768)).astype(np.float32))
+        frame_samples, before = self._vad.frame_samples, self._n_heard
+        self._n_heard += len(resampled)
+        if self._n_heard // frame_samples == before // frame_samples:
+            self._stream.feed(resampled)  # it keeps them; there is nothing to ask the network
+            return None
+        return VadWork(self._stream, resampled)
 
-    def _decide(self, samples: FloatArray) -> list[SpeechEdge]:
+    def decide(self, probabilities: FloatArray) -> list[SpeechEdge]:
+        """The edges that frames cause, given their probabilities ``(k,) float32``."""
         detector = self._detector
         if detector is None:
             return []
-        events = (detector.feed(float(p)) for p in self._stream.feed(samples))
+        events = (detector.feed(float(p)) for p in probabilities)
         return [self._edge(event) for event in events if event is not None]
 
     def _edge(self, event: SpeechStarted | SpeechStopped) -> SpeechEdge:

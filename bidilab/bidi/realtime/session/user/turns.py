@@ -18,7 +18,8 @@ from bidilab.bidi.realtime.session.user.turn_detection import SpeechEdge, TurnTa
 from bidilab.bidi.realtime.settings import RealtimeSettings
 from bidilab.bidi.wire.openai_audio import Pcm16Array, decode_base64
 from bidilab.bidi.wire.openai_errors import RequestError
-from bidilab.detect.vad import VadBackend
+from bidilab.core.audio import FloatArray
+from bidilab.detect.vad import VadBackend, VadWork
 
 __all__ = ["UserTurns"]
 
@@ -97,8 +98,8 @@ class UserTurns:
         params = None if detection is None else turn_params(detection, fraction)
         self._turns.configure(params, at_ticks=self._audio.end_ticks)
 
-    def append(self, base64_audio: str) -> Iterator[SpeechEdge]:
-        """Write audio; yield the edges it causes, each at its place in the audio.
+    def append(self, base64_audio: str) -> Iterator[VadWork | None]:
+        """Write audio; yield what the VAD is to be fed with, for `decide`, before more of the audio is written.
 
         Raises
         ------
@@ -111,8 +112,12 @@ class UserTurns:
         step = self._audio.audio_format.sample_rate * self._audio.audio_format.sample_bytes
         for start in range(0, len(data), step):
             samples = self._audio.append(data[start : start + step])
-            yield from self._turns.feed(samples)
+            yield self._turns.hear(samples)
             self._forget_silence()
+
+    def decide(self, probabilities: FloatArray) -> list[SpeechEdge]:
+        """The edges in what was last written, given the VAD's answer ``(k,) float32``."""
+        return self._turns.decide(probabilities)
 
     def _forget_silence(self) -> None:
         detection = self._session.turn_detection

@@ -1,4 +1,4 @@
-"""Audio of the user, of any rate, as the 24 kHz mono PCM16 that the API takes."""
+"""Audio of the user, of any rate, as the mono PCM16 of one rate that a provider takes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from bidilab.bidi.types.events import BidiAudioInputEvent
 from bidilab.bidi.types.media import mono
-from bidilab.bidi.wire.openai.session import SAMPLE_RATE
 from bidilab.core.audio import FloatArray
+from bidilab.core.units import check_sample_rate
 from bidilab.detect.vad.resampling import StreamResampler
 
 __all__ = ["AudioUplink"]
@@ -20,15 +20,21 @@ class AudioUplink:
     """Resampling of one stream of input events; any chunking gives the same bytes.
 
     When an event has another rate than the one before, the stream before is flushed and a new one begins behind it.
+
+    Parameters
+    ----------
+    sample_rate
+        Hertz of what is given out.
     """
 
-    def __init__(self) -> None:
-        self._resampler = StreamResampler(SAMPLE_RATE, SAMPLE_RATE)
+    def __init__(self, *, sample_rate: int) -> None:
+        self._sample_rate = check_sample_rate(sample_rate)
+        self._resampler = StreamResampler(sample_rate, sample_rate)
         self._sent_samples = 0
 
     @property
     def sent_samples(self) -> int:
-        """Samples at 24 kHz given out so far: the position in the stream that the server hears."""
+        """Samples given out so far: the position in the stream that the server hears."""
         return self._sent_samples
 
     def feed(self, event: BidiAudioInputEvent) -> bytes:
@@ -43,8 +49,8 @@ class AudioUplink:
         flushed = b""
         if event.sample_rate != self._resampler.from_rate:
             flushed = self.flush()
-            self._resampler = StreamResampler(event.sample_rate, SAMPLE_RATE)
-        if event.sample_rate == SAMPLE_RATE:
+            self._resampler = StreamResampler(event.sample_rate, self._sample_rate)
+        if event.sample_rate == self._sample_rate:
             return flushed + self._given(samples)
         return flushed + self._given(_pcm16(self._resampler.feed(samples.astype(np.float32) / _FULL_SCALE)))
 
@@ -53,7 +59,7 @@ class AudioUplink:
         return self._given(_pcm16(self._resampler.flush()))
 
     def silence(self, n_samples: int) -> bytes:
-        """``n_samples`` of silence at 24 kHz, behind what came before."""
+        """``n_samples`` of silence, behind what came before."""
         return self._given(np.zeros(n_samples, np.int16))
 
     def _given(self, samples: npt.NDArray[np.int16]) -> bytes:

@@ -1,7 +1,7 @@
-"""Evaluation compiled: the rules of `metrics.interruption`, `metrics.simulated` and `metrics.endpoint` on flat arrays.
+"""Responses and what interrupts them, compiled: the rules of `metrics.interruption` and `metrics.simulated`.
 
-Arrays in, arrays out. The readable forms are `evaluate_interruptions`, `evaluate_simulated` and `evaluate_endpoints`;
-property tests hold them equal. What they leave is described in `evaluated`.
+Numba's cache looks at the file of a function alone, so all that these functions call stands in this file, and the
+constants as literals; the assertions fail when what they mirror has moved.
 """
 
 from __future__ import annotations
@@ -9,15 +9,12 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from bidilab.detect.turns.kernels import TURN_COLUMNS, TurnTable
+from bidilab.detect.turns.kernels import TURN_COLUMNS
 from bidilab.lab.datasets.labels import FALSE_KINDS, TRUE_KINDS
-from bidilab.lab.sweep.evaluated import CENSORED, COUNTS, EVENT, Evaluated, SimulatedLengths
-from bidilab.lab.sweep.problem import SweepProblem
+from bidilab.lab.sweep.evaluated import CENSORED, COUNTS, EVENT
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate_recorded", "simulate_and_evaluate"]
 
-# Compiled code keeps the constants it was compiled with, and Numba's cache looks at this file alone: so all of them
-# stand here as literals, and the assertions below fail when what they mirror has moved.
 _N_TRUE = 0
 _MASKED = 1
 _PREEMPTED = 2
@@ -30,70 +27,44 @@ _NONE = 11
 _OPPORTUNITIES = 12
 _ON_OPPORTUNITY = 16
 _TERMINAL = 20
-_TURNS = 21
-_CUT_IN = 22
-_ENDPOINTS = 23
-_ONSETS = 24
-_DETECTOR_TURNS = 25
-_FLUSHED_TURNS = 26
 _RESPONSES = 27
 _UNHEARD = 28
-_AGENT_SPEECH = 29
-_TALK_OVER = 30
+_RESUMED = 29
+_RESUMED_TRUE = 30
+_PAUSE = 31
+_AGENT_SPEECH = 32
+_TALK_OVER = 33
+_EVENT = 1
+_CENSORED = 2
 ONSET, STARTED, OFFSET, STOPPED, FLUSHED = range(5)
 _START, _END, _KIND, _TRUE_INDEX = range(4)
 _N_TRUE_KINDS = 2
 
+assert (_EVENT, _CENSORED) == (EVENT, CENSORED)
 assert (ONSET, STARTED, OFFSET, STOPPED, FLUSHED) == TURN_COLUMNS
 assert len(TRUE_KINDS) == _N_TRUE_KINDS
 assert COUNTS[_CAUSE : _CAUSE + len(FALSE_KINDS)] == tuple(f"n_false_{kind}" for kind in FALSE_KINDS)
-assert [
-    COUNTS[_N_TRUE],
-    COUNTS[_MASKED],
-    COUNTS[_PREEMPTED],
-    COUNTS[_DETECTED],
-    COUNTS[_MISSED],
-    COUNTS[_FALSE],
-    COUNTS[_CAUSE],
-    COUNTS[_PREMATURE],
-    COUNTS[_NONE],
-    COUNTS[_OPPORTUNITIES],
-    COUNTS[_ON_OPPORTUNITY],
-    COUNTS[_TERMINAL],
-    COUNTS[_TURNS],
-    COUNTS[_CUT_IN],
-    COUNTS[_ENDPOINTS],
-    COUNTS[_ONSETS],
-    COUNTS[_DETECTOR_TURNS],
-    COUNTS[_FLUSHED_TURNS],
-    COUNTS[_RESPONSES],
-    COUNTS[_UNHEARD],
-    COUNTS[_AGENT_SPEECH],
-    COUNTS[_TALK_OVER],
-] == [
-    "n_true_opportunities",
-    "n_masked",
-    "n_preempted",
-    "n_detected",
-    "n_missed",
-    "n_false",
-    "n_false_backchannel",
-    "n_false_premature_endpoint",
-    "n_false_none",
-    "n_false_opportunities_backchannel",
-    "n_false_on_opportunity_backchannel",
-    "n_terminal_overlap",
-    "n_turns",
-    "n_premature_endpoints",
-    "n_endpoints",
-    "n_onsets",
-    "n_detector_turns",
-    "n_flushed",
-    "n_responses",
-    "n_cancelled_unheard",
-    "agent_speech_samples",
-    "talk_over_samples",
-]
+for _place, _name in {
+    _N_TRUE: "n_true_opportunities",
+    _MASKED: "n_masked",
+    _PREEMPTED: "n_preempted",
+    _DETECTED: "n_detected",
+    _MISSED: "n_missed",
+    _FALSE: "n_false",
+    _PREMATURE: "n_false_premature_endpoint",
+    _NONE: "n_false_none",
+    _OPPORTUNITIES: "n_false_opportunities_backchannel",
+    _ON_OPPORTUNITY: "n_false_on_opportunity_backchannel",
+    _TERMINAL: "n_terminal_overlap",
+    _RESPONSES: "n_responses",
+    _UNHEARD: "n_cancelled_unheard",
+    _RESUMED: "n_resumed",
+    _RESUMED_TRUE: "n_resumed_true",
+    _PAUSE: "pause_samples",
+    _AGENT_SPEECH: "agent_speech_samples",
+    _TALK_OVER: "talk_over_samples",
+}.items():
+    assert COUNTS[_place] == _name
 
 
 @numba.njit(cache=True, nogil=True)
@@ -138,6 +109,7 @@ def _evaluate_response(  # type: ignore[no-untyped-def]  # pragma: no cover
     end,
     onset,
     decided,
+    resumed,
     masked_until,
     tolerance,
     min_overlap,
@@ -145,6 +117,7 @@ def _evaluate_response(  # type: ignore[no-untyped-def]  # pragma: no cover
     latency,
     state,
 ):
+    n_false = out[_FALSE]
     evaluation_end = decided if decided >= 0 else end
     if evaluation_end > masked_until:
         out[_AGENT_SPEECH] += evaluation_end - masked_until
@@ -184,10 +157,11 @@ def _evaluate_response(  # type: ignore[no-untyped-def]  # pragma: no cover
         if s == hit:
             out[_N_TRUE] += 1
             out[_DETECTED] += 1
-            state[k] = EVENT
+            out[_RESUMED_TRUE] += resumed >= 0
+            state[k] = _EVENT
             latency[k] = decided - segments[s, _START]
         else:
-            state[k] = CENSORED
+            state[k] = _CENSORED
             latency[k] = min(chance_end, evaluation_end) - segments[s, _START]
             if decided >= 0 and chance_end > evaluation_end:
                 out[_PREEMPTED] += 1
@@ -197,46 +171,33 @@ def _evaluate_response(  # type: ignore[no-untyped-def]  # pragma: no cover
         spoken = min(segments[s, _END], evaluation_end) - segments[s, _START]
         if spoken > 0:
             out[_TALK_OVER] += spoken
+    if resumed >= 0 and out[_FALSE] > n_false:
+        out[_RESUMED] += 1
+        out[_PAUSE] += resumed - decided
 
 
 @numba.njit(cache=True, nogil=True)
-def _evaluate_endpoints(  # type: ignore[no-untyped-def]  # pragma: no cover
-    segments, low, high, turns, first_turn_row, end_turn_row, frame, out, endpoint_latency, first_turn
+def _resume(  # type: ignore[no-untyped-def]  # pragma: no cover
+    turns, stands, frame, turn, last, timeout, stream_end
 ):
-    t0 = first_turn_row
-    for s in range(low, high):
-        if segments[s, _KIND] >= _N_TRUE_KINDS:
-            continue
-        start = segments[s, _START]
-        end = segments[s, _END]
-        out[_TURNS] += 1
-        while t0 < end_turn_row and turns[t0, OFFSET] * frame <= start:
-            t0 += 1
-        index = segments[s, _TRUE_INDEX]
-        cut_in = False
-        t = t0
-        while t < end_turn_row and turns[t, ONSET] * frame < end:
-            if t == t0:
-                out[_ONSETS] += 1
-                first_turn[index, 0] = turns[t, ONSET] * frame
-                first_turn[index, 1] = turns[t - 1, STOPPED] * frame if t > first_turn_row else 0
-            if turns[t, FLUSHED] == 0:
-                stopped = turns[t, STOPPED] * frame
-                if start < stopped < end:
-                    cut_in = True
-                if stopped >= end:
-                    endpoint_latency[index] = stopped - end
-                    out[_ENDPOINTS] += 1
-                    break
-            t += 1
-        out[_CUT_IN] += cut_in
+    """A response that a turn paused: the turn that decides on it, and where it goes on (-1 for nowhere)."""
+    while turns[turn, FLUSHED] == 0 and not stands[turn]:
+        deadline = turns[turn, STOPPED] * frame + timeout
+        if turn + 1 >= last or turns[turn + 1, STARTED] * frame > deadline:
+            return turn, deadline if deadline <= stream_end else np.int64(-1)
+        turn += 1
+    return turn, np.int64(-1)
 
 
 @numba.njit(cache=True, nogil=True)
-def _evaluate(  # type: ignore[no-untyped-def]  # pragma: no cover
+def evaluate_recorded(  # type: ignore[no-untyped-def]  # pragma: no cover
     turns,
     turn_bounds,
+    acted,
+    stands,
+    timeout,
     frame,
+    frame_bounds,
     responses,
     response_bounds,
     segments,
@@ -247,16 +208,13 @@ def _evaluate(  # type: ignore[no-untyped-def]  # pragma: no cover
     counts,
     latency,
     state,
-    endpoint_latency,
-    first_turn,
 ):
+    """`evaluate_interruptions` of every recording; ``timeout`` is -1 where nothing is resumed."""
     for r in range(len(turn_bounds) - 1):
         out = counts[r]
         row = turn_bounds[r]
         last = turn_bounds[r + 1]
-        out[_DETECTOR_TURNS] = last - row
-        if last > row:
-            out[_FLUSHED_TURNS] = turns[last - 1, FLUSHED]
+        stream_end = (frame_bounds[r + 1] - frame_bounds[r]) * frame
         out[_RESPONSES] = response_bounds[r + 1] - response_bounds[r]
         for j in range(response_bounds[r], response_bounds[r + 1]):
             start = responses[j, 0]
@@ -268,9 +226,15 @@ def _evaluate(  # type: ignore[no-untyped-def]  # pragma: no cover
                 masked_until = turns[row - 1, STOPPED] * frame
             onset = np.int64(-1)
             decided = np.int64(-1)
-            if row < last and turns[row, STARTED] * frame < end:
-                onset = turns[row, ONSET] * frame
-                decided = turns[row, STARTED] * frame
+            resumed = np.int64(-1)
+            cut = row
+            while cut < last and acted[cut] < 0:
+                cut += 1
+            if cut < last and acted[cut] * frame < end:
+                onset = turns[cut, ONSET] * frame
+                decided = acted[cut] * frame
+                if timeout >= 0:
+                    resumed = _resume(turns, stands, frame, cut, last, timeout, stream_end)[1]
             _evaluate_response(
                 segments,
                 segment_bounds[r],
@@ -279,6 +243,7 @@ def _evaluate(  # type: ignore[no-untyped-def]  # pragma: no cover
                 end,
                 onset,
                 decided,
+                resumed,
                 masked_until,
                 tolerance,
                 min_overlap,
@@ -286,18 +251,6 @@ def _evaluate(  # type: ignore[no-untyped-def]  # pragma: no cover
                 latency,
                 state,
             )
-        _evaluate_endpoints(
-            segments,
-            segment_bounds[r],
-            segment_bounds[r + 1],
-            turns,
-            turn_bounds[r],
-            last,
-            frame,
-            out,
-            endpoint_latency,
-            first_turn,
-        )
 
 
 @numba.njit(cache=True, nogil=True)
@@ -313,9 +266,36 @@ def _first_from(segments, low, high, position):  # type: ignore[no-untyped-def] 
 
 
 @numba.njit(cache=True, nogil=True)
-def _simulate_and_evaluate(  # type: ignore[no-untyped-def]  # pragma: no cover
+def _evaluate_stretch(  # type: ignore[no-untyped-def]  # pragma: no cover
+    segments, first, after, audible, end, onset, decided, resumed, tolerance, min_overlap, out, latency, state
+):
+    low = _first_from(segments, first, after, audible)
+    high = _first_from(segments, low, after, end)
+    _evaluate_response(
+        segments,
+        first,
+        low,
+        high,
+        end,
+        onset,
+        decided,
+        resumed,
+        audible,
+        tolerance,
+        min_overlap,
+        out,
+        latency,
+        state,
+    )
+
+
+@numba.njit(cache=True, nogil=True)
+def simulate_and_evaluate(  # type: ignore[no-untyped-def]  # pragma: no cover
     turns,
     turn_bounds,
+    acted,
+    stands,
+    timeout,
     frame,
     frame_bounds,
     delay,
@@ -328,98 +308,88 @@ def _simulate_and_evaluate(  # type: ignore[no-untyped-def]  # pragma: no cover
     counts,
     latency,
     state,
-    endpoint_latency,
-    first_turn,
 ):
+    """`evaluate_simulated` of every recording; ``timeout`` is -1 where nothing is resumed."""
+    nowhere = np.int64(-1)
     for r in range(len(turn_bounds) - 1):
         out = counts[r]
-        row = turn_bounds[r]
         last = turn_bounds[r + 1]
         stream_end = (frame_bounds[r + 1] - frame_bounds[r]) * frame
         first = segment_bounds[r]
         after = segment_bounds[r + 1]
         n_lengths = length_bounds[r + 1] - length_bounds[r]
-        out[_DETECTOR_TURNS] = last - row
-        if last > row:
-            out[_FLUSHED_TURNS] = turns[last - 1, FLUSHED]
-        audible = np.int64(-1)
-        ends = np.int64(-1)  # of the response that is still to be evaluated; -1 for none
-        for t in range(row, last + 1):
-            onset = np.int64(-1)
-            decided = np.int64(-1)
-            if t < last:
+        audible = nowhere
+        ends = nowhere  # of the response that is still to be evaluated; -1 for none
+        t = turn_bounds[r]
+        while t < last:
+            if ends >= 0 and acted[t] >= 0 and acted[t] * frame < ends:
                 onset = turns[t, ONSET] * frame
-                decided = turns[t, STARTED] * frame
-            if ends >= 0:
-                interrupts = t < last and decided < ends
-                if interrupts and decided <= audible:
-                    out[_UNHEARD] += 1
+                decided = acted[t] * frame
+                resumed = nowhere
+                if timeout >= 0:
+                    t, resumed = _resume(turns, stands, frame, t, last, timeout, stream_end)
+                if decided <= audible:
+                    out[_UNHEARD] += resumed < 0
                 elif audible < stream_end:
-                    end = min(ends, stream_end)
-                    low = _first_from(segments, first, after, audible)
-                    _evaluate_response(
+                    _evaluate_stretch(
                         segments,
                         first,
-                        low,
-                        _first_from(segments, low, after, end),
-                        end,
-                        onset if interrupts else np.int64(-1),
-                        decided if interrupts else np.int64(-1),
+                        after,
                         audible,
+                        min(ends, stream_end),
+                        onset,
+                        decided,
+                        resumed,
                         tolerance,
                         min_overlap,
                         out,
                         latency,
                         state,
                     )
-                ends = np.int64(-1)
-            if t < last and turns[t, FLUSHED] == 0:
+                if resumed >= 0:
+                    audible = resumed + max(0, audible - decided)
+                    ends += resumed - decided
+                    t += 1
+                    continue
+                ends = nowhere
+                if timeout >= 0 and turns[t, FLUSHED] == 0 and not stands[t]:
+                    break  # paused beyond the end of the recording
+            if ends >= 0 and ends <= turns[t, STOPPED] * frame:
+                if audible < stream_end:
+                    _evaluate_stretch(
+                        segments,
+                        first,
+                        after,
+                        audible,
+                        min(ends, stream_end),
+                        nowhere,
+                        nowhere,
+                        nowhere,
+                        tolerance,
+                        min_overlap,
+                        out,
+                        latency,
+                        state,
+                    )
+                ends = nowhere
+            if ends < 0 and turns[t, FLUSHED] == 0:
                 audible = turns[t, STOPPED] * frame + delay
                 ends = audible + lengths[length_bounds[r] + out[_RESPONSES] % n_lengths]
                 out[_RESPONSES] += 1
-        _evaluate_endpoints(
-            segments, first, after, turns, turn_bounds[r], last, frame, out, endpoint_latency, first_turn
-        )
-
-
-def evaluate(problem: SweepProblem, table: TurnTable, simulated: SimulatedLengths | None = None) -> Evaluated:
-    """Evaluate the turns of one setting on every recording of a problem.
-
-    Parameters
-    ----------
-    problem
-        Labels and tracks.
-    table
-        The turns of the setting.
-    simulated
-        The simulated agent for closed-loop evaluation; the recorded agent when not given.
-    """
-    result = Evaluated.empty(problem)
-    if simulated is not None:
-        _simulate_and_evaluate(
-            table.turns,
-            table.bounds,
-            problem.frame_samples,
-            problem.frame_bounds,
-            *simulated,
-            problem.segments,
-            problem.segment_bounds,
-            problem.tolerance,
-            problem.min_overlap,
-            *result,
-        )
-        return result
-    _evaluate(
-        table.turns,
-        table.bounds,
-        problem.frame_samples,
-        problem.responses,
-        problem.response_bounds,
-        problem.segments,
-        problem.segment_bounds,
-        problem.response_segments,
-        problem.tolerance,
-        problem.min_overlap,
-        *result,
-    )
-    return result
+            t += 1
+        if ends >= 0 and audible < stream_end:
+            _evaluate_stretch(
+                segments,
+                first,
+                after,
+                audible,
+                min(ends, stream_end),
+                nowhere,
+                nowhere,
+                nowhere,
+                tolerance,
+                min_overlap,
+                out,
+                latency,
+                state,
+            )

@@ -1,0 +1,168 @@
+"""A WebSocket on 127.0.0.1 between a page and the thread of its session, past the kernel's queue of messages.
+
+A kernel that runs a cell may leave Jupyter's messages waiting (ipykernel 6, and 7.4, do). Where browser and kernel are
+on one machine the page talks to the session itself. Who may: the socket listens on the loopback interface alone; the
+``Origin`` must be that of the notebook's page; the socket shows a word that only that page knows, so that the page
+talks to no other program's socket; then the page shows a ticket, good for one connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import secrets
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from bidilab.bidi.io.browser.message import decode_message, encode_message
+from bidilab.core.errors import EventError, InvalidParameterError, SessionError
+
+__all__ = ["LoopbackSocket", "Peer"]
+
+HOST = "127.0.0.1"
+_TICKET_LIMIT_S = 10.0
+_MAX_MESSAGE_BYTES = 1 << 20
+_MAX_TICKETS = 16
+
+
+class Peer:
+    """A page that is connected. `send` never waits; what cannot go out yet is queued."""
+
+    def __init__(self, connection: ServerConnection) -> None:
+        self._connection = connection
+        self._queue: asyncio.Queue[bytes] = asyncio.Queue()
+
+    def send(self, head: Mapping[str, Any], payload: bytes = b"") -> None:
+        """Give the page a message."""
+        self._queue.put_nowait(encode_message(head, payload))
+
+    async def write(self) -> None:
+        """Send what is queued, for ever. The socket's own affair."""
+        while True:
+            await self._connection.send(await self._queue.get())
+
+
+class LoopbackSocket:
+    """Listens for the session's pages; lives in the session's loop.
+
+    Parameters
+    ----------
+    on_open, on_close
+        Told of a page that showed its ticket, and of its end.
+    on_message
+        Given each of its messages: peer, head, payload. An `EventError` or `InvalidParameterError` of it ends the
+        connection.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_open: Callable[[Peer], None],
+        on_message: Callable[[Peer, dict[str, Any], bytes], None],
+        on_close: Callable[[Peer], None],
+    ) -> None:
+        self._on_open, self._on_message, self._on_close = on_open, on_message, on_close
+        self._server: Server | None = None
+        self._origins: set[str] = set()
+        self._tickets: dict[str, None] = {}
+        self._greeting = secrets.token_urlsafe(24)
+
+    async def start(self) -> None:
+        """Listen, on a port that the system chooses.
+
+        Raises
+        ------
+        OSError
+            If the loopback interface has none.
+        """
+        self._server = await serve(
+            self._handle,
+            HOST,
+            0,
+            process_request=self._admit,
+            compression=None,
+            max_size=_MAX_MESSAGE_BYTES,
+        )
+
+    async def stop(self) -> None:
+        """Close every connection, and listen no more."""
+        server, self._server = self._server, None
+        self._tickets.clear()
+        if server is not None:
+            server.close()
+            await server.wait_closed()
+
+    def ticket(self, origin: str) -> dict[str, Any]:
+        """What a page needs to connect: ``url``, ``greeting`` that it must hear first, ``ticket`` to show then.
+
+        Secrets: for the page's eyes alone, and not for a notebook's file.
+
+        Parameters
+        ----------
+        origin
+            ``location.origin`` of the page.
+
+        Raises
+        ------
+        SessionError
+            If it does not listen.
+        InvalidParameterError
+            If ``origin`` is not that of a web page.
+        """
+        if self._server is None:
+            raise SessionError("the loopback socket does not listen")
+        if not origin.startswith(("http://", "https://")):
+            raise InvalidParameterError("origin", "a page's http:// or https:// origin", origin)
+        self._origins.add(origin)
+        ticket = secrets.token_urlsafe(24)
+        self._tickets[ticket] = None
+        while len(self._tickets) > _MAX_TICKETS:
+            del self._tickets[next(iter(self._tickets))]
+        port = self._server.sockets[0].getsockname()[1]
+        return {"url": f"ws://{HOST}:{port}/", "greeting": self._greeting, "ticket": ticket}
+
+    def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
+        if request.headers.get("Origin") not in self._origins:
+            return connection.respond(HTTPStatus.FORBIDDEN, "not a page of this session\n")
+        return None
+
+    async def _handle(self, connection: ServerConnection) -> None:
+        try:
+            await connection.send(self._greeting)
+            async with asyncio.timeout(_TICKET_LIMIT_S):
+                shown = await connection.recv()
+        except (TimeoutError, ConnectionClosed):
+            return
+        if not isinstance(shown, str) or not self._take_ticket(shown):
+            await connection.close(1008, "no ticket")
+            return
+        peer = Peer(connection)
+        writer = asyncio.get_running_loop().create_task(_write(peer), name="bidilab-page-writer")
+        self._on_open(peer)
+        try:
+            async for data in connection:
+                self._on_message(peer, *decode_message(data))
+        except (EventError, InvalidParameterError, SessionError) as error:
+            await connection.close(1008, str(error)[:100])
+        finally:
+            writer.cancel()
+            self._on_close(peer)
+
+    def _take_ticket(self, shown: str) -> bool:
+        known = next((t for t in self._tickets if hmac.compare_digest(t.encode(), shown.encode())), None)
+        if known is None:
+            return False
+        del self._tickets[known]
+        return True
+
+
+async def _write(peer: Peer) -> None:
+    try:
+        await peer.write()
+    except ConnectionClosed:
+        return  # the reader sees it too, and tells

@@ -1,0 +1,242 @@
+"""The same setting for each target: what is written, and what must be known besides.
+
+Checked against the packages named in the group ``exports``: openai, strands-agents, livekit-agents with
+livekit-plugins-silero, pipecat-ai, google-genai.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+from bidilab.core.errors import InvalidParameterError
+from bidilab.detect.turns.export.exported import ExportedSetting, compromises
+from bidilab.detect.turns.params import TurnParams
+from bidilab.detect.turns.providers import (
+    GeminiActivityDetection,
+    LiveKitVad,
+    NovaTurnDetection,
+    PipecatVad,
+    ServerVad,
+)
+from bidilab.detect.turns.providers.base import ProviderParams
+from bidilab.detect.turns.providers.gemini import PrefixMeaning
+
+__all__ = ["EXPORT_TARGETS", "export_setting"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Target:
+    params: type[ProviderParams]
+    language: Literal["json", "python"]
+    write: Callable[[Any], str]
+    remarks: tuple[str, ...] = ()
+
+
+def _openai(setting: ServerVad) -> str:
+    session = {"type": "realtime", "audio": {"input": {"turn_detection": setting.to_dict()}}}
+    return json.dumps(session, indent=2)
+
+
+def _strands(setting: ServerVad) -> str:
+    knobs = setting.to_dict()
+    if setting.idle_timeout_ms is None:
+        del knobs["idle_timeout_ms"]
+    entries = "\n".join(f'{" " * 20}"{key}": {_literal(value)},' for key, value in knobs.items())
+    return f"""from strands.bidi.models import OpenAIRealtimeModel
+
+model = OpenAIRealtimeModel(
+    model_id="gpt-realtime",
+    transcription_model_id="gpt-4o-transcribe",
+    params={{
+        "audio": {{
+            "input": {{
+                "turn_detection": {{
+{entries}
+                }},
+            }},
+        }},
+    }},
+)"""
+
+
+def _livekit(setting: LiveKitVad) -> str:
+    return f"""from livekit.agents import AgentSession
+from livekit.plugins import silero
+
+session = AgentSession(
+    vad=silero.VAD.load(
+{_arguments(setting.to_dict(), indent=8)}
+    ),
+    turn_handling={{
+        "turn_detection": "vad",
+        "interruption": {{"mode": "vad", "min_duration": 0.0}},
+        "endpointing": {{"min_delay": 0.0}},
+    }},
+)"""
+
+
+def _pipecat(setting: PipecatVad) -> str:
+    return f"""from pipecat.audio.vad.silero import SileroVADAnalyzer
+from pipecat.audio.vad.vad_analyzer import VADParams
+from pipecat.processors.aggregators.llm_response_universal import LLMUserAggregatorParams
+from pipecat.turns.user_start import VADUserTurnStartStrategy
+from pipecat.turns.user_stop import SpeechTimeoutUserTurnStopStrategy
+from pipecat.turns.user_turn_strategies import UserTurnStrategies
+
+user_params = LLMUserAggregatorParams(
+    vad_analyzer=SileroVADAnalyzer(
+        params=VADParams(
+{_arguments(setting.to_dict(), indent=12)}
+        ),
+    ),
+    user_turn_strategies=UserTurnStrategies(
+        start=[VADUserTurnStartStrategy()],
+        stop=[SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=0.0, wait_for_transcript=False)],
+    ),
+)"""
+
+
+def _gemini(setting: GeminiActivityDetection) -> str:
+    return json.dumps({"realtimeInputConfig": {"automaticActivityDetection": setting.to_dict()}}, indent=2)
+
+
+def _nova(setting: NovaTurnDetection) -> str:
+    return json.dumps({"event": {"sessionStart": {"turnDetectionConfiguration": setting.to_dict()}}}, indent=2)
+
+
+def _literal(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def _arguments(values: Mapping[str, Any], *, indent: int) -> str:
+    return "\n".join(f"{' ' * indent}{key}={value!r}," for key, value in values.items())
+
+
+_TARGETS: Final[Mapping[str, _Target]] = MappingProxyType(
+    {
+        "openai": _Target(
+            params=ServerVad,
+            language="json",
+            write=_openai,
+            remarks=("The `session` object of a `session.update`; which detector OpenAI runs is not published.",),
+        ),
+        "strands": _Target(
+            params=ServerVad,
+            language="python",
+            write=_strands,
+            remarks=(
+                "For `strands.bidi`, checked with strands-agents 1.62. `strands.experimental.bidi` (checked with 1.54) "
+                "sends its own turn detection, 0.5, 300 ms and 500 ms, whatever it is given, and cannot be set.",
+            ),
+        ),
+        "livekit": _Target(
+            params=LiveKitVad,
+            language="python",
+            write=_livekit,
+            remarks=(
+                "`turn_handling` lets the VAD alone decide, as in a sweep: by default an AgentSession wants 0.5 s of "
+                "speech for an interruption and waits 0.5 s after speech for the end of a turn.",
+                "LiveKit smooths the probabilities over frames (0.35 old, 0.65 new): expect starts and ends up to a "
+                "few frames later than the sweep's.",
+            ),
+        ),
+        "pipecat": _Target(
+            params=PipecatVad,
+            language="python",
+            write=_pipecat,
+            remarks=(
+                "`min_volume=0.0` because the sweep asked nothing of the loudness; Pipecat's default of 0.6 does.",
+                "The strategies let the VAD alone decide, as in a sweep: by default transcripts start turns too, and "
+                "a turn analyzer ends them.",
+            ),
+        ),
+        "gemini": _Target(
+            params=GeminiActivityDetection,
+            language="json",
+            write=_gemini,
+            remarks=(
+                "Part of the `setup` message; `LiveConnectConfig.model_validate` of google-genai reads it too.",
+                "Google publishes two meanings of prefixPaddingMs, speech required and look-back; which one this went "
+                "by is `setting.prefix_meaning`. What the sensitivities stand for is assumed: verify on the service.",
+            ),
+        ),
+        "nova": _Target(
+            params=NovaTurnDetection,
+            language="json",
+            write=_nova,
+            remarks=("Part of the `sessionStart` event of Nova 2 Sonic; v1 refuses it.",),
+        ),
+    }
+)
+
+EXPORT_TARGETS: Final[tuple[str, ...]] = tuple(_TARGETS)
+"""For what a setting can be exported."""
+
+
+def export_setting(
+    params: TurnParams | ProviderParams, to: str, *, prefix_meaning: PrefixMeaning | None = None
+) -> ExportedSetting:
+    """A setting as another framework's JSON or code, with what that framework cannot express.
+
+    Parameters
+    ----------
+    params
+        Canonical parameters, as a sweep has them, or those of a provider. A provider's own setting is exported to its
+        provider as it is; to others by way of what it means, `canonical`.
+    to
+        ``"openai"`` (the session's JSON), ``"strands"``, ``"livekit"`` or ``"pipecat"`` (Python), ``"gemini"`` (part
+        of the setup) or ``"nova"`` (part of the session start).
+    prefix_meaning
+        For ``"gemini"``: which of Google's two meanings of prefix padding to go by, see `GeminiActivityDetection`;
+        ``None`` is ``"required_speech"``.
+
+    Returns
+    -------
+    ExportedSetting
+        Its ``text`` is for pasting; its ``repr`` shows compromises and remarks too.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is no such target, ``params`` is no setting, or ``prefix_meaning`` is given for another target.
+
+    Examples
+    --------
+    >>> print(export_setting(TurnParams(silence_duration_ms=1800), "nova"))
+    {
+      "event": {
+        "sessionStart": {
+          "turnDetectionConfiguration": {
+            "endpointingSensitivity": "MEDIUM"
+          }
+        }
+      }
+    }
+    """
+    if to not in _TARGETS:
+        raise InvalidParameterError("to", f"one of {', '.join(_TARGETS)}", to)
+    if not isinstance(params, TurnParams) and not hasattr(params, "canonical"):
+        raise InvalidParameterError("params", "TurnParams or a provider's parameters", params)
+    if prefix_meaning is not None and to != GeminiActivityDetection.provider:
+        raise InvalidParameterError("prefix_meaning", "left out for a target other than gemini", prefix_meaning)
+    target = _TARGETS[to]
+    wanted = params if isinstance(params, TurnParams) else params.canonical()
+    if isinstance(params, target.params) and prefix_meaning is None:
+        setting: ProviderParams = params
+    elif prefix_meaning is not None:
+        setting = GeminiActivityDetection.nearest(wanted, prefix_meaning=prefix_meaning)
+    else:
+        setting = target.params.nearest(wanted)
+    return ExportedSetting(
+        target=to,
+        setting=setting,
+        wanted=wanted,
+        language=target.language,
+        text=target.write(setting),
+        compromises=compromises(wanted, setting),
+        remarks=target.remarks,
+    )

@@ -1,0 +1,70 @@
+"""What providers call their turn detection knobs, and what those mean in the canonical set.
+
+Each provider has a frozen dataclass with its own names, bounds and defaults. ``canonical()`` gives the `TurnParams`
+that behave like it; what a provider does not publish is an assumption and is named as one in the docstring.
+``to_dict()`` gives the provider's own names, ``nearest()`` the parameters nearest to canonical ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from bidilab.core.errors import InvalidParameterError
+from bidilab.detect.turns.providers.base import ProviderParams, SweptParams
+from bidilab.detect.turns.providers.gemini import GeminiActivityDetection
+from bidilab.detect.turns.providers.livekit import LiveKitVad
+from bidilab.detect.turns.providers.nova import NovaTurnDetection
+from bidilab.detect.turns.providers.openai import ServerVad
+from bidilab.detect.turns.providers.pipecat import PipecatVad
+
+__all__ = [
+    "PROVIDERS",
+    "SWEPT_PROVIDERS",
+    "GeminiActivityDetection",
+    "LiveKitVad",
+    "NovaTurnDetection",
+    "PipecatVad",
+    "ProviderParams",
+    "ServerVad",
+    "SweptParams",
+    "provider_params",
+    "swept_params",
+]
+
+PROVIDERS: Final[Mapping[str, type[ProviderParams]]] = MappingProxyType(
+    {cls.provider: cls for cls in (ServerVad, GeminiActivityDetection, LiveKitVad, PipecatVad, NovaTurnDetection)}
+)
+"""Parameter class of each provider, by its name."""
+
+SWEPT_PROVIDERS: Final[Mapping[str, type[SweptParams]]] = MappingProxyType(
+    {cls.provider: cls for cls in (ServerVad, GeminiActivityDetection, LiveKitVad)}
+)
+"""Those that have a threshold, a prefix padding and a silence duration: what a sweep turns."""
+
+
+def provider_params(name: str) -> type[ProviderParams]:
+    """The parameter class of a provider.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is no provider of that name.
+    """
+    if name not in PROVIDERS:
+        raise InvalidParameterError("provider", f"one of {', '.join(PROVIDERS)}", name)
+    return PROVIDERS[name]
+
+
+def swept_params(name: str) -> type[SweptParams]:
+    """The parameter class of a provider whose knobs a sweep can turn.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is no such provider.
+    """
+    if name not in SWEPT_PROVIDERS:
+        raise InvalidParameterError("provider", f"one of {', '.join(SWEPT_PROVIDERS)}", name)
+    return SWEPT_PROVIDERS[name]

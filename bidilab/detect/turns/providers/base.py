@@ -1,0 +1,82 @@
+"""What every provider's parameter class has, and how its values are checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol, Self, TypeVar
+
+from bidilab.core.errors import InvalidParameterError
+from bidilab.detect.turns.params import TurnParams, check_duration_ms
+
+__all__ = ["ProviderParams", "SweptParams", "check_duration_s", "check_flag", "from_known_keys", "whole_ms"]
+
+T = TypeVar("T")
+
+
+class ProviderParams(Protocol):
+    """A provider's turn detection parameters."""
+
+    provider: ClassVar[str]
+    INEXPRESSIBLE: ClassVar[Mapping[str, str]]
+    """Names of `TurnParams` that the provider has no knob for, or a coarse one, and what it has instead."""
+
+    def canonical(self) -> TurnParams:
+        """The canonical parameters that behave like these."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """The provider's own names and values."""
+        ...
+
+    @classmethod
+    def nearest(cls, params: TurnParams) -> Self:
+        """The provider's parameters nearest to canonical ones."""
+        ...
+
+
+class SweptParams(ProviderParams, Protocol):
+    """Parameters of a provider that has the three knobs which a sweep turns."""
+
+    @classmethod
+    def sweep_params(cls, *, threshold: float, prefix_padding_ms: float, silence_duration_ms: float) -> TurnParams:
+        """Canonical parameters of one point of a sweep over the provider's three knobs."""
+        ...
+
+    @classmethod
+    def from_setting(cls, *, threshold: float, prefix_padding_ms: float, silence_duration_ms: float) -> Self:
+        """The provider's parameters nearest to one point of a sweep."""
+        ...
+
+
+def whole_ms(name: str, value: float, *, at_most: float = 600_000) -> int:
+    """Return ``value`` as an int when it is whole milliseconds in [0, at_most]; raise `InvalidParameterError`."""
+    check_duration_ms(name, value, at_most=at_most)
+    if int(value) != value:
+        raise InvalidParameterError(name, "a whole number of milliseconds", value)
+    return int(value)
+
+
+def check_duration_s(name: str, value: float, *, at_most: float = 600.0) -> float:
+    """Return ``value`` as a float when it is a finite number of seconds in [0, at_most]; raise otherwise."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if isinstance(value, bool | str) or not 0.0 <= number <= at_most:
+        raise InvalidParameterError(name, f"a number of seconds in [0, {at_most:g}]", value)
+    return number
+
+
+def check_flag(name: str, value: object) -> None:
+    """Raise `InvalidParameterError` unless ``value`` is true or false."""
+    if not isinstance(value, bool):
+        raise InvalidParameterError(name, "true or false", value)
+
+
+def from_known_keys(cls: type[T], values: Mapping[str, Any], known: Mapping[str, str], name: str) -> T:
+    """Build ``cls`` from an object of the wire; ``known`` maps its keys to parameters, any other key raises."""
+    for key in values:
+        if key not in known:
+            raise InvalidParameterError(name, f"an object with the keys {', '.join(known)}", key)
+    return cls(**{known[key]: value for key, value in values.items()})

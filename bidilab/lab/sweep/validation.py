@@ -1,0 +1,204 @@
+"""A chosen setting on recordings it was not chosen on: the number to be told, as the best of many looks too good.
+
+The best of many settings is partly the luckiest of them, so its rates on the recordings it was chosen on are too low on
+average. On others, which had no say in the choice, they are not; their intervals are those of n recordings, as always.
+"""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from bidilab.core.errors import InvalidParameterError, ResultError
+from bidilab.lab.datasets import Dataset
+from bidilab.lab.datasets.splitting import user_speakers
+
+if TYPE_CHECKING:
+    from bidilab.lab.sweep.result import SweepResult
+
+__all__ = ["Validation", "validate"]
+
+CHOSEN_ON, VALIDATED_ON = "chosen on", "validated on"
+_SHOWN = (
+    "false_interruption_rate",
+    "false_interruption_rate_lo",
+    "false_interruption_rate_hi",
+    "n_false_opportunities",
+    "missed_rate",
+    "missed_rate_lo",
+    "missed_rate_hi",
+    "n_true_opportunities",
+    "latency_detected_ms_p50",
+    "latency_detected_ms_p50_lo",
+    "latency_detected_ms_p50_hi",
+    "latency_detected_ms_p90",
+    "latency_detected_ms_p90_lo",
+    "latency_detected_ms_p90_hi",
+    "false_per_min",
+    "false_per_min_lo",
+    "false_per_min_hi",
+    "premature_endpoint_rate",
+    "premature_endpoint_rate_lo",
+    "premature_endpoint_rate_hi",
+    "n_turns",
+    "endpoint_latency_ms_p50",
+    "n_resumed",
+    "pause_s",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Validation:
+    """What a setting does on recordings that had no say in its choice.
+
+    Parameters
+    ----------
+    setting
+        Row of the result that it was chosen in.
+    result
+        The sweep on the other recordings; ``result.settings.loc[row]`` is the setting there.
+    row
+        See ``result``.
+    table
+        Two rows, ``chosen on`` and ``validated on``: number of recordings, then columns of ``settings``.
+    warnings
+        Sentences on what the two sets share; empty when they are known to share nothing.
+    message
+        The finding in words, without the warnings.
+    """
+
+    setting: int
+    result: SweepResult
+    row: int
+    table: pd.DataFrame
+    warnings: tuple[str, ...]
+    message: str
+
+    def __str__(self) -> str:
+        lines = [self.message, *(f"Warning: {warning}" for warning in self.warnings)]
+        return "\n".join(lines) + f"\n\n{self.table.T.to_string(float_format='{:.4g}'.format)}"
+
+    def __repr__(self) -> str:
+        return f"Validation({self.message!r}, warnings={list(self.warnings)})"
+
+    def _repr_html_(self) -> str:
+        warned = "".join(f"<p><b>Warning:</b> {html.escape(warning)}</p>" for warning in self.warnings)
+        return f"<p>{html.escape(self.message)}</p>{warned}{self.table.T.to_html(float_format='{:.4g}'.format)}"
+
+
+def validate(result: SweepResult, setting: int, on: Dataset | SweepResult) -> Validation:
+    """Evaluate a setting on other recordings, as the sweep it was chosen in evaluates.
+
+    Parameters
+    ----------
+    result
+        The sweep that it was chosen in.
+    setting
+        Row of it.
+    on
+        A dataset, which is evaluated at this one setting; or a sweep that holds the setting, made in the same way.
+
+    Raises
+    ------
+    InvalidParameterError
+        If ``on`` is neither, or a sweep of another VAD, provider or evaluation, or without the setting.
+    """
+    other = _evaluated(result, setting, on) if isinstance(on, Dataset) else _comparable(result, on)
+    row = _row_of(result, setting, other)
+    shown = [c for c in _SHOWN if c in result.settings and c in other.settings]
+    rows = [result.settings[shown].iloc[[setting]], other.settings[shown].iloc[[row]]]
+    table = pd.concat(rows).set_axis(pd.Index([CHOSEN_ON, VALIDATED_ON], name="recordings"))
+    table.insert(0, "n_recordings", [result.n_recordings, other.n_recordings])
+    return Validation(
+        setting=setting,
+        result=other,
+        row=row,
+        table=table,
+        warnings=_overlap(result, other),
+        message=_describe(table, other.dataset_name),
+    )
+
+
+def _evaluated(result: SweepResult, setting: int, on: Dataset) -> SweepResult:
+    from bidilab.detect.vad import VadSpec
+    from bidilab.lab.sweep.sweep import sweep
+
+    vad = result.meta["vad"]
+    spec = VadSpec.of(vad["name"], vad["sample_rate"], **vad["options"])
+    return sweep(
+        on,
+        result.grid.only(setting),
+        vad=spec,
+        n_resamples=int(result.meta["n_resamples"]),
+        seed=result.seed,
+        progress=False,
+        **result.meta["conditions"],
+    )
+
+
+def _comparable(result: SweepResult, on: Any) -> SweepResult:
+    from bidilab.lab.sweep.result import SweepResult
+
+    if not isinstance(on, SweepResult):
+        raise InvalidParameterError("validate_on", "a Dataset or a SweepResult", on)
+    ours, theirs = result.meta, on.meta
+    same = {
+        "provider": (result.provider, on.provider),
+        "VAD": (ours["vad"], theirs["vad"]),
+        "evaluation": (ours["conditions"], theirs["conditions"]),
+    }
+    for name, (wanted, found) in same.items():
+        if wanted != found:
+            raise InvalidParameterError("validate_on", f"a sweep with the same {name} ({wanted})", found)
+    return on
+
+
+def _row_of(result: SweepResult, setting: int, other: SweepResult) -> int:
+    knobs, guards = result.grid[setting], result.grid.guards(setting)
+    found = [k for k in range(len(other.grid)) if other.grid[k] == knobs and other.grid.guards(k) == guards]
+    if not found:
+        raise InvalidParameterError("validate_on", f"a sweep that holds {knobs} with {guards}", other.grid)
+    return found[0]
+
+
+def _overlap(result: SweepResult, other: SweepResult) -> tuple[str, ...]:
+    try:
+        ours, theirs = list(result.dataset), list(other.dataset)
+    except ResultError as error:
+        return (f"whether the two sets share recordings or speakers cannot be told: {error}",)
+    audio = {recording.sha256 for recording in ours}
+    shared = [recording.id for recording in theirs if recording.sha256 in audio]
+    warnings = []
+    if shared:
+        warnings.append(
+            f"{len(shared)} of the {len(theirs)} recordings validated on are among those chosen on "
+            f"({_few(shared)}): they had a say in the choice, and the numbers are too good."
+        )
+    speakers = frozenset().union(*map(user_speakers, ours)) & frozenset().union(*map(user_speakers, theirs))
+    if speakers:
+        warnings.append(
+            f"{len(speakers)} speakers of the user's side are in both sets ({_few(sorted(speakers))}): the numbers are "
+            "for users like these, not for others (dataset.split(by='speaker') keeps them apart)."
+        )
+    return tuple(warnings)
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def _describe(table: pd.DataFrame, name: str) -> str:
+    rows: dict[Any, dict[Any, Any]] = table.to_dict("index")
+    before, after = rows[CHOSEN_ON], rows[VALIDATED_ON]
+    said = []
+    for column, words, n in (
+        ("false_interruption_rate", "false rate", "n_false_opportunities"),
+        ("missed_rate", "missed rate", "n_true_opportunities"),
+    ):
+        ends = f"{after[f'{column}_lo']:.1%}–{after[f'{column}_hi']:.1%}"
+        found = f"{after[column]:.1%} (95 % interval {ends}, n = {after[n]:.0f})" if after[n] else "undefined (n = 0)"
+        said.append(f"{words} {found}, where it was chosen {before[column]:.1%}")
+    return f"Validated on {after['n_recordings']} recordings of {name}: {'; '.join(said)}."

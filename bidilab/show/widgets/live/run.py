@@ -1,0 +1,341 @@
+"""One live session, from start to stop: agent, thread, socket, and what its pages are told.
+
+Everything here but `LiveRun.start`, `stop`, `wait` and `post` happens in the session's own loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bidilab.bidi.agent import BidiAgent
+from bidilab.bidi.background import BackgroundSession
+from bidilab.bidi.io.browser import BrowserMicrophone, BrowserSpeaker, LoopbackSocket, Peer
+from bidilab.bidi.io.wav import WavOutput
+from bidilab.bidi.states import SessionState
+from bidilab.bidi.types.io import BidiInput, BidiOutput
+from bidilab.core.clock import RealClock
+from bidilab.core.errors import BidilabError, EventError, InvalidParameterError, SessionError
+from bidilab.core.eventlog import EventLog
+from bidilab.detect.turns import ServerVad
+from bidilab.show.widgets.live.feed import LiveFeed
+from bidilab.show.widgets.live.monitor import SpeechMonitor
+
+__all__ = ["LiveRun", "PageMessage"]
+
+PageMessage = Callable[[Mapping[str, Any], bytes], None]
+"""Sends a message to the pages by Jupyter's comm; may be called from any thread."""
+
+PUBLISH_S = 0.1
+
+
+class LiveRun:
+    """A session that runs once.
+
+    Parameters
+    ----------
+    model
+        The model.
+    microphone, speaker
+        Input and output.
+    turn_detection
+        What ``model`` was made with.
+    journal
+        File for the log, or ``None``.
+    send
+        To the pages by comm.
+    on_change
+        Called in the session's loop when state or effective setting may have changed.
+    on_knobs
+        Called in the session's loop with the knobs that a page has moved.
+    origins
+        Of the pages that showed the widget before the start.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: Any,
+        microphone: BidiInput,
+        speaker: BidiOutput,
+        turn_detection: ServerVad,
+        journal: Any,
+        send: PageMessage,
+        on_change: Callable[[], None],
+        on_knobs: Callable[[Mapping[str, Any]], None],
+        origins: Mapping[str, str],
+    ) -> None:
+        self.model = model
+        self.microphone, self.speaker = microphone, speaker
+        self.turn_detection = turn_detection
+        self._clock = RealClock()
+        self.log = EventLog(journal, clock=self._clock)
+        self.agent = BidiAgent(model, clock=self._clock, log=self.log)
+        self.monitor = SpeechMonitor()
+        self.feed = LiveFeed(self.log, self.monitor)
+        self._send, self._on_change, self._on_knobs = send, on_change, on_knobs
+        self._origins = dict(origins)
+        self._socket = LoopbackSocket(on_open=lambda _: None, on_message=self._from_socket, on_close=self._socket_lost)
+        self._pages: dict[str, Peer | None] = {}
+        self._owner: str | None = None
+        self._epoch: str | None = None
+        self._ready = self._over = False
+        self._failure: BaseException | None = None
+        self._updating: asyncio.Lock | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = BackgroundSession(self._live, name="bidilab-live")
+
+    # ---- from any thread -------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin."""
+        self._background.start()
+
+    def stop(self) -> None:
+        """End in order, and wait for it."""
+        self._background.stop()
+
+    def wait(self, timeout_s: float | None) -> bool:
+        """Wait for the end; return whether it came."""
+        return self._background.wait(timeout_s)
+
+    @property
+    def running(self) -> bool:
+        """Whether its thread lives."""
+        return self._background.running
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What it failed with, if anything."""
+        return self._failure or self._background.failure
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended, and nothing of it is open."""
+        return self._over
+
+    @property
+    def ready(self) -> bool:
+        """Whether the model is connected and audio is taken."""
+        return self._ready
+
+    def post(self, call: Callable[..., object], *arguments: Any) -> bool:
+        """Have something called in the session's loop; return whether it still has one."""
+        return self._background.post(call, *arguments)
+
+    # ---- life ------------------------------------------------------------------------------------------------------
+
+    async def _live(self) -> None:
+        self._updating = asyncio.Lock()
+        watched = self.monitor.listen_to(self.microphone)
+        if isinstance(self.speaker, WavOutput):
+            watched = self.speaker.listen_to(watched)
+        try:
+            await self._socket.start()
+            publisher = asyncio.get_running_loop().create_task(self._publish_for_ever(), name="bidilab-live-publisher")
+            self._tasks.add(publisher)
+            await self.agent.run(inputs=[watched], outputs=[self.speaker])
+        except Exception as error:
+            self._failure = error
+            raise
+        finally:
+            self._ready = False
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._tell_pages()
+            self._broadcast({"kind": "ended"})
+            await self._socket.stop()
+            self._over = True
+            self._on_change()
+
+    async def _publish_for_ever(self) -> None:
+        while True:
+            await self._clock.sleep_s(PUBLISH_S)
+            if not self._ready and self.agent.state is SessionState.RUNNING:
+                self._ready = True
+                self._greet_all()  # not before: while the model loads, the loop would not answer their sockets
+            self._tell_pages()
+            self._on_change()
+
+    def _tell_pages(self) -> None:
+        if self._pages:
+            for head, payload in self.feed.news():
+                self._broadcast(head, payload)
+        if isinstance(self.microphone, BrowserMicrophone) and self._owner is not None and self._ready:
+            self._broadcast({"kind": "behind", "page": self._owner, "frame": self.microphone.next_frame})
+
+    # ---- pages -----------------------------------------------------------------------------------------------------
+
+    def _broadcast(self, head: Mapping[str, Any], payload: bytes = b"") -> None:
+        if None in self._pages.values():
+            self._send(head, payload)
+        for peer in self._pages.values():
+            if peer is not None:
+                peer.send(head, payload)
+
+    def _to_page(self, page: str, head: Mapping[str, Any], payload: bytes = b"") -> None:
+        if (peer := self._pages.get(page)) is not None:
+            peer.send(head, payload)
+        else:
+            self._send({**head, "to": page}, payload)
+
+    def _greet_all(self) -> None:
+        for page, origin in self._origins.items():
+            self.greet(page, origin)
+
+    def greet(self, page: str, origin: str) -> None:
+        """A page said hello by comm: show it what there is and offer it the socket, once the session is ready."""
+        self._origins[page] = origin
+        if not self._ready:
+            return
+        self._pages.setdefault(page, None)
+        for head, payload in self.feed.everything():
+            self._send({**head, "to": page}, payload)
+        self._send({"kind": "socket", "to": page, **self._socket.ticket(origin)}, b"")
+        self._send({**self._audio_wanted(), "to": page}, b"")
+
+    def _audio_wanted(self) -> dict[str, Any]:
+        return {
+            "kind": "audio_wanted",
+            "microphone": isinstance(self.microphone, BrowserMicrophone),
+            "speaker": isinstance(self.speaker, BrowserSpeaker),
+            "sample_rate": self.agent.model.config["audio"]["output_rate"],
+            "owner": self._owner,
+        }
+
+    def _from_socket(self, peer: Peer, head: dict[str, Any], payload: bytes) -> None:
+        page = head.get("page")
+        if not isinstance(page, str):
+            raise EventError("a page's message names its page")
+        self._pages[page] = peer
+        self._note_refusal(head, payload)
+
+    def from_comm(self, head: Mapping[str, Any], payload: bytes) -> None:
+        """Take a page's message that came by comm."""
+        try:
+            self._note_refusal(head, payload)
+        except (EventError, InvalidParameterError, SessionError) as error:
+            self._to_page(str(head["page"]), {"kind": "refused", "text": str(error)})
+
+    def _note_refusal(self, head: Mapping[str, Any], payload: bytes) -> None:
+        try:
+            self.take(head, payload)
+        except (EventError, InvalidParameterError, SessionError) as error:
+            self.log.append("page_refused", source="error", text=str(error), detail={"kind": head["kind"]})
+            raise
+
+    def _socket_lost(self, peer: Peer) -> None:
+        for page in [page for page, its in self._pages.items() if its is peer]:
+            del self._pages[page]
+            if page == self._owner:
+                self._release_audio()
+
+    def take(self, head: Mapping[str, Any], payload: bytes) -> None:
+        """Take a page's message, whichever way it came.
+
+        Raises
+        ------
+        EventError, InvalidParameterError, SessionError
+            If it is not what a page may say.
+        """
+        match head["kind"]:
+            case "hello":
+                pass
+            case "update":
+                self._on_knobs(head)
+            case "label":
+                self._label_by_hand(head)
+            case "stop":
+                self._background.stop()
+            case "mic" if head["page"] == self._owner and isinstance(self.microphone, BrowserMicrophone):
+                self.microphone.take(int(head["frame"]), payload)
+            case "played" | "tick" if head["page"] == self._owner and isinstance(self.speaker, BrowserSpeaker):
+                self.speaker.take(head)
+            case "mic" | "played" | "tick":
+                pass  # the last words of a page that another has taken over from
+            case "open_audio":
+                self._open_audio(head)
+            case "close_audio" if head["page"] == self._owner:
+                self._release_audio()
+            case "audio_refused":
+                self.log.append("audio_refused", source="error", text=str(head.get("text")), detail=dict(head))
+            case _:
+                raise EventError(f"a page may not say {head['kind']!r}")
+
+    def _open_audio(self, head: Mapping[str, Any]) -> None:
+        if not self._ready:
+            raise SessionError("the session takes no audio yet")
+        page, epoch = head["page"], str(head["epoch"])
+        if epoch == self._epoch:
+            return  # it only changed its way; frames go on in one count
+        self._release_audio()
+        if isinstance(self.microphone, BrowserMicrophone) and head.get("microphone_rate"):
+            self.microphone.open(sample_rate=int(head["microphone_rate"]))
+        if isinstance(self.speaker, BrowserSpeaker) and head.get("speaker_rate"):
+            self.speaker.open(
+                lambda said, payload: self._to_page(page, said, payload), sample_rate=int(head["speaker_rate"])
+            )
+        self._owner, self._epoch = page, epoch
+        way = "comm" if self._pages.get(page) is None else "socket"
+        told = {key: value for key, value in head.items() if key not in ("kind", "page")}
+        self.log.append("browser_audio_opened", source="input", detail={**told, "way": way})
+        self._broadcast({"kind": "owner", "owner": page})
+
+    def _release_audio(self) -> None:
+        if self._owner is None:
+            return
+        self._owner = self._epoch = None
+        if isinstance(self.microphone, BrowserMicrophone):
+            self.microphone.close()
+        if isinstance(self.speaker, BrowserSpeaker):
+            self.speaker.close()
+        if self._ready:
+            self.log.append("browser_audio_closed", source="input")
+
+    # ---- the user's hand -------------------------------------------------------------------------------------------
+
+    def update(self, turn_detection: ServerVad) -> None:
+        """Have the model detect turns by other values; in the session's loop."""
+        task = asyncio.get_running_loop().create_task(self._update(turn_detection), name="bidilab-live-update")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _update(self, turn_detection: ServerVad) -> None:
+        assert self._updating is not None  # the loop runs
+        async with self._updating:
+            detail = {**turn_detection.to_dict(), "sample_rate": self.monitor.input_rate}
+            position = self.monitor.input_samples
+            self.log.append("setting_requested", source="user", input_samples=position, detail=detail)
+            try:
+                told = self.model.update(turn_detection=turn_detection)
+                if inspect.isawaitable(told):
+                    await told
+            except BidilabError as error:
+                self.log.append("setting_refused", source="error", text=str(error), detail=detail)
+            else:
+                self.turn_detection = turn_detection
+
+    def _label_by_hand(self, head: Mapping[str, Any]) -> None:
+        known = {i.seq: i for i in self.feed.catch_up().interruptions}
+        if head.get("seq") not in known or not isinstance(head.get("label"), bool):
+            raise EventError(f"a label is true or false and names an interruption, got {dict(head)!r}")
+        chosen = known[head["seq"]]
+        self.label(chosen.seq, chosen.response_id, "true" if head["label"] else "false")
+
+    def label(self, seq: int, response_id: str | None, label: str) -> None:
+        """Write down what a listener calls an interruption."""
+        self.log.append(
+            "interruption_label",
+            source="user",
+            response_id=response_id,
+            detail={"label": label, "interruption_seq": seq},
+        )
+
+    @property
+    def effective_turn_detection(self) -> dict[str, Any]:
+        """What the model says it detects turns by; what was asked for, where it does not say."""
+        told = getattr(self.model, "effective_turn_detection", None)
+        return dict(told) if told is not None else self.turn_detection.to_dict()

@@ -1,0 +1,187 @@
+"""A live session for half an hour: does memory stay flat, do the clocks stay together, is a frame lost?
+
+    uv run python -m tests.bench.live_soak --minutes 30
+
+JupyterLab in headless Chromium, the local model, a microphone that is a file: speech that interrupts the agent three
+times a minute, and a click every five seconds. The kernel notes at which sample of its input each click lies; the slope
+of position against number is the drift of the microphone's clock against the session's samples. It prints a line a
+minute and a verdict at the end, and fails by its exit code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from playwright.sync_api import sync_playwright
+
+import bidilab as bl
+from bidilab.detect.vad.resampling import resample
+from tests.browser.chromium import FLAGS, executable
+from tests.browser.jupyter_server import jupyter_server
+from tests.browser.notebook_page import NotebookPage
+
+RATE = 48_000
+PERIOD_S = 20
+CLICK_EVERY_S = 5
+MAX_DRIFT_MS = 5.0
+MAX_GROWTH_MB = 60.0
+DATASET = Path(__file__).parents[2] / "datasets/overlap-mini"
+
+CELLS = [
+    """
+import numpy as np
+import psutil
+import bidilab as bl
+from bidilab.bidi.models.local import BidiLocalModel
+from bidilab.bidi.types.events import BidiAudioInputEvent
+
+RATE = 24_000
+
+class Listener(BidiLocalModel):
+    position, clicks = 0, []
+
+    async def send(self, content):
+        if isinstance(content, BidiAudioInputEvent):
+            loud = np.flatnonzero(np.abs(content.pcm.astype(int)) > 16_000)
+            if len(loud) and (not self.clicks or self.position + loud[0] - self.clicks[-1] > RATE):
+                peak = loud[0] + np.argmax(np.abs(content.pcm.astype(int))[loud[0] : loud[0] + 24])
+                self.clicks.append(int(self.position + peak))
+            self.position += len(content.pcm)
+        await super().send(content)
+
+session = bl.LiveSession(Listener(input_rate=RATE, output_rate=RATE), echo_cancellation=False)
+session
+""",
+    """
+import json
+
+def state():
+    rows = list(session.log)
+    heard = [row for row in rows if row.type == "bidi_audio_input"]
+    return json.dumps({
+        "rss_mb": psutil.Process().memory_info().rss / 1e6,
+        "rows": len(rows),
+        "clicks": session._model.clicks,
+        "gaps": sum(row.type == "input_gap" for row in rows),
+        "errors": sorted({row.type for row in rows if row.source == "error"}),
+        "interruptions": sum(row.type == "bidi_interruption" for row in rows),
+        "unconfirmed": sum(row.type == "cut_unconfirmed" for row in rows),
+        "clock_ms": [1000 * (row.t_s - row.input_samples / RATE) for row in heard[-5:]],
+        "running": session.running,
+    })
+""",
+]
+
+
+def write_microphone(path: Path, minutes: float) -> None:
+    """Speech, at a third of its level, with a click of four samples every five seconds; 20 s again and again."""
+    recording = bl.load_dataset(DATASET)["early-clean-01"]
+    period = np.zeros(PERIOD_S * RATE, np.float32)
+    speech = resample(recording.user(), recording.sample_rate, RATE)[: len(period)]
+    period[: len(speech)] = speech / 3
+    for second in range(0, PERIOD_S, CLICK_EVERY_S):
+        start = second * RATE + RATE // 4
+        period[start : start + 4] = 0.95
+    with soundfile.SoundFile(path, "w", samplerate=RATE, channels=1, subtype="PCM_16") as file:
+        for _ in range(int(minutes * 60 / PERIOD_S) + 2):
+            file.write(period)
+
+
+def drift_ms(clicks: list[int], rate: int = 24_000) -> tuple[float, float]:
+    """Drift over the whole run, and the largest distance of a click from the straight line, in milliseconds."""
+    number = np.round((np.array(clicks) - clicks[0]) / (CLICK_EVERY_S * rate))
+    late_ms = 1000 * (np.array(clicks) - clicks[0] - number * CLICK_EVERY_S * rate) / rate
+    slope = np.polyfit(number, late_ms, 1)[0] if len(clicks) > 2 else 0.0
+    return float(slope * number[-1]), float(np.max(np.abs(late_ms)))
+
+
+def page_mb(cdp: Any) -> float:
+    cdp.send("HeapProfiler.collectGarbage")
+    metrics = {m["name"]: m["value"] for m in cdp.send("Performance.getMetrics")["metrics"]}
+    return float(metrics["JSHeapUsedSize"] / 1e6)
+
+
+def soak(minutes: float, folder: Path) -> list[dict[str, Any]]:
+    microphone = folder / "microphone.wav"
+    write_microphone(microphone, minutes)
+    flags = [
+        *FLAGS,
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-audio-capture={microphone}%noloop",
+    ]
+    told = []
+    (folder / "jupyter").mkdir()
+    with jupyter_server(folder / "jupyter") as server, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable(), args=flags)
+        context = browser.new_context(permissions=["microphone"])
+        notebook = NotebookPage(context.new_page(), server, "soak.ipynb", folder).open(CELLS).run_all()
+        cdp = context.new_cdp_session(notebook.page)
+        cdp.send("Performance.enable")
+        notebook.page.locator(".bl-live-start").click()
+        notebook.page.locator(".bl-live-status", has_text="running").wait_for()
+        for minute in range(1, round(minutes) + 1):
+            notebook.page.wait_for_timeout(60_000)
+            seen = json.loads(notebook.text("print(state())"))
+            seen |= {"minute": minute, "page_mb": page_mb(cdp)}
+            told.append(seen)
+            shown = {key: value for key, value in seen.items() if key != "clicks"}
+            print(json.dumps(shown | {"n_clicks": len(seen["clicks"])}), flush=True)
+        notebook.page.locator(".bl-live-start").click()
+        browser.close()
+    return told
+
+
+def verdict(told: list[dict[str, Any]]) -> dict[str, Any]:
+    """What was measured, and what of it is beyond its bound. Memory is compared from the second minute on."""
+    first, last = told[min(1, len(told) - 1)], told[-1]
+    drift, worst = drift_ms(last["clicks"])
+    expected = int((last["minute"] * 60) / CLICK_EVERY_S)
+    measured = {
+        "minutes": last["minute"],
+        "drift_ms": drift,
+        "worst_click_ms": worst,
+        "clock_ms": last["clock_ms"],
+        "clicks": len(last["clicks"]),
+        "clicks_expected_about": expected,
+        "gaps": last["gaps"],
+        "errors": last["errors"],
+        "interruptions": last["interruptions"],
+        "unconfirmed": last["unconfirmed"],
+        "kernel_growth_mb": last["rss_mb"] - first["rss_mb"],
+        "page_growth_mb": last["page_mb"] - first["page_mb"],
+    }
+    wrong = [
+        name
+        for name, bad in {
+            "drift": worst > MAX_DRIFT_MS,
+            "lost frames": last["gaps"] > 0,
+            "errors": bool(last["errors"]),
+            "clicks": abs(len(last["clicks"]) - expected) > 2,
+            "kernel memory": measured["kernel_growth_mb"] > MAX_GROWTH_MB,
+            "page memory": measured["page_growth_mb"] > MAX_GROWTH_MB,
+            "session ended": not last["running"],
+        }.items()
+        if bad
+    ]
+    return measured | {"wrong": wrong}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=30.0)
+    with tempfile.TemporaryDirectory() as folder:
+        said = verdict(soak(parser.parse_args().minutes, Path(folder)))
+    print(json.dumps(said, indent=2))
+    return 1 if said["wrong"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

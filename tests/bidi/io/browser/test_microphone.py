@@ -1,0 +1,136 @@
+"""At 1000 Hz a sample is a millisecond, and no resampler stands between."""
+
+import asyncio
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bidilab.bidi.io.browser import BrowserMicrophone
+from bidilab.core.errors import EndOfInput, EventError, InvalidParameterError, SessionError
+from tests.bidi.io.browser.conftest import make_agent
+
+
+def pcm(start, n):
+    return np.arange(start, start + n, dtype="<i2").tobytes()
+
+
+def heard(microphone):
+    """Everything that waits, as one list of samples, and when each block was captured."""
+
+    async def read():
+        samples, dates = [], []
+        while microphone._blocks:
+            event = await microphone()
+            dates.append((len(samples), event.captured_s))
+            samples += event.pcm.tolist()
+        return samples, dates
+
+    return asyncio.run(read())
+
+
+def started(agent):
+    microphone = BrowserMicrophone()
+    asyncio.run(microphone.start(agent))
+    return microphone
+
+
+def gaps(agent):
+    return [(row.reason, row.input_samples, row.detail) for row in agent.log if row.type == "input_gap"]
+
+
+def test_frames_become_a_stream_dated_when_it_was_captured(agent):
+    microphone = started(agent)
+    microphone.open(sample_rate=1000)
+    agent.clock.s = 7.02
+    microphone.take(500, pcm(0, 20))  # frames 500 to 520 have just been spoken: frame 500 at 7.00 s
+    agent.clock.s = 8.0
+    microphone.take(520, pcm(20, 20))  # this one waited
+    assert microphone.late_s == pytest.approx(8.0 - 7.04, abs=1e-3)
+    samples, dates = heard(microphone)
+    assert samples == list(range(40))
+    assert [position for position, _ in dates] == [0, 20]
+    assert [at_s for _, at_s in dates] == pytest.approx([7.0, 7.02], abs=1e-3)
+    assert gaps(agent) == []
+
+
+def test_a_lost_message_is_filled_with_silence_and_logged(agent):
+    microphone = started(agent)
+    microphone.open(sample_rate=1000)
+    microphone.take(0, pcm(1, 3))
+    microphone.take(5, pcm(6, 2))
+    assert heard(microphone)[0] == [1, 2, 3, 0, 0, 6, 7]
+    assert gaps(agent) == [("lost", 3, '{"samples":2,"sample_rate":1000}')]
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 12)), min_size=1, max_size=12))
+def test_whatever_comes_twice_or_not_at_all_a_position_stays_a_time(pieces):
+    # Pieces of one ramp in the order of their ends, some overlapping, some missing: sample n is n, or 0 where lost.
+    microphone = started(make_agent())
+    microphone.open(sample_rate=1000)
+    pieces = sorted(pieces, key=lambda piece: piece[0] + piece[1])
+    first = pieces[0][0]
+    for frame, n in pieces:
+        microphone.take(frame, pcm(frame, n))
+    samples, _ = heard(microphone)
+    asyncio.run(microphone.stop())
+    assert len(samples) == max(frame + n for frame, n in pieces) - first
+    assert all(sample in (0, first + k) for k, sample in enumerate(samples))
+
+
+def test_the_time_without_a_page_is_silence(agent):
+    microphone = started(agent)
+    microphone.open(sample_rate=1000)
+    agent.clock.s = 1.0
+    microphone.take(0, pcm(1, 4))  # ends at 1.0 s
+    microphone.close()
+    microphone.open(sample_rate=1000)
+    agent.clock.s = 3.5
+    microphone.take(100, pcm(9, 10))  # began at 3.49 s
+    samples, dates = heard(microphone)
+    assert samples == [1, 2, 3, 4, *[0] * 2490, *range(9, 19)]
+    assert dates[-1] == (4 + 2490, pytest.approx(3.49))
+    assert gaps(agent) == [("no_page", 4, '{"samples":2490,"sample_rate":1000}')]
+
+
+def test_the_log_follows_the_sound_card(agent):
+    microphone = started(agent)
+    microphone.open(sample_rate=1000)
+    agent.clock.s = 10.0
+    microphone.take(0, pcm(0, 1000))
+    assert len(heard(microphone)[0]) == 1000
+    for second in range(1, 400):  # 100 ppm fast: after 400 s the card is 40 ms ahead of the machine's clock
+        agent.clock.s = 10.0 + second * (1 - 1e-4)
+        microphone.take(second * 1000, bytes(2000))
+    agent.log.append("now", source="input")
+    assert agent.log.rows[-1].t_s == pytest.approx(400.0, abs=0.002)  # 400 s of samples have come
+
+
+def test_wrong_use(agent):
+    microphone = BrowserMicrophone()
+    with pytest.raises(SessionError, match="not started"):
+        microphone.open(sample_rate=1000)
+    asyncio.run(microphone.start(agent))
+    with pytest.raises(InvalidParameterError, match="stopped"):
+        asyncio.run(microphone.start(agent))
+    with pytest.raises(SessionError, match="not opened"):
+        microphone.take(0, b"")
+    microphone.open(sample_rate=1000)
+    for frame, data in ((-1, b"\0\0"), (0, b"\0")):
+        with pytest.raises(EventError):
+            microphone.take(frame, data)
+
+
+def test_who_waits_when_it_is_stopped_gets_the_end(agent):
+    async def main():
+        microphone = BrowserMicrophone()
+        await microphone.start(agent)
+        waiting = asyncio.create_task(microphone())
+        await asyncio.to_thread(int)
+        await microphone.stop()
+        with pytest.raises(EndOfInput):
+            await waiting
+        await microphone.stop()
+
+    asyncio.run(main())

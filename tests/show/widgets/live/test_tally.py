@@ -1,0 +1,65 @@
+"""The tally against the log's own tables, and a hand-made log."""
+
+import json
+
+import pytest
+
+from bidilab.core.eventlog import EventLog
+from bidilab.show.widgets.live.tally import Tally
+from tests.sessions import bursts, hold
+
+PARTS = ("onset_to_detected_ms", "detected_to_event_ms", "event_to_silent_ms", "onset_to_silent_ms", "heard_ms")
+
+
+def tallied(log):
+    tally = Tally()
+    for row in log:
+        tally.take(row)
+    return tally
+
+
+def test_it_says_what_the_tables_say():
+    # Two turns that are answered, each answer interrupted; energy detector, virtual clock.
+    agent, _, _ = hold(bursts((10, 20), (40, 50), (80, 90), total=140))
+    tally, log = tallied(agent.log), agent.log
+    table = log.interruptions()
+    assert len(table) == len(tally.interruptions) >= 1
+    for told, row in zip(tally.interruptions, table.to_dict("records"), strict=True):
+        assert (told.seq, told.t_s, told.response_id) == (row["seq"], row["t_s"], row["response_id"])
+        assert [getattr(told, part) for part in PARTS] == pytest.approx([row[part] for part in PARTS])
+    assert tally.counts["turns"] == len(log.turns())
+    assert tally.counts["responses"] == len(log.responses())
+    agent_spans = [(s.start_s, s.end_s) for s in tally.spans if s.who == "agent"]
+    heard = log.responses().dropna(subset=["audible_s"])
+    assert agent_spans == list(zip(heard["audible_s"], heard["silent_s"], strict=True))
+    user_spans = [(s.start_s, s.end_s) for s in tally.spans if s.who == "user"]
+    assert user_spans == list(zip(log.turns()["onset_s"], log.turns()["offset_s"], strict=True))
+    for part, (median, n) in tally.medians_ms().items():
+        assert (median, n) == (pytest.approx(table[part].median()), table[part].notna().sum())
+
+
+def test_a_label_can_be_changed_and_is_counted_once():
+    log = EventLog()
+    seq = log.append("bidi_interruption", source="agent", response_id="r", reason="user_speech")
+    for label in ("false", "true"):
+        log.append("interruption_label", source="user", detail={"label": label, "interruption_seq": seq})
+    tally = tallied(log)
+    assert tally.interruptions[0].label == "true"
+    assert (tally.counts["labelled true"], tally.counts["labelled false"]) == (1, 0)
+
+
+def test_what_is_not_known_is_missing_and_never_zero():
+    log = EventLog()
+    log.append("bidi_interruption", source="agent", response_id="r", reason="error")
+    told = tallied(log).to_dict()
+    json.dumps(told, allow_nan=False)
+    assert told["interruptions"][0]["onset_to_silent_ms"] is None
+    assert told["medians"]["onset_to_silent_ms"] == {"ms": None, "n": 0}
+
+
+def test_a_gap_is_counted_in_milliseconds():
+    log = EventLog()
+    for n in (480, 240):
+        log.append("input_gap", source="input", detail={"samples": n, "sample_rate": 24_000})
+    tally = tallied(log)
+    assert (tally.counts["input gaps"], tally.lost_ms) == (2, 30.0)

@@ -1,0 +1,247 @@
+"""`LiveSession` without a page: in a script, or in a notebook that nobody looks at."""
+
+import asyncio
+import json
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import bidilab as bl
+from bidilab.bidi.io.browser import decode_message, encode_message
+from bidilab.bidi.models.local import BidiLocalModel
+from bidilab.bidi.models.providers import ModelProvider, model_providers, register_provider
+from bidilab.core.errors import InvalidParameterError, SessionError
+from bidilab.core.eventlog import EventLog
+from bidilab.detect.turns import ServerVad
+from bidilab.show.widgets.live import LiveSession
+from tests.sessions import bursts
+
+DATASET = Path(__file__).parents[4] / "datasets/overlap-mini"
+QUICK = ServerVad(silence_duration_ms=96, prefix_padding_ms=0)
+
+
+def quick_model():
+    """Hears tones, answers at once, for a second."""
+    return BidiLocalModel(QUICK, vad=bl.VadSpec(name="energy"), responses=[1000.0], response_delay_ms=0.0)
+
+
+def talk(*frames, total):
+    """A user of tones; 32 ms a frame."""
+    return {"microphone": bursts(*frames, total=total), "sample_rate": 16_000, "tail_ms": 0.0}
+
+
+def bidilab_threads():
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("bidilab")]
+
+
+@pytest.fixture
+def session():
+    """Makes sessions, and closes them."""
+    made = []
+
+    def make(*arguments, **options):
+        made.append(LiveSession(*arguments, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+    assert bidilab_threads() == []
+
+
+@pytest.mark.realtime
+def test_a_recording_as_a_microphone_runs_to_its_end(session, tmp_path):
+    live = session(quick_model(), **talk((5, 15), (25, 30), total=60), journal=tmp_path / "live.jsonl")
+    assert (live.microphone, live.speaker, live.state) == ("recording", "none", "idle")
+    live.start()
+    live.start()  # while one runs, nothing
+    assert live.running
+    assert live.wait()
+    assert (live.state, live.message) == ("ended", "")
+    # The first turn ends in frame 18, is answered at once; the second's first frame interrupts.
+    (cut,) = live.log.interruptions().to_dict("records")
+    assert cut["decided_at_samples"] == 26 * 512
+    assert cut["onset_to_silent_ms"] < 500
+    live.label(False)
+    live.label(True)
+    labels = live.log.to_frame().query("type == 'interruption_label'")
+    assert [json.loads(detail)["label"] for detail in labels["detail"]] == ["false", "true"]
+    assert set(labels["source"]) == {"user"}
+    assert live.static_form().text.startswith(
+        "Live session, ended: 2 turns, 2 responses, 1 interruptions, 1 labelled true"
+    )
+    live.close()
+    assert len(EventLog.read(tmp_path / "live.jsonl")) == len(live.log)
+
+
+@pytest.mark.realtime
+def test_stop_leaves_nothing_and_it_may_be_started_again(session):
+    live = session(quick_model(), **talk((5, 15), total=2000))
+    for _ in range(2):
+        live.start()
+        assert not live.wait(0.3)
+        assert bidilab_threads() == ["bidilab-live"]
+        live.stop()
+        live.stop()
+        assert bidilab_threads() == []
+        assert live.state == "ended"
+        assert len(live.log) > 0
+
+
+@pytest.mark.realtime
+def test_knobs_act_while_it_runs_from_a_known_sample_on(session):
+    # Three bursts of 10 frames; after the first, a threshold that no tone reaches.
+    live = session(quick_model(), **talk((5, 15), (60, 70), (90, 100), total=120), turn_detection=QUICK)
+    live.start()
+    while not (live.log.to_frame()["type"] == "speech_stopped").any():
+        live.wait(0.02)
+    live.update(threshold=1.0, silence_duration_ms=500)
+    assert live.wait()
+    rows = live.log.to_frame()
+    (updated,) = rows.query("type == 'turn_detection_updated'").to_dict("records")
+    (asked,) = rows.query("type == 'setting_requested'").to_dict("records")
+    assert json.loads(updated["detail"])["threshold"] == 1.0
+    assert updated["input_samples"] % 512 == 0
+    assert asked["source"] == "user"
+    assert 19 * 512 <= updated["input_samples"] <= 60 * 512
+    assert (rows["type"] == "speech_started").sum() == 1
+    assert live.effective["threshold"] == live.threshold == 1.0
+    assert live.setting == ServerVad(threshold=1.0, prefix_padding_ms=0, silence_duration_ms=500)
+
+
+def test_knobs_are_checked(session):
+    live = session(**talk(total=10))
+    with pytest.raises(InvalidParameterError, match="threshold"):
+        live.update(threshold=1.5, silence_duration_ms=100)
+    assert (live.threshold, live.silence_duration_ms) == (0.5, 500)
+    with pytest.raises(InvalidParameterError, match="silence_duration_ms"):
+        live.silence_duration_ms = -1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ({"model": "nobody"}, "model"),
+        ({"microphone": "no-such-file"}, "microphone"),
+        ({"speaker": "loud"}, "speaker"),
+        ({"microphone": np.zeros(10, np.float32)}, "sample_rate"),
+        ({"sample_rate": 8000}, "sample_rate"),
+        ({"turn_detection": {"threshold": 2}}, "threshold"),
+    ],
+)
+def test_what_is_not_allowed(arguments, name):
+    if arguments.get("microphone") is None and "sample_rate" in arguments:
+        arguments = arguments | {"microphone": str(DATASET / "audio/early-clean-01.flac")}
+    with pytest.raises(InvalidParameterError, match=name):
+        LiveSession(**arguments)
+
+
+def test_before_the_start_there_is_nothing_to_ask(session):
+    live = session(**talk(total=10))
+    for ask in (lambda: live.log, live.wait, lambda: live.label(True)):
+        with pytest.raises(SessionError, match="no session was started"):
+            ask()
+    live.stop()
+    assert "0 turns" in live.static_form().text
+
+
+def test_a_missing_key_is_said_in_words(session, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    live = session("openai", **talk(total=10))
+    shown = {provider["name"]: provider["unusable"] for provider in live.providers}
+    assert shown["local"] is None
+    assert "OPENAI_API_KEY" in shown["openai"]
+    live._from_page(live, {"kind": "start", "page": "p"}, [])
+    assert live.state == "failed"
+    assert "OPENAI_API_KEY" in live.message
+    with pytest.raises(SessionError, match="OPENAI_API_KEY"):
+        live.start()
+
+
+@pytest.mark.realtime
+def test_a_session_that_fails_says_with_what(session):
+    class Broken(BidiLocalModel):
+        async def send(self, content):
+            raise RuntimeError("no more")
+
+    live = session(Broken(), **talk(total=100))
+    live.start()
+    with pytest.raises(RuntimeError, match="no more"):
+        live.wait()
+    assert (live.state, live.message) == ("failed", "RuntimeError: no more")
+
+
+def test_a_provider_is_added_by_registering_it():
+    made = ModelProvider(name="test-only", title="of a test", build=lambda setting: BidiLocalModel(setting))
+    register_provider(made)
+    try:
+        assert model_providers()["test-only"] is made
+        assert "test-only" in [provider["name"] for provider in LiveSession("test-only").providers]
+    finally:
+        model_providers.__globals__["_providers"].pop("test-only")
+    with pytest.raises(InvalidParameterError):
+        register_provider(ModelProvider(name="", title="", build=lambda setting: BidiLocalModel(setting)))
+
+
+@pytest.mark.realtime
+def test_a_page_by_the_loopback_socket(session):
+    """The test is the page: it says hello, takes its ticket, speaks, hears, is cut, and reports."""
+    from websockets.asyncio.client import connect
+
+    origin = "http://127.0.0.1:8888"
+    live = session(
+        BidiLocalModel(
+            QUICK, vad=bl.VadSpec(name="energy"), responses=[3000.0], response_delay_ms=0.0, output_rate=16_000
+        )
+    )
+    told = []
+    live._to_pages = lambda head, payload: told.append(head)
+    live._from_page(live, {"kind": "hello", "page": "p", "origin": origin}, [])
+    live.start()
+    while not any(head["kind"] == "socket" for head in told):
+        live.wait(0.02)
+    offer = next(head for head in told if head["kind"] == "socket")
+    assert offer["to"] == "p"
+    assert "ticket" not in json.dumps(live.get_state(), default=str)  # nothing of it in what a notebook saves
+    asyncio.run(_talk(connect, offer, origin))
+    live.stop()
+    (cut,) = live.log.interruptions().to_dict("records")
+    (cleared,) = live.log.to_frame().query("type == 'playback_cleared'").to_dict("records")
+    assert cut["heard_ms"] == pytest.approx(1000 * 4321 / 16_000)
+    assert json.loads(cleared["detail"])["heard_samples"] == 4321
+    assert "page_refused" not in set(live.log.to_frame()["type"])
+
+
+async def _talk(connect, offer, origin):
+    page = await connect(offer["url"], origin=origin, compression=None)
+    assert await page.recv() == offer["greeting"]
+    await page.send(offer["ticket"])
+
+    async def say(payload=b"", **head):
+        await page.send(encode_message({**head, "page": "p"}, payload))
+
+    async def until(kind):
+        while True:
+            head, payload = decode_message(await page.recv())
+            if head["kind"] == kind:
+                return head, payload
+
+    await say(kind="hello")
+    wanted, _ = await until("audio_wanted")
+    assert (wanted["microphone"], wanted["speaker"], wanted["sample_rate"]) == (True, True, 16_000)
+    await say(kind="open_audio", epoch="e", microphone_rate=16_000, speaker_rate=16_000)
+    await say(kind="tick", frame=0)
+    pcm = (bursts((2, 10), (20, 30), total=60) * 32767).astype("<i2")
+    for k in range(16):
+        await say(pcm[k * 512 : (k + 1) * 512].tobytes(), kind="mic", frame=k * 512)
+    played, _ = await until("play")
+    await say(kind="played", what="started", response=played["response"], heard=0, frame=16 * 512)
+    for k in range(16, 60):
+        await say(pcm[k * 512 : (k + 1) * 512].tobytes(), kind="mic", frame=k * 512)
+    cleared, _ = await until("clear")
+    assert cleared["response"] == played["response"]
+    await say(kind="played", what="cleared", response=cleared["response"], heard=4321, frame=16 * 512 + 4321)
+    await until("tally")
+    await page.close()

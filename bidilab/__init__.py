@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from bidilab.lab.sweep import DaskExecutor, Grid, ProcessPool, Recommendation, SweepResult, sweep
     from bidilab.show.plots import save_figure
     from bidilab.show.widgets.explorer import SweepExplorer
+    from bidilab.show.widgets.labelling import LabelEditor
     from bidilab.show.widgets.live import LiveSession
     from bidilab.show.widgets.replay import ReplayPlayer
 
@@ -61,6 +62,7 @@ _HOMES = {
     "GeminiActivityDetection": "detect.turns",
     "Grid": "lab.sweep",
     "Guards": "detect.turns",
+    "LabelEditor": "show.widgets.labelling",
     "LiveKitVad": "detect.turns",
     "LiveSession": "show.widgets.live",
     "ModelComparison": "lab.sessions",
@@ -107,6 +109,7 @@ __all__ = [
     "GeminiActivityDetection",
     "Grid",
     "Guards",
+    "LabelEditor",
     "LiveKitVad",
     "LiveSession",
     "ModelComparison",

@@ -1,4 +1,4 @@
-"""``bidilab datasets``: what datasets there are, what is in one or wrong with it, building and importing one."""
+"""``bidilab datasets``: what there is, what is in one or wrong with it; building, importing and labelling one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bidilab.core.errors import DatasetError, InvalidParameterError
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="List, describe, check, build and import datasets.", no_args_is_help=True, rich_markup_mode="rich"
+    help="List, describe, check, build, import and label datasets.", no_args_is_help=True, rich_markup_mode="rich"
 )
 app.command("import")(import_command)
 _DatasetArgument = Annotated[Path, typer.Argument(help="Folder of a dataset: dataset.json, manifest.jsonl, audio/.")]
@@ -153,3 +153,25 @@ def apply_condition_command(
     from bidilab.lab.datasets import Dataset
 
     typer.echo(repr(Dataset.load(dataset).with_condition(condition, dest, force=force, progress=progress)))
+
+
+@app.command("label")
+def label_command(
+    dest: Annotated[Path, typer.Argument(metavar="DEST", help="Folder of a dataset. Its manifest gets the labels.")],
+    progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
+) -> None:
+    """Propose labels for recordings that have none. Exit code 1 when the audio of any could not be used.
+
+    Labels that were given or confirmed are never changed. What was stopped goes
+    on where it was. How it is done, and how exact: docs/labelling.md.
+
+    [b]Example[/b]
+
+        bidilab datasets label my-calls
+    """
+    from bidilab.lab.datasets import label
+
+    result = label(dest, progress=progress)
+    typer.echo(repr(result))
+    if result.problems:
+        raise typer.Exit(1)

@@ -33,6 +33,9 @@ def import_command(
     audio: Annotated[Path | None, typer.Option(help="Folder of the audio, where it is not SRC.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the dataset; that of DEST when not given.")] = None,
     licence: Annotated[str | None, typer.Option(help="Licence to note, as an SPDX expression or in words.")] = None,
+    label: Annotated[
+        bool, typer.Option("--label", help="Then propose labels where there are none, as 'datasets label' does.")
+    ] = False,
     force: Annotated[bool, typer.Option(help="Replace an earlier dataset in DEST.")] = False,
     progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
 ) -> None:
@@ -70,10 +73,11 @@ def import_command(
 
     [b]Examples[/b]
 
-        bidilab datasets import calls recordings my-calls --user-channel 1
+        bidilab datasets import calls recordings my-calls --user-channel 1 --label
 
         bidilab datasets import rttm ami ami-dataset --agent @most
     """
+    from bidilab.lab.datasets import label as proposed_labels
     from bidilab.lab.datasets.corpora import FORMATS
 
     if corpus_format not in FORMATS:
@@ -93,9 +97,14 @@ def import_command(
         if key not in taken:
             words = ", ".join(f"--{option.replace('_', '-')}" for option in taken) or "none of them"
             raise InvalidParameterError(f"options of {corpus_format}", words, f"--{key.replace('_', '-')}")
+    if label and corpus_format == "clips":
+        raise InvalidParameterError("options of clips", "without --label: clips are no recordings", "--label")
     if licence is not None:
         options["licence"] = licence
     result = FORMATS[corpus_format].run(source, dest, force=force, progress=progress, **options)
     typer.echo(repr(result))
-    if result.problems:
+    labelled = proposed_labels(dest, progress=progress) if label else None
+    if labelled is not None:
+        typer.echo(repr(labelled))
+    if result.problems or (labelled is not None and labelled.problems):
         raise typer.Exit(1)

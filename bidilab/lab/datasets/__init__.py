@@ -1,4 +1,4 @@
-"""Recordings with labels: the dataset folder, its checks, building one from clips and importing one."""
+"""Recordings with labels: the dataset folder, its checks, building, importing and labelling one."""
 
 from bidilab.lab.datasets.building.builder import build_dataset as build
 from bidilab.lab.datasets.building.recipe_yaml import load_recipe
@@ -18,6 +18,8 @@ from bidilab.lab.datasets.corpora import (
     from_turns,
 )
 from bidilab.lab.datasets.dataset import Dataset
+from bidilab.lab.datasets.labelling.labeldataset import LabelResult, label
+from bidilab.lab.datasets.labelling.rule import LabelRule
 from bidilab.lab.datasets.labels import Segment
 from bidilab.lab.datasets.manifest import DatasetInfo, Problem
 from bidilab.lab.datasets.proposals import ProposalRule
@@ -29,6 +31,8 @@ __all__ = [
     "Dataset",
     "DatasetInfo",
     "ImportResult",
+    "LabelResult",
+    "LabelRule",
     "Problem",
     "ProposalRule",
     "Recording",
@@ -45,6 +49,7 @@ __all__ = [
     "from_stm",
     "from_textgrid",
     "from_turns",
+    "label",
     "load_dataset",
     "load_recipe",
     "validate",

@@ -29,6 +29,7 @@ __all__ = [
     "manifest_line",
     "read_info",
     "read_manifest",
+    "segment_object",
 ]
 
 DATASET_FILE = "dataset.json"
@@ -292,13 +293,14 @@ def manifest_line(recording: Recording, audio: str) -> str:
         "channels": list(recording.channels),
         "duration_s": round(recording.duration_s, _TIME_DECIMALS),
         "sha256": recording.sha256,
-        "segments": [_segment_object(segment) for segment in recording.segments],
+        "segments": [segment_object(segment) for segment in recording.segments],
         "tags": dict(recording.tags),
     }
     return json.dumps(data, ensure_ascii=False, allow_nan=False)
 
 
-def _segment_object(segment: Segment) -> Mapping[str, Any]:
+def segment_object(segment: Segment) -> Mapping[str, Any]:
+    """A segment as the manifest holds it, ready for JSON."""
     out: dict[str, Any] = {
         "channel": segment.channel,
         "start_s": round(segment.start_s, _TIME_DECIMALS),

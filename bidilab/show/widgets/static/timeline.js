@@ -6,7 +6,11 @@
 //   timeline.moveCursor(t_s); timeline.reveal(start_s, end_s, margin_s);
 //   timeline.playhead_s = 1.5;                         // null hides it
 //   timeline.onCursor = (t_s) => { … };
+//   timeline.label(segments);                          // other labels of the same recording
 //   timeline.close();
+//
+// A `layer` { rows, paint(pen, rows), press({ t_s, row, shift }) } takes the place of the drawn labels: it names the
+// rows that are shown, draws over them, and may take hold of the pointer by returning { move(t_s), up(t_s) }.
 
 import { agentSegments, describe, summary } from "./describe.js";
 import { numbers } from "./requests.js";
@@ -32,11 +36,14 @@ export class Timeline {
   #frame = null;
   #playhead_s = null;
   #drag = null;
+  #held = null;
+  #layer;
   #observers = [];
   onCursor = () => {};
 
-  constructor(element, { ask }) {
+  constructor(element, { ask, layer = null }) {
     this.#ask = ask;
+    this.#layer = layer;
     this.element = element;
     this.cursor_s = 0;
     this.view = new Viewport(1);
@@ -64,6 +71,15 @@ export class Timeline {
     this.#playhead_s = null;
     this.#lay();
     this.#changed();
+  }
+
+  label(segments) {
+    this.#recording = { ...this.#recording, segments };
+    this.#changed();
+  }
+
+  redraw() {
+    this.#draw();
   }
 
   decide(decisions) {
@@ -139,10 +155,15 @@ export class Timeline {
     canvas.addEventListener("keydown", (event) => this.#key(event));
     canvas.addEventListener("pointerdown", (event) => {
       canvas.setPointerCapture(event.pointerId);
-      this.#drag = { x: event.offsetX, moved: false };
+      const row = Object.entries(this.rows ?? {}).find(([, { top, height }]) => event.offsetY >= top && event.offsetY < top + height)?.[0];
+      const width_s = this.view.span_s / this.#width; // of a pixel
+      this.#held = this.#layer?.press({ t_s: this.#timeAt(event.offsetX), row, shift: event.shiftKey, width_s }) ?? null;
+      if (!this.#held) this.#drag = { x: event.offsetX, moved: false };
     });
     canvas.addEventListener("pointermove", (event) => this.#pointer(event));
     canvas.addEventListener("pointerup", (event) => {
+      this.#held?.up(this.#timeAt(event.offsetX));
+      this.#held = null;
       if (this.#drag && !this.#drag.moved) this.moveCursor(this.#timeAt(event.offsetX));
       this.#drag = null;
     });
@@ -156,6 +177,10 @@ export class Timeline {
   }
 
   #pointer(event) {
+    if (this.#held) {
+      this.#held.move(this.#timeAt(event.offsetX));
+      return this.#draw();
+    }
     if (!this.#drag) return this.#say(this.#timeAt(event.offsetX));
     const moved = event.offsetX - this.#drag.x;
     if (!this.#drag.moved && Math.abs(moved) < 4) return;
@@ -251,7 +276,7 @@ export class Timeline {
   }
 
   #lay() {
-    const names = Object.keys(HEIGHTS).filter((name) => name !== "session" || this.#recording?.session);
+    const names = Object.keys(HEIGHTS).filter((name) => (this.#layer ? this.#layer.rows.includes(name) : name !== "session" || this.#recording?.session));
     let top = 4;
     this.rows = {};
     for (const name of names) {
@@ -306,13 +331,13 @@ export class Timeline {
     ctx.rect(pen.left, 0, pen.right - pen.left, height);
     ctx.clip();
     this.#paintRecording(pen);
-    const { top, height: probabilityHeight } = rows.probability;
-    tracks.drawProbability(pen, top, probabilityHeight, this.#recording.probability, this.#decisions);
+    if (rows.probability) tracks.drawProbability(pen, rows.probability.top, rows.probability.height, this.#recording.probability, this.#decisions);
     this.#paintDecisions(pen);
     this.#paintSession(pen);
+    this.#layer?.paint(pen, rows);
     this.#paintPositions(pen);
     ctx.restore();
-    tracks.drawThresholds(pen, rows.probability.top, rows.probability.height, this.#decisions);
+    if (rows.probability) tracks.drawThresholds(pen, rows.probability.top, rows.probability.height, this.#decisions);
   }
 
   #paintRecording(pen) {
@@ -321,7 +346,7 @@ export class Timeline {
       const { top, height } = this.rows[name];
       const shown = name === "user" || (this.#decisions?.agent_audio ?? true);
       tracks.drawWave(pen, top + 15, height - 15, shown ? this.#wave(name) : null);
-      tracks.drawSegments(pen, top, height, segments);
+      if (!this.#layer) tracks.drawSegments(pen, top, height, segments);
     }
   }
 

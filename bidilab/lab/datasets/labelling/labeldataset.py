@@ -1,0 +1,181 @@
+"""Labels for a whole dataset: one recording after the other, each in the journal as soon as it is done."""
+
+from __future__ import annotations
+
+import html
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import overload
+
+from bidilab.core.errors import AudioError, DatasetError
+from bidilab.lab.datasets.dataset import Dataset
+from bidilab.lab.datasets.labelling.labeller import author_of, label_one
+from bidilab.lab.datasets.labelling.rule import LabelRule
+from bidilab.lab.datasets.labelling.store import LabelStore, now_text
+from bidilab.lab.datasets.labelling.tracks import RATE
+from bidilab.lab.datasets.manifest import Problem
+from bidilab.lab.datasets.proposals import ProposalRule
+from bidilab.lab.datasets.recording import Recording
+
+__all__ = ["LabelResult", "label"]
+
+_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class LabelResult:
+    """What labelling a dataset did.
+
+    Parameters
+    ----------
+    dataset
+        With its labels.
+    n_labelled
+        Recordings that got labels now.
+    n_done_before
+        Recordings that this labeller, with these numbers, had labelled before.
+    n_kept
+        Recordings left as they are, because every channel has a label that was given or confirmed.
+    problems
+        One for each recording whose audio could not be used.
+    """
+
+    dataset: Dataset
+    n_labelled: int
+    n_done_before: int
+    n_kept: int
+    problems: tuple[Problem, ...]
+
+    def lines(self) -> list[str]:
+        """The result in words, a line each."""
+        segments = [segment for recording in self.dataset for segment in recording.segments]
+        n_proposed = sum(segment.origin == "proposed" for segment in segments)
+        lines = [f"labelled {self.n_labelled} recording{'s' if self.n_labelled != 1 else ''}"]
+        if self.n_done_before:
+            lines[0] += f", {self.n_done_before} were done before"
+        if self.n_kept:
+            lines[0] += f", {self.n_kept} had labels of people or corpora and were left alone"
+        lines.append(f"{len(segments)} labels, {n_proposed} of them proposed and confirmed by nobody")
+        if self.problems:
+            lines.append(f"{len(self.problems)} problem{'s' if len(self.problems) != 1 else ''}:")
+            lines += [f"  {problem}" for problem in self.problems[:_SHOWN]]
+            if len(self.problems) > _SHOWN:
+                lines.append(f"  and {len(self.problems) - _SHOWN} more")
+        return lines
+
+    def __repr__(self) -> str:
+        return "\n".join(self.lines())
+
+    def _repr_html_(self) -> str:
+        return "<br>".join(html.escape(line).replace("  ", "&emsp;", 1) for line in self.lines())
+
+
+@overload
+def label(
+    dataset: Recording,
+    *,
+    rule: LabelRule | None = ...,
+    proposals: ProposalRule | None = ...,
+    progress: bool = ...,
+) -> Recording: ...
+@overload
+def label(
+    dataset: Dataset | str | os.PathLike[str],
+    *,
+    rule: LabelRule | None = ...,
+    proposals: ProposalRule | None = ...,
+    progress: bool = ...,
+) -> LabelResult: ...
+def label(
+    dataset: Dataset | Recording | str | os.PathLike[str],
+    *,
+    rule: LabelRule | None = None,
+    proposals: ProposalRule | None = None,
+    progress: bool = True,
+) -> LabelResult | Recording:
+    """Propose labels for recordings that have none.
+
+    Speech is found on each channel by a slow pass (`docs/labelling.md`), what leaks from one channel into the other is
+    taken off, and kinds are proposed by the rules of `proposals`. Every label is marked ``origin="proposed"``, with
+    the method and its numbers in ``by``. A channel with a label that was given or confirmed keeps the labels it has.
+
+    Parameters
+    ----------
+    dataset
+        A dataset or its folder, which is changed; or a recording, of which a labelled copy is returned.
+    rule, proposals
+        How speech is found and how its kinds are proposed; the defaults when ``None``.
+    progress
+        Show a progress bar.
+
+    Returns
+    -------
+    LabelResult or Recording
+        Labelling that was stopped goes on where it was; the same call on a labelled dataset changes nothing.
+
+    Raises
+    ------
+    DatasetError
+        If the folder is no dataset, or not one recording's audio could be used.
+    AudioError
+        If a single recording's audio cannot be used.
+    """
+    if isinstance(dataset, Recording):
+        return label_one(dataset, rule=rule, proposals=proposals, at=now_text())
+    from tqdm.auto import tqdm
+
+    rule, proposals = rule or LabelRule(), proposals or ProposalRule()
+    root = dataset.root if isinstance(dataset, Dataset) else Path(dataset)
+    store = LabelStore(root)
+    by = author_of(rule, proposals)
+    loaded = store.dataset
+    wanted = {recording.id for recording in dataset} if isinstance(dataset, Dataset) else {r.id for r in loaded}
+    recordings = [recording for recording in loaded if recording.id in wanted]
+    done = {edit.recording for edit in store.history() if edit.by == by}
+    changed: dict[str, Recording] = {}
+    problems: list[Problem] = []
+    n_kept = 0
+    total = sum(r.n_samples * len(_sides(r)) * RATE // r.sample_rate for r in recordings if r.id not in done)
+    try:
+        with tqdm(total=total, desc="labelling", unit="s", unit_scale=1 / RATE, disable=not progress) as bar:
+
+            def advance(n_samples: int) -> None:
+                bar.update(n_samples)
+
+            for recording in recordings:
+                if recording.id in done:
+                    continue
+                try:
+                    labelled = label_one(
+                        recording,
+                        rule=rule,
+                        proposals=proposals,
+                        at=now_text(),
+                        on_progress=advance,
+                    )
+                except AudioError as error:
+                    message = str(error).removeprefix(f"{recording.path}: ")
+                    problems.append(Problem(file=recording.path.name, line=None, message=message))
+                    continue
+                if labelled is recording:
+                    n_kept += 1
+                    continue
+                store.note(recording, labelled, at=now_text(), by=by, what="labelled")
+                changed[recording.id] = labelled
+    finally:
+        if changed:
+            store.write(changed)
+    if problems and len(problems) == len(recordings):
+        raise DatasetError(f"{root}: no recording of it could be labelled", problems)
+    return LabelResult(
+        dataset=store.dataset,
+        n_labelled=len(changed),
+        n_done_before=len(done & wanted),
+        n_kept=n_kept,
+        problems=tuple(problems),
+    )
+
+
+def _sides(recording: Recording) -> list[str]:
+    return [name for name in ("user", "agent") if name in recording.channels]

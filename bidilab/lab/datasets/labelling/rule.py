@@ -1,0 +1,83 @@
+"""Numbers of the labeller, each with its reason; `findings` and `leakage` use them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from bidilab.core.errors import InvalidParameterError
+
+__all__ = ["LabelRule"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelRule:
+    """How speech is found on a channel.
+
+    Parameters
+    ----------
+    speech_probability
+        Mean of the forward and the backward probability from which a frame is surely speech, (0, 1).
+    edge_probability
+        A stretch reaches as far as either direction is at or above this, (0, 1). Either direction hangs over at one
+        end; the energy then takes off what is too much.
+    over_floor
+        Evidence that a frame is louder than its noise: how many spreads (90 % − 50 % of the noise's level) the
+        loudest bands lie over the noise, (0, 20].
+    below_peak_db
+        Speech begins and ends at this much below its loudest 20 ms, (0, 90]: the same number as the builder's
+        `TruthRule`, so that one word means one thing.
+    silence_dbfs
+        Below this level in a band nothing counts as noise or speech, [-120, 0).
+    ipu_pause_ms
+        A pause of at least this ends a unit, [0, 5000]; see `proposals`.
+    min_speech_ms
+        Sure speech that a unit has at least, [10, 5000].
+    search_ms
+        How far an edge is looked for outside of the stretch, [0, 1000].
+    leak_correlation
+        Correlation of the two channels' level tracks from which one leaks into the other, (0, 1].
+    leak_lag_ms
+        Longest delay of a leak, [0, 2000].
+
+    Raises
+    ------
+    InvalidParameterError
+        If a number is outside its range.
+    """
+
+    speech_probability: float = 0.5
+    edge_probability: float = 0.3
+    over_floor: float = 2.0
+    below_peak_db: float = 35.0
+    silence_dbfs: float = -75.0
+    ipu_pause_ms: float = 200.0
+    min_speech_ms: float = 60.0
+    search_ms: float = 100.0
+    leak_correlation: float = 0.45
+    leak_lag_ms: float = 500.0
+
+    def __post_init__(self) -> None:
+        for name, low, high, unit in _BOUNDS:
+            if not low <= getattr(self, name) <= high:
+                raise InvalidParameterError(name, f"{unit} in [{low:g}, {high:g}]", getattr(self, name))
+        if self.edge_probability > self.speech_probability:
+            raise InvalidParameterError("edge_probability", "at most speech_probability", self.edge_probability)
+
+    @property
+    def name(self) -> str:
+        """What proposed labels name as their author: the version of the method and every number of it."""
+        return f"bidilab-labeller-1({','.join(f'{getattr(self, field.name):g}' for field in fields(self))})"
+
+
+_BOUNDS = (
+    ("speech_probability", 0.01, 0.99, "a probability"),
+    ("edge_probability", 0.01, 0.99, "a probability"),
+    ("over_floor", 0.1, 20, "a number of spreads"),
+    ("below_peak_db", 1, 90, "a level difference in dB"),
+    ("silence_dbfs", -120, -1, "a level in dBFS"),
+    ("ipu_pause_ms", 0, 5000, "milliseconds"),
+    ("min_speech_ms", 10, 5000, "milliseconds"),
+    ("search_ms", 0, 1000, "milliseconds"),
+    ("leak_correlation", 0.01, 1, "a correlation"),
+    ("leak_lag_ms", 0, 2000, "milliseconds"),
+)

@@ -25,6 +25,7 @@ from bidilab.lab.sweep.conditioned import part_of_swept
 from bidilab.lab.sweep.events import events_frame
 from bidilab.lab.sweep.grid import CONDITION, Grid
 from bidilab.lab.sweep.onesetting import recordings_table
+from bidilab.lab.sweep.proposed import proposed_in_words
 from bidilab.lab.sweep.recommendation import Recommendation, recommend_setting
 from bidilab.lab.sweep.source import SweepSource
 from bidilab.lab.sweep.storage import read_sweep, recordings_frames, write_sweep
@@ -138,6 +139,14 @@ class SweepResult:
     def n_recordings(self) -> int:
         """Number of recordings swept."""
         return int(self.meta["dataset"]["n_recordings"])
+
+    @property
+    def proposed_labels(self) -> str:
+        """How much of its n rests on labels that nobody has confirmed, in words; empty where there are none.
+
+        The counts are ``meta["dataset"]["proposed"]``, ``[proposed, all]`` by group.
+        """
+        return proposed_in_words(self.meta["dataset"].get("proposed", {}))
 
     @property
     def seed(self) -> int:
@@ -366,6 +375,8 @@ class SweepResult:
             max_false_interruption_rate=max_false_interruption_rate,
             max_missed_rate=max_missed_rate,
         )
+        if self.proposed_labels:
+            found = replace(found, message=f"{found.message} Its n rests on labels of which {self.proposed_labels}.")
         if found.setting is None:
             return found
         validation = None if validate_on is None else validate(self, found.setting, validate_on)
@@ -440,8 +451,10 @@ class SweepResult:
 
     def _facts(self) -> list[tuple[str, str]]:
         described, vad = self.meta["dataset"], self.meta["vad"]
+        proposed = self.proposed_labels
         return [
             ("dataset", f"{described['name']}, {self.n_recordings} recordings, {described['duration_s'] / 60:.1f} min"),
+            *([("labels", proposed)] if proposed else []),
             ("settings", repr(self.grid)),
             ("VAD", f"{vad['name']}, {self.vad_sample_rate} Hz, {self.frame_samples} samples a frame"),
             ("evaluation", f"{self.evaluation}, bootstrap seed {self.seed}"),

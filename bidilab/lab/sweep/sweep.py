@@ -21,6 +21,7 @@ from bidilab.lab.sweep.engine import executor_of, probabilities_of, simulated_le
 from bidilab.lab.sweep.executors import Executor
 from bidilab.lab.sweep.grid import Grid
 from bidilab.lab.sweep.problem import SweepProblem
+from bidilab.lab.sweep.proposed import count_proposed
 from bidilab.lab.sweep.result import SweepResult
 from bidilab.lab.sweep.source import SweepSource
 from bidilab.lab.sweep.tracked import EVALUATIONS, SweepConditions
@@ -184,6 +185,7 @@ def sweep(
             "n_recordings": len(dataset),
             "recording_ids": [recording.id for recording in dataset],
             "duration_s": dataset.duration_s,
+            "proposed": count_proposed(dataset),
         },
         "vad": {
             "name": spec.name,

@@ -223,6 +223,7 @@ def _provenance(result: SweepResult) -> list[tuple[str, str]]:
         ("dataset", f"{dataset['name']} {dataset.get('version', '')}".strip()),
         ("dataset SHA-256", result.dataset_sha256),
         ("recordings", f"{result.n_recordings}, {dataset['duration_s'] / 60:.1f} min"),
+        *([("proposed labels", result.proposed_labels)] if result.proposed_labels else []),
         ("VAD", f"{vad['name']}, {vad['version']}, {vad['sample_rate']} Hz, {vad['frame_samples']} samples a frame"),
         ("provider", result.provider),
         ("evaluation", result.evaluation),

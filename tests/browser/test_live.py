@@ -106,10 +106,10 @@ def test_a_click_starts_a_session_that_is_interrupted_as_predicted(
         # The same words of the same recording: to the frame of 32 ms, since the page begins to listen when it does.
         assert cut["onset_s"] == pytest.approx(prediction["onset_s"], abs=0.1)
         assert cut["onset_to_detected_ms"] == pytest.approx(prediction["onset_to_detected_ms"], abs=32)
-    # A machine with more to do than its cores can stalls some interruption; what is wrong with ours would be so in all.
+    # A machine with more to do than its cores can do may stall one of the four; alone on it, all are within 30 ms.
     for part in ("detected_to_event_ms", "onset_to_silent_ms", "heard_ms"):
         off_ms = [abs(cut[part] - told) for cut, told in zip(cuts, expected[part], strict=True)]
-        assert min(off_ms) < 100, (part, off_ms)
+        assert sorted(off_ms)[-2] < 100, (part, off_ms)
     # What the page says was played is in the event, and nothing of a cut response was played after it.
     told = {row["response_id"]: row for row in rows(notebook, "bidi_interruption")}
     for cleared in rows(notebook, "playback_cleared"):

@@ -16,6 +16,7 @@ from bidilab.core.errors import InvalidParameterError, ResultError
 from bidilab.lab.conditions.condition import condition_label
 from bidilab.lab.datasets import Dataset
 from bidilab.lab.datasets.splitting import user_speakers
+from bidilab.lab.sweep.grid import CONDITION
 
 if TYPE_CHECKING:
     from bidilab.lab.sweep.result import SweepResult
@@ -119,8 +120,15 @@ def validate(result: SweepResult, setting: int, on: Dataset | SweepResult) -> Va
         row=row,
         table=table,
         warnings=_overlap(result, other),
-        message=_describe(table, other.dataset_name),
+        message=_describe(table, other.dataset_name) + _condition_words(result, setting),
     )
+
+
+def _condition_words(result: SweepResult, setting: int) -> str:
+    if len(result.conditions) < 2:
+        return ""
+    condition = str(result.settings.loc[setting, CONDITION])
+    return f" That is under the condition {condition!r} alone, of {len(result.conditions)} that were chosen for."
 
 
 def _evaluated(result: SweepResult, setting: int, on: Dataset) -> SweepResult:

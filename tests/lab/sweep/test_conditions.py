@@ -180,6 +180,7 @@ def test_validation_is_under_the_same_condition(bursts):
     grid = bl.Grid(**KNOBS, conditions=[None, "gain_db=-6"])
     result = run(chosen_on, grid)
     found = result.recommend(validate_on=held_out)
+    assert f"under the condition {result.settings.loc[found.setting, 'condition']!r} alone" in found.validation.message
     condition = result.grid.condition(found.setting)
     assert found.validation.result.conditions == (condition,)
     swept = run(held_out, grid)

@@ -20,6 +20,7 @@ SLIP_S = 0.02
 
 _WINDOW_S = 2.0
 _FLOWING_S = 0.5  # a longer pause between arrivals, and what follows has waited: it tells nothing
+_CATCHING_UP = 1.1  # audio that comes faster than it is played has waited too: a clock that stood still goes on at 1
 
 
 class ArrivalClock:
@@ -53,6 +54,7 @@ class ArrivalClock:
         self._offset_s: float | None = None
         self._seen_s = 0.0
         self._window_from_s = 0.0
+        self._window_from_frame = 0
         self._least_s = math.inf
 
     @property
@@ -79,15 +81,21 @@ class ArrivalClock:
         if self._offset_s is None or offset_s < self._offset_s:
             self._offset_s = offset_s
         if arrived_s - self._seen_s > _FLOWING_S:
-            self._window_from_s, self._least_s = arrived_s, math.inf
+            self._begin_window(frame, arrived_s)
         self._seen_s = arrived_s
         self._least_s = min(self._least_s, offset_s)
         if arrived_s - self._window_from_s < _WINDOW_S:
             return 0.0
+        told_s = (frame - self._window_from_frame) / self.sample_rate
         step_s = self._least_s - self._offset_s
-        self._offset_s = self._least_s
-        self._window_from_s, self._least_s = arrived_s, math.inf
+        if told_s > _CATCHING_UP * (arrived_s - self._window_from_s):
+            step_s = 0.0
+        self._offset_s += step_s
+        self._begin_window(frame, arrived_s)
         return step_s if step_s > SLIP_S else 0.0
+
+    def _begin_window(self, frame: int, arrived_s: float) -> None:
+        self._window_from_s, self._window_from_frame, self._least_s = arrived_s, frame, math.inf
 
     def time_s(self, frame: float) -> float:
         """Seconds on the session's clock of a frame.

@@ -50,6 +50,16 @@ def test_a_device_that_stood_still_is_found_out_and_a_busy_kernel_is_not():
     assert clock.time_s(10_000) == pytest.approx(10.3)
 
 
+def test_a_queue_that_is_worked_off_slowly_is_no_device_that_stood_still():
+    # After 3 s the kernel is busy for 4 s; what waited is then handled at one and a half times the speed of speech.
+    clock = ArrivalClock(sample_rate=1000)
+    for k in range(1, 1000):
+        spoken_s = k * 0.02
+        arrived_s = max(spoken_s, 7 + (spoken_s - 3) / 1.5) if spoken_s > 3 else spoken_s
+        assert clock.observe(k * 20, arrived_s) == 0
+        assert clock.time_s(k * 20) == pytest.approx(spoken_s)
+
+
 def test_a_rate_is_checked():
     with pytest.raises(InvalidParameterError, match="sample_rate"):
         ArrivalClock(sample_rate=0)

@@ -32,6 +32,7 @@ RUN_FIRST_CELL = """async () => {
   await window.jupyterapp.commands.execute("notebook:run-cell");
 }"""
 THREADS = "import threading; print(' '.join(sorted(t.name for t in threading.enumerate())))"
+NO_TRACK_PROCESSOR = "delete window.MediaStreamTrackProcessor;"  # as in Firefox and Safari
 NO_LOOPBACK_SOCKET = """
   const Native = window.WebSocket;
   window.WebSocket = class extends Native {
@@ -123,7 +124,7 @@ def test_a_click_starts_a_session_that_is_interrupted_as_predicted(
     assert (label["source"], label["detail"]["label"]) == ("user", "false")
     assert label["detail"]["interruption_seq"] == cuts[-1]["seq"]
     (opened,) = rows(notebook, "browser_audio_opened")
-    assert opened["detail"]["way"] == "socket"
+    assert (opened["detail"]["way"], opened["detail"]["capture"]) == ("socket", "track")
 
 
 def test_a_slider_moved_while_talking_changes_what_interrupts(
@@ -189,11 +190,11 @@ def test_the_session_goes_on_while_a_cell_runs(open_notebook: OpenNotebook, micr
     assert "bidilab" not in notebook.text(THREADS)
 
 
-def test_without_the_socket_audio_comes_by_the_comm_and_none_is_lost(
+def test_without_the_socket_and_a_track_processor_audio_comes_by_the_comm_and_none_is_lost(
     open_notebook: OpenNotebook, microphone: tuple[str, ...]
 ) -> None:
     notebook = open_notebook(
-        [SESSION], flags=microphone, permissions=["microphone"], init_script=NO_LOOPBACK_SOCKET
+        [SESSION], flags=microphone, permissions=["microphone"], init_script=NO_LOOPBACK_SOCKET + NO_TRACK_PROCESSOR
     ).run_all()
     click_start(notebook)
     notebook.page.locator(".bl-live-status", has_text="by way of Jupyter").wait_for()
@@ -203,5 +204,5 @@ def test_without_the_socket_audio_comes_by_the_comm_and_none_is_lost(
     cuts = table(notebook, "session.log.interruptions()")
     assert cuts[0]["onset_s"] == pytest.approx(predicted()["onset_s"].iloc[0], abs=0.1)
     (opened,) = rows(notebook, "browser_audio_opened")
-    assert opened["detail"]["way"] == "comm"
+    assert (opened["detail"]["way"], opened["detail"]["capture"]) == ("comm", "context")
     assert not rows(notebook, "input_gap")

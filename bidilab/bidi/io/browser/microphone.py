@@ -1,9 +1,10 @@
 """The browser's microphone as an input: numbered frames in, a stream without holes out.
 
-The page numbers every message with the audio clock's frame of its first sample. A frame that never came is filled with
-silence and logged (``input_gap``, ``reason="lost"``), so that a position stays a time; so is the stretch in which there
-was no page (``reason="no_page"``). What comes twice is taken once. When the browser's audio device stood still, for
-want of a processor, the session's time is moved by as much (``audio_clock_slip``).
+The page numbers every message with the frame of its first sample: on the microphone's own clock where the browser
+hands out a track's samples (Chromium), else on that of an AudioContext. A frame that never came is filled with silence
+and logged (``input_gap``, ``reason="lost"``), so that a position stays a time; so is the stretch in which there was no
+page (``reason="no_page"``). What comes twice is taken once. When the browser's audio device stood still, for want of a
+processor, the session's time is moved by as much (``audio_clock_slip``).
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class _Capture:
 
 
 class BrowserMicrophone:
-    """An input that a page's AudioWorklet feeds.
+    """An input that a page feeds.
 
     All methods are called in the session's loop. `open` and `take` may be called before the session starts to read.
     """

@@ -123,13 +123,17 @@ export class Engine {
         autoGainControl: model.get("auto_gain_control"),
       };
       const opened = await audio.open(wanted, constraints, this.way);
-      if (this.audio !== audio) return;
+      if (this.audio !== audio) throw new Error("stopped meanwhile");
       this.opened = opened;
       this.link.send({ kind: "open_audio", ...opened });
       this.audioOpen = true;
       audio.begin();
       this.say("");
     } catch (error) {
+      if (this.audio !== audio) {
+        audio.close(); // stopped meanwhile: what was opened since must not stay open
+        return;
+      }
       const text = `the browser's audio could not be opened: ${error.name}: ${error.message}`;
       this.link.send({ kind: "audio_refused", text });
       this.closeAudio(text);

@@ -1,7 +1,9 @@
-// The page's microphone and loudspeaker, each on the clock of an AudioContext at the model's rate.
+// The page's microphone and loudspeaker.
 //
-// Where one context can hold both (Chromium, Safari), both directions are on one clock. Firefox does not resample a
-// microphone into a context of another rate: the microphone then has a context of its own, and its own clock.
+// The loudspeaker is on the clock of an AudioContext at the model's rate. The microphone is taken from its track where
+// the browser can do that (Chromium), at the track's own rate; else from a context (Safari: the loudspeaker's; Firefox
+// does not resample a microphone into a context of another rate, so there it has a context of its own).
+import { TrackCapture, canCaptureTracks } from "./trackcapture.js";
 
 const CAPTURE_MS = { socket: 20, comm: 40 };
 const WORKLET = new URL("./live_worklet.js", import.meta.url);
@@ -14,50 +16,73 @@ export class BrowserAudio {
     this.nodes = [];
     this.contexts = [];
     this.stream = null;
+    this.tracked = null; // the microphone's TrackCapture
     this.player = null;
-    this.clock = null;
+    this.rate = 0; // of the microphone, Hz
+    this.end = () => 0; // frame of the microphone that is captured next
   }
 
   // wanted: {microphone, speaker, sample_rate}; constraints: of the microphone. Resolves to what is open.
   async open(wanted, constraints, way) {
-    if (wanted.microphone) {
-      if (!navigator.mediaDevices) throw new Error("the browser gives a microphone to pages of https or localhost only");
-      this.stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1, ...constraints } });
-      const [track] = this.stream.getAudioTracks();
-      track.onended = () => this.lost("the microphone was taken away");
+    const opened = { epoch: crypto.randomUUID(), microphone_rate: null, speaker_rate: null };
+    const track = wanted.microphone ? await this._microphone(constraints) : null;
+    const byTrack = track && canCaptureTracks();
+    const main = wanted.speaker || (track && !byTrack) ? await this._context(wanted.sample_rate) : null;
+    if (wanted.speaker) {
+      opened.speaker_rate = main.sampleRate;
+      opened.base_latency_s = main.baseLatency;
+      opened.output_latency_s = main.outputLatency ?? null;
     }
-    const epoch = crypto.randomUUID();
-    const opened = { epoch, microphone_rate: null, speaker_rate: null };
-    const main = await this._context(wanted.sample_rate);
-    let source = null;
-    let microphone = main;
-    if (wanted.microphone) {
-      try {
-        source = main.createMediaStreamSource(this.stream);
-      } catch {
-        microphone = await this._context(undefined);
-        source = microphone.createMediaStreamSource(this.stream);
-      }
-      opened.microphone_rate = microphone.sampleRate;
-      opened.track = this.stream.getAudioTracks()[0].getSettings();
+    if (track) {
+      this.rate = byTrack ? await this._captureTrack(track, way) : await this._captureInContext(main, wanted, way);
+      opened.microphone_rate = this.rate;
+      opened.capture = byTrack ? "track" : "context";
+      opened.track = track.getSettings();
     }
-    if (wanted.speaker) opened.speaker_rate = main.sampleRate;
-    opened.base_latency_s = main.baseLatency;
-    opened.output_latency_s = main.outputLatency ?? null;
-    const together = wanted.microphone && microphone === main;
-    if (wanted.speaker || together) {
-      this.player = this._node(main, { captures: together, plays: wanted.speaker, way });
-    }
-    if (together) source.connect(this.player);
-    else if (wanted.microphone) source.connect(this._node(microphone, { captures: true, plays: false, way }));
-    this.clock = { context: microphone, rate: microphone.sampleRate };
+    if (wanted.speaker && !this.player) this.player = this._node(main, { captures: false, plays: true, way });
     return opened;
   }
 
   // What was gathered before the session was told flows only from here on.
   begin() {
-    this.flowing = true;
     for (const context of this.contexts) context.resume();
+    this.tracked?.begin();
+  }
+
+  async _microphone(constraints) {
+    if (!navigator.mediaDevices) throw new Error("the browser gives a microphone to pages of https or localhost only");
+    this.stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1, ...constraints } });
+    const [track] = this.stream.getAudioTracks();
+    track.onended = () => this.lost("the microphone was taken away");
+    return track;
+  }
+
+  async _captureTrack(track, way) {
+    const tracked = new TrackCapture(track, {
+      message_ms: CAPTURE_MS[way],
+      take: ({ frame, pcm }) => this.send({ kind: "mic", frame }, pcm.buffer),
+      lost: this.lost,
+    });
+    this.tracked = tracked;
+    this.end = () => tracked.frames;
+    return tracked.open();
+  }
+
+  async _captureInContext(main, wanted, way) {
+    let context = main;
+    let source;
+    try {
+      source = main.createMediaStreamSource(this.stream);
+    } catch {
+      context = await this._context(undefined);
+      source = context.createMediaStreamSource(this.stream);
+    }
+    const together = context === main;
+    const node = this._node(context, { captures: true, plays: together && wanted.speaker, way });
+    if (together && wanted.speaker) this.player = node;
+    source.connect(node);
+    this.end = () => context.currentTime * context.sampleRate;
+    return context.sampleRate;
   }
 
   async _context(sampleRate) {
@@ -93,10 +118,11 @@ export class BrowserAudio {
 
   // Seconds by which the session is behind the microphone, given the frame it expects next.
   behind(frame) {
-    return Math.max(0, this.clock.context.currentTime - frame / this.clock.rate);
+    return this.rate ? Math.max(0, (this.end() - frame) / this.rate) : 0;
   }
 
   async close() {
+    this.tracked?.close();
     for (const node of this.nodes) {
       node.port.postMessage({ kind: "over" });
       node.port.onmessage = null;
@@ -104,7 +130,7 @@ export class BrowserAudio {
     }
     this.stream?.getTracks().forEach((track) => track.stop());
     this.nodes = [];
-    this.stream = this.player = null;
+    this.stream = this.player = this.tracked = null;
     const contexts = this.contexts;
     this.contexts = [];
     await Promise.all(contexts.map((context) => context.close()));

@@ -1,5 +1,7 @@
-// The AudioWorklet of a live session: microphone in, agent out, both on one audio clock (`currentFrame`).
+// The AudioWorklet of a live session: agent out and, where trackcapture.js cannot, microphone in, on the audio clock
+// (`currentFrame`).
 import { Capture } from "./capture.js";
+import { Mixdown } from "./mixdown.js";
 import { Playout } from "./playout.js";
 
 const TICK_S = 0.1;
@@ -9,7 +11,7 @@ class LiveProcessor extends AudioWorkletProcessor {
     super();
     this.capture = processorOptions.captures ? new Capture(processorOptions.capture_samples) : null;
     this.playout = processorOptions.plays ? new Playout() : null;
-    this.mono = new Float32Array(128);
+    this.mixdown = new Mixdown();
     this.nextTick = 0;
     this.end = currentFrame; // of the last quantum: a command acts from here on
     this.over = false;
@@ -31,7 +33,7 @@ class LiveProcessor extends AudioWorkletProcessor {
   process(inputs, outputs) {
     if (this.over) return false;
     if (this.capture && inputs[0].length) {
-      const quantum = this.mixed(inputs[0]);
+      const quantum = this.mixdown.mean(inputs[0]);
       for (const { frame, pcm } of this.capture.take(quantum, currentFrame)) {
         this.port.postMessage({ kind: "mic", frame, pcm: pcm.buffer }, [pcm.buffer]);
       }
@@ -46,17 +48,6 @@ class LiveProcessor extends AudioWorkletProcessor {
       }
     }
     return true;
-  }
-
-  mixed(channels) {
-    if (channels.length === 1) return channels[0];
-    if (this.mono.length !== channels[0].length) this.mono = new Float32Array(channels[0].length);
-    for (let i = 0; i < this.mono.length; i++) {
-      let sum = 0;
-      for (const channel of channels) sum += channel[i];
-      this.mono[i] = sum / channels.length;
-    }
-    return this.mono;
   }
 }
 

@@ -4,9 +4,9 @@
 
 JupyterLab in headless Chromium, the local model, a microphone that is a file: speech that interrupts the agent, and
 a click every five seconds. The kernel notes at which sample of its input each click lies.
-A click that is not five seconds after the one before it is a clock that drifts (a little, each time) or a buffer
-that the browser lost or made up (a step; of 10 ms where Chromium's AudioContext captures). It prints a line a minute and a verdict, and fails
-by its exit code.
+A click that is not five seconds after the one before it is a clock that drifts (a little, each time) or a buffer that
+the browser lost or made up (a step; of 10 ms where Chromium's AudioContext captures). It prints a line a minute and a
+verdict, and fails by its exit code.
 """
 
 from __future__ import annotations

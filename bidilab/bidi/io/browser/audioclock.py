@@ -1,9 +1,9 @@
 """Where the frames of a browser's audio clock lie on the session's clock. Pure: times are given.
 
 A page counts frames, of its microphone and of its loudspeaker (an AudioWorklet's ``currentFrame``); the session's
-clock counts seconds. A message about frame ``n`` arrives some unknown time after it, never before: the earliest arrivals tell most. But the clocks are driven by different
-crystals, and an audio device that is starved stands still while time goes on: what was learnt is learnt anew every two
-seconds, from arrivals that flow.
+clock counts seconds. A message about frame ``n`` arrives some unknown time after it, never before: the earliest
+arrivals tell most. But the clocks are driven by different crystals, and an audio device that is starved stands still
+while time goes on: what was learnt is learnt anew every two seconds, from arrivals that flow.
 """
 
 from __future__ import annotations

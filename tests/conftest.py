@@ -18,3 +18,10 @@ def real_audio() -> Path:
     if not folder.is_dir():
         pytest.skip("../shared/audio is not here")
     return folder
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Why a test was tried again; of what passed in the end, pytest-rerunfailures tells no more than the name."""
+    for report in terminalreporter.stats.get("rerun", []):
+        terminalreporter.section(f"tried again: {report.nodeid}", sep="-")
+        terminalreporter.write_line(report.longreprtext)

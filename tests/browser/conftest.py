@@ -50,6 +50,15 @@ def notebook7(tmp_path: Path) -> Iterator[JupyterServer]:
 
 
 @pytest.fixture
+def thrifty_lab(tmp_path: Path) -> Iterator[JupyterServer]:
+    """A JupyterLab server that drops messages of a kernel beyond 150 a second; as `notebook7`."""
+    executable()
+    limit = "--ZMQChannelsWebsocketConnection.iopub_msg_rate_limit=150"
+    with jupyter_server(tmp_path / "thrifty", options=[limit]) as server:
+        yield server
+
+
+@pytest.fixture
 def browser_turn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One browser at a time, whichever workers run the tests: they share the machine's few cores."""
     import fcntl  # not on Windows, where the other tests must still be collected

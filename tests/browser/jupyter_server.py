@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,8 +56,8 @@ class JupyterServer:
 
 
 @contextmanager
-def jupyter_server(folder: Path, *, app: str = "lab") -> Iterator[JupyterServer]:
-    """Run ``jupyter lab`` (or ``notebook``) with every directory of its own below ``folder``."""
+def jupyter_server(folder: Path, *, app: str = "lab", options: Sequence[str] = ()) -> Iterator[JupyterServer]:
+    """Run ``jupyter lab`` (or ``notebook``), with further ``options``, and every directory of its own below ``folder``."""
     environment = _environment(folder)
     notebooks = folder / "notebooks"
     notebooks.mkdir()
@@ -65,6 +65,7 @@ def jupyter_server(folder: Path, *, app: str = "lab") -> Iterator[JupyterServer]
     command = [sys.executable, "-m", {"lab": "jupyterlab", "notebook": "notebook"}[app]]
     command += ["--no-browser", "--expose-app-in-browser", "--allow-root", "--ip=127.0.0.1", "--ServerApp.port=0"]
     command += [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={notebooks}"]
+    command += options
     log = folder / "server.log"
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, cwd=notebooks) as process:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,13 @@ import pytest
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 import bidilab as bl
+from bidilab.bidi.models.providers import model_providers
 from bidilab.core.audiofile import write_audio
+from bidilab.core.eventlog import EventLog
 from bidilab.detect.turns import ServerVad
 from bidilab.detect.vad.resampling import resample
 from tests.browser.conftest import OpenNotebook
+from tests.browser.jupyter_server import JupyterServer
 from tests.browser.notebook_page import NotebookPage
 
 ROOT = Path(__file__).parents[2]
@@ -53,13 +57,10 @@ def microphone(tmp_path: Path) -> tuple[str, ...]:
     return (*FAKE, f"--use-file-for-fake-audio-capture={path}%noloop")
 
 
-def predicted(**knobs: Any) -> Any:
-    """The interruptions that the same recording makes on the virtual clock, with the widget's own model."""
-    from bidilab.bidi.models.providers import model_providers
-
-    setting = ServerVad(**knobs)
-    model = model_providers()["local"].build(setting)
-    return bl.replay(f"{ROOT}/datasets/overlap-mini#{RECORDING}", model, tail_ms=2000).log.interruptions()
+def predicted() -> EventLog:
+    """What the same recording does on the virtual clock, with the widget's own model."""
+    model = model_providers()["local"].build(ServerVad())
+    return bl.replay(f"{ROOT}/datasets/overlap-mini#{RECORDING}", model, tail_ms=2000).log
 
 
 def table(notebook: NotebookPage, expression: str) -> list[dict[str, Any]]:
@@ -71,6 +72,10 @@ def rows(notebook: NotebookPage, kind: str) -> list[dict[str, Any]]:
     """Rows of the log of one type, their detail read."""
     found = [row for row in table(notebook, "session.log.to_frame().drop(columns='wall_time')") if row["type"] == kind]
     return [row | {"detail": json.loads(row["detail"] or "{}")} for row in found]
+
+
+def onsets_s(details: Iterable[dict[str, Any]]) -> list[float]:
+    return [detail["onset_samples"] / detail["sample_rate"] for detail in details]
 
 
 def counted(notebook: NotebookPage, words: str, limit_s: float = 60.0) -> None:
@@ -94,7 +99,7 @@ def test_a_click_starts_a_session_that_is_interrupted_as_predicted(
     open_notebook: OpenNotebook, microphone: tuple[str, ...]
 ) -> None:
     notebook = open_notebook([SESSION], flags=microphone, permissions=["microphone"]).run_all()
-    expected = predicted()
+    expected = predicted().interruptions()
     click_start(notebook)
     counted(notebook, f"interruptions {len(expected)}")
     notebook.page.locator(".bl-live-false").click()
@@ -144,7 +149,7 @@ def test_a_slider_moved_while_talking_changes_what_interrupts(
     onsets = [row["detail"]["onset_samples"] for row in rows(notebook, "speech_started")]
     assert len(onsets) == 2
     assert max(onsets) < updated["input_samples"]
-    assert len(predicted()) > 1  # which at 0.5 it would have been
+    assert len(predicted().interruptions()) > 1  # which at 0.5 it would have been
     assert notebook.text("print(session.threshold)") == "1.0"
 
 
@@ -182,7 +187,7 @@ def test_the_session_goes_on_while_a_cell_runs(open_notebook: OpenNotebook, micr
     assert position > 9 * 24_000
     assert not rows(notebook, "input_gap")
     (cut, *_) = table(notebook, "session.log.interruptions()")
-    assert cut["onset_s"] == pytest.approx(predicted()["onset_s"].iloc[0], abs=0.1)
+    assert cut["onset_s"] == pytest.approx(predicted().interruptions()["onset_s"].iloc[0], abs=0.1)
     # The cell that made the session is run anew: the session is over, and its thread gone.
     notebook.text("first = session")
     notebook.page.evaluate(RUN_FIRST_CELL)
@@ -201,8 +206,52 @@ def test_without_the_socket_and_a_track_processor_audio_comes_by_the_comm_and_no
     notebook.page.wait_for_timeout(1000)
     notebook.run("import time\ntime.sleep(4)", wait=False)
     counted(notebook, "interruptions 1", limit_s=40)
-    cuts = table(notebook, "session.log.interruptions()")
-    assert cuts[0]["onset_s"] == pytest.approx(predicted()["onset_s"].iloc[0], abs=0.1)
+    # From the turn before it, in frames of 32 ms: of what was said before it was set up, a context hears nothing.
+    heard = onsets_s([row["detail"] for row in rows(notebook, "speech_started")])
+    assert heard[1] == table(notebook, "session.log.interruptions()")[0]["onset_s"]
+    told = predicted().to_frame()
+    expected = onsets_s(map(json.loads, told[told["type"] == "speech_started"]["detail"]))
+    assert heard[1] - heard[0] == pytest.approx(expected[1] - expected[0], abs=0.065)
     (opened,) = rows(notebook, "browser_audio_opened")
     assert (opened["detail"]["way"], opened["detail"]["capture"]) == ("comm", "context")
     assert not rows(notebook, "input_gap")
+
+
+# Three times as many messages as the server lets through in its 3 s, and then it drops all for as long.
+BURST = """
+import threading, time
+import ipywidgets
+
+crowd = ipywidgets.Label()
+
+def burst():
+    for _ in range(12):
+        for _ in range(150):
+            crowd.send({})
+        time.sleep(0.5)
+
+threading.Thread(target=burst).start()
+"""
+
+
+def test_what_the_server_drops_in_a_burst_is_sent_again_and_told(
+    thrifty_lab: JupyterServer, open_notebook: OpenNotebook, microphone: tuple[str, ...]
+) -> None:
+    notebook = open_notebook(
+        [SESSION], flags=microphone, permissions=["microphone"], init_script=NO_LOOPBACK_SOCKET, server=thrifty_lab
+    ).run_all()
+    click_start(notebook)
+    notebook.page.locator(".bl-live-status", has_text="by way of Jupyter").wait_for()
+    notebook.run(BURST, wait=False)
+    notebook.page.locator(".bl-live-status", has_text="all were sent again").wait_for()
+    expected = predicted().interruptions()
+    counted(notebook, f"interruptions {len(expected)}")
+    assert sum(row["detail"]["n_dropped"] for row in rows(notebook, "page_messages_dropped")) > 10
+    cuts = table(notebook, "session.log.interruptions()")
+    assert [cut["onset_s"] for cut in cuts] == pytest.approx(list(expected["onset_s"]), abs=0.1)
+    # The page was told of every interruption, if late, and has said so: nothing that was cut is left to play.
+    cleared = {row["response_id"] for row in rows(notebook, "playback_cleared")}
+    assert cleared == {cut["response_id"] for cut in cuts}
+    assert not rows(notebook, "input_gap")
+    notebook.page.locator(".bl-live-start").click()
+    notebook.page.locator(".bl-live-status", has_text="ended").wait_for()

@@ -20,6 +20,7 @@ from bidilab.core.clock import RealClock
 from bidilab.core.errors import BidilabError, EventError, InvalidParameterError, SessionError
 from bidilab.core.eventlog import EventLog
 from bidilab.detect.turns import ServerVad
+from bidilab.show.widgets.live.commpage import CommPage
 from bidilab.show.widgets.live.feed import LiveFeed
 from bidilab.show.widgets.live.monitor import SpeechMonitor
 
@@ -29,6 +30,7 @@ PageMessage = Callable[[Mapping[str, Any], bytes], None]
 """Sends a message to the pages by Jupyter's comm; may be called from any thread."""
 
 PUBLISH_S = 0.1
+_COMM_PAGES = 4  # that are told by comm, besides the one that holds the microphone
 
 
 class LiveRun:
@@ -78,7 +80,7 @@ class LiveRun:
         self._send, self._on_change, self._on_knobs = send, on_change, on_knobs
         self._origins = dict(origins)
         self._socket = LoopbackSocket(on_open=lambda _: None, on_message=self._from_socket, on_close=self._socket_lost)
-        self._pages: dict[str, Peer | None] = {}
+        self._pages: dict[str, Peer | CommPage] = {}
         self._owner: str | None = None
         self._epoch: str | None = None
         self._ready = self._over = False
@@ -170,32 +172,40 @@ class LiveRun:
     # ---- pages -----------------------------------------------------------------------------------------------------
 
     def _broadcast(self, head: Mapping[str, Any], payload: bytes = b"") -> None:
-        if None in self._pages.values():
-            self._send(head, payload)
-        for peer in self._pages.values():
-            if peer is not None:
-                peer.send(head, payload)
+        for page in self._pages.values():
+            page.send(head, payload)
 
     def _to_page(self, page: str, head: Mapping[str, Any], payload: bytes = b"") -> None:
-        if (peer := self._pages.get(page)) is not None:
-            peer.send(head, payload)
+        if (told := self._pages.get(page)) is not None:
+            told.send(head, payload)
         else:
             self._send({**head, "to": page}, payload)
 
     def _greet_all(self) -> None:
-        for page, origin in self._origins.items():
+        for page, origin in list(self._origins.items()):
             self.greet(page, origin)
 
     def greet(self, page: str, origin: str) -> None:
         """A page said hello by comm: show it what there is and offer it the socket, once the session is ready."""
+        self._origins.pop(page, None)
         self._origins[page] = origin
         if not self._ready:
             return
-        self._pages.setdefault(page, None)
+        told = self._pages.pop(page, None)
+        if not isinstance(told, CommPage):  # a socket that it had is gone, or it would not greet by comm
+            told = CommPage(page, self._send)
+        self._pages[page] = told  # as the latest
+        self._forget_old_pages()
         for head, payload in self.feed.everything():
-            self._send({**head, "to": page}, payload)
-        self._send({"kind": "socket", "to": page, **self._socket.ticket(origin)}, b"")
-        self._send({**self._audio_wanted(), "to": page}, b"")
+            told.send(head, payload)
+        told.send({"kind": "socket", **self._socket.ticket(origin)})
+        told.send(self._audio_wanted())
+
+    def _forget_old_pages(self) -> None:
+        # A page that is gone says nothing, and one by comm is told of nothing either.
+        by_comm = [name for name, told in self._pages.items() if isinstance(told, CommPage) and name != self._owner]
+        for name in by_comm[:-_COMM_PAGES]:
+            del self._pages[name]
 
     def _audio_wanted(self) -> dict[str, Any]:
         return {
@@ -210,7 +220,8 @@ class LiveRun:
         page = head.get("page")
         if not isinstance(page, str):
             raise EventError("a page's message names its page")
-        self._pages[page] = peer
+        if head["kind"] == "hello":  # not at later words: an old socket's last may come after the page's hello by comm
+            self._pages[page] = peer
         self._note_refusal(head, payload)
 
     def from_comm(self, head: Mapping[str, Any], payload: bytes) -> None:
@@ -260,10 +271,28 @@ class LiveRun:
                 self._open_audio(head)
             case "close_audio" if head["page"] == self._owner:
                 self._release_audio()
+            case "again":
+                self._send_again(head)
+            case "bye":
+                self._forget_page(head["page"])
             case "audio_refused":
                 self.log.append("audio_refused", source="error", text=str(head.get("text")), detail=dict(head))
             case _:
                 raise EventError(f"a page may not say {head['kind']!r}")
+
+    def _forget_page(self, page: str) -> None:
+        self._origins.pop(page, None)
+        self._pages.pop(page, None)
+        if page == self._owner:
+            self._release_audio()
+
+    def _send_again(self, head: Mapping[str, Any]) -> None:
+        told = self._pages.get(head["page"])
+        if not isinstance(told, CommPage):
+            return  # it has a socket by now, which lost nothing
+        n_dropped = told.again(head.get("line"), head.get("from"), head.get("until"))
+        if n_dropped:
+            self.log.append("page_messages_dropped", source="error", detail={"n_dropped": n_dropped, "by": "jupyter"})
 
     def _open_audio(self, head: Mapping[str, Any]) -> None:
         if not self._ready:
@@ -279,7 +308,7 @@ class LiveRun:
                 lambda said, payload: self._to_page(page, said, payload), sample_rate=int(head["speaker_rate"])
             )
         self._owner, self._epoch = page, epoch
-        way = "comm" if self._pages.get(page) is None else "socket"
+        way = "socket" if isinstance(self._pages.get(page), Peer) else "comm"
         told = {key: value for key, value in head.items() if key not in ("kind", "page")}
         self.log.append("browser_audio_opened", source="input", detail={**told, "way": way})
         self._broadcast({"kind": "owner", "owner": page})

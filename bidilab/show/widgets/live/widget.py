@@ -354,8 +354,17 @@ class LiveSession(LiveState, module="live.js", stylesheets=("live.css",)):
                 self._by_hand(lambda: self.label(head["label"], seq=head.get("seq")))
             case "choose":
                 self._by_hand(lambda: self._choose(head["name"], head["value"]))
-            case _ if run is not None:
+            case "state":
+                self.send_state(["state", "message", "effective"])
+            case "again" if run is not None:
+                self.send_state(["state", "message", "effective"])  # these go by the same comm, and may be lost too
                 run.post(run.from_comm, head, payload)
+            case "bye":
+                self._origins.pop(head["page"], None)
+                if run is not None:
+                    run.post(run.from_comm, head, payload)
+            case _ if run is not None and not run.post(run.from_comm, head, payload):
+                self._to_pages({"kind": "ended", "to": head["page"]}, b"")
 
     def _start_by_hand(self) -> None:
         try:

@@ -100,6 +100,8 @@ export class Engine {
         break;
       case "ended":
         this.closeAudio("");
+        // That it has ended goes by Jupyter's comm, too, where the server may have left it out.
+        if (this.model.get("state") === "running") this.link.toKernel({ kind: "state" });
         break;
       default:
         return;

@@ -1,5 +1,6 @@
 // The way between a page and its session: a WebSocket straight into the session's thread where there is one, else
 // Jupyter's comm, which a kernel that runs a cell may leave waiting.
+import { Inbox } from "./inbox.js";
 import { decodeMessage, encodeMessage } from "./live_message.js";
 
 // Where nothing listens the browser says so at once; this is for a session that is slow to answer.
@@ -14,10 +15,16 @@ export class Link {
     this.changed = changed;
     this.open = open;
     this.socket = null;
+    this.inbox = new Inbox();
     this.ended = false;
     this.settled = Promise.resolve(); // when it is known whether there is a socket
     this.onComm = (content, buffers) => this._fromComm(content, buffers);
     model.on("msg:custom", this.onComm);
+    // A session that speaks by comm does not notice that a page goes, nor that the browser's history brings it back.
+    this.onHide = () => this.socket || this.toKernel({ kind: "bye" });
+    this.onShow = ({ persisted }) => persisted && this.hello();
+    globalThis.addEventListener?.("pagehide", this.onHide);
+    globalThis.addEventListener?.("pageshow", this.onShow);
   }
 
   get way() {
@@ -42,13 +49,14 @@ export class Link {
 
   _fromComm(content, buffers) {
     if (content.to && content.to !== this.page) return;
-    if (content.kind === "socket") {
-      this._connect(content);
-      return;
-    }
     const view = buffers?.[0];
     const payload = view ? (view.buffer ?? view).slice(view.byteOffset ?? 0, (view.byteOffset ?? 0) + view.byteLength) : null;
-    this.hear(content, payload);
+    for (const [head, bytes] of this.inbox.take(content, payload)) {
+      if (head.kind === "socket") this._connect(head);
+      else this.hear(head, bytes);
+    }
+    const missing = this.inbox.missing(performance.now());
+    if (missing) this.toKernel({ kind: "again", ...missing });
   }
 
   _connect({ url, greeting, ticket }) {
@@ -90,6 +98,8 @@ export class Link {
   }
 
   close() {
+    globalThis.removeEventListener?.("pagehide", this.onHide);
+    globalThis.removeEventListener?.("pageshow", this.onShow);
     this.ended = true;
     this.model.off("msg:custom", this.onComm);
     this.socket?.close();

@@ -197,6 +197,11 @@ export class LiveView {
       if (engine.way === "comm") said.push("audio goes by way of Jupyter: a running cell delays it");
       if (engine.behind_s > 0.5) said.push(`the session is ${engine.behind_s.toFixed(1)} s behind the microphone; nothing is lost`);
     }
+    const { dropped, gone } = engine.link.inbox;
+    if (dropped) {
+      const again = gone ? `all but ${gone} were sent again` : "all were sent again";
+      said.push(`the Jupyter server left out ${dropped} messages, as the kernel sent too many at once; ${again}`);
+    }
     this.status.textContent = said.join(" · ");
   }
 

@@ -78,3 +78,14 @@ test("what is for another page is not heard, and a payload comes as its own byte
   model.heard({ kind: "frames", to: link.page }, [new DataView(bytes, 2, 2)]);
   assert.deepEqual([...new Uint8Array(heard[0][1])], [1, 2]);
 });
+
+test("what the server left out is asked for, and then heard in order", () => {
+  const { model, heard, link } = linked();
+  const told = (n, kind) => model.heard({ kind, to: link.page, line: "a", n }, []);
+  told(0, "tally");
+  told(2, "frames");
+  assert.deepEqual(heard.map(([{ kind }]) => kind), ["tally"]);
+  assert.deepEqual(model.sent, [[{ kind: "again", line: "a", from: 1, until: 2, page: link.page }, undefined]]);
+  told(1, "play");
+  assert.deepEqual(heard.map(([{ kind }]) => kind), ["tally", "play", "frames"]);
+});

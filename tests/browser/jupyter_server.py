@@ -57,7 +57,7 @@ class JupyterServer:
 
 @contextmanager
 def jupyter_server(folder: Path, *, app: str = "lab", options: Sequence[str] = ()) -> Iterator[JupyterServer]:
-    """Run ``jupyter lab`` (or ``notebook``), with further ``options``, and every directory of its own below ``folder``."""
+    """Run ``jupyter lab`` (or ``notebook``), every directory of its own below ``folder``, with further ``options``."""
     environment = _environment(folder)
     notebooks = folder / "notebooks"
     notebooks.mkdir()

@@ -23,6 +23,7 @@ from bidilab.show.widgets.assets import linked_module, linked_stylesheet
 __all__ = ["StaticForm", "Widget", "png_of", "rows_html"]
 
 STATIC_DPI = 110
+ANSWERS_KEPT = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,7 @@ class Widget(anywidget.AnyWidget):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self._answered: dict[str, tuple[dict[str, Any], list[bytes]]] = {}
         self.on_msg(self._receive)
 
     def __init_subclass__(cls, *, module: str | None = None, stylesheets: Sequence[str] = (), **kwargs: Any) -> None:
@@ -97,10 +99,15 @@ class Widget(anywidget.AnyWidget):
     def _receive(self, _: Any, content: Any, __: Any) -> None:
         if not isinstance(content, Mapping) or "request" not in content:
             return  # a message of the subclass's own
-        try:
-            answered, buffers = self.answer(content)
-        except BidilabError as error:
-            answered, buffers = {"error": str(error)}, []
+        request = str(content["request"])
+        if request not in self._answered:  # else the answer was lost on its way, and the page asks again
+            try:
+                self._answered[request] = self.answer(content)
+            except BidilabError as error:
+                self._answered[request] = {"error": str(error)}, []
+            if len(self._answered) > ANSWERS_KEPT:
+                del self._answered[next(iter(self._answered))]
+        answered, buffers = self._answered[request]
         self.send({"reply": content["request"], **answered}, buffers)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:

@@ -57,6 +57,18 @@ def test_requests_are_answered_or_refused_in_words(widget, monkeypatch):
     assert sent[1] == ({"reply": "v-2", "n": 2}, [b"1"])
 
 
+def test_a_request_that_comes_again_is_answered_alike_and_done_once(widget, monkeypatch):
+    sent, done = [], []
+    monkeypatch.setattr(widget, "send", lambda content, buffers: sent.append((content, buffers)))
+    monkeypatch.setattr(type(widget), "answer", lambda self, request: (done.append(request) or {"n": len(done)}, []))
+    for request in ("v-1", "v-1", "v-2", "v-1"):
+        widget._handle_custom_msg({"request": request}, [])
+    assert [(content["reply"], content["n"]) for content, _ in sent] == [("v-1", 1), ("v-1", 1), ("v-2", 2), ("v-1", 1)]
+    for k in range(100):
+        widget._handle_custom_msg({"request": f"w-{k}"}, [])
+    assert len(widget._answered) == base.ANSWERS_KEPT
+
+
 def test_a_figure_as_png():
     with detached_figures():
         figure = new_figure(1, 1)

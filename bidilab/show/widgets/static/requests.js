@@ -1,4 +1,9 @@
 // Questions to the kernel and their answers, over the model's custom messages (`Widget.answer` in base.py).
+//
+// A Jupyter server drops messages of a kernel that sends too many at once, and an answer may be among them: a question is
+// asked again under its own number, at ever longer intervals, and the kernel answers from memory what it has answered.
+
+const ASK_AGAIN_AFTER_MS = 3000;
 
 export class Requests {
   #model;
@@ -8,6 +13,7 @@ export class Requests {
     const waiting = this.#waiting.get(content?.reply);
     if (!waiting) return;
     this.#waiting.delete(content.reply);
+    clearTimeout(waiting.timer);
     if (content.error) waiting.reject(new Error(content.error));
     else waiting.resolve({ content, buffers: buffers ?? [] });
   };
@@ -24,13 +30,21 @@ export class Requests {
     const request = `${this.prefix}-${this.#next++}`;
     return new Promise((resolve, reject) => {
       this.#waiting.set(request, { resolve, reject });
-      this.#model.send({ ...question, request });
+      this.#send({ ...question, request }, ASK_AGAIN_AFTER_MS);
     });
+  }
+
+  #send(question, again_ms) {
+    this.#model.send(question);
+    this.#waiting.get(question.request).timer = setTimeout(() => this.#send(question, 2 * again_ms), again_ms);
   }
 
   close() {
     this.#model.off("msg:custom", this.#receive);
-    for (const { reject } of this.#waiting.values()) reject(new Error("the view was closed"));
+    for (const { reject, timer } of this.#waiting.values()) {
+      clearTimeout(timer);
+      reject(new Error("the view was closed"));
+    }
     this.#waiting.clear();
   }
 }

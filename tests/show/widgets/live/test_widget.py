@@ -216,6 +216,68 @@ def test_a_page_by_the_loopback_socket(session):
     assert "page_refused" not in set(live.log.to_frame()["type"])
 
 
+@pytest.mark.realtime
+def test_a_page_by_the_comm(session):
+    """The page loses two messages, has them again, holds the microphone, and goes."""
+    live = session(quick_model())
+    told = []
+    live._to_pages = lambda head, payload: told.append(head)
+
+    def say(**head):
+        live._from_page(live, {**head, "page": "p"}, [])
+
+    def until(kind, n=1):
+        while sum(head["kind"] == kind for head in told) < n:
+            live.wait(0.02)
+        return [head for head in told if head["kind"] == kind]
+
+    def logged(kind, n=1):
+        while len(found := [row for row in live.log if row.type == kind]) < n:
+            live.wait(0.02)
+        return found
+
+    say(kind="hello", origin="http://127.0.0.1:8888")
+    live.start()
+    (wanted,) = until("audio_wanted")
+    first = {head["n"]: head for head in told if "n" in head}
+    told.clear()
+    for _ in range(2):  # asked twice, told twice, logged once
+        say(kind="again", line=wanted["line"], **{"from": 0, "until": 2})
+    until(first[0]["kind"], 2)
+    assert [head for head in told if head.get("n") in (0, 1)] == 2 * [first[0], first[1]]
+    (dropped,) = logged("page_messages_dropped")
+    assert json.loads(dropped.detail)["n_dropped"] == 2
+    say(kind="again", line=wanted["line"], **{"from": 5, "until": 10_000})
+    assert "asks again" in until("refused")[0]["text"]
+    say(kind="open_audio", epoch="e", microphone_rate=16_000, speaker_rate=None)
+    until("owner")
+    say(kind="bye")
+    logged("browser_audio_closed")
+    say(kind="hello", origin="http://127.0.0.1:8888")  # it comes back, and its numbers begin anew
+    back = until("audio_wanted")[-1]
+    assert back["line"] != wanted["line"]
+    assert back["owner"] is None
+    live.stop()
+    until("ended")
+    told.clear()
+    say(kind="mic", frame=0)  # of a page that was not told
+    assert told == [{"kind": "ended", "to": "p"}]
+
+
+@pytest.mark.realtime
+def test_of_pages_by_the_comm_the_latest_are_told(session):
+    live = session(quick_model())
+    told = []
+    live._to_pages = lambda head, payload: told.append(head)
+    for k in range(7):
+        live._from_page(live, {"kind": "hello", "page": f"p{k}", "origin": "http://127.0.0.1:8888"}, [])
+    live.start()
+    while not any(head["kind"] == "audio_wanted" and head["to"] == "p6" for head in told):
+        live.wait(0.02)
+    live.stop()
+    assert [head["to"] for head in told if head["kind"] == "ended"] == ["p3", "p4", "p5", "p6"]
+
+
 async def _talk(connect, offer, origin):
     page = await connect(offer["url"], origin=origin, compression=None)
     assert await page.recv() == offer["greeting"]

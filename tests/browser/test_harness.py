@@ -3,7 +3,6 @@
 import pytest
 
 from tests.browser.conftest import OpenNotebook
-from tests.browser.jupyter_server import JupyterServer
 
 BUTTON = """
 import anywidget, traitlets
@@ -55,9 +54,3 @@ def test_an_error_in_the_console_is_kept(open_notebook: OpenNotebook) -> None:
     assert len(notebook.errors) == 1
     assert "something broke" in notebook.errors[0]
     notebook.errors.clear()  # else the fixture fails this test, as it should
-
-
-def test_notebook_7_shows_a_widget_too(notebook7: JupyterServer, open_notebook: OpenNotebook) -> None:
-    notebook = open_notebook([BUTTON], server=notebook7).run_all()
-    notebook.page.locator(".harness-button").click()
-    assert notebook.text("button.n") == "1"

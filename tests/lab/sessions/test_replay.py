@@ -134,6 +134,35 @@ def test_verdicts():
     assert table[["outcome", "cause"]].to_numpy().tolist() == [["false", "premature_endpoint"]]
 
 
+def test_a_response_that_nobody_heard_was_not_interrupted_falsely():
+    """A turn in two pieces, 160 ms apart, ends at 0.736 s; its answer would be heard at 0.936 s and never is.
+
+    ::
+
+        frame   10   19    25    40               100 104
+        user    ██████     ████████               ████       at 16 kHz, 32 ms a frame
+        label   turn (0.32-         1.31)         interruption (3.2-3.36)
+        agent              ^ cut unheard, at 0.832
+                                    from 1.608 on █████^ cut at 3.232 s
+    """
+    user = bursts((10, 19), (25, 40), (100, 104), total=140)
+    turn = Segment(start_s=0.32, end_s=1.31, channel="user", kind="turn")
+    stop = Segment(start_s=3.2, end_s=3.36, channel="user", kind="interruption")
+    agent, _, _ = hold(user, model=local_model([3000.0]))
+    table = verdicts(agent.log, [turn, stop])
+    assert table["outcome"].tolist() == ["unheard", "detected"]
+    assert table[["cause", "kind"]].iloc[0].isna().all()
+    assert table[["onset_s", "decided_s", "heard_ms"]].iloc[0].tolist() == pytest.approx([0.8, 0.832, 0.0])
+
+
+@pytest.mark.parametrize(("start_s", "outcomes"), [(3.736, ["missed"]), (3.737, []), (3.93, [])])
+def test_speech_at_the_very_end_of_a_response_is_not_a_missed_interruption(start_s, outcomes):
+    """The agent is heard from 0.936 s to 3.936 s; 200 ms of it must be left for an opportunity (DESIGN §8)."""
+    agent, _, _ = hold(bursts((10, 19), total=130), model=local_model([3000.0]))
+    label = Segment(start_s=start_s, end_s=start_s + 0.5, channel="user", kind="interruption")
+    assert verdicts(agent.log, [label])["outcome"].tolist() == outcomes
+
+
 @pytest.mark.slow
 def test_a_dataset_side_by_side(tmp_path):
     dataset = bl.load_dataset(OVERLAP_MINI)[:3]

@@ -18,7 +18,10 @@ from bidilab.core.eventlog import EventLog
 from bidilab.detect.turns import LiveKitVad, ServerVad, TurnParams, detect_turns
 from bidilab.detect.vad import ProbabilityCache, VadSpec, speech_probabilities_of_files
 from bidilab.lab.datasets.labels import Segment
+from bidilab.lab.metrics.opportunities import label_recording
+from bidilab.lab.metrics.simulated import response_plan
 from bidilab.lab.sessions import replay, replay_dataset
+from bidilab.lab.sessions.source import Source
 from bidilab.lab.sessions.verdicts import verdicts
 from tests.agreement.comparison import ROOT
 from tests.sessions import bursts, hold, local_model
@@ -189,6 +192,16 @@ def test_the_command(tmp_path):
     for bad in (["--model", "x"], ["--turn-detection", "threshold"], ["--turn-detection", "treshold=1"]):
         failed = CliRunner().invoke(app, ["replay", str(wav), "--out", str(out), *bad])
         assert isinstance(failed.exception, InvalidParameterError)
+
+
+def test_a_session_answers_with_the_very_lengths_of_a_simulated_sweep():
+    """At 16 kHz the response lies from sample 0.48, so 0, to 16000.64, so 16001; 1.00001 s alone would be 16000."""
+    response = Segment(start_s=0.00003, end_s=1.00004, channel="agent", kind="response")
+    source = Source(name="x", user=Audio(samples=np.zeros(32000, np.float32), sample_rate=16000), segments=(response,))
+    assert source.response_lengths_ms == (1000.0625,)
+    labels = label_recording([response], sample_rate=16000)
+    plan = response_plan(labels, response_delay_ms=300, response_ms="recorded")
+    assert plan.lengths_ms == source.response_lengths_ms
 
 
 def test_audio_in_memory():

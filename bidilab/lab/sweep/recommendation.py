@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bidilab.core.errors import InvalidParameterError, ResultError
-from bidilab.detect.turns import ExportedSetting, TurnParams, export_setting
+from bidilab.detect.turns import ExportedSetting, Guards, TurnParams, export_setting
 from bidilab.detect.turns.providers.gemini import PrefixMeaning
 from bidilab.lab.sweep.grid import CONDITION, GUARD_AXES
 from bidilab.lab.sweep.worstcase import DECIMALS, same_setting, several_conditions, worst_in_words, worst_rows
@@ -77,6 +77,8 @@ class Recommendation:
         The two limits; ``None`` for none.
     params
         The setting's canonical parameters; ``None`` when no setting qualifies, or the grid was not given.
+    guards
+        The setting's guards; ``None`` as above.
     validation
         What the setting does on recordings it was not chosen on; ``None`` where nobody asked, or none was chosen.
     """
@@ -88,10 +90,13 @@ class Recommendation:
     message: str
     limits: dict[str, float | None]
     params: TurnParams | None = None
+    guards: Guards | None = None
     validation: Validation | None = None
 
     def export(self, to: str, *, prefix_meaning: PrefixMeaning | None = None) -> ExportedSetting:
         """The recommended setting in the words of what it will run on: `bidilab.export_setting`.
+
+        Guards are not written; those that the setting has are named among the compromises.
 
         Raises
         ------
@@ -102,7 +107,7 @@ class Recommendation:
         """
         if self.params is None:
             raise ResultError(f"there is no recommended setting to export: {self.message}")
-        return export_setting(self.params, to, prefix_meaning=prefix_meaning)
+        return export_setting(self.params, to, guards=self.guards, prefix_meaning=prefix_meaning)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON; NaN and infinity become ``None``."""

@@ -295,7 +295,8 @@ class SweepResult(SweepFacts):
         if found.setting is None:
             return found
         validation = None if validate_on is None else validate(self, found.setting, validate_on)
-        return replace(found, params=self.params(found.setting), validation=validation)
+        params, guards = self.params(found.setting), self.guards(found.setting)
+        return replace(found, params=params, guards=guards, validation=validation)
 
     @property
     def plot(self) -> Any:

@@ -112,6 +112,18 @@ def test_degenerate_is_flagged_and_never_recommended(result):
     assert not result.settings["degenerate"][chosen.setting]
 
 
+def test_guards_of_the_recommended_setting_are_not_lost_in_silence(bursts):
+    """LiveKit's text lets the detector alone interrupt (``min_duration`` 0): that is not what was recommended."""
+    grid = bl.Grid(threshold=0.5, prefix_padding_ms=300, silence_duration_ms=500, min_interruption_ms=250)
+    exported = run(bursts, grid).recommend().export("livekit")
+    assert '"min_duration": 0.0' in exported.text
+    assert [(c.parameter, c.wanted, c.got) for c in exported.compromises] == [("min_interruption_ms", 250.0, 0.0)]
+    assert not exported.exact
+    assert "min_interruption_duration" in "\n".join(exported.notes)
+    without = bl.Grid(threshold=0.5, prefix_padding_ms=300, silence_duration_ms=500)
+    assert run(bursts, without).recommend().export("livekit").exact
+
+
 def test_the_recommended_setting_is_exported(result):
     chosen = result.recommend(1.0, 1.0)
     exported = chosen.export("openai")

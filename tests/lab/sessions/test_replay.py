@@ -15,12 +15,13 @@ from bidilab.cli.app import app
 from bidilab.core.audio import Audio
 from bidilab.core.errors import CredentialsError, DatasetError, InvalidParameterError, MissingExtraError
 from bidilab.core.eventlog import EventLog
-from bidilab.detect.turns import LiveKitVad, ServerVad, TurnParams, detect_turns
+from bidilab.detect.turns import LiveKitVad, ServerVad, Turn, TurnParams, detect_turns
 from bidilab.detect.vad import ProbabilityCache, VadSpec, speech_probabilities_of_files
 from bidilab.lab.datasets.labels import Segment
 from bidilab.lab.metrics.opportunities import label_recording
 from bidilab.lab.metrics.simulated import response_plan
 from bidilab.lab.sessions import replay, replay_dataset
+from bidilab.lab.sessions.logged import logged_turns
 from bidilab.lab.sessions.source import Source
 from bidilab.lab.sessions.verdicts import verdicts
 from tests.agreement.comparison import ROOT
@@ -192,6 +193,19 @@ def test_the_command(tmp_path):
     for bad in (["--model", "x"], ["--turn-detection", "threshold"], ["--turn-detection", "treshold=1"]):
         failed = CliRunner().invoke(app, ["replay", str(wav), "--out", str(out), *bad])
         assert isinstance(failed.exception, InvalidParameterError)
+
+
+def test_turns_of_which_a_provider_does_not_tell_all_are_left_out():
+    """OpenAI tells where the audio of a turn starts, the onset only behind a whole padding, and no decision."""
+    log = EventLog(session_id="s")
+    untold = {"audio_start_samples": 2400, "onset_samples": 9600, "sample_rate": 24000}
+    told = {**untold, "decided_at_samples": 10368}
+    stop = {"offset_samples": 36000, "decided_at_samples": 48000, "flushed": False, "sample_rate": 24000}
+    no_offset = {"decided_at_samples": 48000, "flushed": False, "sample_rate": 24000}
+    for start, end in ((untold, stop), (told, no_offset), (told, stop)):
+        log.append("speech_started", source="detector", detail=start)
+        log.append("speech_stopped", source="detector", detail=end)
+    assert logged_turns(log) == (Turn(9600, 10368, 2400, 36000, 48000, 48000, False),)
 
 
 def test_a_session_answers_with_the_very_lengths_of_a_simulated_sweep():

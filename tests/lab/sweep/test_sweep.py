@@ -336,7 +336,15 @@ def test_a_saved_simulated_result_is_evaluated_as_it_was(bursts, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "bad", [{"evaluation": "imagined"}, {"response_ms": 0}, {"response_delay_ms": -1}, {"response_ms": "long"}]
+    "bad",
+    [
+        {"evaluation": "imagined"},
+        {"response_ms": 0},
+        {"response_delay_ms": -1},
+        {"response_ms": "long"},
+        {"min_overlap_ms": math.inf},
+        {"tolerance_ms": math.nan},
+    ],
 )
 def test_bad_conditions(bursts, bad):
     with pytest.raises(InvalidParameterError):

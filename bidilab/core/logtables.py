@@ -9,6 +9,8 @@ speech_started        detector    user speech (``onset_samples, decided_at_sampl
                                   sample_rate``)
 interruption_due      detector    the speech passed the guards that interruptions have (``onset_samples,
                                   decided_at_samples, sample_rate``); no row where there are no guards
+interruption_decided  detector    what interrupted ``response_id``, where the model says so (``onset_samples,
+                                  decided_at_samples, sample_rate``)
 speech_stopped        detector    its end (``offset_samples, decided_at_samples, flushed, sample_rate``)
 bidi_response_start   model       generation of ``response_id`` begins
 bidi_audio_stream     model       audio arrived (``audio_bytes, sample_rate, channels``)
@@ -162,20 +164,28 @@ def interruptions_frame(rows: Sequence[LogRow]) -> pd.DataFrame:
     application), ``event_to_silent_ms`` (to the last sample that left the loudspeaker; negative when playback was
     cut before the application was told), and their sum ``onset_to_silent_ms``; ``heard_ms``, ``generated_ms``.
 
-    An interruption by speech belongs to the last ``speech_started`` or ``interruption_due`` before it, so that with
-    guards "detected" is where it was acted upon; one by an error belongs to none.
+    An interruption by speech belongs to the ``interruption_decided`` of its response; where there is none, to the last
+    ``speech_started`` or ``interruption_due`` before it, so that with guards "detected" is where it was acted upon. One
+    by an error belongs to none.
     """
     responses = _responses(rows)
+    decided = _decided(rows)
     last_speech: dict[str, LogRow] = {}
     records = []
     for row in rows:
         if row.type in ("speech_started", "interruption_due"):
             last_speech[row.session_id] = row
         elif row.type == "bidi_interruption":
-            speech = last_speech.get(row.session_id) if row.reason == "user_speech" else None
+            last = decided.get((row.session_id, row.response_id), last_speech.get(row.session_id))
+            speech = last if row.reason == "user_speech" else None
             response = responses.get((row.session_id, row.response_id)) if row.response_id is not None else None
             records.append(_interruption(row, speech, response or _Response()))
     return _frame(records, _INTERRUPTION_COLUMNS)
+
+
+def _decided(rows: Sequence[LogRow]) -> dict[tuple[str, str | None], LogRow]:
+    """What interrupted each response, where that is told: one chunk of audio may hold the next turn's start as well."""
+    return {(row.session_id, row.response_id): row for row in rows if row.type == "interruption_decided"}
 
 
 def _interruption(row: LogRow, speech: LogRow | None, response: _Response) -> dict[str, Any]:
@@ -209,6 +219,7 @@ def turns_frame(rows: Sequence[LogRow]) -> pd.DataFrame:
     transcript between its end and the next turn's.
     """
     turns: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    decided = _decided(rows)
     for row in rows:
         of_session = turns[row.session_id]
         if row.type == "speech_started":
@@ -218,7 +229,8 @@ def turns_frame(rows: Sequence[LogRow]) -> pd.DataFrame:
         elif row.type == "speech_stopped":
             _close_turn(of_session[-1], row)
         elif row.type == "bidi_interruption" and row.reason == "user_speech":
-            of_session[-1]["interrupted_response_id"] = row.response_id
+            speech = decided.get((row.session_id, row.response_id))
+            _interrupting(of_session, speech)["interrupted_response_id"] = row.response_id
         elif row.type == "bidi_transcript_stream" and row.role == "user" and _detail(row).get("is_final"):
             _transcribe(of_session, row)
     return _frame([turn for of_session in turns.values() for turn in of_session], _TURN_COLUMNS)
@@ -234,6 +246,12 @@ def _opened_turn(row: LogRow) -> dict[str, Any]:
         "audio_start_samples": said.get("audio_start_samples"),
         "onset_s": _s(said, "onset_samples"),
     }
+
+
+def _interrupting(turns: Sequence[dict[str, Any]], speech: LogRow | None) -> dict[str, Any]:
+    """The turn that interrupted: that of the onset told, else the last."""
+    onset = None if speech is None else _detail(speech)["onset_samples"]
+    return next((turn for turn in reversed(turns) if turn["onset_samples"] == onset), turns[-1])
 
 
 def _close_turn(turn: dict[str, Any], row: LogRow) -> None:

@@ -32,6 +32,7 @@ from bidilab.bidi.types.events import (
 )
 from bidilab.core.clock import run_virtual
 from bidilab.core.errors import EndOfInput
+from bidilab.detect.turns import TurnParams
 from tests.sessions import Taken, bursts, hold, local_model
 
 FIRST = (10, 19)
@@ -204,3 +205,61 @@ def test_a_failing_responder_ends_the_response_not_the_session():
     assert error.message == "no idea"
     assert [e.reason for e in taken.of(BidiInterruptionEvent)] == ["error"]
     assert ends(taken) == [("resp_0", "error"), ("resp_1", "complete")]
+
+
+def test_two_turns_in_one_chunk_each_keep_their_own_interruption():
+    """Chunks of 16 frames; a turn ends with its first silent frame, and is answered at once.
+
+    ::
+
+        frame  10    19     32 33    40 41
+        user   ███████      ███      ███        32 to 47 come in one chunk
+        agent          resp_0 ^ cut  ^ cut      resp_0 from 21 (10752) on, resp_1 from 35 (17920) on
+    """
+    params = TurnParams(silence_duration_ms=32, prefix_padding_ms=0)
+    model = local_model([3000.0], turn_detection=params, response_delay_ms=0.0)
+    agent, _, _ = hold(bursts((10, 19), (32, 33), (40, 41)), model=model, chunk_ms=512)
+    frame = agent.log.interruptions()
+    assert frame["response_id"].tolist() == ["resp_0", "resp_1"]
+    assert frame["onset_samples"].tolist() == [32 * 512, 40 * 512]
+    assert frame["decided_at_samples"].tolist() == [33 * 512, 41 * 512]
+    turns = agent.log.turns()
+    assert turns["interrupted_response_id"].fillna("").tolist() == ["", "resp_0", "resp_1"]
+
+
+class Paused(WavInput):
+    """A microphone that is closed for 3 s before its chunk ``after``."""
+
+    after = 40
+
+    async def start(self, agent):
+        await super().start(agent)
+        self._agent, self._given = agent, 0
+
+    async def __call__(self):
+        if self._given == self.after:
+            await self._agent.clock.sleep_s(3.0)
+            self._zero_s += 3.0
+        self._given += 1
+        return await super().__call__()
+
+
+def test_latencies_are_right_behind_a_gap_of_the_microphone():
+    """Closed from 1.28 s to 4.28 s; the burst of frame 60 begins at 1.92 s of its samples, at 4.92 s of the session."""
+
+    async def main():
+        agent = BidiAgent(local_model([8000.0]))
+        recorder = WavOutput(None)
+        user = Paused(bursts(FIRST, (60, 66), total=130), 16_000, chunk_ms=32)
+        await agent.run(inputs=[recorder.listen_to(user)], outputs=[recorder])
+        return agent.log
+
+    log = run_virtual(main())
+    (gap,) = [row for row in log if row.type == "input_gap"]
+    assert json.loads(gap.detail) == {"samples": 48_000, "sample_rate": 16_000}
+    (cut,) = log.interruptions().to_dict("records")
+    assert cut["onset_s"] == pytest.approx(4.92)
+    assert cut["onset_to_detected_ms"] == pytest.approx(32)
+    assert cut["detected_to_event_ms"] == pytest.approx(0, abs=1e-6)
+    assert cut["onset_to_silent_ms"] == pytest.approx(32)
+    assert log.turns()["onset_s"].tolist() == pytest.approx([0.32, 4.92])

@@ -91,18 +91,19 @@ class Decider:
     def _speech_started(self, started: SpeechStarted) -> Iterator[Consequence]:
         self._n_turns += 1
         self._started = started
-        log_decision(self._log, started, item_id=self._item_id, sample_rate=self._ear.sample_rate)
+        self._log_decision(moved(started, self._time.offset))
         yield from self._advance(started.decided_at - 1)
         self._agent.speech_started()
 
     def _act(self, due: InterruptionDue) -> Iterator[Consequence]:
+        due = moved(due, self._time.offset)
         if self._agent.plan.guards != Guards():
             log_due(self._log, due, item_id=self._item_id, sample_rate=self._ear.sample_rate)
-        if (interruption := self._agent.act(moved(due, self._time.offset))) is not None:
+        if (interruption := self._agent.act(due)) is not None:
             yield interruption
 
     def _speech_stopped(self, stopped: SpeechStopped) -> TurnEnded:
-        log_decision(self._log, stopped, item_id=self._item_id, sample_rate=self._ear.sample_rate)
+        self._log_decision(moved(stopped, self._time.offset))
         started = self._started
         assert started is not None  # a turn that stops has started
         response = self._agent.speech_stopped(
@@ -111,6 +112,10 @@ class Decider:
             n_words=self._ear.words_said(started.onset, stopped.decided_at),
         )
         return TurnEnded(item_id=self._item_id, started=started, stopped=stopped, response=response)
+
+    def _log_decision(self, decision: SpeechStarted | SpeechStopped) -> None:
+        """A row in positions of the session, which lie on its clock whatever the ear has not heard."""
+        log_decision(self._log, decision, item_id=self._item_id, sample_rate=self._ear.sample_rate)
 
     @property
     def _item_id(self) -> str:

@@ -26,7 +26,7 @@ from bidilab.detect.turns import (
 from bidilab.detect.vad.base import VadBackend
 from bidilab.detect.vad.resampling import StreamResampler
 
-__all__ = ["Ear", "EarDecision", "log_decision", "log_due", "moved"]
+__all__ = ["Ear", "EarDecision", "log_decided", "log_decision", "log_due", "moved"]
 
 EarDecision = SpeechStarted | InterruptionDue | SpeechStopped
 NO_GUARDS = Guards()
@@ -212,3 +212,15 @@ def log_due(log: AppendRow, due: InterruptionDue, *, item_id: str, sample_rate: 
     """Add the row of a turn that passed the guards: the decision that an interruption after it belongs to."""
     detail = {"onset_samples": due.onset, "decided_at_samples": due.acted_at, "sample_rate": sample_rate}
     log("interruption_due", source="detector", item_id=item_id, input_samples=due.acted_at, detail=detail)
+
+
+def log_decided(log: AppendRow, due: InterruptionDue, *, response_id: str, sample_rate: int) -> None:
+    """Add the row of what interrupts a response: the application may be told after the next turn has begun."""
+    detail = {"onset_samples": due.onset, "decided_at_samples": due.acted_at, "sample_rate": sample_rate}
+    log(
+        "interruption_decided",
+        source="detector",
+        response_id=response_id,
+        input_samples=due.acted_at,
+        detail=detail,
+    )

@@ -18,7 +18,7 @@ from typing import Any
 from bidilab.bidi.models.base import BidiModel, ModelInput
 from bidilab.bidi.models.deciding import OPEN_SAMPLES, Consequence, Decider, TurnEnded
 from bidilab.bidi.models.detection import TurnDetection, decided_by, detection_detail, log_detection
-from bidilab.bidi.models.listening import Ear
+from bidilab.bidi.models.listening import Ear, log_decided
 from bidilab.bidi.models.responder import Answer, Reply, Responder, ScriptedResponder
 from bidilab.bidi.models.resuming import ResponseSounds
 from bidilab.bidi.models.speaking import Mouth, Sound
@@ -47,7 +47,7 @@ from bidilab.bidi.types.events import (
 )
 from bidilab.core.errors import InvalidParameterError, SessionError
 from bidilab.core.units import check_sample_rate, s_to_samples
-from bidilab.detect.turns import Guards
+from bidilab.detect.turns import Guards, InterruptionDue
 from bidilab.detect.vad.known import KnownTrack
 from bidilab.detect.vad.registry import VadSpec
 from bidilab.detect.vad.resampling import StreamResampler
@@ -222,7 +222,7 @@ class BidiLocalModel(BidiModel):
                 self._vad,
                 self._params,
                 self._plan,
-                input_samples=self._ear.decided_samples,
+                input_samples=self._ear.decided_samples + self._time.offset,
             )
 
     @property
@@ -293,6 +293,8 @@ class BidiLocalModel(BidiModel):
 
     def _interrupt(self, interruption: SimulatedInterruption) -> None:
         response_id = self._sounds.id_of(interruption.response)
+        due = InterruptionDue(onset=interruption.onset, acted_at=interruption.decided_at)
+        log_decided(self.context.log, due, response_id=response_id, sample_rate=self._rate)
         self._tasks.cancel(response_id)
         self._tools_due.clear()  # their results go into the conversation; the user's new turn is answered instead
         self._emit(BidiInterruptionEvent("user_speech", interrupted_response_id=response_id))

@@ -8,6 +8,7 @@ turn-taking. Segments are held in time order, ties by end and then by the order 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, TypedDict
@@ -99,12 +100,12 @@ def label_recording(
     Raises
     ------
     InvalidParameterError
-        If two responses overlap, or a duration is negative.
+        If two responses overlap, or a duration is negative or not finite.
     """
     check_sample_rate(sample_rate)
     for name, value in (("min_overlap_ms", min_overlap_ms), ("tolerance_ms", tolerance_ms)):
-        if not value >= 0:
-            raise InvalidParameterError(name, "a number of milliseconds >= 0", value)
+        if not 0 <= value < math.inf:
+            raise InvalidParameterError(name, "a finite number of milliseconds >= 0", value)
     listed = list(segments)
     responses = tuple(sorted(s.interval(sample_rate) for s in listed if s.kind == "response"))
     for before, after in itertools.pairwise(responses):

@@ -19,7 +19,7 @@ from bidilab.lab.sessions.source import Source, SourceLike
 
 __all__ = ["ModelComparison", "compare_models"]
 
-_OUTCOMES = ("detected", "false", "missed")
+_OUTCOMES = ("detected", "false", "missed", "unheard")
 _COLUMNS = {
     "model": "string",
     "n_responses": "Int64",
@@ -69,10 +69,11 @@ class ModelComparison:
     def table(self) -> pd.DataFrame:
         """One row a model.
 
-        ``n_responses``, ``n_interruptions``; with labels ``n_detected``, ``n_false`` and ``n_missed``; of those
-        detected the medians ``latency_ms`` (decision - true onset; missing where the provider does not tell it) and
-        ``event_latency_ms`` (event in the application - true onset); of all interruptions the median ``heard_ms``;
-        ``problem``, missing where there was none. What is not known is missing, never 0.
+        ``n_responses``, ``n_interruptions``; with labels ``n_detected``, ``n_false``, ``n_missed`` and ``n_unheard``
+        (cut before the first audible sample: neither true nor false); of those detected the medians ``latency_ms``
+        (decision - true onset; missing where the provider does not tell it) and ``event_latency_ms`` (event in the
+        application - true onset); of all interruptions the median ``heard_ms``; ``problem``, missing where there was
+        none. What is not known is missing, never 0.
         """
         rows = [_row(self.replays[name]) if name in self.replays else {} for name in self.models]
         for name, row in zip(self.models, rows, strict=True):

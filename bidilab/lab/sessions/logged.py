@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from bidilab.core.eventlog import EventLog
 from bidilab.detect.turns import SpeechStarted, SpeechStopped, Turn, turns_from_events
@@ -12,20 +14,36 @@ __all__ = ["logged_rate", "logged_responses", "logged_turns"]
 
 
 def logged_turns(log: EventLog) -> tuple[Turn, ...]:
-    """Turns of the session's detector, in samples of its stream; one still open is not among them."""
-    found: list[SpeechStarted | SpeechStopped] = []
+    """Turns of the session's detector, in samples of its stream; one still open is not among them.
+
+    Nor is one of which a provider does not tell all: OpenAI says where the audio of a turn starts, not when it decided.
+    """
+    turns: list[Turn] = []
+    started: SpeechStarted | None = None
     for row in log:
         said = json.loads(row.detail) if row.detail and row.type.startswith("speech_") else {}
         if row.type == "speech_started":
-            onset, decided = said["onset_samples"], said["decided_at_samples"]
-            start = said.get("audio_start_samples", onset)
-            found.append(SpeechStarted(onset=onset, decided_at=decided, audio_start=start))
-        elif row.type == "speech_stopped":
-            decided, flushed = said["decided_at_samples"], bool(said.get("flushed", False))
-            found.append(
-                SpeechStopped(offset=said["offset_samples"], decided_at=decided, audio_end=decided, flushed=flushed)
-            )
-    return turns_from_events(found)
+            started = _started(said)
+        elif row.type == "speech_stopped" and started is not None:
+            if (stopped := _stopped(said)) is not None:
+                turns += turns_from_events((started, stopped))
+            started = None
+    return tuple(turns)
+
+
+def _started(said: Mapping[str, Any]) -> SpeechStarted | None:
+    onset, decided = said.get("onset_samples"), said.get("decided_at_samples")
+    if onset is None or decided is None:
+        return None
+    return SpeechStarted(onset=onset, decided_at=decided, audio_start=said.get("audio_start_samples", onset))
+
+
+def _stopped(said: Mapping[str, Any]) -> SpeechStopped | None:
+    offset, decided = said.get("offset_samples"), said.get("decided_at_samples")
+    if offset is None or decided is None:
+        return None
+    flushed = bool(said.get("flushed", False))
+    return SpeechStopped(offset=offset, decided_at=decided, audio_end=decided, flushed=flushed)
 
 
 def logged_rate(log: EventLog) -> int | None:

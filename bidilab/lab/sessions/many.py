@@ -68,7 +68,7 @@ class DatasetReplay:
         rows = []
         for made in self.replays:
             outcomes = made.interruptions["outcome"].value_counts()
-            counts = {f"n_{name}": int(outcomes.get(name, 0)) for name in ("detected", "false", "missed")}
+            counts = {f"n_{name}": int(outcomes.get(name, 0)) for name in ("detected", "false", "missed", "unheard")}
             rows.append(
                 {
                     "recording_id": made.name,

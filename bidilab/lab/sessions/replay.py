@@ -117,6 +117,7 @@ class Replay:
         said = f"{len(self.log.turns())} turns, {len(self.log.responses())} responses, {len(cuts)} interruptions"
         if self.segments:
             said += f" ({outcomes.get('detected', 0)} true, {outcomes.get('false', 0)} false"
+            said += f", {outcomes['unheard']} unheard" if "unheard" in outcomes else ""
             said += f"; {outcomes.get('missed', 0)} missed)"
         if len(cuts):
             said += f"; heard {cuts['heard_ms'].median():.0f} ms (median)"

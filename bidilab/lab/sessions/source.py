@@ -11,6 +11,7 @@ import numpy as np
 from bidilab.core.audio import Audio, float_to_pcm16, pcm16_to_float
 from bidilab.core.audiofile import read_audio
 from bidilab.core.errors import InvalidParameterError
+from bidilab.core.units import samples_to_ms
 from bidilab.detect.vad import KnownTrack, ProbabilityCache, VadSpec, audio_sha256, resample
 from bidilab.lab.datasets.labels import Segment
 from bidilab.lab.datasets.recording import Recording
@@ -86,8 +87,10 @@ class Source:
 
     @property
     def response_lengths_ms(self) -> tuple[float, ...]:
-        """Lengths of the agent's labelled responses, in order."""
-        return tuple((s.end_s - s.start_s) * 1000 for s in self.segments if s.channel == "agent")
+        """Lengths of the agent's labelled responses, in order: whole samples of the VAD, as in a simulated sweep."""
+        rate = VadSpec().sample_rate
+        spoken = [segment.interval(rate) for segment in self.segments if segment.channel == "agent"]
+        return tuple(samples_to_ms(interval.duration, rate) for interval in spoken)
 
     def word_ends_s(self, word_times: WordTimes) -> tuple[float, ...]:
         """Where the user's words end, seconds, rising; see `bidilab.lab.datasets.words.word_ends_s`.

@@ -4,7 +4,11 @@ The user's side is the recording's; the agent's is the session's own. An interru
 user as everywhere (`bidilab.lab.metrics.matching`): one to one, true ones first, its onset in [segment onset - 200 ms,
 segment offset]. It is false when the segment must not interrupt; when there is none; and, with the cause
 ``premature_endpoint``, when the segment began before the response was created: the agent cut in, and the user only went
-on. A segment that ought to interrupt, began while a response was audible and met no interruption, is missed.
+on. A segment that ought to interrupt, began in the audible part of a response with `MIN_OVERLAP_MS` of it left or more,
+and met no interruption, is missed; one that begins later is terminal overlap, ordinary turn-taking (DESIGN §8).
+
+A response that was cut before its first audible sample is *unheard*: nobody heard it stop. It is counted, takes no
+segment, and is neither true nor false (DESIGN §5), as in a sweep.
 
 A provider that detects by itself and does not tell the onset (Nova Sonic, Gemini Live) has its interruptions matched by
 when the application was told, up to `UNTOLD_MS` after the segment's end: an onset lies before that by an unknown time.
@@ -23,10 +27,10 @@ from bidilab.core.timeline import Interval
 from bidilab.core.units import ms_to_samples, s_to_samples
 from bidilab.lab.datasets.labels import TRUE_KINDS, Segment
 from bidilab.lab.metrics.matching import match
+from bidilab.lab.metrics.opportunities import MIN_OVERLAP_MS, TOLERANCE_MS
 
 __all__ = ["verdicts"]
 
-TOLERANCE_MS = 200.0
 UNTOLD_MS = 1000.0
 """How long after a segment's end an interruption without an onset may be told and still belong to it. Ours."""
 
@@ -61,15 +65,18 @@ def verdicts(log: EventLog, segments: Sequence[Segment]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``outcome`` (``"detected"``, ``"false"``, ``"missed"``), ``cause`` (of a false one), ``kind`` of the segment,
-        ``response_id``, ``segment_start_s``, ``segment_end_s``, ``onset_s`` and ``decided_s`` of the detector,
-        ``event_s`` (when the application was told), ``latency_ms`` (decision - true onset) and ``event_latency_ms``
-        (event in the application - true onset) of those detected, ``heard_ms``, ``text``. What a provider does not
-        tell is missing.
+        ``outcome`` (``"detected"``, ``"false"``, ``"missed"``, ``"unheard"``), ``cause`` (of a false one), ``kind`` of
+        the segment, ``response_id``, ``segment_start_s``, ``segment_end_s``, ``onset_s`` and ``decided_s`` of the
+        detector, ``event_s`` (when the application was told), ``latency_ms`` (decision - true onset) and
+        ``event_latency_ms`` (event in the application - true onset) of those detected, ``heard_ms``, ``text``. What a
+        provider does not tell is missing.
     """
     user = [s for s in segments if s.channel == "user"]
     cuts = log.interruptions()
     cuts = cuts[cuts["reason"] == "user_speech"]
+    unheard = cuts["heard_ms"] == 0  # not where it is unknown
+    rows = [_row("unheard", cut=_with_decision(cut)) for cut in cuts[unheard].to_dict("records")]
+    cuts = cuts[~unheard]
     responses = log.responses().set_index("response_id")
     told = cuts["onset_s"].notna()
     reach_s = 0.0 if told.all() else UNTOLD_MS / 1000
@@ -79,7 +86,6 @@ def verdicts(log: EventLog, segments: Sequence[Segment]) -> pd.DataFrame:
         [s.kind in TRUE_KINDS for s in user],
         tolerance_samples=ms_to_samples(TOLERANCE_MS, _RATE),
     )
-    rows = []
     for cut, index in zip(cuts.to_dict("records"), segment_of, strict=True):
         segment = None if index is None else user[index]
         created_s = float(responses.loc[cut["response_id"], "created_s"])
@@ -93,8 +99,7 @@ def verdicts(log: EventLog, segments: Sequence[Segment]) -> pd.DataFrame:
 
 
 def _verdict(cut: dict[Any, Any], segment: Segment | None, created_s: float) -> dict[Any, Any]:
-    decided_s = float(cut["onset_s"]) + float(cut["onset_to_detected_ms"]) / 1000
-    seen = {**cut, "decided_s": decided_s}
+    seen = _with_decision(cut)
     if segment is None:
         return _row("false", cause="none", cut=seen)
     if segment.kind not in TRUE_KINDS:
@@ -102,8 +107,12 @@ def _verdict(cut: dict[Any, Any], segment: Segment | None, created_s: float) -> 
     if segment.start_s < created_s:
         return _row("false", cause="premature_endpoint", segment=segment, cut=seen)
     event_ms = (float(cut["t_s"]) - segment.start_s) * 1000
-    decided_ms = (decided_s - segment.start_s) * 1000
+    decided_ms = (seen["decided_s"] - segment.start_s) * 1000
     return _row("detected", segment=segment, cut=seen, latency_ms=decided_ms, event_latency_ms=event_ms)
+
+
+def _with_decision(cut: dict[Any, Any]) -> dict[Any, Any]:
+    return {**cut, "decided_s": float(cut["onset_s"]) + float(cut["onset_to_detected_ms"]) / 1000}
 
 
 def _begins_s(row: dict[Any, Any]) -> float:
@@ -113,9 +122,11 @@ def _begins_s(row: dict[Any, Any]) -> float:
 
 
 def _heard_at(responses: pd.DataFrame, at_s: float) -> str | None:
-    """The response that was audible then, and went on."""
+    """The response that was audible then, and went on for long enough to be interrupted."""
+    least = ms_to_samples(MIN_OVERLAP_MS, _RATE)
     audible = responses[(responses["audible_s"] <= at_s) & (responses["silent_s"] > at_s)]
-    return None if audible.empty else str(audible.index[0])
+    left = [s_to_samples(silent_s, _RATE) - s_to_samples(at_s, _RATE) for silent_s in audible["silent_s"]]
+    return next((str(key) for key, samples in zip(audible.index, left, strict=True) if samples >= least), None)
 
 
 def _row(

@@ -1,8 +1,8 @@
 """The sweep: every setting of a grid on every recording of a dataset.
 
-The VAD runs once a recording and its probabilities are kept on disk. Settings that give the same turns share their
-work: a prefix padding of OpenAI's moves only where the audio starts, and durations count in whole frames. Guards are
-applied to turns that are at hand.
+The probabilities are at hand (`bidilab.lab.sweep.probabilities`). Settings that give the same turns share their work: a
+prefix padding of OpenAI's moves only where the audio starts, and durations count in whole frames. Guards are applied to
+turns that are at hand.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,10 +23,7 @@ from bidilab.detect.turns import Guards, TurnParams
 from bidilab.detect.turns.guards import GuardRule
 from bidilab.detect.turns.kernels import high_runs, turns_in_frames
 from bidilab.detect.turns.params import DEACTIVATION_FLOOR
-from bidilab.detect.vad import AudioChange, ProbabilityCache, VadItem, VadSpec, speech_probabilities_of_files
-from bidilab.lab.conditions.applying import ConditionedChannel
-from bidilab.lab.conditions.condition import Condition
-from bidilab.lab.datasets import Dataset, Recording
+from bidilab.lab.datasets import Dataset
 from bidilab.lab.datasets.words import WordTimes, check_word_times, word_ends
 from bidilab.lab.metrics.opportunities import MIN_OVERLAP_MS, TOLERANCE_MS, RecordingLabels, label_recording
 from bidilab.lab.metrics.simulated import response_plan
@@ -48,15 +45,12 @@ __all__ = [
     "SweptGrid",
     "executor_of",
     "labels_of",
-    "probabilities_of",
     "setting_row",
     "simulated_lengths",
     "sweep_grid",
     "word_ends_of",
 ]
 
-_TASK_RECORDINGS = 64  # a batch of the VAD
-_TASK_S = 1800.0
 _BLOCK_SETTINGS = 512  # with guards: the bootstrap holds a block's latencies at once
 
 
@@ -98,95 +92,6 @@ class SweptGrid:
     settings: pd.DataFrame
     evaluation: npt.NDArray[np.int64]
     counts: npt.NDArray[np.integer[Any]]
-
-
-def probabilities_of(
-    recordings: Sequence[Recording],
-    vad: VadSpec,
-    *,
-    cache: ProbabilityCache | None,
-    executor: Executor,
-    progress: bool,
-    condition: Condition | None = None,
-    fingerprint: str | None = None,
-) -> list[npt.NDArray[np.float32]]:
-    """Probabilities of the user channel of each recording, from the cache where it has them.
-
-    Parameters
-    ----------
-    recordings, vad, cache, executor, progress
-        As in `sweep`.
-    condition, fingerprint
-        What is done to the audio, where the detector runs and never on disk, and its identity; ``None`` for nothing.
-
-    Raises
-    ------
-    AudioError
-        If a recording cannot be read.
-    """
-    changes: list[AudioChange] | None = None
-    label = f"VAD ({vad.name})"
-    if condition is not None and fingerprint is not None:
-        changes = [ConditionedChannel.of(recording, condition, fingerprint) for recording in recordings]
-        label = f"{label} {condition}"
-    items: list[VadItem] = [(r.path, r.channel_index("user"), None) for r in recordings]
-    with _SecondsBar(label, sum(r.duration_s for r in recordings), shown=progress) as bar:
-        if isinstance(executor, InProcess):
-            return speech_probabilities_of_files(
-                items, vad, cache, lambda samples: bar.advance(samples / vad.sample_rate), changes=changes
-            )
-        tracks: dict[int, npt.NDArray[np.float32]] = {}
-        groups = _groups([r.duration_s for r in recordings], executor.jobs)
-        tasks = [
-            ([items[k] for k in group], None if changes is None else [changes[k] for k in group]) for group in groups
-        ]
-        for index, result in executor.map(_vad_task, tasks, shared=(vad, cache)):
-            tracks.update(zip(groups[index], result, strict=True))
-            bar.advance(sum(recordings[k].duration_s for k in groups[index]))
-    return [tracks[k] for k in range(len(items))]
-
-
-class _SecondsBar:
-    """A progress bar that counts whole seconds of audio."""
-
-    def __init__(self, label: str, seconds: float, *, shown: bool) -> None:
-        self._total = round(seconds)
-        self._seconds = 0.0
-        self._bar = tqdm(total=self._total, desc=label, unit="s", disable=not shown, dynamic_ncols=True)
-
-    def advance(self, seconds: float) -> None:
-        self._seconds += seconds
-        self._bar.update(min(round(self._seconds), self._total) - self._bar.n)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:  # rounding must not leave the bar at 99 %
-            self._bar.update(self._total - self._bar.n)
-        self._bar.close()
-
-
-def _vad_task(
-    shared: tuple[VadSpec, ProbabilityCache | None], task: tuple[list[VadItem], list[AudioChange] | None]
-) -> list[npt.NDArray[np.float32]]:
-    vad, cache = shared
-    items, changes = task
-    return speech_probabilities_of_files(items, vad, cache, changes=changes)
-
-
-def _groups(durations: Sequence[float], jobs: int) -> list[list[int]]:
-    """Recordings of about one length together, in tasks that keep a batch full and every job busy."""
-    share = max(sum(durations) / (4 * jobs), 60.0)
-    groups: list[list[int]] = []
-    seconds = 0.0
-    for index in sorted(range(len(durations)), key=lambda k: -durations[k]):
-        if not groups or len(groups[-1]) >= _TASK_RECORDINGS or seconds + durations[index] > min(share, _TASK_S):
-            groups.append([])
-            seconds = 0.0
-        groups[-1].append(index)
-        seconds += durations[index]
-    return groups
 
 
 def labels_of(

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from bidilab.core.errors import InvalidParameterError, ResultError
-from bidilab.detect.turns import ExportedSetting, TurnParams, export_setting
+from bidilab.detect.turns import ExportedSetting, Guards, TurnParams, export_setting
 from bidilab.detect.turns.providers.gemini import PrefixMeaning
 from bidilab.lab.sweep.grid import CONDITION, GUARD_AXES
-from bidilab.lab.sweep.worstcase import same_setting, several_conditions, worst_in_words, worst_rows
+from bidilab.lab.sweep.worstcase import DECIMALS, same_setting, several_conditions, worst_in_words, worst_rows
 
 if TYPE_CHECKING:
     from bidilab.lab.sweep.validation import Validation
@@ -24,6 +24,10 @@ __all__ = ["Recommendation", "recommend_setting"]
 _LATENCY_STEP_MS = 32.0  # a Silero frame: less than that is no difference
 _CUT_IN_S = 3.0
 _WEAKER = {"min_interruption_ms": 1, "min_words": 1, "false_interruption_timeout_ms": -1}
+_BEHIND = {
+    "max_false_interruption_rate": ("false", "n_false_opportunities"),
+    "max_missed_rate": ("missed", "n_true_opportunities"),
+}
 _RATES = {"max_false_interruption_rate": "false_interruption_rate", "max_missed_rate": "missed_rate"}
 
 SHOWN = (
@@ -73,6 +77,8 @@ class Recommendation:
         The two limits; ``None`` for none.
     params
         The setting's canonical parameters; ``None`` when no setting qualifies, or the grid was not given.
+    guards
+        The setting's guards; ``None`` as above.
     validation
         What the setting does on recordings it was not chosen on; ``None`` where nobody asked, or none was chosen.
     """
@@ -84,10 +90,13 @@ class Recommendation:
     message: str
     limits: dict[str, float | None]
     params: TurnParams | None = None
+    guards: Guards | None = None
     validation: Validation | None = None
 
     def export(self, to: str, *, prefix_meaning: PrefixMeaning | None = None) -> ExportedSetting:
         """The recommended setting in the words of what it will run on: `bidilab.export_setting`.
+
+        Guards are not written; those that the setting has are named among the compromises.
 
         Raises
         ------
@@ -98,7 +107,7 @@ class Recommendation:
         """
         if self.params is None:
             raise ResultError(f"there is no recommended setting to export: {self.message}")
-        return export_setting(self.params, to, prefix_meaning=prefix_meaning)
+        return export_setting(self.params, to, guards=self.guards, prefix_meaning=prefix_meaning)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON; NaN and infinity become ``None``."""
@@ -220,10 +229,8 @@ def recommend_setting(
             message=message,
             limits=limits,
         )
-    closest = settings[usable].assign(excess=excess[usable])
-    closest = (
-        _rank(closest, list(_RATES.values())).sort_values("excess", kind="stable")[[*shown, "excess"]].head(n_best)
-    )
+    closest = _rank(settings[usable].assign(excess=excess[usable].round(DECIMALS)), list(_RATES.values()))
+    closest = closest.sort_values("excess", kind="stable")[[*shown, "excess"]].head(n_best)
     return Recommendation(
         setting=None,
         qualifying=False,
@@ -235,11 +242,12 @@ def recommend_setting(
 
 
 def _rank(settings: pd.DataFrame, rates: list[str]) -> pd.DataFrame:
+    waiting = _CUT_IN_S * settings["premature_endpoint_rate"] + settings["endpoint_latency_ms_p50"] / 1000
     keys = pd.DataFrame(
         {
-            "rates": settings[rates].sum(axis=1),
+            "rates": settings[rates].sum(axis=1).round(DECIMALS),
             "latency": np.ceil(settings["latency_detected_ms_p90"] / _LATENCY_STEP_MS),
-            "endpoint": _CUT_IN_S * settings["premature_endpoint_rate"] + settings["endpoint_latency_ms_p50"] / 1000,
+            "endpoint": waiting.round(DECIMALS),
             "clipped": settings["onset_clipped_ms_p90"],
             "prefix": settings["prefix_padding_ms"],
             "silence": settings["silence_duration_ms"],
@@ -279,13 +287,7 @@ def _rates_in_words(row: pd.Series, every: pd.DataFrame) -> str:
 
 
 def _describe(best: pd.Series, every: pd.DataFrame, limits: dict[str, float | None], n_qualifying: int, n: int) -> str:
-    caution = ""
-    limit = limits["max_false_interruption_rate"]
-    rows = same_setting(every, best)
-    highest = float(rows["false_interruption_rate_hi"].max())
-    if limit is not None and highest > limit:
-        n_behind = int(rows.loc[rows["false_interruption_rate_hi"] == highest, "n_false_opportunities"].iloc[0])
-        caution = f" The data cannot rule out a false rate up to {highest:.1%} (95 % interval, n = {n_behind})."
+    caution = "".join(_caution(same_setting(every, best), name, limit) for name, limit in limits.items())
     if any(value is not None for value in limits.values()):
         start = f"{_name(best)} is the best of {n_qualifying:,} out of {n:,} settings with {_limits_in_words(limits)}"
     else:
@@ -293,9 +295,22 @@ def _describe(best: pd.Series, every: pd.DataFrame, limits: dict[str, float | No
     return f"{start}: {_rates_in_words(best, every)}.{caution}"
 
 
+def _caution(rows: pd.DataFrame, name: str, limit: float | None) -> str:
+    """How far the interval of a limited rate reaches, where that is beyond the limit."""
+    rate = _RATES[name]
+    if limit is None or (highest := float(rows[f"{rate}_hi"].max())) <= limit:
+        return ""
+    words, opportunities = _BEHIND[name]
+    n_behind = int(rows.loc[rows[f"{rate}_hi"] == highest, opportunities].iloc[0])
+    return f" The data cannot rule out a {words} rate up to {highest:.1%} (95 % interval, n = {n_behind})."
+
+
 def _refuse(closest: pd.DataFrame, every: pd.DataFrame, limits: dict[str, float | None], n: int) -> str:
     if not len(closest):
-        return f"None of the {n:,} settings has both rates defined: the dataset holds too few opportunities."
+        defined = every[list(_RATES.values())].notna().all(axis=1)
+        if not defined.any():
+            return f"None of the {n:,} settings has both rates defined: the dataset holds too few opportunities."
+        return f"None of the {n:,} settings can be judged: each is degenerate (silence may never come), or has no rate."
     best = closest.iloc[0]
     return (
         f"None of the {n:,} settings keeps {_limits_in_words(limits)}. The closest is {_name(best)}: "

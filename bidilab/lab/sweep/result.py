@@ -15,17 +15,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bidilab.core.errors import InvalidParameterError, ResultError
-from bidilab.detect.turns import Guards, Turn, TurnParams
-from bidilab.detect.turns.providers import swept_params
+from bidilab.core.errors import ResultError
+from bidilab.detect.turns import Turn
 from bidilab.lab.conditions.condition import Condition
 from bidilab.lab.datasets import Dataset
 from bidilab.lab.sweep.comparison import compare_settings
 from bidilab.lab.sweep.conditioned import part_of_swept
 from bidilab.lab.sweep.events import events_frame
+from bidilab.lab.sweep.facts import SweepFacts
 from bidilab.lab.sweep.grid import CONDITION, Grid
 from bidilab.lab.sweep.onesetting import recordings_table
-from bidilab.lab.sweep.proposed import proposed_in_words
 from bidilab.lab.sweep.recommendation import Recommendation, recommend_setting
 from bidilab.lab.sweep.source import SweepSource
 from bidilab.lab.sweep.storage import read_sweep, recordings_frames, write_sweep
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["SweepResult"]
 
 
-class SweepResult:
+class SweepResult(SweepFacts):
     """A sweep's findings. Made by `sweep`, or read back by `SweepResult.load`.
 
     Attributes
@@ -73,16 +72,6 @@ class SweepResult:
 
     # -- what was swept ---------------------------------------------------------------------------------------------
 
-    @property
-    def axes(self) -> dict[str, tuple[float, ...]]:
-        """Values of each axis of numbers, by its name."""
-        return self.grid.axes
-
-    @property
-    def conditions(self) -> tuple[Condition | None, ...]:
-        """Conditions of the audio that were swept; ``(None,)`` for the audio as it was recorded."""
-        return self.grid.conditions
-
     def under(self, condition: Condition | str | None) -> SweepResult:
         """The result under one of its conditions, with settings counted from 0; nothing is copied but its table.
 
@@ -109,59 +98,6 @@ class SweepResult:
             sources=None if self._sources is None else (self._sources[index],),
             part_of=(self, first),
         )
-
-    @property
-    def provider(self) -> str:
-        """Whose words the settings are in."""
-        return self.grid.provider
-
-    @property
-    def vad(self) -> str:
-        """Name of the VAD."""
-        return str(self.meta["vad"]["name"])
-
-    @property
-    def evaluation(self) -> str:
-        """How the settings were evaluated: ``"recorded"`` or ``"simulated"``."""
-        return str(self.meta["conditions"]["evaluation"])
-
-    @property
-    def dataset_name(self) -> str:
-        """Name of the dataset."""
-        return str(self.meta["dataset"]["name"])
-
-    @property
-    def dataset_sha256(self) -> str:
-        """Hash of the dataset's manifest, which holds the hash of each recording."""
-        return str(self.meta["dataset"]["sha256"])
-
-    @property
-    def n_recordings(self) -> int:
-        """Number of recordings swept."""
-        return int(self.meta["dataset"]["n_recordings"])
-
-    @property
-    def proposed_labels(self) -> str:
-        """How much of its n rests on labels that nobody has confirmed, in words; empty where there are none.
-
-        The counts are ``meta["dataset"]["proposed"]``, ``[proposed, all]`` by group.
-        """
-        return proposed_in_words(self.meta["dataset"].get("proposed", {}))
-
-    @property
-    def seed(self) -> int:
-        """Seed of the bootstrap."""
-        return int(self.meta["seed"])
-
-    @property
-    def vad_sample_rate(self) -> int:
-        """Hertz of all positions of turns and labels."""
-        return int(self.meta["vad"]["sample_rate"])
-
-    @property
-    def frame_samples(self) -> int:
-        """Samples that one probability stands for."""
-        return int(self.meta["vad"]["frame_samples"])
 
     # -- a closer look ----------------------------------------------------------------------------------------------
 
@@ -204,22 +140,6 @@ class SweepResult:
         loaded = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
         self._sources = self._find_sources(loaded)
         return self
-
-    def setting(self, *, condition: Condition | str | None = None, **values: float) -> int:
-        """Index of the setting nearest to the values given, e.g. ``result.setting(threshold=0.5)``."""
-        return self.grid.nearest(condition=condition, **values)
-
-    def params(self, setting: int) -> TurnParams:
-        """Canonical parameters of a setting."""
-        return self.grid.params(self._check(setting))
-
-    def guards(self, setting: int) -> Guards:
-        """Guards of a setting; those that hold nothing back where none were swept."""
-        return self.grid.guards(self._check(setting))
-
-    def provider_params(self, setting: int) -> Any:
-        """The setting as the provider's own parameter class, e.g. `ServerVad`."""
-        return swept_params(self.provider).from_setting(**self.grid[self._check(setting)]._asdict())
 
     def probabilities(self, recording_id: str, setting: int = 0) -> npt.NDArray[np.float32]:
         """Probability track of a recording under the condition of a setting, ``(n_frames,) float32``."""
@@ -344,11 +264,6 @@ class SweepResult:
         ids = [recording.id for recording in self.source.dataset]
         return recordings_frames(swept.counts, swept.evaluation, ids)
 
-    def _check(self, setting: int) -> int:
-        if isinstance(setting, bool) or int(setting) != setting or not 0 <= setting < len(self.grid):
-            raise InvalidParameterError("setting", f"a row of settings, 0 to {len(self.grid) - 1}", setting)
-        return int(setting)
-
     # -- conclusions ------------------------------------------------------------------------------------------------
 
     def recommend(
@@ -380,7 +295,8 @@ class SweepResult:
         if found.setting is None:
             return found
         validation = None if validate_on is None else validate(self, found.setting, validate_on)
-        return replace(found, params=self.params(found.setting), validation=validation)
+        params, guards = self.params(found.setting), self.guards(found.setting)
+        return replace(found, params=params, guards=guards, validation=validation)
 
     @property
     def plot(self) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bidilab.core.audio import FloatArray
-from bidilab.core.errors import InvalidParameterError, ResultError
+from bidilab.core.errors import DatasetError, InvalidParameterError, ResultError
 from bidilab.detect.turns import Guards, Turn, TurnParams
 from bidilab.detect.vad import ProbabilityCache, VadSpec
 from bidilab.lab.conditions.applying import apply_condition
@@ -21,10 +21,11 @@ from bidilab.lab.datasets import Dataset, Segment
 from bidilab.lab.datasets.words import word_ends
 from bidilab.lab.metrics.interruption import InterruptionEvaluation
 from bidilab.lab.metrics.opportunities import RecordingLabels
-from bidilab.lab.sweep.engine import labels_of, probabilities_of, simulated_lengths
+from bidilab.lab.sweep.engine import labels_of, simulated_lengths
 from bidilab.lab.sweep.evaluated import Evaluated, SimulatedLengths
 from bidilab.lab.sweep.executors import InProcess
 from bidilab.lab.sweep.onesetting import evaluate_setting
+from bidilab.lab.sweep.probabilities import probabilities_of
 from bidilab.lab.sweep.problem import SweepProblem
 from bidilab.lab.sweep.tracked import SweepConditions, TrackedRecording
 
@@ -112,15 +113,18 @@ class SweepSource:
                 f"the condition {condition} has changed since this sweep: its noise, or a library that makes it "
                 f"({identity} then, {now} now)"
             )
-        tracks = probabilities_of(
-            list(dataset),
-            spec,
-            cache=ProbabilityCache(),
-            executor=InProcess(),
-            progress=False,
-            condition=condition,
-            fingerprint=identity,
-        )
+        try:
+            tracks = probabilities_of(
+                list(dataset),
+                spec,
+                cache=ProbabilityCache(),
+                executor=InProcess(),
+                progress=False,
+                condition=condition,
+                fingerprint=identity,
+            )
+        except DatasetError as error:
+            raise ResultError(f"the dataset {dataset.name!r} is not the one swept: {error}") from error
         # Sweeps from before there were guards say nothing of words, and need none.
         conditions = cast(SweepConditions, {"word_times": "labelled", **meta["conditions"]})
         return cls(dataset=dataset, spec=spec, tracks=tracks, conditions=conditions, condition=condition)

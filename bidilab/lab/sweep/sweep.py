@@ -17,9 +17,10 @@ from bidilab.lab.datasets.words import WordTimes
 from bidilab.lab.metrics.opportunities import MIN_OVERLAP_MS, TOLERANCE_MS
 from bidilab.lab.metrics.simulated import DEFAULT_RESPONSE_MS
 from bidilab.lab.sweep.conditioned import fingerprints, join_swept
-from bidilab.lab.sweep.engine import executor_of, probabilities_of, simulated_lengths, sweep_grid, word_ends_of
+from bidilab.lab.sweep.engine import executor_of, simulated_lengths, sweep_grid, word_ends_of
 from bidilab.lab.sweep.executors import Executor
 from bidilab.lab.sweep.grid import Grid
+from bidilab.lab.sweep.probabilities import probabilities_of
 from bidilab.lab.sweep.problem import SweepProblem
 from bidilab.lab.sweep.proposed import count_proposed
 from bidilab.lab.sweep.result import SweepResult
@@ -95,8 +96,8 @@ def sweep(
     Raises
     ------
     DatasetError
-        If the dataset is not one, or holds no recording, or lacks the words that a guard needs or the agent's channel
-        that an echo needs.
+        If the dataset is not one, or holds no recording or other audio than its manifest describes, or lacks the words
+        that a guard needs or the agent's channel that an echo needs.
     AudioError
         If a recording cannot be read.
     InvalidParameterError

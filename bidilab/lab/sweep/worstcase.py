@@ -8,8 +8,10 @@ import pandas as pd
 
 from bidilab.lab.sweep.grid import AXES, CONDITION, GUARD_AXES
 
-__all__ = ["same_setting", "several_conditions", "worst_in_words", "worst_rows"]
+__all__ = ["DECIMALS", "same_setting", "several_conditions", "worst_in_words", "worst_rows"]
 
+DECIMALS = 12
+"""Of sums of rates that are compared: 0.1 + 0.2 is 0.3 + 0. Rates of up to a million opportunities differ by more."""
 _WORDS = {"false_interruption_rate": "false rate", "missed_rate": "missed rate"}
 
 
@@ -36,7 +38,8 @@ def worst_rows(settings: pd.DataFrame, usable: pd.Series, excess: pd.Series, fre
     free
         Rates without a limit: then the greatest sum is.
     """
-    keys = pd.DataFrame({"unusable": ~usable, "excess": excess, "rates": settings[free].sum(axis=1)})
+    rates = settings[free].sum(axis=1)
+    keys = pd.DataFrame({"unusable": ~usable, "excess": excess.round(DECIMALS), "rates": rates.round(DECIMALS)})
     order = settings.loc[keys.sort_values(list(keys.columns), ascending=False, kind="stable").index]
     return order.drop_duplicates(_knobs(settings)).index.sort_values()
 

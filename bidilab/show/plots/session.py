@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
-from bidilab.detect.turns import TurnParams
+from bidilab.core.units import rescale_samples
+from bidilab.detect.turns import Turn, TurnParams
 from bidilab.detect.vad import VadSpec, resample
+from bidilab.lab.sessions.logged import logged_rate
 from bidilab.show.plots.timeline import TimelineData, timeline
 
 if TYPE_CHECKING:
@@ -38,7 +40,17 @@ def session_timeline(replay: Replay, *, xlim: tuple[float, float] | None = None)
         frame_samples=backend.frame_samples,
         vad_sample_rate=backend.sample_rate,
         params=replay.params or TurnParams(),
-        turns=replay.turns,
+        turns=_turns(replay, backend.sample_rate),
         events=replay.interruptions,
     )
     return timeline(data, title=f"session: {replay.name}", xlim=xlim)
+
+
+def _turns(replay: Replay, rate: int) -> tuple[Turn, ...]:
+    """The session's turns in samples at ``rate``: its detector may have heard at another."""
+    turns = replay.turns
+    if not turns or (own := logged_rate(replay.log)) is None:
+        return ()
+    return tuple(
+        Turn._make((*(rescale_samples(position, own, rate) for position in turn[:6]), turn.flushed)) for turn in turns
+    )

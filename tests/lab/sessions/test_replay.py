@@ -15,10 +15,14 @@ from bidilab.cli.app import app
 from bidilab.core.audio import Audio
 from bidilab.core.errors import CredentialsError, DatasetError, InvalidParameterError, MissingExtraError
 from bidilab.core.eventlog import EventLog
-from bidilab.detect.turns import LiveKitVad, ServerVad, TurnParams, detect_turns
+from bidilab.detect.turns import LiveKitVad, ServerVad, Turn, TurnParams, detect_turns
 from bidilab.detect.vad import ProbabilityCache, VadSpec, speech_probabilities_of_files
 from bidilab.lab.datasets.labels import Segment
+from bidilab.lab.metrics.opportunities import label_recording
+from bidilab.lab.metrics.simulated import response_plan
 from bidilab.lab.sessions import replay, replay_dataset
+from bidilab.lab.sessions.logged import logged_turns
+from bidilab.lab.sessions.source import Source
 from bidilab.lab.sessions.verdicts import verdicts
 from tests.agreement.comparison import ROOT
 from tests.sessions import bursts, hold, local_model
@@ -134,6 +138,35 @@ def test_verdicts():
     assert table[["outcome", "cause"]].to_numpy().tolist() == [["false", "premature_endpoint"]]
 
 
+def test_a_response_that_nobody_heard_was_not_interrupted_falsely():
+    """A turn in two pieces, 160 ms apart, ends at 0.736 s; its answer would be heard at 0.936 s and never is.
+
+    ::
+
+        frame   10   19    25    40               100 104
+        user    ██████     ████████               ████       at 16 kHz, 32 ms a frame
+        label   turn (0.32-         1.31)         interruption (3.2-3.36)
+        agent              ^ cut unheard, at 0.832
+                                    from 1.608 on █████^ cut at 3.232 s
+    """
+    user = bursts((10, 19), (25, 40), (100, 104), total=140)
+    turn = Segment(start_s=0.32, end_s=1.31, channel="user", kind="turn")
+    stop = Segment(start_s=3.2, end_s=3.36, channel="user", kind="interruption")
+    agent, _, _ = hold(user, model=local_model([3000.0]))
+    table = verdicts(agent.log, [turn, stop])
+    assert table["outcome"].tolist() == ["unheard", "detected"]
+    assert table[["cause", "kind"]].iloc[0].isna().all()
+    assert table[["onset_s", "decided_s", "heard_ms"]].iloc[0].tolist() == pytest.approx([0.8, 0.832, 0.0])
+
+
+@pytest.mark.parametrize(("start_s", "outcomes"), [(3.736, ["missed"]), (3.737, []), (3.93, [])])
+def test_speech_at_the_very_end_of_a_response_is_not_a_missed_interruption(start_s, outcomes):
+    """The agent is heard from 0.936 s to 3.936 s; 200 ms of it must be left for an opportunity (DESIGN §8)."""
+    agent, _, _ = hold(bursts((10, 19), total=130), model=local_model([3000.0]))
+    label = Segment(start_s=start_s, end_s=start_s + 0.5, channel="user", kind="interruption")
+    assert verdicts(agent.log, [label])["outcome"].tolist() == outcomes
+
+
 @pytest.mark.slow
 def test_a_dataset_side_by_side(tmp_path):
     dataset = bl.load_dataset(OVERLAP_MINI)[:3]
@@ -160,6 +193,29 @@ def test_the_command(tmp_path):
     for bad in (["--model", "x"], ["--turn-detection", "threshold"], ["--turn-detection", "treshold=1"]):
         failed = CliRunner().invoke(app, ["replay", str(wav), "--out", str(out), *bad])
         assert isinstance(failed.exception, InvalidParameterError)
+
+
+def test_turns_of_which_a_provider_does_not_tell_all_are_left_out():
+    """OpenAI tells where the audio of a turn starts, the onset only behind a whole padding, and no decision."""
+    log = EventLog(session_id="s")
+    untold = {"audio_start_samples": 2400, "onset_samples": 9600, "sample_rate": 24000}
+    told = {**untold, "decided_at_samples": 10368}
+    stop = {"offset_samples": 36000, "decided_at_samples": 48000, "flushed": False, "sample_rate": 24000}
+    no_offset = {"decided_at_samples": 48000, "flushed": False, "sample_rate": 24000}
+    for start, end in ((untold, stop), (told, no_offset), (told, stop)):
+        log.append("speech_started", source="detector", detail=start)
+        log.append("speech_stopped", source="detector", detail=end)
+    assert logged_turns(log) == (Turn(9600, 10368, 2400, 36000, 48000, 48000, False),)
+
+
+def test_a_session_answers_with_the_very_lengths_of_a_simulated_sweep():
+    """At 16 kHz the response lies from sample 0.48, so 0, to 16000.64, so 16001; 1.00001 s alone would be 16000."""
+    response = Segment(start_s=0.00003, end_s=1.00004, channel="agent", kind="response")
+    source = Source(name="x", user=Audio(samples=np.zeros(32000, np.float32), sample_rate=16000), segments=(response,))
+    assert source.response_lengths_ms == (1000.0625,)
+    labels = label_recording([response], sample_rate=16000)
+    plan = response_plan(labels, response_delay_ms=300, response_ms="recorded")
+    assert plan.lengths_ms == source.response_lengths_ms
 
 
 def test_audio_in_memory():

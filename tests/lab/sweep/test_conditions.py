@@ -14,7 +14,7 @@ from bidilab.core.units import s_to_samples
 from bidilab.detect.vad import ProbabilityCache
 from bidilab.lab.conditions import AS_RECORDED, Condition
 from bidilab.lab.datasets import Dataset, validate
-from bidilab.lab.sweep import InProcess, ProcessPool, SweepResult, engine
+from bidilab.lab.sweep import InProcess, ProcessPool, SweepResult, probabilities
 from bidilab.lab.sweep.recommendation import recommend_setting
 
 NOISE, ECHO = Condition(snr_db=0, noise="white", seed=1), Condition(echo_db=0, bandwidth="telephone", codec="pcmu")
@@ -105,7 +105,7 @@ def test_the_vad_runs_once_a_recording_and_condition(bursts, monkeypatch, tmp_pa
     assert len(cache) == 3 * len(bursts)
     run(bursts, bl.Grid(**KNOBS, conditions=[Condition(snr_db=0, noise="white", seed=2)]), cache=cache)
     assert len(cache) == 4 * len(bursts)  # another seed is another condition
-    monkeypatch.setattr(engine.ConditionedChannel, "__call__", lambda *_: pytest.fail("made again"))
+    monkeypatch.setattr(probabilities.ConditionedChannel, "__call__", lambda *_: pytest.fail("made again"))
     pd.testing.assert_frame_equal(run(bursts, cache=cache).settings, first.settings)
 
 

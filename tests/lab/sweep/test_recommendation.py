@@ -17,6 +17,8 @@ def table(*rows, **more):
         "degenerate": False,
         "false_interruption_rate_hi": 0.9,
         "n_false_opportunities": 50,
+        "missed_rate_hi": 0.8,
+        "n_true_opportunities": 40,
         "premature_endpoint_rate": 0.1,
         "endpoint_latency_ms_p50": 600.0,
         "onset_clipped_ms_p90": 0.0,
@@ -63,9 +65,34 @@ def test_what_the_data_cannot_rule_out_is_said():
     assert "cannot rule out a false rate up to 14.0% (95 % interval, n = 50)" in message
 
 
+def test_nor_of_the_missed_rate_where_that_is_limited():
+    settings = table((0.04, 0.0, 100), missed_rate_hi=0.278, n_true_opportunities=10)
+    message = recommend_setting(settings, max_missed_rate=0.05).message
+    assert "cannot rule out a missed rate up to 27.8% (95 % interval, n = 10)" in message
+    assert "false rate up to" not in message  # that one has no limit here
+    assert "cannot rule out" not in recommend_setting(settings, max_missed_rate=0.3).message
+
+
+def test_equal_sums_are_equal_however_they_are_written():
+    """1/10 + 2/10 is 3/10 + 0, in floating point a little more; then the latency decides, not the rounding."""
+    settings = table((0.3, 0.0, 900), (0.1, 0.2, 100))
+    assert 0.1 + 0.2 > 0.3 + 0.0
+    assert recommend_setting(settings).setting == 1
+    # 3 * 0.1 + 0.5 is 3 * 0.2 + 0.2: a cut-in in ten more is worth the 300 ms, and the prefix padding decides.
+    settings = table((0.0, 0.0, 100), (0.0, 0.0, 100))
+    settings["premature_endpoint_rate"], settings["endpoint_latency_ms_p50"] = [0.2, 0.1], [200.0, 500.0]
+    settings["prefix_padding_ms"] = [300.0, 100.0]
+    assert recommend_setting(settings).setting == 1
+    settings["prefix_padding_ms"] = [100.0, 300.0]
+    assert recommend_setting(settings).setting == 0
+
+
 def test_nothing_to_choose_from():
     settings = table((float("nan"), float("nan"), 100))
     assert "too few opportunities" in recommend_setting(settings).message
+    message = recommend_setting(table((0.0, 0.0, 100), (0.0, 0.1, 100), degenerate=True)).message
+    assert "None of the 2 settings can be judged" in message
+    assert "degenerate" in message
 
 
 def test_infinities_are_null_in_json():

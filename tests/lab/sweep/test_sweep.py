@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 import bidilab as bl
-from bidilab.core.errors import InvalidParameterError, ResultError
+from bidilab.core.errors import DatasetError, InvalidParameterError, ResultError
 from bidilab.detect.vad import audio_sha256, speech_probabilities
 from bidilab.lab.metrics.endpoint import evaluate_endpoints
 from bidilab.lab.metrics.interruption import evaluate_interruptions
@@ -112,6 +112,18 @@ def test_degenerate_is_flagged_and_never_recommended(result):
     assert not result.settings["degenerate"][chosen.setting]
 
 
+def test_guards_of_the_recommended_setting_are_not_lost_in_silence(bursts):
+    """LiveKit's text lets the detector alone interrupt (``min_duration`` 0): that is not what was recommended."""
+    grid = bl.Grid(threshold=0.5, prefix_padding_ms=300, silence_duration_ms=500, min_interruption_ms=250)
+    exported = run(bursts, grid).recommend().export("livekit")
+    assert '"min_duration": 0.0' in exported.text
+    assert [(c.parameter, c.wanted, c.got) for c in exported.compromises] == [("min_interruption_ms", 250.0, 0.0)]
+    assert not exported.exact
+    assert "min_interruption_duration" in "\n".join(exported.notes)
+    without = bl.Grid(threshold=0.5, prefix_padding_ms=300, silence_duration_ms=500)
+    assert run(bursts, without).recommend().export("livekit").exact
+
+
 def test_the_recommended_setting_is_exported(result):
     chosen = result.recommend(1.0, 1.0)
     exported = chosen.export("openai")
@@ -160,6 +172,24 @@ def test_a_moved_or_changed_dataset_is_noticed(result, tmp_path, bursts):
     assert len(loaded.attach(bursts).events(0))
     with pytest.raises(ResultError, match="not the one swept"):
         SweepResult.load(tmp_path / "saved").attach(bursts[:3])
+
+
+def test_audio_that_was_changed_is_neither_swept_nor_taken_for_what_was(tmp_path):
+    """The labels of a recording say nothing of another file in its place, and a saved result nothing of both."""
+    root = write_dataset(tmp_path / "changed", n=3)
+    dataset = bl.load_dataset(root)
+    saved = run(dataset).save(tmp_path / "saved")
+    assert SweepResult.load(saved).has_recordings
+    path = dataset[1].path
+    samples, rate = soundfile.read(path)
+    soundfile.write(path, 0.5 * samples, rate)
+    for cache in (True, False):
+        with pytest.raises(DatasetError, match="1 of 3 recordings is not the audio that the manifest describes"):
+            run(dataset, cache=cache)
+    loaded = SweepResult.load(saved)
+    assert not loaded.has_recordings
+    with pytest.raises(ResultError, match=r"not the one swept(.|\n)*r1: sha256 of r1\.flac"):
+        loaded.events(0)
 
 
 def test_a_half_written_folder_is_no_result(result, tmp_path):
@@ -306,7 +336,15 @@ def test_a_saved_simulated_result_is_evaluated_as_it_was(bursts, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "bad", [{"evaluation": "imagined"}, {"response_ms": 0}, {"response_delay_ms": -1}, {"response_ms": "long"}]
+    "bad",
+    [
+        {"evaluation": "imagined"},
+        {"response_ms": 0},
+        {"response_delay_ms": -1},
+        {"response_ms": "long"},
+        {"min_overlap_ms": math.inf},
+        {"tolerance_ms": math.nan},
+    ],
 )
 def test_bad_conditions(bursts, bad):
     with pytest.raises(InvalidParameterError):

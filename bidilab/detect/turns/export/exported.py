@@ -7,12 +7,18 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bidilab.core.units import frames_for_ms
+from bidilab.detect.turns.guards import Guards
 from bidilab.detect.turns.params import TurnParams
 from bidilab.detect.turns.providers.base import ProviderParams
 
-__all__ = ["Compromise", "ExportedSetting", "compromises"]
+__all__ = ["Compromise", "ExportedSetting", "compromises", "guard_compromises"]
 
 _DURATIONS = ("min_speech_ms", "silence_duration_ms")
+_BY_HAND = {
+    "min_interruption_ms": "LiveKit: min_interruption_duration",
+    "min_words": "LiveKit: min_interruption_words; Pipecat: MinWordsUserTurnStartStrategy",
+    "false_interruption_timeout_ms": "LiveKit: false_interruption_timeout",
+}
 _SILERO_FRAME = {"frame_samples": 512, "sample_rate": 16_000}
 
 
@@ -23,7 +29,7 @@ class Compromise:
     Parameters
     ----------
     parameter
-        Name of the `TurnParams` field.
+        Name of the `TurnParams` or `Guards` field.
     wanted, got
         What was asked for, and what the provider will do instead, in that field's unit.
     why
@@ -61,6 +67,17 @@ def compromises(wanted: TurnParams, setting: ProviderParams) -> tuple[Compromise
         if not same:
             found.append(Compromise(parameter=name, wanted=mine, got=theirs, why=setting.INEXPRESSIBLE[name]))
     return tuple(found)
+
+
+def guard_compromises(guards: Guards) -> tuple[Compromise, ...]:
+    """What an export leaves out of guards: all that they hold back, as it sets the detector alone."""
+    none = Guards()
+    why = "The export sets the detector alone; this guard is to be set by hand"
+    return tuple(
+        Compromise(parameter=name, wanted=getattr(guards, name), got=getattr(none, name), why=f"{why} ({by_hand})")
+        for name, by_hand in _BY_HAND.items()
+        if getattr(guards, name) != getattr(none, name)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,8 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from bidilab.core.errors import InvalidParameterError
-from bidilab.detect.turns.export.exported import ExportedSetting, compromises
+from bidilab.detect.turns.export.exported import ExportedSetting, compromises, guard_compromises
+from bidilab.detect.turns.guards import Guards
 from bidilab.detect.turns.params import TurnParams
 from bidilab.detect.turns.providers import (
     GeminiActivityDetection,
@@ -178,7 +179,11 @@ EXPORT_TARGETS: Final[tuple[str, ...]] = tuple(_TARGETS)
 
 
 def export_setting(
-    params: TurnParams | ProviderParams, to: str, *, prefix_meaning: PrefixMeaning | None = None
+    params: TurnParams | ProviderParams,
+    to: str,
+    *,
+    guards: Guards | None = None,
+    prefix_meaning: PrefixMeaning | None = None,
 ) -> ExportedSetting:
     """A setting as another framework's JSON or code, with what that framework cannot express.
 
@@ -190,6 +195,8 @@ def export_setting(
     to
         ``"openai"`` (the session's JSON), ``"strands"``, ``"livekit"`` or ``"pipecat"`` (Python), ``"gemini"`` (part
         of the setup) or ``"nova"`` (part of the session start).
+    guards
+        Of the interruptions, where the setting has some: they are not written, and named among the compromises.
     prefix_meaning
         For ``"gemini"``: which of Google's two meanings of prefix padding to go by, see `GeminiActivityDetection`;
         ``None`` is ``"required_speech"``.
@@ -237,6 +244,6 @@ def export_setting(
         wanted=wanted,
         language=target.language,
         text=target.write(setting),
-        compromises=compromises(wanted, setting),
+        compromises=(*compromises(wanted, setting), *guard_compromises(guards or Guards())),
         remarks=target.remarks,
     )

@@ -17,7 +17,7 @@ from bidilab.lab.datasets.labelling import labeldataset
 from bidilab.lab.datasets.labelling.edits import JOURNAL_FILE
 from bidilab.lab.datasets.labelling.rule import LabelRule
 
-from .accuracy import CLIPS, CONDITIONS, REPORT, TUNE, measure, recipe_of
+from .accuracy import BURSTS_DB, CLIPS, CONDITIONS, REPORT, TUNE, measure, recipe_of
 
 yaml = pytest.importorskip("yaml")
 
@@ -46,6 +46,19 @@ def test_onsets_misses_and_inventions_at_20_db(tmp_path):
     p50_ms, p95_ms = accuracy.onset_p50_p95_ms
     assert accuracy.n_true == 40
     assert (accuracy.n_missed, accuracy.n_invented) == (0, 0)  # 2 % of 40 is less than one
+    assert p50_ms <= 20
+    assert p95_ms <= 60
+
+
+def test_bursts_beside_speech_do_not_hide_it(tmp_path):
+    """As loud as the voice, 0.3 s from it. One spread over room and burst hid 8 of the 40, and onsets came 257 ms late.
+
+    Some of the bursts are speech to Silero, whatever the floor: inventions are not what this is about.
+    """
+    recipe = recipe_of(REPORT, {"floor_dbfs": -75}, 8, 5)
+    accuracy = measure(tmp_path / "recipe.yaml", recipe, bursts_db=BURSTS_DB["bursts 0 dB"])
+    p50_ms, p95_ms = accuracy.onset_p50_p95_ms
+    assert (accuracy.n_true, accuracy.n_missed) == (40, 0)
     assert p50_ms <= 20
     assert p95_ms <= 60
 

@@ -12,8 +12,8 @@
    weak consonant before a vowel is taken in, a click or a lull of noise is not. Steps more than ``below_peak_db``
    below the unit's loudest count as silence; before the forward and after the
    backward probability have risen, less 48 ms, twice the evidence is needed: there the other one only hangs over.
-   Where it is as loud there as a louder noise nearby, the evidence is over that one, and a run of such steps which goes
-   on from where nobody speaks is that noise.
+   Where it is as loud there as a louder noise nearby and the mean probability is below ``speech_probability``, the
+   evidence is over that noise, and a run of such steps which goes on from where nobody speaks is that noise.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def evidence_of(levels_db: FloatArray, level_db: FloatArray, spread_db: FloatArr
 def speech_units(tracks: ChannelTracks, floor: Floor, rule: LabelRule) -> tuple[Interval, ...]:
     """Units of speech, in samples at `RATE`: sorted, disjoint, at least ``ipu_pause_ms`` apart."""
     bracketed = _bracketed(tracks, rule)
-    doubtful = floor.loud & ~bracketed
+    doubtful = floor.loud & ~bracketed & (tracks.mean < rule.speech_probability)
     evidence = np.where(
         doubtful,
         evidence_of(tracks.levels_db, floor.loud_level_db, floor.loud_spread_db),

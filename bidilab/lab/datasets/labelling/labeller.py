@@ -8,8 +8,8 @@ from functools import cache
 
 import numpy as np
 
-from bidilab.core.audio import Audio
-from bidilab.core.errors import InvalidParameterError
+from bidilab.core.audio import Audio, FloatArray
+from bidilab.core.errors import AudioError, InvalidParameterError
 from bidilab.core.timeline import Interval
 from bidilab.core.units import rescale_samples, samples_to_s
 from bidilab.detect.vad import resample
@@ -87,10 +87,13 @@ def find_speech(
     ------
     InvalidParameterError
         If no channel is given, or the audio has no such channel.
+    AudioError
+        If the audio has no samples, or both channels hold the same: then nobody can tell who spoke.
     """
     rule = rule or LabelRule()
     if not channels:
         raise InvalidParameterError("channels", "one or two of user, agent", dict(channels))
+    _check_samples(audio.name, [audio.channel(index) for index in channels.values()])
     samples = [resample(audio.channel(index), audio.sample_rate, RATE) for index in channels.values()]
     probabilities = two_way_probabilities(samples, _vad(), on_progress)
     bandwidth_hz = 0.475 * min(audio.sample_rate, RATE)  # what a resampler's filter leaves whole
@@ -108,6 +111,13 @@ def find_speech(
         inside = [Interval(u.start, min(u.end, audio.n_samples)) for u in units]
         found[name] = ChannelFindings(units=tuple(u for u in inside if u.duration), leak=leak)
     return found
+
+
+def _check_samples(name: str, channels: Sequence[FloatArray]) -> None:
+    if not len(channels[0]):
+        raise AudioError(f"{name}: it has no samples")
+    if len(channels) > 1 and channels[0].any() and np.array_equal(channels[0], channels[1]):
+        raise AudioError(f"{name}: both channels hold the same samples, so nobody can tell who spoke")
 
 
 def _floor(tracks: Mapping[Channel, ChannelTracks], name: Channel, rule: LabelRule) -> tuple[Floor, Leak | None]:

@@ -9,7 +9,7 @@ is weaker than its source, and comes no earlier; anything else that correlates i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -140,9 +140,17 @@ def find_leak(
 
 
 def over_leak(floor: Floor, leak: Leak) -> Floor:
-    """The floor with a leak on top of the noise: powers add, and the spread is that of the stronger."""
-    level = 10 * np.log10(10 ** (floor.level_db / 10) + 10 ** (leak.level_db / 10))
-    spread = np.where(leak.level_db > floor.level_db, np.maximum(leak.spread_db, floor.spread_db), floor.spread_db)
+    """The floor with a leak on top of each noise: powers add, and the spread is that of the stronger."""
+    level, spread = _added(floor.level_db, floor.spread_db, leak)
+    loud_level, loud_spread = _added(floor.loud_level_db, floor.loud_spread_db, leak)
     around = np.mean(leak.level_db - floor.level_db, axis=0) > -_HEARD_UNDER_DB
     leaks = widened(around, _RINGING_STEPS, _RINGING_STEPS)
-    return Floor(level_db=level.astype(np.float32), spread_db=spread.astype(np.float32), leaks=leaks)
+    return replace(
+        floor, level_db=level, spread_db=spread, loud_level_db=loud_level, loud_spread_db=loud_spread, leaks=leaks
+    )
+
+
+def _added(level_db: FloatArray, spread_db: FloatArray, leak: Leak) -> tuple[FloatArray, FloatArray]:
+    level = 10 * np.log10(10 ** (level_db / 10) + 10 ** (leak.level_db / 10))
+    spread = np.where(leak.level_db > level_db, np.maximum(leak.spread_db, spread_db), spread_db)
+    return level.astype(np.float32), spread.astype(np.float32)

@@ -66,7 +66,7 @@ class LabelRule:
     @property
     def name(self) -> str:
         """What proposed labels name as their author: the version of the method and every number of it."""
-        return f"bidilab-labeller-1({','.join(f'{getattr(self, field.name):g}' for field in fields(self))})"
+        return f"bidilab-labeller-2({','.join(f'{getattr(self, field.name):g}' for field in fields(self))})"
 
 
 _BOUNDS = (

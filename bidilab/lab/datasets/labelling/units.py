@@ -12,6 +12,8 @@
    weak consonant before a vowel is taken in, a click or a lull of noise is not. Steps more than ``below_peak_db``
    below the unit's loudest count as silence; before the forward and after the
    backward probability have risen, less 48 ms, twice the evidence is needed: there the other one only hangs over.
+   Where it is as loud there as a louder noise nearby and the mean probability is below ``speech_probability``, the
+   evidence is over that noise, and a run of such steps which goes on from where nobody speaks is that noise.
 """
 
 from __future__ import annotations
@@ -37,9 +39,9 @@ def _steps(ms: float) -> int:
     return ms_to_samples(ms, RATE) // STEP_SAMPLES
 
 
-def evidence_of(tracks: ChannelTracks, floor: Floor) -> FloatArray:
-    """Evidence of each step, ``(n_steps,)``: spreads over the floor."""
-    over = (tracks.levels_db - floor.level_db) / floor.spread_db
+def evidence_of(levels_db: FloatArray, level_db: FloatArray, spread_db: FloatArray) -> FloatArray:
+    """Evidence of each step, ``(n_steps,)``: spreads over the floor. Arrays are ``(n_bands, n_steps)``."""
+    over = (levels_db - level_db) / spread_db
     n_loudest = max(2, round(len(over) / 3))
     loudest = np.sort(over, axis=0)[-n_loudest:].mean(axis=0)
     kernel = np.full(_SMOOTHED_STEPS, 1 / _SMOOTHED_STEPS, np.float32)
@@ -48,16 +50,23 @@ def evidence_of(tracks: ChannelTracks, floor: Floor) -> FloatArray:
 
 def speech_units(tracks: ChannelTracks, floor: Floor, rule: LabelRule) -> tuple[Interval, ...]:
     """Units of speech, in samples at `RATE`: sorted, disjoint, at least ``ipu_pause_ms`` apart."""
-    evidence = evidence_of(tracks, floor)
+    bracketed = _bracketed(tracks, rule)
+    doubtful = floor.loud & ~bracketed & (tracks.mean < rule.speech_probability)
+    evidence = np.where(
+        doubtful,
+        evidence_of(tracks.levels_db, floor.loud_level_db, floor.loud_spread_db),
+        evidence_of(tracks.levels_db, floor.level_db, floor.spread_db),
+    )
     agreed = (tracks.mean >= rule.speech_probability) & (evidence >= rule.over_floor)
     one_sided = (tracks.either >= rule.speech_probability) & (evidence >= 2 * rule.over_floor) & ~floor.leaks
     sure = agreed | one_sided
     search = _steps(rule.search_ms)
     region = widened(tracks.either >= rule.edge_probability, search, search)
-    needed = np.where(_bracketed(tracks, rule), rule.over_floor, 2 * rule.over_floor)
-    active = region & (evidence >= needed)
+    needed = np.where(bracketed, rule.over_floor, 2 * rule.over_floor)
+    noise = _runs_that_meet(doubtful, floor.quiet)
+    active = region & (evidence >= needed) & ~noise
     pause = max(1, _steps(rule.ipu_pause_ms))
-    worth = np.clip(evidence - needed, -_MOST_A_STEP, _MOST_A_STEP)
+    worth = np.where(noise, -_MOST_A_STEP, np.clip(evidence - needed, -_MOST_A_STEP, _MOST_A_STEP))
     refined = [
         _refined(start, end, sure, worth, tracks.total_db, rule)
         for start, end in _joined(_runs(active), pause)
@@ -77,6 +86,14 @@ def _bracketed(tracks: ChannelTracks, rule: LabelRule) -> npt.NDArray[np.bool_]:
 def _runs(mask: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
     edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
     return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _runs_that_meet(mask: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """The runs of a mask that have a step in common with another."""
+    out = np.zeros(len(mask), np.bool_)
+    for start, end in _runs(mask):
+        out[start:end] = bool(other[start:end].any())
+    return out
 
 
 def _joined(runs: list[tuple[int, int]], pause: int) -> list[tuple[int, int]]:

@@ -12,8 +12,11 @@ import numpy as np
 import yaml
 
 from bidilab.core.audio import Audio
+from bidilab.core.timeline import Interval
 from bidilab.lab.datasets.building.builder import build_recordings
+from bidilab.lab.datasets.building.mixing import db_to_gain, level_dbfs
 from bidilab.lab.datasets.building.recipe_yaml import load_recipe
+from bidilab.lab.datasets.building.synth import synthesize
 from bidilab.lab.datasets.labelling.labeller import find_speech
 from bidilab.lab.datasets.labelling.rule import LabelRule
 
@@ -28,6 +31,9 @@ CONDITIONS = {
     "echo -20 dB": {"floor_dbfs": -75, "echo": {"gain_db": -20}},
     "echo -10 dB": {"floor_dbfs": -75, "echo": {"gain_db": -10}},
 }
+BURSTS_DB = {"bursts 0 dB": 0.0, "bursts -20 dB": -20.0}  # the level of each relative to what the user says
+BURST_SOUNDS = ("chair_scrape", "door_slam", "keyboard", "phone_ring", "siren")  # none that a throat makes
+BURST_S, BURST_GAP_S = 1.4, 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,15 +82,40 @@ def recipe_of(voices: dict[str, list[str]], condition: dict, count: int, seed: i
     }
 
 
-def measure(recipe_file: Path, recipe: dict, channel: str = "user", rule: LabelRule | None = None) -> Accuracy:
-    """Label what a recipe makes and compare with its labels."""
+def add_bursts(samples: np.ndarray, rate: int, truth: list[Interval], gain_db: float, seed: int) -> None:
+    """Loud noise before or after what is said, in turn, never over it: 0.3 s from it."""
+    rng = np.random.default_rng(seed)
+    said_dbfs = level_dbfs(np.concatenate([samples[t.start : t.end] for t in truth]))
+    longest, gap = round(BURST_S * rate), round(BURST_GAP_S * rate)
+    edges = [-gap, *(edge for t in truth for edge in (t.start, t.end)), len(samples) + gap]
+    for index, (low, high) in enumerate(zip(edges[::2], edges[1::2], strict=True)):
+        low, high = low + gap, high - gap
+        start, end = (low, min(low + longest, high)) if index % 2 else (max(low, high - longest), high)
+        name = BURST_SOUNDS[int(rng.integers(len(BURST_SOUNDS)))]
+        sound = synthesize(name, rng, rate)
+        if end > start:
+            sound = np.resize(sound, end - start)
+            samples[start:end] += db_to_gain(said_dbfs + gain_db - level_dbfs(sound)) * sound
+
+
+def measure(
+    recipe_file: Path,
+    recipe: dict,
+    channel: str = "user",
+    rule: LabelRule | None = None,
+    bursts_db: float | None = None,
+) -> Accuracy:
+    """Label what a recipe makes, with bursts of noise where a level is given, and compare with its labels."""
     recipe_file.write_text(yaml.safe_dump(recipe))
     onsets, offsets = [], []
     n_true = n_missed = n_found = n_invented = 0
-    for built in build_recordings(load_recipe(recipe_file), CLIPS):
-        audio = Audio(samples=(built.samples / 32768).astype(np.float32), sample_rate=built.sample_rate)
-        units = find_speech(audio, {"user": 0, "agent": 1}, rule)[channel].units
+    for index, built in enumerate(build_recordings(load_recipe(recipe_file), CLIPS)):
         truth = [s.interval(built.sample_rate) for s in built.segments if s.channel == channel and s.kind != "echo"]
+        samples = built.samples / 32768
+        if bursts_db is not None:
+            add_bursts(samples[:, 0 if channel == "user" else 1], built.sample_rate, truth, bursts_db, index)
+        audio = Audio(samples=samples.astype(np.float32), sample_rate=built.sample_rate)
+        units = find_speech(audio, {"user": 0, "agent": 1}, rule)[channel].units
         to_ms = 1000 / built.sample_rate
         n_true, n_found = n_true + len(truth), n_found + len(units)
         n_invented += sum(not any(unit.overlap(true) for true in truth) for unit in units)
@@ -113,6 +144,9 @@ def main(which: str, count: int, folder: Path) -> None:
     for name, condition in CONDITIONS.items():
         recipe = recipe_of(voices, condition, count, seed)
         out(f"| {name} | {measure(folder / 'recipe.yaml', recipe).row()} |\n")
+    for name, bursts_db in BURSTS_DB.items():
+        recipe = recipe_of(voices, {"floor_dbfs": -75}, count, seed)
+        out(f"| {name} | {measure(folder / 'recipe.yaml', recipe, bursts_db=bursts_db).row()} |\n")
     agent = measure(folder / "recipe.yaml", recipe_of(voices, CONDITIONS["clean"], count, seed), "agent")
     out(f"| clean, agent's channel | {agent.row()} |\n")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import Annotated
 
@@ -12,6 +13,12 @@ from bidilab.cli import datasets, probe, replay, serve, sweep
 from bidilab.core.errors import BidilabError
 
 __all__ = ["app", "main"]
+
+_REFUSALS = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+    *(errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
+)
+"""What a file system says no with: the user's to mend, and not a fault of the program."""
 
 STOPPED_BY_CTRL_C = 130  # what typer makes of KeyboardInterrupt: 128 + SIGINT
 
@@ -45,11 +52,19 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line; a mistake of the caller is one line on stderr and exit code 2, Ctrl-C is 130."""
+    """Run the command line; a mistake of the caller, or a disk that refuses, is one line on stderr and exit code 2;
+    Ctrl-C is 130.
+    """
     try:
         app()
     except BidilabError as error:
         typer.secho(f"bidilab: {error}", err=True, fg=typer.colors.RED)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        where = f"{error.filename}: " if error.filename is not None else ""
+        typer.secho(f"bidilab: {where}{error.strerror}", err=True, fg=typer.colors.RED)
         sys.exit(2)
     except SystemExit as stop:
         if stop.code == STOPPED_BY_CTRL_C:

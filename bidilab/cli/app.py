@@ -10,6 +10,7 @@ import typer
 
 from bidilab import __version__
 from bidilab.cli import datasets, probe, replay, serve, sweep
+from bidilab.cli.stopping import Stopped, told_of_a_stop
 from bidilab.core.errors import BidilabError
 
 __all__ = ["app", "main"]
@@ -57,6 +58,9 @@ def main() -> None:
     """
     try:
         app()
+    except Stopped as stop:
+        typer.echo(f"\nbidilab: stopped; {stop}", err=True)
+        sys.exit(STOPPED_BY_CTRL_C)
     except BidilabError as error:
         typer.secho(f"bidilab: {error}", err=True, fg=typer.colors.RED)
         sys.exit(2)
@@ -68,7 +72,5 @@ def main() -> None:
         sys.exit(2)
     except SystemExit as stop:
         if stop.code == STOPPED_BY_CTRL_C:
-            typer.echo(
-                "\nbidilab: stopped; what was computed is kept, and the same command goes on from there", err=True
-            )
+            typer.echo(f"\nbidilab: {told_of_a_stop(sys.argv[1:])}", err=True)
         raise

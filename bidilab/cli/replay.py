@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bidilab.cli.stopping import Stopped
 from bidilab.cli.writing import check_folder
 from bidilab.core.errors import InvalidParameterError
 
@@ -82,16 +83,19 @@ def replay_command(
         raise InvalidParameterError(options, "left out with a model other than the local one", f"--model {model}")
     folder = out if out is not None else Path(f"replay-{Path(file.rpartition('#')[2]).stem}")
     _check_target(folder, replace=force or (out is None and model == "local"))
-    made = replay(
-        file,
-        model,  # type: ignore[arg-type]  # checked above
-        clock="real" if realtime or model in PROVIDER_MODELS else "virtual",
-        turn_detection=_settings(turn_detection, model) or None,
-        guards=guards if guards != Guards() else None,
-        word_times=word_times,  # type: ignore[arg-type]  # checked above
-        out=folder,
-        progress=True,
-    )
+    try:
+        made = replay(
+            file,
+            model,  # type: ignore[arg-type]  # checked above
+            clock="real" if realtime or model in PROVIDER_MODELS else "virtual",
+            turn_detection=_settings(turn_detection, model) or None,
+            guards=guards if guards != Guards() else None,
+            word_times=word_times,  # type: ignore[arg-type]  # checked above
+            out=folder,
+            progress=True,
+        )
+    except KeyboardInterrupt as stop:
+        raise Stopped(f"{folder / 'events.jsonl'} holds the session as far as it came") from stop
     typer.echo(made.summary)
     typer.echo(f"written: {folder}")
 

@@ -6,11 +6,14 @@ import json
 import pkgutil
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import bidilab
+from bidilab.cli.app import app
 from tests.conftest import ROOT
 
 nbformat = pytest.importorskip("nbformat")
@@ -63,6 +66,18 @@ def test_readme_names_what_exists():
         r"`((?:notebooks|datasets|docs)/[^`*]+)`", readme
     ):
         assert (ROOT / target).exists(), target
+
+
+def test_readme_imports_a_folder_of_calls_as_printed(tmp_path, monkeypatch):
+    line = next(line for line in (ROOT / "README.md").read_text().splitlines() if "datasets import" in line)
+    (tmp_path / "my-recordings").mkdir()
+    for name in ("early-clean-01", "late-clean-01"):
+        shutil.copy(ROOT / "datasets" / "overlap-mini" / "audio" / f"{name}.flac", tmp_path / "my-recordings")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BIDILAB_CACHE_DIR", str(tmp_path / "cache"))
+    done = CliRunner().invoke(app, shlex.split(line)[1:])
+    assert done.exit_code == 0, done.output
+    assert len(bidilab.load_dataset("my-calls")) == 2
 
 
 def test_readme_notebook_lines_run(tmp_path, monkeypatch):

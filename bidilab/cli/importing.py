@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bidilab.cli.stopping import Stopped
 from bidilab.core.errors import InvalidParameterError
 
 __all__ = ["import_command"]
@@ -103,7 +104,10 @@ def import_command(
         options["licence"] = licence
     result = FORMATS[corpus_format].run(source, dest, force=force, progress=progress, **options)
     typer.echo(repr(result))
-    labelled = proposed_labels(dest, progress=progress) if label else None
+    try:
+        labelled = proposed_labels(dest, progress=progress) if label else None
+    except KeyboardInterrupt as stop:
+        raise Stopped(f"the import is whole, and 'bidilab datasets label {dest}' goes on with the labels") from stop
     if labelled is not None:
         typer.echo(repr(labelled))
     if result.problems or (labelled is not None and labelled.problems):

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from bidilab.cli.realtime import connection_snippets, read_pace, read_token, read_turn_detection
 from bidilab.cli.serve import listening_on, stop_on_signals
+from bidilab.cli.writing import check_folder, check_parent
 from bidilab.core.errors import InvalidParameterError
 
 if TYPE_CHECKING:
@@ -90,6 +91,13 @@ def probe_command(
         raise InvalidParameterError("--out", "a .json or .csv file", str(out))
     if max_leak_ms is not None and not max_leak_ms >= 0:
         raise InvalidParameterError("--max-leak-ms", "a number >= 0", max_leak_ms)
+    if write_wav is not None and write_wav.suffix != ".wav":
+        raise InvalidParameterError("--write-wav", "a .wav file", str(write_wav))
+    for option, file in (("--out", out), ("--write-wav", write_wav)):
+        if file is not None:
+            check_parent(option, file)
+    if log is not None:
+        check_folder("--log", log)
     from bidilab.bidi.realtime import RealtimeSettings
     from bidilab.bidi.realtime.server import ServerSettings
 
@@ -132,7 +140,7 @@ async def _probe(
         shown = ", ".join(f"{value:g}" for value in paces)
         console.print(f"\nListening on {url}. Run the client once for each pace ({shown}).", markup=False)
 
-    with listening_on(settings.port):
+    with listening_on(settings.host, settings.port):
         return await probe_client(
             paces=paces,
             settings=settings,

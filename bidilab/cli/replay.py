@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bidilab.cli.stopping import Stopped
+from bidilab.cli.writing import check_folder
 from bidilab.core.errors import InvalidParameterError
+
+if TYPE_CHECKING:
+    from bidilab.detect.turns import Guards
 
 __all__ = ["replay_command"]
 
@@ -27,33 +32,96 @@ def replay_command(
     realtime: Annotated[
         bool, typer.Option("--realtime", help="On the real clock; a model on a network always is.")
     ] = False,
+    min_interruption_ms: Annotated[
+        float, typer.Option(help="Guard: how long speech must have lasted to interrupt; 0 for none.")
+    ] = 0.0,
+    min_words: Annotated[
+        int, typer.Option(help="Guard: words that must have been said to interrupt (needs words in the labels).")
+    ] = 0,
+    false_interruption_timeout_ms: Annotated[
+        str,
+        typer.Option(
+            help="Guard: when the agent goes on after an interruption without words; 'never', or milliseconds "
+            "(needs words in the labels)."
+        ),
+    ] = "never",
+    word_times: Annotated[
+        str,
+        typer.Option(
+            help="For guards that count words: [b]labelled[/b], or [b]spread[/b]: texts without word times are "
+            "assumed to be spoken evenly."
+        ),
+    ] = "labelled",
     out: Annotated[Path | None, typer.Option(help="Folder for the results; replay-NAME when not given.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace an earlier replay in --out, or one of a provider's model.")
+    ] = False,
 ) -> None:
     """Let an agent session hear a recording, and write down everything that happened.
 
     The folder gets events.jsonl, events.parquet, interruptions.csv, session.wav (user left, agent right) and
-    timeline.svg, .pdf and .png.
+    timeline.svg, .pdf and .png. The guards are those of the local model; words are read off the labels of a
+    dataset's recording.
 
-    [b]Example[/b]
+    [b]Examples[/b]
 
         bidilab replay datasets/overlap-mini#early-clean-01 --turn-detection threshold=0.6,silence_duration_ms=400
+
+        bidilab replay datasets/overlap-mini#listening-clean-01 --min-words 2 --word-times spread
     """
+    from bidilab.detect.turns import Guards
+    from bidilab.lab.datasets.words import check_word_times
     from bidilab.lab.sessions import replay
     from bidilab.lab.sessions.providers import PROVIDER_MODELS
 
     if model not in ("local", *PROVIDER_MODELS):
         raise InvalidParameterError("--model", f"one of local, {', '.join(PROVIDER_MODELS)}", model)
+    guards = _guards(min_interruption_ms, min_words, false_interruption_timeout_ms)
+    check_word_times(word_times)
+    if guards != Guards() and model != "local":
+        options = "--min-interruption-ms, --min-words and --false-interruption-timeout-ms"
+        raise InvalidParameterError(options, "left out with a model other than the local one", f"--model {model}")
     folder = out if out is not None else Path(f"replay-{Path(file.rpartition('#')[2]).stem}")
-    made = replay(
-        file,
-        model,  # type: ignore[arg-type]  # checked above
-        clock="real" if realtime or model in PROVIDER_MODELS else "virtual",
-        turn_detection=_settings(turn_detection, model) or None,
-        out=folder,
-        progress=True,
-    )
+    _check_target(folder, replace=force or (out is None and model == "local"))
+    try:
+        made = replay(
+            file,
+            model,  # type: ignore[arg-type]  # checked above
+            clock="real" if realtime or model in PROVIDER_MODELS else "virtual",
+            turn_detection=_settings(turn_detection, model) or None,
+            guards=guards if guards != Guards() else None,
+            word_times=word_times,  # type: ignore[arg-type]  # checked above
+            out=folder,
+            progress=True,
+        )
+    except KeyboardInterrupt as stop:
+        raise Stopped(f"{folder / 'events.jsonl'} holds the session as far as it came") from stop
     typer.echo(made.summary)
     typer.echo(f"written: {folder}")
+
+
+def _guards(min_interruption_ms: float, min_words: int, timeout: str) -> Guards:
+    from bidilab.detect.turns import Guards
+    from bidilab.detect.turns.guards import NEVER
+
+    try:
+        timeout_ms = NEVER if timeout == "never" else float(timeout)
+    except ValueError as error:
+        words = "'never', or a number of milliseconds"
+        raise InvalidParameterError("--false-interruption-timeout-ms", words, timeout) from error
+    return Guards(
+        min_interruption_ms=min_interruption_ms, min_words=min_words, false_interruption_timeout_ms=timeout_ms
+    )
+
+
+def _check_target(folder: Path, *, replace: bool) -> None:
+    check_folder("--out", folder)
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    if not (folder / "events.jsonl").is_file():
+        raise InvalidParameterError("--out", "a new or empty folder, or one that holds a replay", str(folder))
+    if not replace:
+        raise InvalidParameterError("--out", "a folder without an earlier replay (or pass --force)", str(folder))
 
 
 def _settings(text: str, model: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import gc
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ import typer
 from rich.console import Console
 
 from bidilab.cli.realtime import connection_snippets, read_pace, read_token, read_turn_detection, responder_of
+from bidilab.cli.writing import check_folder
 from bidilab.core.errors import InvalidParameterError
 
 if TYPE_CHECKING:
@@ -121,13 +123,15 @@ def serve_command(
         ),
         vad=VadSpec(name=vad),
     )
+    if log is not None:
+        check_folder("--log", log)
     asyncio.run(_serve(server, token_env, log))
 
 
 async def _serve(server: RealtimeServer, token_env: str | None, log: Path | None) -> None:
     console = Console()
     stop = stop_on_signals()
-    with listening_on(server.settings.port):
+    with listening_on(server.settings.host, server.settings.port):
         await server.start()
     # What is loaded by now stays: a full collection would look at all of it, for tens of milliseconds, again and again.
     gc.collect()
@@ -143,10 +147,12 @@ async def _serve(server: RealtimeServer, token_env: str | None, log: Path | None
 
 
 @contextmanager
-def listening_on(port: int) -> Iterator[None]:
-    """Tell of a port that cannot be had as of any other option that is wrong."""
+def listening_on(host: str, port: int) -> Iterator[None]:
+    """Tell of an address or a port that cannot be had as of any other option that is wrong."""
     try:
         yield
+    except socket.gaierror as error:
+        raise InvalidParameterError("--host", f"an address of this machine ({error.strerror})", host) from error
     except OSError as error:
         if error.errno not in (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL):
             raise

@@ -13,6 +13,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from bidilab.cli.writing import check_folder
 from bidilab.core.errors import InvalidParameterError
 
 if TYPE_CHECKING:
@@ -217,8 +218,7 @@ def _length(text: str) -> float | Literal["recorded"]:
 
 
 def _check_target(target: Path, *, replace: bool) -> None:
-    if target.exists() and not target.is_dir():
-        raise InvalidParameterError("--out", "a folder", str(target))
+    check_folder("--out", target)
     if not target.exists() or not any(target.iterdir()):
         return
     if not (target / "sweep.json").is_file() and not (target / "report.html").is_file():
@@ -254,6 +254,15 @@ def _write(result: SweepResult, recommendation: Recommendation, target: Path) ->
 def _print(console: Console, result: SweepResult, recommendation: Recommendation) -> None:
     console.print(repr(result), highlight=False, markup=False)
     console.print(f"\n{recommendation.message}\n", style="bold", highlight=False, markup=False)
+    if len(recommendation.table):
+        _print_settings(console, result, recommendation)
+    if recommendation.validation is not None:
+        console.print(recommendation.validation.message, style="bold", highlight=False, markup=False)
+        for warning in recommendation.validation.warnings:
+            console.print(f"Warning: {warning}", style="yellow", highlight=False, markup=False)
+
+
+def _print_settings(console: Console, result: SweepResult, recommendation: Recommendation) -> None:
     title = "Best settings" if recommendation.qualifying else "Closest settings"
     if len(result.conditions) > 1:
         title += ", each under the condition in which it does worst"
@@ -275,12 +284,8 @@ def _print(console: Console, result: SweepResult, recommendation: Recommendation
             f"{row['endpoint_latency_ms_p50']:.0f}",
         )
     console.print(table)
-    if len(result.conditions) > 1 and len(recommendation.table):
+    if len(result.conditions) > 1:
         console.print(_under_each_condition(result, int(recommendation.table.index[0])))
-    if recommendation.validation is not None:
-        console.print(recommendation.validation.message, style="bold", highlight=False, markup=False)
-        for warning in recommendation.validation.warnings:
-            console.print(f"Warning: {warning}", style="yellow", highlight=False, markup=False)
 
 
 def _under_each_condition(result: SweepResult, setting: int) -> Table:

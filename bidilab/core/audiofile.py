@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 
 from bidilab.core.audio import Audio, FloatArray
-from bidilab.core.errors import AudioError
+from bidilab.core.errors import AudioError, InvalidParameterError
 
 __all__ = ["AudioInfo", "audio_info", "check_wav_length", "read_audio", "refusal_of", "scan_audio", "write_audio"]
 
@@ -160,16 +160,24 @@ def write_audio(
         Hertz.
     subtype
         libsndfile's name of the encoding; 16-bit PCM by default.
+
+    Raises
+    ------
+    InvalidParameterError
+        If libsndfile knows no format of that suffix.
+    OSError
+        If the file cannot be written.
     """
     path = Path(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     file_format = path.suffix.lstrip(".").upper()
+    if file_format not in soundfile.available_formats():
+        raise InvalidParameterError("path", "a name that ends in .wav, .flac or .ogg", str(path))
     if file_format == "OGG":
         subtype = subtype or "VORBIS"
+    partial.touch()  # where this is refused, Python says why; libsndfile does not
     try:
-        soundfile.write(
-            str(partial), np.asarray(samples), sample_rate, subtype=subtype or "PCM_16", format=file_format or None
-        )
+        soundfile.write(str(partial), np.asarray(samples), sample_rate, subtype=subtype or "PCM_16", format=file_format)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

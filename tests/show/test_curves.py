@@ -85,3 +85,10 @@ def test_by_kind_has_a_line_a_kind(settings):
     by_label = dict(zip(labels, ax.get_legend_handles_labels()[0], strict=True))
     line = by_label["noise (n = 45)"]
     np.testing.assert_allclose(line.get_ydata(), 100 * rows["false_interruption_rate_noise"])
+
+
+def test_no_key_lies_over_the_points(settings):
+    figure = curves(settings)
+    assert not [ax for ax in figure.axes if ax.get_legend() is not None]
+    (key,) = figure.legends
+    assert [text.get_text() for text in key.get_texts()][:2] == ["p50", "p90"]

@@ -117,3 +117,9 @@ def test_what_was_not_swept_is_refused(settings, arguments):
 def test_a_metric_that_is_nowhere_finite_has_no_colour_scale(settings):
     ax = heatmap(settings.assign(latency_detected_ms_p90=np.inf), "latency_detected_ms_p90")
     assert ax.figure.axes == [ax]
+
+
+def test_a_metric_that_is_nowhere_defined_is_all_hatched_and_no_warning(settings):
+    settings["missed_rate"] = np.nan  # as in a sweep of recordings without a single opportunity
+    ax = heatmap(settings, "missed_rate")
+    assert len(cells(ax, "no-data")[0]) == len(THRESHOLDS) * len(SILENCES)

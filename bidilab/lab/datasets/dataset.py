@@ -290,7 +290,9 @@ class Dataset:
         return facts
 
     def __repr__(self) -> str:
-        lines = [f"  {name:<14}{value}" for name, value in self._facts()]
+        facts = self._facts()
+        width = max(12, *(len(name) for name, _ in facts)) + 2
+        lines = [f"  {name:<{width}}{value}" for name, value in facts]
         return "\n".join([f"Dataset {self.name} {self.version}", *lines])
 
     def _repr_html_(self) -> str:

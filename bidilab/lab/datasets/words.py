@@ -86,5 +86,5 @@ def _complaint(segment: Segment, name: str, word_times: WordTimes) -> str:
         return f"{where} has neither words with times nor a text; a guard that counts words needs one of them"
     return (
         f"{where} has no words with times, which min_words and false_interruption_timeout_ms need; "
-        "word_times='spread' assumes that the words of a text take equal parts of its segment"
+        "word_times='spread' (--word-times spread) assumes that the words of a text take equal parts of its segment"
     )

@@ -35,6 +35,7 @@ __all__ = [
     "CENSORED",
     "EVENT",
     "bootstrap_km_quantiles",
+    "check_resampling",
     "kaplan_meier",
     "km_quantile",
     "km_quantiles",
@@ -48,6 +49,13 @@ ABSENT = 0
 """State of an opportunity that is not in the data of a setting (masked, preempted, …)."""
 
 _CELLS_AT_A_TIME = 1 << 20  # of settings × opportunities: bounds the memory of sorting to some 30 MB
+
+
+def check_resampling(n_resamples: int, seed: int) -> None:
+    """Raise `InvalidParameterError` for a number of resamples below 1 or a seed below 0, or one that is not whole."""
+    for name, value, least, most in (("n_resamples", n_resamples, 1, 2**31 - 1), ("seed", seed, 0, 2**63 - 1)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value <= most:
+            raise InvalidParameterError(name, f"a whole number in [{least}, {most}]", value)
 
 
 @lru_cache(maxsize=2)  # a sweep asks for the same resamples for each of its thresholds
@@ -74,11 +82,9 @@ def resample_counts(n_clusters: int, n_resamples: int, seed: int) -> CountArray:
     InvalidParameterError
         If a number is out of range.
     """
-    for name, value, most in (("n_clusters", n_clusters, 65_535), ("n_resamples", n_resamples, 2**31 - 1)):
-        if not 1 <= value <= most:
-            raise InvalidParameterError(name, f"a whole number in [1, {most}]", value)
-    if seed < 0:
-        raise InvalidParameterError("seed", "a whole number >= 0", seed)
+    if not 1 <= n_clusters <= 65_535:
+        raise InvalidParameterError("n_clusters", "a whole number in [1, 65535]", n_clusters)
+    check_resampling(n_resamples, seed)
     generator = np.random.default_rng(seed)
     counts = np.empty((n_resamples, n_clusters), dtype=np.uint16)
     for row in counts:

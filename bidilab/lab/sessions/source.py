@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 
 from bidilab.core.audio import Audio, float_to_pcm16, pcm16_to_float
 from bidilab.core.audiofile import read_audio
-from bidilab.core.errors import InvalidParameterError
+from bidilab.core.errors import DatasetError, InvalidParameterError
 from bidilab.core.units import samples_to_ms
 from bidilab.detect.vad import KnownTrack, ProbabilityCache, VadSpec, audio_sha256, resample
 from bidilab.lab.datasets.labels import Segment
@@ -50,7 +51,7 @@ class Source:
         Raises
         ------
         InvalidParameterError
-            If it is none of these, or the dataset has no such recording.
+            If it is none of these, a folder, or the dataset has no such recording.
         AudioError, DatasetError
             If it cannot be read.
         """
@@ -66,6 +67,8 @@ class Source:
         if not path.exists() and "#" in str(given):
             folder, _, recording_id = str(given).rpartition("#")
             return cls.of(recording_of(folder, recording_id))
+        if path.is_dir():
+            raise InvalidParameterError("recording", "a file, or DATASET#recording-id for one of a dataset", str(given))
         audio = read_audio(path)
         user = Audio(samples=audio.channel(0), sample_rate=audio.sample_rate, name=path.name)
         return cls(name=path.stem, user=user, file=(path, 0))
@@ -98,8 +101,13 @@ class Source:
         Raises
         ------
         DatasetError
-            If the labels do not say.
+            If the labels do not say, or there are none at all.
         """
+        if not self.segments:
+            raise DatasetError(
+                f"{self.name}: has no labels, and so no words, which min_words and false_interruption_timeout_ms need; "
+                "replay a recording of a dataset that has them (DATASET#recording-id)"
+            )
         return word_ends_s(self.segments, word_times=word_times, name=self.name)
 
 
@@ -111,4 +119,6 @@ def recording_of(folder: str | os.PathLike[str], recording_id: str) -> Recording
     for recording in dataset:
         if recording.id == recording_id:
             return recording
-    raise InvalidParameterError("recording", f"one of the {len(dataset)} of {dataset.name}", recording_id)
+    ids = [recording.id for recording in dataset]
+    few = ", ".join(get_close_matches(recording_id, ids, n=3, cutoff=0.0))
+    raise InvalidParameterError("recording", f"one of the {len(ids)} of {dataset.name} (as {few})", recording_id)

@@ -14,6 +14,7 @@ from bidilab.detect.vad import ProbabilityCache, VadSpec
 from bidilab.lab.conditions.applying import check_channels
 from bidilab.lab.datasets import Dataset
 from bidilab.lab.datasets.words import WordTimes
+from bidilab.lab.metrics.latency import check_resampling
 from bidilab.lab.metrics.opportunities import MIN_OVERLAP_MS, TOLERANCE_MS
 from bidilab.lab.metrics.simulated import DEFAULT_RESPONSE_MS
 from bidilab.lab.sweep.conditioned import fingerprints, join_swept
@@ -113,6 +114,7 @@ def sweep(
     """
     if evaluation not in EVALUATIONS:
         raise InvalidParameterError("evaluation", f"one of {', '.join(EVALUATIONS)}", evaluation)
+    check_resampling(n_resamples, seed)
     length = DEFAULT_RESPONSE_MS if response_ms == "recorded" else response_ms
     ResponsePlan(response_delay_ms=response_delay_ms, response_ms=length)  # raises where one is not allowed
     grid = Grid() if grid is None else grid

@@ -195,10 +195,14 @@ def _overlap(result: SweepResult, other: SweepResult) -> tuple[str, ...]:
     speakers = frozenset().union(*map(user_speakers, ours)) & frozenset().union(*map(user_speakers, theirs))
     if speakers:
         warnings.append(
-            f"{len(speakers)} speakers of the user's side are in both sets ({_few(sorted(speakers))}): the numbers are "
-            "for users like these, not for others (dataset.split(by='speaker') keeps them apart)."
+            f"{_count(len(speakers), 'speaker')} of the user's side in both sets ({_few(sorted(speakers))}): the "
+            "numbers are for users like these, not for others (dataset.split(by='speaker') keeps them apart)."
         )
     return tuple(warnings)
+
+
+def _count(n: int, word: str) -> str:
+    return f"{n} {word}{'' if n == 1 else 's'}"
 
 
 def _few(names: list[str]) -> str:
@@ -216,4 +220,4 @@ def _describe(table: pd.DataFrame, name: str) -> str:
         ends = f"{after[f'{column}_lo']:.1%}–{after[f'{column}_hi']:.1%}"
         found = f"{after[column]:.1%} (95 % interval {ends}, n = {after[n]:.0f})" if after[n] else "undefined (n = 0)"
         said.append(f"{words} {found}, where it was chosen {before[column]:.1%}")
-    return f"Validated on {after['n_recordings']} recordings of {name}: {'; '.join(said)}."
+    return f"Validated on {_count(int(after['n_recordings']), 'recording')} of {name}: {'; '.join(said)}."

@@ -120,13 +120,13 @@ def curves(settings: pd.DataFrame, *, at: Mapping[str, float] | None = None) -> 
             n = shown[0].n_range(pd.concat(drawn)).removesuffix(f" {shown[0].n_label}")
             panels[row, 0].set_ylabel(f"{label}\n{n}")
             keys += line_keys(drawn, shown)
-        panels[0, 0].legend(loc="upper left")
         for column, (x, known) in enumerate(present.items()):
             panels[0, column].set_title("at " + describe(_without(centre, x)).replace(", ", ",\n"))
             panels[-1, column].set_xlabel(known.axis_label)
             mark_values(panels[-1, column], settings, x)
         figure.align_ylabels(panels[:, 0])
-        once = {str(key.get_label()): key for key in keys}
+        named = panels[0, 0].get_legend_handles_labels()[0]  # the quantiles; below, where no point can lie under them
+        once = {str(key.get_label()): key for key in [*named, *keys]}
         figure.legend(handles=list(once.values()), loc="outside lower left", ncols=len(once))
     attach_data(figure, pd.concat(tables, ignore_index=True))
     return figure

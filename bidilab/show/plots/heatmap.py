@@ -310,7 +310,7 @@ def _annotation_size(ax: Axes, grid: MetricGrid) -> float:
     n_y, n_x = grid.values.shape
     # Axes lose about a fifth of their width to the labels that constrained layout has yet to place.
     width, height = box.width * points * 0.82 / n_x, box.height * points * 0.8 / n_y
-    longest = max(len(_cell_text(grid.metric, value)) for value in grid.values.ravel())
+    longest = max(1, *(len(_cell_text(grid.metric, value)) for value in grid.values.ravel()))
     return float(min(7.0, width / (0.66 * longest), height / 1.5))
 
 

@@ -141,3 +141,9 @@ def test_load_lists_every_problem(folder):
     assert "manifest.jsonl:2: not JSON" in text
     assert "manifest.jsonl:3: segments[0]: ends at 1.5 s, past the end (0.7 s)" in text
     assert "manifest.jsonl:3: segments[1]: ends at 1.0 s, past the end (0.7 s)" in text
+
+
+def test_a_long_tag_keeps_its_distance_from_its_values(folder):
+    dataset = load_dataset(folder.write(folder.entry("a", tags={"a_tag_with_a_long_name": "x"})))
+    assert "a_tag_with_a_long_name  x (1)" in repr(dataset)
+    assert "recordings              " in repr(dataset)

@@ -144,6 +144,27 @@ def test_executors_agree(bursts, result, executor):
     pd.testing.assert_frame_equal(other.recordings, result.recordings)
 
 
+def test_dask_agrees_under_conditions(bursts):
+    """Each condition's audio is made where the detector runs: on a worker in another process it is the same."""
+    distributed = pytest.importorskip("distributed")
+    noise = bl.Condition(snr_db=5, noise="white")
+    grid = bl.Grid(
+        threshold=[0.3, 0.6],
+        silence_duration_ms=200,
+        prefix_padding_ms=100,
+        conditions=[None, noise, bl.Condition(bandwidth="telephone", packet_loss=0.2)],
+    )
+    here = run(bursts, grid)
+    cluster = distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None)
+    with cluster, distributed.Client(cluster) as client:
+        there = run(bursts, grid, executor=bl.DaskExecutor(client))
+    pd.testing.assert_frame_equal(there.settings, here.settings)
+    pd.testing.assert_frame_equal(there.recordings, here.recordings)
+    pd.testing.assert_frame_equal(there.under(str(noise)).settings, here.under(str(noise)).settings)
+    assert len(here.conditions) == 3
+    assert here.recommend(1.0, 1.0).setting == there.recommend(1.0, 1.0).setting
+
+
 def test_how_many_processes():
     assert isinstance(executor_of(None, 1, 1e6), InProcess)
     assert executor_of(None, 3, 1.0).jobs == 3

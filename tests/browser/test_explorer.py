@@ -86,9 +86,9 @@ def test_two_settings_compared_and_one_used(explorer):
     exports = root.get_by_role("region", name="Use this setting")
     exports.locator("pre").wait_for()
     assert exports.locator("pre").inner_text().strip() == explorer.text("print(explorer.export())")
-    exports.get_by_role("combobox").select_option("openai-session")
+    exports.get_by_role("combobox").select_option("openai")
     used = json.loads(exports.locator("pre").inner_text())
-    assert used["session"]["audio"]["input"]["turn_detection"]["type"] == "server_vad"
+    assert used["audio"]["input"]["turn_detection"]["type"] == "server_vad"
     explorer.theme("dark").screenshot("explorer-compared-dark", root)
     explorer.theme("light").screenshot("explorer-compared-light", root)
 

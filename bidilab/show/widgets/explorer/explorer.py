@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -22,7 +23,7 @@ from bidilab.show.widgets.explorer.details import (
     recordings_answer,
     recordings_behind,
 )
-from bidilab.show.widgets.explorer.exports import Export, export_setting, exporters_of
+from bidilab.show.widgets.explorer.exports import export_of, exports_of
 from bidilab.show.widgets.explorer.picture import explorer_picture
 from bidilab.show.widgets.explorer.plane import Plane
 from bidilab.show.widgets.timelinefeed import TimelineFeed
@@ -178,14 +179,19 @@ class SweepExplorer(Widget, module="explorer.js", stylesheets=("explorer.css",))
         return self._result.compare(a, b)
 
     def export(self, name: str = "python") -> str:
-        """The setting selected as a program takes it: ``"python"``, ``"openai-session"``, ….
+        """The setting selected as a program takes it.
+
+        Parameters
+        ----------
+        name
+            ``"python"``; ``"agent"``, of a sweep in OpenAI's words; or one of `bidilab.detect.turns.EXPORT_TARGETS`.
 
         Raises
         ------
         InvalidParameterError
-            If no setting is selected, or there is no such export for the sweep's provider.
+            If no setting is selected, or there is no such form.
         """
-        return export_setting(self._result, self._chosen(), name).text
+        return export_of(self._result, self._chosen(), name).text
 
     def _chosen(self) -> int:
         if self.selected is None:
@@ -264,8 +270,7 @@ class SweepExplorer(Widget, module="explorer.js", stylesheets=("explorer.css",))
         if kind == "comparison":
             return {"rows": comparison_rows(self._result, request["a"], request["b"])}, []
         if kind == "exports":
-            names = [exporter.name for exporter in exporters_of(self._result.provider)]
-            return {"exports": [_export(export_setting(self._result, request["setting"], name)) for name in names]}, []
+            return {"exports": [asdict(export) for export in exports_of(self._result, request["setting"])]}, []
         if self._feed is not None:
             return self._feed.answer(request)
         return super().answer(request)
@@ -286,8 +291,3 @@ class SweepExplorer(Widget, module="explorer.js", stylesheets=("explorer.css",))
         """The heat map as a picture, and the numbers of the setting recommended and of the one selected."""
         focus = self._focus
         return explorer_picture(self._result, self.plane, marked=focus.setting, role=focus.role, selected=self.selected)
-
-
-def _export(export: Export) -> dict[str, str]:
-    exporter = export.exporter
-    return {"name": exporter.name, "title": exporter.title, "text": export.text, "note": export.note}

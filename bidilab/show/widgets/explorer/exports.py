@@ -1,108 +1,114 @@
-"""A setting in words that a program takes: `EXPORTERS` is the list, to which others may be added.
+"""A setting of a sweep as text to be pasted: for bidilab itself, and for each of `EXPORT_TARGETS`.
 
-An exporter is given the provider's own parameters (`ServerVad`, `GeminiActivityDetection`) and writes text. What the
-provider cannot express exactly is said beside it (`export_note`), never rounded in silence.
+What a form cannot express is said beside it (`Export.note`), never rounded in silence.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 from bidilab.core.errors import InvalidParameterError
+from bidilab.detect.turns import EXPORT_TARGETS, Compromise, ServerVad, export_setting
+from bidilab.detect.turns.export.exported import compromises, guard_compromises
+from bidilab.detect.turns.guards import Guards
 
 if TYPE_CHECKING:
     from bidilab.lab.sweep import SweepResult
 
-__all__ = ["EXPORTERS", "Export", "Exporter", "export_setting", "exporters_of"]
+__all__ = ["Export", "export_of", "exports_of"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exporter:
-    """One form of a setting.
-
-    Parameters
-    ----------
-    name
-        By which it is asked for.
-    title
-        As a person reads it.
-    language
-        ``"python"`` or ``"json"``.
-    providers
-        Providers of a `Grid` whose parameters it can write.
-    write
-        From the provider's parameters to text.
-    """
-
-    name: str
-    title: str
-    language: str
-    providers: frozenset[str]
-    write: Callable[[Any], str]
+_ALWAYS_NAMED = ("threshold", "prefix_padding_ms", "silence_duration_ms")
+_TITLES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "python": "bidilab (Python)",
+        "agent": "bidilab: agent with OpenAI Realtime (Python)",
+        "openai": "OpenAI Realtime: session (JSON)",
+        "strands": "Strands (Python)",
+        "livekit": "LiveKit Agents (Python)",
+        "pipecat": "Pipecat (Python)",
+        "gemini": "Gemini Live: setup (JSON)",
+        "nova": "Nova Sonic: sessionStart (JSON)",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """A setting as text: which exporter wrote it, the text, and what the provider cannot express (else empty)."""
+    """A setting in one form.
 
-    exporter: Exporter
+    Parameters
+    ----------
+    name, title
+        By which it is asked for; as a person reads it.
+    text
+        For pasting.
+    note
+        What the form cannot express, and what must be known besides; else empty.
+    """
+
+    name: str
+    title: str
     text: str
     note: str
 
 
-def exporters_of(provider: str) -> list[Exporter]:
-    """Exporters that can write a provider's parameters, in their order."""
-    return [exporter for exporter in EXPORTERS if provider in exporter.providers]
+def exports_of(result: SweepResult, setting: int) -> list[Export]:
+    """A setting in every form that there is for the sweep's provider."""
+    return [export_of(result, setting, name) for name in (*_own_forms(result, setting), *EXPORT_TARGETS)]
 
 
-def export_setting(result: SweepResult, setting: int, name: str) -> Export:
-    """Write one setting of a sweep.
+def export_of(result: SweepResult, setting: int, name: str) -> Export:
+    """A setting in one form: ``"python"``, ``"agent"`` (of a sweep in OpenAI's words), or one of `EXPORT_TARGETS`.
 
     Raises
     ------
     InvalidParameterError
-        If there is no such setting or exporter for the sweep's provider.
+        If there is no such setting or form.
     """
-    known = {exporter.name: exporter for exporter in exporters_of(result.provider)}
-    if name not in known:
-        raise InvalidParameterError("name", f"one of {', '.join(known)}", name)
-    params = result.provider_params(setting)
-    return Export(exporter=known[name], text=known[name].write(params), note=_note(result, setting, params))
+    own = _own_forms(result, setting)
+    if name not in own and name not in EXPORT_TARGETS:
+        raise InvalidParameterError("name", f"one of {', '.join((*own, *EXPORT_TARGETS))}", name)
+    params, guards = result.provider_params(setting), result.guards(setting)
+    if name in own:
+        unguarded = guard_compromises(guards) if name == "agent" else ()
+        return _export(name, own[name](), (*compromises(result.params(setting), params), *unguarded))
+    mine = params if name == params.provider else result.params(setting)
+    exported = export_setting(mine, name, guards=guards)
+    # A provider's own parameters, as the sweep rounded them to, may be less than what the grid asked for.
+    lost = (*compromises(result.params(setting), exported.setting), *guard_compromises(guards))
+    return _export(name, exported.text, lost, exported.remarks)
 
 
-def _note(result: SweepResult, setting: int, params: Any) -> str:
-    """What differs between the setting swept and what the provider's parameters come to."""
-    swept, expressed = (dataclasses.asdict(each) for each in (result.params(setting), params.canonical()))
-    differing = [
-        f"{name} {expressed[name]:g} instead of {swept[name]:g}"
-        for name in swept
-        if not math.isclose(swept[name], expressed[name], abs_tol=1e-9)
-    ]
-    if not differing:
-        return ""
-    return f"The nearest that {result.provider} can express; it is taken to mean {', '.join(differing)}."
+def _export(name: str, text: str, lost: tuple[Compromise, ...], remarks: tuple[str, ...] = ()) -> Export:
+    note = " ".join([*map(str, lost), *remarks])
+    return Export(name=name, title=_TITLES[name], text=text.rstrip("\n") + "\n", note=note)
 
 
-def _constructor(params: Any) -> str:
-    """A call that makes the parameters again, with those that differ from the defaults of the class."""
+def _own_forms(result: SweepResult, setting: int) -> dict[str, Callable[[], str]]:
+    params, guards = result.provider_params(setting), result.guards(setting)
+    forms = {"python": lambda: _python(params, guards)}
+    if isinstance(params, ServerVad):
+        forms["agent"] = lambda: _agent(params)
+    return forms
+
+
+def _constructor(made: Any) -> str:
+    """A call that makes a dataclass again, with what differs from the defaults."""
     given = {
         field.name: value
-        for field in dataclasses.fields(params)
-        if (value := getattr(params, field.name)) != field.default or field.name in _ALWAYS_NAMED
+        for field in dataclasses.fields(made)
+        if (value := getattr(made, field.name)) != field.default or field.name in _ALWAYS_NAMED
     }
-    return f"{type(params).__name__}({', '.join(f'{name}={value!r}' for name, value in given.items())})"
+    return f"bl.{type(made).__name__}({', '.join(f'{name}={value!r}' for name, value in given.items())})"
 
 
-_ALWAYS_NAMED = ("threshold", "prefix_padding_ms", "silence_duration_ms")
-
-
-def _python(params: Any) -> str:
-    return f"import bidilab as bl\n\nturn_detection = bl.{_constructor(params)}\n"
+def _python(params: Any, guards: Any) -> str:
+    text = f"import bidilab as bl\n\nturn_detection = {_constructor(params)}\n"
+    return text if guards == Guards() else f"{text}guards = {_constructor(guards)}\n"
 
 
 def _agent(params: Any) -> str:
@@ -111,49 +117,7 @@ def _agent(params: Any) -> str:
         "from bidilab.bidi import BidiAgent\n"
         "from bidilab.bidi.models import BidiOpenAIRealtimeModel\n\n"
         "model = BidiOpenAIRealtimeModel(\n"
-        f'    provider_config={{"turn_detection": bl.{_constructor(params)}}}\n'
+        f'    provider_config={{"turn_detection": {_constructor(params)}}}\n'
         ")\n"
         "agent = BidiAgent(model=model)\n"
     )
-
-
-def _session_update(params: Any) -> str:
-    session = {"type": "realtime", "audio": {"input": {"turn_detection": params.to_dict()}}}
-    return json.dumps({"type": "session.update", "session": session}, indent=2) + "\n"
-
-
-def _gemini_setup(params: Any) -> str:
-    return json.dumps({"realtimeInputConfig": {"automaticActivityDetection": params.to_dict()}}, indent=2) + "\n"
-
-
-EXPORTERS: list[Exporter] = [
-    Exporter(
-        name="python",
-        title="bidilab (Python)",
-        language="python",
-        providers=frozenset({"openai", "gemini"}),
-        write=_python,
-    ),
-    Exporter(
-        name="openai-session",
-        title="OpenAI Realtime: session.update (JSON)",
-        language="json",
-        providers=frozenset({"openai"}),
-        write=_session_update,
-    ),
-    Exporter(
-        name="agent",
-        title="Agent with Strands' names (Python)",
-        language="python",
-        providers=frozenset({"openai"}),
-        write=_agent,
-    ),
-    Exporter(
-        name="gemini-setup",
-        title="Gemini Live: setup (JSON)",
-        language="json",
-        providers=frozenset({"gemini"}),
-        write=_gemini_setup,
-    ),
-]
-"""Every form that "use this setting" offers."""

@@ -63,6 +63,7 @@ class Tally:
     interruptions: deque[Interruption] = field(default_factory=lambda: deque(maxlen=_KEPT))
     lost_ms: float = 0.0
     _speech: Mapping[str, Any] = field(default_factory=dict)
+    _decided: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     _silent_s: dict[str, float] = field(default_factory=dict)
     _heard_ms: dict[str, float] = field(default_factory=dict)
 
@@ -72,6 +73,11 @@ class Tally:
         match row.type:
             case "speech_started":
                 self._start_turn(detail)
+            case "interruption_due":
+                self._speech = detail
+            case "interruption_decided" if row.response_id is not None:
+                self._decided[row.response_id] = detail
+                _shorten(self._decided)
             case "speech_stopped":
                 self._end_span("user", None, _seconds(detail, "offset_samples"))
             case "bidi_response_start":
@@ -113,9 +119,8 @@ class Tally:
         self._silent_s[row.response_id] = row.t_s
         if heard is not None:
             self._heard_ms.setdefault(row.response_id, heard * 1000)
-        for kept in (self._silent_s, self._heard_ms):
-            while len(kept) > _KEPT:
-                del kept[next(iter(kept))]
+        _shorten(self._silent_s)
+        _shorten(self._heard_ms)
         for interruption in self.interruptions:
             if interruption.response_id == row.response_id:
                 self._complete(interruption)
@@ -127,7 +132,8 @@ class Tally:
             self._heard_ms.setdefault(row.response_id, heard * 1000)
         interruption = Interruption(seq=row.seq, t_s=row.t_s, response_id=row.response_id, reason=row.reason)
         if row.reason == "user_speech":
-            onset_s, decided_s = (_seconds(self._speech, key) for key in ("onset_samples", "decided_at_samples"))
+            speech = self._decided.get(row.response_id or "", self._speech)
+            onset_s, decided_s = (_seconds(speech, key) for key in ("onset_samples", "decided_at_samples"))
             interruption.onset_s = onset_s
             if onset_s is not None and decided_s is not None:
                 interruption.onset_to_detected_ms = (decided_s - onset_s) * 1000
@@ -174,6 +180,11 @@ class Tally:
                 name: {"ms": None if math.isnan(ms) else ms, "n": n} for name, (ms, n) in self.medians_ms().items()
             },
         }
+
+
+def _shorten(kept: dict[str, Any]) -> None:
+    while len(kept) > _KEPT:
+        del kept[next(iter(kept))]
 
 
 def _seconds(detail: Mapping[str, Any], key: str) -> float | None:

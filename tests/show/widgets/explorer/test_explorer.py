@@ -1,5 +1,6 @@
 """`SweepExplorer` from Python: what the page is sent is the sweep's own, and the next cell reads what was clicked."""
 
+import itertools
 import json
 
 import numpy as np
@@ -8,11 +9,11 @@ import pytest
 
 import bidilab as bl
 from bidilab.core.errors import InvalidParameterError, ResultError
+from bidilab.detect.turns import EXPORT_TARGETS
 from bidilab.lab.sweep import Grid, SweepResult, sweep
 from bidilab.show.plots.heatmap import metric_grid
 from bidilab.show.widgets.explorer import SweepExplorer
 from bidilab.show.widgets.explorer.columns import COLOURS_RGB
-from bidilab.show.widgets.explorer.exports import EXPORTERS, Exporter
 from tests.show.conftest import NASTY
 
 
@@ -38,15 +39,19 @@ def unpacked(columns, buffers):
     return pd.DataFrame({column["name"]: np.frombuffer(data, dtypes[column["type"]]) for column, data in pairs})
 
 
+_numbers = itertools.count()
+
+
 def asked(widget, **request):
     """Ask as the page does, and take what the widget sends."""
     sent = []
     widget.send = lambda content, buffers: sent.append((content, buffers))
-    widget._receive(widget, {"request": "1", **request}, [])
+    number = f"v-{next(_numbers)}"
+    widget._receive(widget, {"request": number, **request}, [])
     del widget.send
     (content, buffers), *more = sent
     assert not more
-    assert content["reply"] == "1"
+    assert content["reply"] == number
     return content, buffers
 
 
@@ -166,37 +171,52 @@ def test_a_setting_as_a_program_takes_it(explorer, result):
     names: dict[str, object] = {}
     exec(explorer.export("python"), names)
     assert names["turn_detection"] == result.provider_params(explorer.selected)
-    message = json.loads(explorer.export("openai-session"))
-    sent = message["session"]["audio"]["input"]["turn_detection"]
-    assert bl.ServerVad.from_dict(sent) == names["turn_detection"]
+    session = json.loads(explorer.export("openai"))
+    assert bl.ServerVad.from_dict(session["audio"]["input"]["turn_detection"]) == names["turn_detection"]
     compile(explorer.export("agent"), "agent.py", "exec")
     assert repr(names["turn_detection"].threshold) in explorer.export("agent")
     content, _ = asked(explorer, kind="exports", setting=explorer.selected)
+    assert [each["name"] for each in content["exports"]] == ["python", "agent", *EXPORT_TARGETS]
     assert [each["text"] for each in content["exports"]] == [
         explorer.export(each["name"]) for each in content["exports"]
     ]
-    with pytest.raises(InvalidParameterError, match="python, openai-session, agent"):
-        explorer.export("gemini-setup")
+    exported = bl.export_setting(names["turn_detection"].canonical(), "nova")
+    nova = content["exports"][-1]
+    assert (nova["name"], nova["text"].strip()) == ("nova", exported.text)
+    assert all(str(compromise) in nova["note"] for compromise in exported.compromises)
+    with pytest.raises(InvalidParameterError, match="python, agent, openai"):
+        explorer.export("vapi")
 
 
-def test_an_exporter_can_be_added(explorer):
-    own = Exporter(
-        name="own", title="Own", language="json", providers=frozenset({"openai"}), write=lambda p: f"{p.threshold:g}"
+def test_guards_are_written_or_said_to_be_missing(result):
+    grid = Grid(threshold=0.5, silence_duration_ms=500, min_interruption_ms=[0, 250])
+    explorer = SweepExplorer(
+        sweep(result.dataset, grid, vad="energy", cache=False, jobs=1, n_resamples=10, progress=False)
     )
-    EXPORTERS.append(own)
-    try:
-        assert float(explorer.export("own")) == explorer.result.settings.loc[explorer.selected, "threshold"]
-    finally:
-        EXPORTERS.remove(own)
+    for setting, guards in ((0, bl.Guards()), (1, bl.Guards(min_interruption_ms=250))):
+        explorer.selected = setting
+        names: dict[str, object] = {}
+        exec(explorer.export(), names)
+        assert names.get("guards", bl.Guards()) == guards
+        content, _ = asked(explorer, kind="exports", setting=setting)
+        notes = {each["name"]: each["note"] for each in content["exports"]}
+        missing = {name for name, note in notes.items() if "min_interruption_ms: 250 ms wanted, 0 ms got" in note}
+        assert missing == (set() if setting == 0 else {"agent", *EXPORT_TARGETS})
+    explorer.close()
 
 
 def test_what_a_provider_cannot_express_is_said(result):
     grid = Grid(threshold=[0.5, 0.6], prefix_padding_ms=100, silence_duration_ms=[200, 500], provider="gemini")
     swept = sweep(result.dataset, grid, vad="energy", cache=False, jobs=1, n_resamples=10, progress=False)
     explorer = SweepExplorer(swept)
-    notes = {s: asked(explorer, kind="exports", setting=s)[0]["exports"][0]["note"] for s in range(4)}
-    assert notes[0] == notes[1] == ""  # 0.5 is what HIGH is taken to mean
-    assert "threshold 0.5 instead of 0.6" in notes[2]
+    notes = {}
+    for setting in range(4):
+        answered = asked(explorer, kind="exports", setting=setting)[0]["exports"]
+        notes[setting] = {each["name"]: each["note"] for each in answered}
+        assert "agent" not in notes[setting]
+    assert notes[0]["python"] == notes[1]["python"] == ""  # 0.5 is what HIGH is taken to mean
+    assert "threshold: 0.6 wanted, 0.5 got" in notes[2]["python"]
+    assert "threshold: 0.6 wanted, 0.5 got" in notes[2]["gemini"]
     explorer.close()
 
 

@@ -38,6 +38,27 @@ def test_it_says_what_the_tables_say():
         assert (median, n) == (pytest.approx(table[part].median()), table[part].notna().sum())
 
 
+def test_an_interruption_belongs_to_the_speech_that_decided_it():
+    # speech at 0.1 s decides at 0.2 s; before the application is told, the next turn has begun (0.5 s).
+    log = EventLog()
+
+    def at(onset, decided, kind="speech_started", **told):
+        detail = {"onset_samples": onset, "decided_at_samples": decided, "sample_rate": 1000}
+        log.append(kind, source="detector", detail=detail, **told)
+
+    at(100, 200)
+    at(100, 200, "interruption_decided", response_id="r")
+    at(500, 600)
+    log.append("bidi_interruption", source="agent", t_s=0.65, response_id="r", reason="user_speech")
+    at(700, 800, "interruption_due")  # with guards: what passed them is what counts
+    log.append("bidi_interruption", source="agent", t_s=0.9, response_id="s", reason="user_speech")
+    first, second = tallied(log).interruptions
+    assert (first.onset_s, first.onset_to_detected_ms) == (0.1, pytest.approx(100))
+    assert first.detected_to_event_ms == pytest.approx(450)
+    assert (second.onset_s, second.detected_to_event_ms) == (0.7, pytest.approx(100))
+    assert list(log.interruptions()["onset_s"]) == [0.1, 0.7]
+
+
 def test_a_label_can_be_changed_and_is_counted_once():
     log = EventLog()
     seq = log.append("bidi_interruption", source="agent", response_id="r", reason="user_speech")

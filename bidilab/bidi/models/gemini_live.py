@@ -101,6 +101,11 @@ class BidiGeminiLiveModel(BidiModel):
     def __repr__(self) -> str:
         return f"BidiGeminiLiveModel({self.model_id!r}, turn_detection={self._settings.turn_detection!r})"
 
+    @property
+    def effective_turn_detection(self) -> dict[str, Any]:
+        """What was asked for at the start, in Google's words; the service does not say what it goes by."""
+        return dict(self.config["turn_detection"])
+
     # Start and stop
 
     async def start(

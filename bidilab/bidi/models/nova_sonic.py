@@ -95,6 +95,11 @@ class BidiNovaSonicModel(BidiModel):
     def __repr__(self) -> str:
         return f"BidiNovaSonicModel({self.model_id!r}, turn_detection={self._settings.turn_detection!r})"
 
+    @property
+    def effective_turn_detection(self) -> dict[str, Any]:
+        """What was asked for at the start, empty where that was left to the service, which does not say."""
+        return dict(self.config["turn_detection"])
+
     # Start and stop
 
     async def start(

@@ -5,18 +5,21 @@ A provider is added by `register_provider`; nothing else has to know of it.
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from bidilab.bidi.models.base import ModelProtocol
-from bidilab.core.errors import InvalidParameterError
+from bidilab.core.errors import InvalidParameterError, MissingExtraError
 from bidilab.detect.turns import ServerVad
 
 __all__ = ["ModelProvider", "model_providers", "register_provider"]
 
 LIVE_RATE = 24_000
+_PYTHON = tuple(sys.version_info[:2])
 
 
 def _always() -> str | None:
@@ -87,5 +90,50 @@ def _openai_key() -> str | None:
     return f"needs a key: set the environment variable {KEY_VARIABLE} before the kernel starts"
 
 
+def _gemini(turn_detection: ServerVad) -> ModelProtocol:
+    from bidilab.bidi.models.gemini_live import BidiGeminiLiveModel
+    from bidilab.detect.turns import GeminiActivityDetection
+
+    nearest = GeminiActivityDetection.nearest(turn_detection.canonical())
+    return BidiGeminiLiveModel(provider_config={"turn_detection": nearest})
+
+
+def _gemini_unusable() -> str | None:
+    from bidilab.bidi.models.gemini_client import KEY_VARIABLES
+
+    if (missing := _missing("google.genai", "gemini")) is not None:
+        return missing
+    if any(map(os.environ.get, KEY_VARIABLES)):
+        return None
+    return f"needs a key: set the environment variable {' or '.join(KEY_VARIABLES)} before the kernel starts"
+
+
+def _nova(turn_detection: ServerVad) -> ModelProtocol:
+    from bidilab.bidi.models.nova_sonic import BidiNovaSonicModel
+    from bidilab.detect.turns import NovaTurnDetection
+
+    nearest = NovaTurnDetection.nearest(turn_detection.canonical())
+    return BidiNovaSonicModel(provider_config={"turn_detection": nearest})
+
+
+def _nova_unusable() -> str | None:
+    # AWS's tools look for the key in many places, some of them slow; that there is none is said at the start.
+    if _PYTHON < (3, 12):
+        return f"needs Python 3.12 or newer, and the kernel runs {_PYTHON[0]}.{_PYTHON[1]}"
+    missing = (_missing(module, "nova") for module in ("aws_sdk_bedrock_runtime", "awscrt", "boto3"))
+    return next(filter(None, missing), None)
+
+
+def _missing(module: str, extra: str) -> str | None:
+    """What mends it that a module is not installed; it is not imported, as that may take seconds."""
+    try:
+        found = importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # the package that it would be in
+        found = False
+    return None if found else str(MissingExtraError("", extra)).strip()
+
+
 register_provider(ModelProvider(name="local", title="local (Silero, no network)", build=_local))
 register_provider(ModelProvider(name="openai", title="OpenAI Realtime", build=_openai, unusable=_openai_key))
+register_provider(ModelProvider(name="gemini", title="Gemini Live", build=_gemini, unusable=_gemini_unusable))
+register_provider(ModelProvider(name="nova", title="Amazon Nova Sonic", build=_nova, unusable=_nova_unusable))

@@ -1,6 +1,6 @@
 """One live session, from start to stop: agent, thread, socket, and what its pages are told.
 
-Everything here but `LiveRun.start`, `stop`, `wait` and `post` happens in the session's own loop.
+Everything here but `LiveRun.start`, `stop`, `wait`, `post` and `update` happens in the session's own loop.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class LiveRun:
     ) -> None:
         self.model = model
         self.microphone, self.speaker = microphone, speaker
-        self.turn_detection = turn_detection
+        self.turn_detection = self._wanted = turn_detection
         self._clock = RealClock()
         self.log = EventLog(journal, clock=self._clock)
         self.agent = BidiAgent(model, clock=self._clock, log=self.log)
@@ -159,6 +159,7 @@ class LiveRun:
             if not self._ready and self.agent.state is SessionState.RUNNING:
                 self._ready = True
                 self._greet_all()  # not before: while the model loads, the loop would not answer their sockets
+                self._apply_wanted()
             self._tell_pages()
             self._on_change()
 
@@ -327,25 +328,42 @@ class LiveRun:
     # ---- the user's hand -------------------------------------------------------------------------------------------
 
     def update(self, turn_detection: ServerVad) -> None:
-        """Have the model detect turns by other values; in the session's loop."""
-        task = asyncio.get_running_loop().create_task(self._update(turn_detection), name="bidilab-live-update")
+        """Have the model detect turns by other values, as soon as it is ready; from any thread."""
+        self._wanted = turn_detection
+        self.post(self._apply_wanted)
+
+    def _apply_wanted(self) -> None:
+        if not self._ready:
+            return
+        task = asyncio.get_running_loop().create_task(self._update(), name="bidilab-live-update")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _update(self, turn_detection: ServerVad) -> None:
+    async def _update(self) -> None:
         assert self._updating is not None  # the loop runs
         async with self._updating:
-            detail = {**turn_detection.to_dict(), "sample_rate": self.monitor.input_rate}
-            position = self.monitor.input_samples
-            self.log.append("setting_requested", source="user", input_samples=position, detail=detail)
-            try:
-                told = self.model.update(turn_detection=turn_detection)
-                if inspect.isawaitable(told):
-                    await told
-            except BidilabError as error:
-                self.log.append("setting_refused", source="error", text=str(error), detail=detail)
-            else:
-                self.turn_detection = turn_detection
+            while (wanted := self._wanted) != self.turn_detection:
+                detail = {**wanted.to_dict(), "sample_rate": self.monitor.input_rate}
+                position = self.monitor.input_samples
+                self.log.append("setting_requested", source="user", input_samples=position, detail=detail)
+                try:
+                    await self._update_model(wanted)
+                except BidilabError as error:
+                    self.log.append("setting_refused", source="error", text=str(error), detail=detail)
+                    self._broadcast({"kind": "refused", "text": str(error)})
+                    if wanted == self._wanted:
+                        return
+                else:
+                    self.turn_detection = wanted
+
+    async def _update_model(self, wanted: ServerVad) -> None:
+        update = getattr(self.model, "update", None)
+        if update is None:
+            name = type(self.model).__name__
+            raise SessionError(f"{name} takes its turn detection at the start: stop, and start again")
+        told = update(turn_detection=wanted)
+        if inspect.isawaitable(told):
+            await told
 
     def _label_by_hand(self, head: Mapping[str, Any]) -> None:
         known = {i.seq: i for i in self.feed.catch_up().interruptions}

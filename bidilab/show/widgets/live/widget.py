@@ -323,7 +323,7 @@ class LiveSession(LiveState, module="live.js", stylesheets=("live.css",)):
 
     def _apply(self) -> None:
         if self._run is not None:
-            self._run.post(self._run.update, self.setting)
+            self._run.update(self.setting)
 
     # ---- the page's side -------------------------------------------------------------------------------------------
 

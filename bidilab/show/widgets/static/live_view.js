@@ -34,6 +34,12 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+// Gemini's setting is an object in an object.
+function flat(told) {
+  const entries = Object.entries(told).map(([name, value]) => (value && typeof value === "object" ? flat(value) : { [name]: value }));
+  return Object.assign({}, ...entries);
+}
+
 export class LiveView {
   // engine: what the view shows and commands; see live.js.
   constructor(el, model, engine) {
@@ -179,10 +185,12 @@ export class LiveView {
   }
 
   showEffective() {
-    const told = this.model.get("effective");
-    const shown = ["threshold", "deactivation_threshold", "prefix_padding_ms", "silence_duration_ms"]
-      .filter((name) => typeof told[name] === "number")
-      .map((name) => `${name} ${Number(told[name].toFixed(3))}`);
+    const told = flat(this.model.get("effective"));
+    const ours = ["threshold", "deactivation_threshold", "prefix_padding_ms", "silence_duration_ms"].filter((name) => name in told);
+    // In a provider's own words where it has others: `START_SENSITIVITY_HIGH`.
+    const shown = (ours.length ? ours : Object.keys(told))
+      .filter((name) => ["number", "string"].includes(typeof told[name]))
+      .map((name) => `${name} ${typeof told[name] === "number" ? Number(told[name].toFixed(3)) : told[name]}`);
     this.effective.textContent = shown.length ? `in force: ${shown.join(" · ")}` : "";
   }
 

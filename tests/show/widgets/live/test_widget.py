@@ -10,6 +10,7 @@ import pytest
 
 import bidilab as bl
 from bidilab.bidi.io.browser import decode_message, encode_message
+from bidilab.bidi.models import providers
 from bidilab.bidi.models.local import BidiLocalModel
 from bidilab.bidi.models.providers import ModelProvider, model_providers, register_provider
 from bidilab.core.errors import InvalidParameterError, SessionError
@@ -111,6 +112,18 @@ def test_knobs_act_while_it_runs_from_a_known_sample_on(session):
     assert live.setting == ServerVad(threshold=1.0, prefix_padding_ms=0, silence_duration_ms=500)
 
 
+@pytest.mark.realtime
+def test_a_knob_moved_before_the_session_is_ready_acts_when_it_is(session):
+    live = session(quick_model(), **talk((30, 40), total=60), turn_detection=QUICK)
+    live.start()
+    live.update(threshold=1.0)
+    assert live.wait()
+    rows = live.log.to_frame()["type"]
+    assert (rows == "setting_requested").sum() == (rows == "turn_detection_updated").sum() == 1
+    assert not (rows == "speech_started").any()
+    assert live.effective["threshold"] == 1.0
+
+
 def test_knobs_are_checked(session):
     live = session(**talk(total=10))
     with pytest.raises(InvalidParameterError, match="threshold"):
@@ -158,6 +171,48 @@ def test_a_missing_key_is_said_in_words(session, monkeypatch):
     assert "OPENAI_API_KEY" in live.message
     with pytest.raises(SessionError, match="OPENAI_API_KEY"):
         live.start()
+
+
+def test_what_a_provider_lacks_is_said_with_what_mends_it(session, monkeypatch):
+    for variable in ("GOOGLE_API_KEY", "GEMINI_API_KEY"):
+        monkeypatch.delenv(variable, raising=False)
+
+    def lacks():
+        return {provider["name"]: provider["unusable"] for provider in session(**talk(total=10)).providers}
+
+    assert list(lacks()) == ["local", "openai", "gemini", "nova"]
+    assert "GOOGLE_API_KEY or GEMINI_API_KEY" in lacks()["gemini"]
+    monkeypatch.setenv("GEMINI_API_KEY", "a-key-of-nobody")
+    assert lacks()["gemini"] is None
+    monkeypatch.setattr(providers, "_PYTHON", (3, 11))
+    assert lacks()["nova"] == "needs Python 3.12 or newer, and the kernel runs 3.11"
+    monkeypatch.setattr(providers, "_PYTHON", (3, 12))
+    monkeypatch.setattr(providers.importlib.util, "find_spec", lambda module: None)
+    assert lacks()["nova"] == "needs the extra 'nova': pip install 'bidilab[nova]'"
+    assert lacks()["gemini"] == "needs the extra 'gemini': pip install 'bidilab[gemini]'"
+
+
+def test_a_providers_model_is_made_with_the_nearest_of_its_own(monkeypatch):
+    pytest.importorskip("google.genai")
+    monkeypatch.setenv("GEMINI_API_KEY", "a-key-of-nobody")
+    made = model_providers()["gemini"].build(ServerVad(threshold=0.5, silence_duration_ms=700))
+    told = made.effective_turn_detection
+    assert told == made.config["turn_detection"]
+    assert told["automaticActivityDetection"]["silenceDurationMs"] == 700
+
+
+@pytest.mark.realtime
+def test_a_model_that_cannot_change_its_turn_detection_says_so(session):
+    class Fixed(BidiLocalModel):
+        update = None
+
+    live = session(Fixed(QUICK, vad=bl.VadSpec(name="energy")), **talk(total=60), turn_detection=QUICK)
+    live.start()
+    live.update(threshold=0.7)
+    while not (refused := [row for row in live.log if row.type == "setting_refused"]):
+        assert not live.wait(0.02)
+    assert "Fixed takes its turn detection at the start" in refused[0].text
+    assert live._run.turn_detection == QUICK  # what is in force is what was
 
 
 @pytest.mark.realtime

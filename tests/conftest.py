@@ -11,6 +11,11 @@ settings.load_profile("bidilab")
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests first: one at a time and mostly waiting, they are the longest way through the suite."""
+    items.sort(key=lambda item: "browser" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def real_audio() -> Path:
     """Folder of real recordings beside the checkout; tests that need it are marked ``real_audio``."""

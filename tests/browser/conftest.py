@@ -51,9 +51,12 @@ def notebook7(tmp_path: Path) -> Iterator[JupyterServer]:
 
 @pytest.fixture
 def thrifty_lab(tmp_path: Path) -> Iterator[JupyterServer]:
-    """A JupyterLab server that drops messages of a kernel beyond 150 a second; as `notebook7`."""
+    """A JupyterLab server that drops messages of a kernel beyond 10 a second; as `notebook7`.
+
+    It counts them over 3 s, and anew when the kernel has done something, as with each message of a page.
+    """
     executable()
-    limit = "--ZMQChannelsWebsocketConnection.iopub_msg_rate_limit=150"
+    limit = "--ZMQChannelsWebsocketConnection.iopub_msg_rate_limit=10"
     with jupyter_server(tmp_path / "thrifty", options=[limit]) as server:
         yield server
 

@@ -1,9 +1,10 @@
 """The browser's microphone as an input: numbered frames in, a stream without holes out.
 
 The page numbers every message with the frame of its first sample: on the microphone's own clock where the browser
-hands out a track's samples (Chromium), else on that of an AudioContext. A frame that never came is filled with silence
-and logged (``input_gap``, ``reason="lost"``), so that a position stays a time; so is the stretch in which there was no
-page (``reason="no_page"``). What comes twice is taken once. When the browser's audio device stood still, for want of a
+hands out a track's samples (Chromium), else on that of an AudioContext. Jupyter's comm may swap messages: what comes
+early waits, up to `REORDER_S`, for what is before it. A frame that has not come by then is filled with silence and
+logged (``input_gap``, ``reason="lost"``), so that a position stays a time; so is the stretch in which there was no page
+(``reason="no_page"``). What comes twice is taken once. When the browser's audio device stood still, for want of a
 processor, the session's time is moved by as much (``audio_clock_slip``).
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,7 +26,10 @@ from bidilab.core.errors import EndOfInput, EventError, InvalidParameterError, S
 from bidilab.core.units import s_to_samples
 from bidilab.detect.vad.resampling import StreamResampler
 
-__all__ = ["BrowserMicrophone"]
+__all__ = ["REORDER_S", "BrowserMicrophone"]
+
+REORDER_S = 0.4
+"""Audio that may have come before a frame that is still to come; where more has, the frame is taken as lost."""
 
 _REZERO_EVERY_S = 1.0
 
@@ -38,6 +42,8 @@ class _Capture:
     resampler: StreamResampler
     first_frame: int | None = None
     next_frame: int = 0
+    early: dict[int, FloatArray] = field(default_factory=dict)
+    """By their frame, messages that came before one that is before them."""
     starts_at: int = 0
     """Where in the input stream, in samples of the model, the capture begins."""
 
@@ -107,6 +113,7 @@ class BrowserMicrophone:
         capture, self._capture = self._capture, None
         if capture is None or capture.first_frame is None:
             return
+        self._take_early(capture, 0)
         self._put(capture.resampler.flush())
         self._ends_s = capture.clock.time_s(capture.next_frame)
 
@@ -141,13 +148,23 @@ class BrowserMicrophone:
         if capture.first_frame is None:
             self._begin(capture, frame)
         samples = pcm16_to_float(pcm)
-        if frame < capture.next_frame:
-            samples = samples[capture.next_frame - frame :]  # it came before, by another way
-        elif frame > capture.next_frame:
-            self._fill_lost(capture, frame - capture.next_frame)
-        capture.next_frame = max(capture.next_frame, end)
-        self._put(capture.resampler.feed(samples))
+        if len(samples) > len(capture.early.get(frame, ())):
+            capture.early[frame] = samples
+        self._take_early(capture, int(REORDER_S * capture.clock.sample_rate))
         self._follow_drift(capture, now_s)
+
+    def _take_early(self, capture: _Capture, waits: int) -> None:
+        """Take what has come, in order; what is missing before it is waited for, for ``waits`` frames of audio."""
+        while capture.early:
+            frame = min(capture.early)
+            if frame > capture.next_frame:
+                if max(start + len(samples) for start, samples in capture.early.items()) - capture.next_frame <= waits:
+                    return
+                self._fill_lost(capture, frame - capture.next_frame)
+                capture.next_frame = frame
+            samples = capture.early.pop(frame)[capture.next_frame - frame :]  # a part may have come another way
+            capture.next_frame += len(samples)
+            self._put(capture.resampler.feed(samples))
 
     def _begin(self, capture: _Capture, frame: int) -> None:
         capture.first_frame = capture.next_frame = frame

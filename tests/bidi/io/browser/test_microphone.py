@@ -59,24 +59,48 @@ def test_a_lost_message_is_filled_with_silence_and_logged(agent):
     microphone = started(agent)
     microphone.open(sample_rate=1000)
     microphone.take(0, pcm(1, 3))
-    microphone.take(5, pcm(6, 2))
-    assert heard(microphone)[0] == [1, 2, 3, 0, 0, 6, 7]
+    microphone.take(5, pcm(6, 398))  # to frame 403: as far as what is missing is waited for
+    assert heard(microphone)[0] == [1, 2, 3]
+    assert gaps(agent) == []
+    microphone.take(403, pcm(404, 1))
+    assert heard(microphone)[0] == [0, 0, *range(6, 405)]
     assert gaps(agent) == [("lost", 3, '{"samples":2,"sample_rate":1000}')]
+    microphone.take(3, pcm(4, 2))  # too late
+    assert heard(microphone)[0] == []
+
+
+def test_swapped_messages_are_put_in_order(agent):
+    microphone = started(agent)
+    microphone.open(sample_rate=1000)
+    for frame in (0, 40, 20, 80, 100, 60):
+        microphone.take(frame, pcm(frame, 20))
+    assert heard(microphone)[0] == list(range(120))
+    assert gaps(agent) == []
+
+
+def test_what_waited_when_the_page_goes_is_kept(agent):
+    microphone = started(agent)
+    microphone.open(sample_rate=1000)
+    microphone.take(0, pcm(1, 3))
+    microphone.take(5, pcm(6, 2))
+    microphone.close()
+    assert heard(microphone)[0] == [1, 2, 3, 0, 0, 6, 7]
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 12)), min_size=1, max_size=12))
-def test_whatever_comes_twice_or_not_at_all_a_position_stays_a_time(pieces):
-    # Pieces of one ramp in the order of their ends, some overlapping, some missing: sample n is n, or 0 where lost.
+def test_whatever_comes_twice_or_swapped_or_not_at_all_a_position_stays_a_time(pieces):
+    # Pieces of one ramp in any order, some overlapping, some missing: sample n is n, or 0 where none had it.
     microphone = started(make_agent())
     microphone.open(sample_rate=1000)
-    pieces = sorted(pieces, key=lambda piece: piece[0] + piece[1])
-    first = pieces[0][0]
+    first = min(frame for frame, _ in pieces)
+    microphone.take(first, pcm(first, 1))
     for frame, n in pieces:
         microphone.take(frame, pcm(frame, n))
+    microphone.close()
     samples, _ = heard(microphone)
     asyncio.run(microphone.stop())
-    assert len(samples) == max(frame + n for frame, n in pieces) - first
-    assert all(sample in (0, first + k) for k, sample in enumerate(samples))
+    there = {k for frame, n in pieces for k in range(frame, frame + n)}
+    assert samples == [k if k in there else 0 for k in range(first, max(there) + 1)]
 
 
 def test_the_time_without_a_page_is_silence(agent):

@@ -16,9 +16,10 @@ would have cancelled it. Where the guards resume a response, what is heard of it
 as a stretch of its own, active from where it was resumed; a segment that began in the pause is from before that
 stretch: the agent went on into it.
 
-Speech that begins before the response is heard is put to the test only where it was not detected by then: its latency,
-from its true onset, is at least the rest of the silence before the response, and a setting that detects it at once
-never has it counted, neither as detected nor as missed. `n_cancelled_unheard` says how many responses ended so.
+What begins before the response is heard is put to the test only where it was not detected by then. The rates are over
+what the audible agent met, as one would count them in a session; of these early segments they are rates of those that
+were still undetected, fewer where a setting is quicker, and the latency of one, from its true onset, is at least the
+rest of the silence before the response. `n_cancelled_unheard` says how many responses were cut before.
 """
 
 from __future__ import annotations

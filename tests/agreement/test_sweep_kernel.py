@@ -1,12 +1,32 @@
 """What the compiled closed loop of a sweep counts is what sessions do."""
 
+from collections import Counter
+
 import pytest
 
 import bidilab as bl
 from tests.conftest import ROOT
 
 DATASET = ROOT / "datasets" / "overlap-mini"
-RECORDINGS = ("early-clean-01", "one-word-babble10-01", "late-clean-01")
+RECORDINGS = ("early-clean-01", "one-word-babble10-01", "late-clean-01", "early-echo-01", "early-babble10-01")
+
+
+def judged_in_sweep(evaluation):
+    """Outcomes that a session tells of, with cause, start of the segment, and where it was acted upon, in samples."""
+    return Counter(
+        (o.outcome, o.cause, o.segment.interval.start if o.segment else None, o.acted_at)
+        for o in evaluation.outcomes
+        if o.outcome in ("detected", "false", "missed", "terminal_overlap")
+    )
+
+
+def judged_in_session(table):
+    heard = table[table["outcome"] != "unheard"]
+    cells = heard[["outcome", "cause", "segment_start_s", "decided_s"]].astype(object)
+    return Counter(
+        (outcome, cause, *(None if at is None else round(at * 16_000) for at in times))
+        for outcome, cause, *times in cells.where(cells.notna(), None).itertuples(index=False)
+    )
 
 
 RESUME = {"false_interruption_timeout_ms": 400}
@@ -54,4 +74,5 @@ def test_sessions_do_what_the_kernel_counts(threshold, silence_duration_ms, guar
         turns = [turn for turn in result.turns(name, 0) if not turn.flushed]
         assert turns == list(made.turns)
         assert cuts["decided_at_samples"].tolist() == [cut.decided_at for cut in evaluation.interruptions]
+        assert judged_in_session(made.interruptions) == judged_in_sweep(evaluation)
     assert (total_resumed > 0) == ("false_interruption_timeout_ms" in guards)

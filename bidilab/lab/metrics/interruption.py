@@ -1,13 +1,15 @@
 """Interruption: which opportunities interrupted the agent, which were missed, and what interrupted it falsely.
 
 Task
-    Recorded evaluation of one recording under one setting (DESIGN §2, §8, §9).
+    Recorded evaluation of one recording under one setting (DESIGN §2, §8, §9). `evaluate_response` also judges the
+    responses of a simulated agent (`bidilab.lab.metrics.simulated`) and of a session (`bidilab.lab.sessions.verdicts`).
 Unit
     Integer samples at the VAD's rate.
 Index
     `evaluate_interruptions`, `Outcome`, `OUTCOMES`, `CAUSES`
 
-The rules, response by response:
+The rules, response by response. A response is active from where it was created; a recorded one is taken to be created
+where it is first heard, as nothing else is known:
 
 1. The *interruption* of a response ``[start, end)`` is the first turn with ``start <= started_at`` and ``acted_at <
    end``, where ``acted_at`` is ``started_at``, or where the guards let the turn act (`bidilab.detect.turns.guards`),
@@ -17,9 +19,10 @@ The rules, response by response:
    recorded agent would not have spoken then. It enters no rate, and neither does the agent's speech under the mask.
 3. An interruption may belong to a segment when its onset lies in [segment onset - tolerance, segment offset]. It is
    taken by, in this order: an opportunity that ought to interrupt (the earliest: *detected*); a true segment that is
-   masked or terminal (*masked*, *terminal_overlap*: no rate); a true segment from before the response (*false*, cause
-   ``premature_endpoint``: the agent had cut in); a segment that must not interrupt (that with the nearest onset:
-   *false*, its cause is the kind); nothing (*false*, cause ``none``).
+   masked, terminal, or was over before the response was heard (*masked*, and *terminal_overlap* for the other two: no
+   rate); a true segment that starts before the response was created (*false*, cause ``premature_endpoint``: the agent
+   had cut in); a segment that must not interrupt (that with the nearest onset: *false*, its cause is the kind); nothing
+   (*false*, cause ``none``).
 4. A true opportunity that begins before the evaluation ends and was not detected is *missed* when its chance (its
    offset or the end of the response) came to an end; when another interruption stopped the agent before that, it is
    *preempted*: its time is censored there and it enters no rate. One that must not interrupt is *ignored*.
@@ -82,7 +85,7 @@ class Outcome:
     chance_end
         Sample at which the opportunity's chance ended: where its latency is censored when it was not detected.
     talk_over
-        Samples of a true opportunity spoken while the agent was audible.
+        Samples of a true opportunity spoken while the agent was audible, from its first audible sample on.
     on_opportunity
         Whether a false interruption hit an opportunity (and so counts in the false-interruption rate).
     """
@@ -171,7 +174,7 @@ def evaluate_interruptions(
 
 
 def evaluate_response(
-    labels: RecordingLabels, index: int, interruption: Interrupting | None, masked_until: int
+    labels: RecordingLabels, index: int, interruption: Interrupting | None, masked_until: int, *, reach: int = 0
 ) -> list[Outcome]:
     """Evaluate one response: rules 2 to 4.
 
@@ -184,7 +187,10 @@ def evaluate_response(
     interruption
         The turn that interrupts it, if any.
     masked_until
-        Sample before which its opportunities are masked; the start of the response for none.
+        Sample before which its opportunities are masked; where the response was created, or before, for none.
+    reach
+        Samples after a segment's offset at which the onset of the turn may still belong to it: for turns of which only
+        a later time is known.
     """
     response = labels.responses[index]
     end = interruption.acted_at if interruption else response.end
@@ -193,7 +199,7 @@ def evaluate_response(
     open_ = [s for s in here if s.place == "opportunity" and s.interval.start >= masked_until]
     hit = None
     if interruption is not None:
-        hit = _classify(labels, response, interruption.turn, open_, masked)
+        hit = _classify(labels, index, interruption.turn, open_, masked, reach)
         hit = replace(hit, response=index, **interruption._asdict())
     outcomes = [Outcome(response=index, outcome="masked", segment=s) for s in masked if not hit or s is not hit.segment]
     for segment in open_:
@@ -203,34 +209,37 @@ def evaluate_response(
             outcomes.append(_unanswered(segment, index, response, end, interrupted=hit is not None))
     if hit is not None:
         if hit.segment is not None and hit.outcome == "detected":
-            hit = replace(hit, talk_over=_talk_over(hit.segment, end), chance_end=end)
+            hit = replace(hit, talk_over=_talk_over(hit.segment, response, end), chance_end=end)
         outcomes.append(hit)
     return sorted(outcomes, key=_position)
 
 
 def _classify(
     labels: RecordingLabels,
-    response: Interval,
+    index: int,
     turn: Turn,
     open_: Sequence[LabelledSegment],
     masked: Sequence[LabelledSegment],
+    reach: int,
 ) -> Outcome:
     """Rule 3. The response and the turn are filled in by the caller."""
     tolerance = labels.tolerance_samples
     wanted = [s for s in open_ if s.is_true]
-    (taken,) = match([turn.onset], [s.interval for s in wanted], [True] * len(wanted), tolerance_samples=tolerance)
+    windows = [Interval(s.interval.start, s.interval.end + reach) for s in wanted]
+    (taken,) = match([turn.onset], windows, [True] * len(wanted), tolerance_samples=tolerance)
     if taken is not None:
         return Outcome(response=-1, outcome="detected", segment=wanted[taken])
     # Segments that start after the response are not heard under it.
     near = [
         s
         for s in labels.segments
-        if s.interval.start - tolerance <= turn.onset <= s.interval.end and s.interval.start < response.end
+        if s.interval.start - tolerance <= turn.onset <= s.interval.end + reach
+        and s.interval.start < labels.responses[index].end
     ]
     for segment in near:
         if segment.is_true and segment in masked:
             return Outcome(response=-1, outcome="masked", segment=segment)
-        if segment.is_true and segment.place == "terminal" and segment.interval.start >= response.start:
+        if segment.is_true and segment.place in ("terminal", "unheard") and segment.response == index:
             return Outcome(response=-1, outcome="terminal_overlap", segment=segment)
     for segment in near:
         if segment.is_true:
@@ -256,12 +265,12 @@ def _unanswered(segment: LabelledSegment, index: int, response: Interval, end: i
         outcome="preempted" if preempted else "missed",
         segment=segment,
         chance_end=min(chance_end, end),
-        talk_over=_talk_over(segment, end),
+        talk_over=_talk_over(segment, response, end),
     )
 
 
-def _talk_over(segment: LabelledSegment, end: int) -> int:
-    return max(0, min(segment.interval.end, end) - segment.interval.start)
+def _talk_over(segment: LabelledSegment, response: Interval, end: int) -> int:
+    return max(0, min(segment.interval.end, end) - max(segment.interval.start, response.start))
 
 
 def _position(outcome: Outcome) -> tuple[int, int]:

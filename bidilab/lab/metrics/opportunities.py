@@ -3,6 +3,21 @@
 Recorded evaluation (DESIGN §8): the agent channel is what it was. A user segment is an *opportunity* when it starts in
 a response with at least ``min_overlap`` of it left; one that starts later in it is *terminal overlap*, ordinary
 turn-taking. Segments are held in time order, ties by end and then by the order of the labels.
+
+A response that is made here and now, by a simulated agent or in a session, is active before it is heard: from
+``active_from``, where it was created. A segment that starts in ``[active_from, audible)`` and lasts beyond the first
+audible sample is heard under the response from there on, whatever its kind: an opportunity where at least
+``min_overlap`` of the response is audible at all. One that is over by then is *unheard*: nothing was spoken over, so it
+is no opportunity, and enters no rate whether detected or not. What a segment is never depends on the detector::
+
+    agent      created          audible                     end
+                  |--------------|===========================|
+    segment  --|  .  outside     .                           .      begins before the response: the agent cut in on it
+                  ---|  unheard  .                           .
+                  . |---------------|  opportunity           .
+                  .              .    |-------|  opportunity .
+                  .              .                     min_overlap
+                  .              .                        |--.---|  terminal
 """
 
 from __future__ import annotations
@@ -25,7 +40,7 @@ MIN_OVERLAP_MS = 200.0
 TOLERANCE_MS = 200.0
 """How long before a segment's labelled onset an interruption that belongs to it may begin."""
 
-Place = Literal["outside", "opportunity", "terminal"]
+Place = Literal["outside", "opportunity", "terminal", "unheard"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +54,7 @@ class LabelledSegment:
     kind
         One of the user kinds.
     place
-        ``"opportunity"``, ``"terminal"``, or ``"outside"`` when it starts in no response.
+        ``"opportunity"``, ``"terminal"``, ``"unheard"``, or ``"outside"`` when it starts in no response.
     response
         Index of the response it starts in, -1 for none.
     text, speaker
@@ -73,9 +88,20 @@ class RecordingLabels:
     tolerance_samples: int
     min_overlap_samples: int
 
-    def under(self, response: Interval) -> RecordingLabels:
-        """The same user segments, placed under one other response: what a simulated agent's response meets."""
-        placed = tuple(replace(s, **_place(s.interval, (response,), self.min_overlap_samples)) for s in self.segments)
+    def under(self, response: Interval, *, active_from: int) -> RecordingLabels:
+        """The same user segments, placed under one other response: what a simulated agent's response meets.
+
+        Parameters
+        ----------
+        response
+            Where it was to be heard.
+        active_from
+            Where it was created, ``<= response.start``.
+        """
+        placed = tuple(
+            replace(s, **_place_under(s.interval, response, active_from, self.min_overlap_samples))
+            for s in self.segments
+        )
         return replace(self, responses=(response,), segments=placed)
 
 
@@ -142,3 +168,11 @@ def _place(interval: Interval, responses: tuple[Interval, ...], min_overlap: int
         return {"place": "outside", "response": -1}
     left = responses[index].end - interval.start
     return {"place": "opportunity" if left >= min_overlap else "terminal", "response": index}
+
+
+def _place_under(interval: Interval, response: Interval, active_from: int, min_overlap: int) -> _Placed:
+    if not active_from <= interval.start < response.start:
+        return _place(interval, (response,), min_overlap)
+    if interval.end <= response.start:
+        return {"place": "unheard", "response": 0}
+    return {"place": "opportunity" if response.duration >= min_overlap else "terminal", "response": 0}

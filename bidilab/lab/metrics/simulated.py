@@ -9,17 +9,24 @@ Index
     `evaluate_simulated`, `SimulatedEvaluation`, `response_plan`
 
 Each response is evaluated by the rules of `metrics.interruption`, from its first audible sample to its end, the end of
-the recording or its interruption. One cut before it was heard is *cancelled unheard*: counted, but no interruption to
-the ear. Nothing is masked: a turn from before the response would have cancelled it. Where the guards resume a response,
-what is heard of it after the pause is evaluated likewise, as a stretch of its own; a segment that began in the pause is
-from before that stretch.
+the recording or its interruption; a user who begins between its creation and its first audible sample, and goes on
+beyond that, is heard under it (`metrics.opportunities`). One cut before it was heard is *cancelled unheard*: counted,
+but no interruption to the ear, and nothing of it enters a rate. Nothing is masked: a turn from before the response
+would have cancelled it. Where the guards resume a response, what is heard of it after the pause is evaluated likewise,
+as a stretch of its own, active from where it was resumed; a segment that began in the pause is from before that
+stretch: the agent went on into it.
+
+What begins before the response is heard is put to the test only where it was not detected by then. The rates are over
+what the audible agent met, as one would count them in a session; of these early segments they are rates of those that
+were still undetected, fewer where a setting is quicker, and the latency of one, from its true onset, is at least the
+rest of the silence before the response. `n_cancelled_unheard` says how many responses were cut before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from bidilab.bidi.simulation import ResponsePlan, SimulatedInterruption, SimulatedResponse, simulate
 from bidilab.core.timeline import Interval
@@ -32,6 +39,14 @@ __all__ = ["DEFAULT_RESPONSE_MS", "SimulatedEvaluation", "evaluate_simulated", "
 
 DEFAULT_RESPONSE_MS = 4000.0
 """Length of a response in recordings that have none of their own."""
+
+
+class Stretch(NamedTuple):
+    """A response as it was to be heard, what stopped it, and from where it was active: created, or resumed."""
+
+    response: SimulatedResponse
+    cut: SimulatedInterruption | None
+    active_from: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +70,8 @@ class SimulatedEvaluation(InterruptionEvaluation):
         return sum(interruption.unheard and interruption.resumed_at is None for interruption in self.interruptions)
 
     @property
-    def stretches(self) -> tuple[tuple[SimulatedResponse, SimulatedInterruption | None], ...]:
-        """Every stretch in which a response was to be heard, in time order, and what stopped it."""
+    def stretches(self) -> tuple[Stretch, ...]:
+        """Every stretch in which a response was to be heard, in time order."""
         return tuple(
             stretch
             for response in self.responses
@@ -64,14 +79,14 @@ class SimulatedEvaluation(InterruptionEvaluation):
         )
 
 
-def _stretches(
-    response: SimulatedResponse, cuts: Sequence[SimulatedInterruption]
-) -> Iterator[tuple[SimulatedResponse, SimulatedInterruption | None]]:
-    yield from ((cut.response, cut) for cut in cuts)
-    if not cuts:
-        yield response, None
-    elif (resumed_at := cuts[-1].resumed_at) is not None:
-        yield cuts[-1].rest(resumed_at), None
+def _stretches(response: SimulatedResponse, cuts: Sequence[SimulatedInterruption]) -> Iterator[Stretch]:
+    active_from = response.created_at
+    for cut in cuts:
+        yield Stretch(cut.response, cut, active_from)
+        if cut.resumed_at is None:
+            return
+        response, active_from = cut.rest(cut.resumed_at), cut.resumed_at
+    yield Stretch(response, None, active_from)
 
 
 def response_plan(
@@ -133,12 +148,13 @@ def evaluate_simulated(
     by_onset = {turn.onset: turn for turn in turns}
     outcomes: list[Outcome] = []
     agent_speech = 0
-    for response, cut in evaluation.stretches:
+    for response, cut, active_from in evaluation.stretches:
         audible = Interval(response.audible_at, min(response.ends_at, n_samples))
         if audible.start >= n_samples or (cut is not None and cut.unheard):
             continue
         interruption = Interrupting(by_onset[cut.onset], cut.decided_at, cut.resumed_at) if cut else None
         agent_speech += (interruption.acted_at if interruption else audible.end) - audible.start
-        found = evaluate_response(labels.under(audible), 0, interruption, audible.start)
+        under = labels.under(audible, active_from=active_from)
+        found = evaluate_response(under, 0, interruption, active_from)
         outcomes += [replace(outcome, response=response.index) for outcome in found]
     return replace(evaluation, outcomes=tuple(outcomes), agent_speech=agent_speech)

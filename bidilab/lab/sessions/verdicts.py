@@ -1,14 +1,21 @@
 """What became of each interruption of a session, by the labels of the recording that it heard.
 
-The user's side is the recording's; the agent's is the session's own. An interruption is matched to a segment of the
-user as everywhere (`bidilab.lab.metrics.matching`): one to one, true ones first, its onset in [segment onset - 200 ms,
-segment offset]. It is false when the segment must not interrupt; when there is none; and, with the cause
-``premature_endpoint``, when the segment began before the response was created: the agent cut in, and the user only went
-on. A segment that ought to interrupt, began in the audible part of a response with `MIN_OVERLAP_MS` of it left or more,
-and met no interruption, is missed; one that begins later is terminal overlap, ordinary turn-taking (DESIGN §8).
+The user's side is the recording's; the agent's is the session's own. Each response that was heard is judged by the
+rules of a simulated sweep (`bidilab.lab.metrics.interruption`, `bidilab.lab.metrics.opportunities`), so that both say
+the same of the same session. An interruption is true when its onset lies in [segment onset - 200 ms, segment offset] of
+speech that ought to interrupt and began when the response was created, or later. It is false when the segment must not
+interrupt; when there is none; and, with the cause ``premature_endpoint``, when the segment began before the response
+was created: the agent cut in, and the user only went on. A segment that ought to interrupt, began while the response
+was active, lasted into its audible part with 200 ms of that left or more, and neither met an interruption nor
+was forestalled by one, is missed. One that begins later, or was over before the response was heard, is ordinary
+turn-taking: ``terminal_overlap`` where it interrupts, and no row where it does not (DESIGN §8).
 
 A response that was cut before its first audible sample is *unheard*: nobody heard it stop. It is counted, takes no
 segment, and is neither true nor false (DESIGN §5), as in a sweep.
+
+Positions are the detector's where the log has them: a response that starts in the very instant at which the end of a
+turn is told was created where that was decided, up to a chunk of audio before. Of a response that was cut, the end that
+it would have had is known where all of it had been generated; else there was enough of it left for an opportunity.
 
 A provider that detects by itself and does not tell the onset (Nova Sonic, Gemini Live) has its interruptions matched by
 when the application was told, up to `UNTOLD_MS` after the segment's end: an onset lies before that by an unknown time.
@@ -16,7 +23,9 @@ when the application was told, up to `UNTOLD_MS` after the segment's end: an ons
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,16 +34,19 @@ import pandas as pd
 from bidilab.core.eventlog import EventLog
 from bidilab.core.timeline import Interval
 from bidilab.core.units import ms_to_samples, s_to_samples
-from bidilab.lab.datasets.labels import TRUE_KINDS, Segment
-from bidilab.lab.metrics.matching import match
-from bidilab.lab.metrics.opportunities import MIN_OVERLAP_MS, TOLERANCE_MS
+from bidilab.detect.turns import Turn
+from bidilab.lab.datasets.labels import Segment
+from bidilab.lab.metrics.interruption import Interrupting, Outcome, evaluate_response
+from bidilab.lab.metrics.opportunities import RecordingLabels, label_recording
+from bidilab.lab.sessions.logged import logged_rate
 
 __all__ = ["verdicts"]
 
 UNTOLD_MS = 1000.0
 """How long after a segment's end an interruption without an onset may be told and still belong to it. Ours."""
 
-_RATE = 48_000  # the grid for matching; labels are finer than no detector's frame
+_RATE = 48_000  # the grid for matching where no detector gives one
+_ENDLESS = 1 << 62
 _COLUMNS = {
     "outcome": "string",
     "cause": "string",
@@ -65,50 +77,153 @@ def verdicts(log: EventLog, segments: Sequence[Segment]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``outcome`` (``"detected"``, ``"false"``, ``"missed"``, ``"unheard"``), ``cause`` (of a false one), ``kind`` of
-        the segment, ``response_id``, ``segment_start_s``, ``segment_end_s``, ``onset_s`` and ``decided_s`` of the
-        detector, ``event_s`` (when the application was told), ``latency_ms`` (decision - true onset) and
-        ``event_latency_ms`` (event in the application - true onset) of those detected, ``heard_ms``, ``text``. What a
-        provider does not tell is missing.
+        ``outcome`` (``"detected"``, ``"false"``, ``"missed"``, ``"terminal_overlap"``, ``"unheard"``), ``cause`` (of a
+        false one), ``kind`` of the segment, ``response_id``, ``segment_start_s``, ``segment_end_s``, ``onset_s`` and
+        ``decided_s`` of the detector, ``event_s`` (when the application was told), ``latency_ms`` (decision - true
+        onset) and ``event_latency_ms`` (event in the application - true onset) of those detected, ``heard_ms``,
+        ``text``. What a provider does not tell is missing.
     """
-    user = [s for s in segments if s.channel == "user"]
+    judge = _Judge.of(log, segments)
     cuts = log.interruptions()
-    cuts = cuts[cuts["reason"] == "user_speech"]
-    unheard = cuts["heard_ms"] == 0  # not where it is unknown
-    rows = [_row("unheard", cut=_with_decision(cut)) for cut in cuts[unheard].to_dict("records")]
-    cuts = cuts[~unheard]
-    responses = log.responses().set_index("response_id")
-    told = cuts["onset_s"].notna()
-    reach_s = 0.0 if told.all() else UNTOLD_MS / 1000
-    segment_of = match(
-        [s_to_samples(at, _RATE) for at in cuts["onset_s"].where(told, cuts["t_s"])],
-        [Interval(s_to_samples(s.start_s, _RATE), s_to_samples(s.end_s + reach_s, _RATE)) for s in user],
-        [s.kind in TRUE_KINDS for s in user],
-        tolerance_samples=ms_to_samples(TOLERANCE_MS, _RATE),
-    )
-    for cut, index in zip(cuts.to_dict("records"), segment_of, strict=True):
-        segment = None if index is None else user[index]
-        created_s = float(responses.loc[cut["response_id"], "created_s"])
-        rows.append(_verdict(cut, segment, created_s))
-    met = {index for index in segment_of if index is not None}
-    for index, segment in enumerate(user):
-        if index not in met and segment.kind in TRUE_KINDS and (heard := _heard_at(responses, segment.start_s)):
-            rows.append(_row("missed", segment=segment, response_id=heard))
+    rows: list[dict[Any, Any]] = []
+    stopped = set()
+    for cut in cuts[cuts["reason"] == "user_speech"].to_dict("records"):
+        stopped.add(cut["response_id"])
+        rows += judge.cut(_with_decision(cut))
+    for response_id in judge.responses.index:
+        if response_id not in stopped:
+            rows += judge.uncut(response_id)
     rows.sort(key=_begins_s)
     return pd.DataFrame(rows, columns=list(_COLUMNS), dtype=object).astype(_COLUMNS)
 
 
-def _verdict(cut: dict[Any, Any], segment: Segment | None, created_s: float) -> dict[Any, Any]:
-    seen = _with_decision(cut)
-    if segment is None:
-        return _row("false", cause="none", cut=seen)
-    if segment.kind not in TRUE_KINDS:
-        return _row("false", cause=segment.kind, segment=segment, cut=seen)
-    if segment.start_s < created_s:
-        return _row("false", cause="premature_endpoint", segment=segment, cut=seen)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judge:
+    """A session's responses, and the labels that they are judged by.
+
+    ``user`` are the segments behind ``labels.segments``, ``responses`` is `EventLog.responses` by ``response_id``,
+    ``created_s`` is where each was decided on, where that is told, ``generated`` are those generated to their end
+    before anything stopped them, and ``end_s`` is where the log ends. ``missed`` are the places in ``user`` of those
+    told of already: responses of a provider may be active at the same time.
+    """
+
+    labels: RecordingLabels
+    user: tuple[Segment, ...]
+    responses: pd.DataFrame
+    created_s: Mapping[str, float]
+    generated: frozenset[str]
+    end_s: float
+    missed: set[int]
+
+    @classmethod
+    def of(cls, log: EventLog, segments: Sequence[Segment]) -> _Judge:
+        rate = logged_rate(log) or _RATE
+        user = sorted((s for s in segments if s.channel == "user"), key=lambda s: s.interval(rate))
+        return cls(
+            labels=label_recording(user, sample_rate=rate),
+            user=tuple(user),
+            responses=log.responses().set_index("response_id"),
+            created_s=_decided_on(log),
+            generated=_generated(log),
+            end_s=max((row.t_s for row in log), default=np.nan),
+            missed=set(),
+        )
+
+    def cut(self, cut: dict[Any, Any]) -> Iterator[dict[Any, Any]]:
+        """Rows of a response that speech stopped."""
+        if cut["heard_ms"] == 0:  # not where it is unknown
+            yield _row("unheard", cut=cut)
+            return
+        response_id, told = cut["response_id"], not np.isnan(cut["onset_s"])
+        onset = self._at(cut["onset_s"] if told else cut["t_s"])
+        decided = self._at(cut["decided_s"] if told else cut["t_s"])
+        turn = Turn(onset, decided, onset, decided, decided, decided, False)
+        end_s = np.nan
+        if response_id in self.generated:  # all that was generated and not heard was still to be heard
+            left_ms = self._of(response_id, "generated_ms") - self._of(response_id, "heard_ms")
+            end_s = self._of(response_id, "silent_s") + left_ms / 1000
+        reach = 0 if told else ms_to_samples(UNTOLD_MS, self.labels.sample_rate)
+        for outcome, index in self._outcomes(response_id, end_s, Interrupting(turn, decided), reach):
+            if outcome.turn is not None:
+                yield _verdict(cut, outcome, None if index is None else self.user[index])
+            elif not np.isnan(self._of(response_id, "audible_s")):
+                yield from self._missed(response_id, outcome, index)
+
+    def uncut(self, response_id: str) -> Iterator[dict[Any, Any]]:
+        """Rows of a response that speech did not stop."""
+        audible_s, silent_s = self._of(response_id, "audible_s"), self._of(response_id, "silent_s")
+        broken_off = np.isnan(silent_s)  # the log ends while it is heard
+        if broken_off:
+            silent_s = float(np.minimum(self.end_s, audible_s + self._of(response_id, "generated_ms") / 1000))
+        if np.isnan(audible_s) or np.isnan(silent_s):
+            return
+        for outcome, index in self._outcomes(response_id, silent_s, None, 0):
+            if not broken_off or (index is not None and self.user[index].end_s <= silent_s):
+                yield from self._missed(response_id, outcome, index)
+
+    def _missed(self, response_id: str, outcome: Outcome, index: int | None) -> Iterator[dict[Any, Any]]:
+        if outcome.outcome == "missed" and index is not None and index not in self.missed:
+            self.missed.add(index)
+            yield _row("missed", segment=self.user[index], response_id=response_id)
+
+    def _outcomes(
+        self, response_id: str, end_s: float, interruption: Interrupting | None, reach: int
+    ) -> Iterator[tuple[Outcome, int | None]]:
+        """What the rules say of a response, and the place of the segment; ``end_s`` is NaN where it is not known."""
+        audible_s = self._of(response_id, "audible_s")
+        known = (self.created_s.get(response_id, np.nan), self._of(response_id, "created_s"), audible_s)
+        active_from = self._at(next((s for s in known if not np.isnan(s)), 0.0))
+        audible = active_from if np.isnan(audible_s) else max(active_from, self._at(audible_s))
+        end = _ENDLESS if np.isnan(end_s) else self._at(end_s)
+        under = self.labels.under(Interval(audible, max(audible, end)), active_from=active_from)
+        place = {id(segment): index for index, segment in enumerate(under.segments)}
+        for outcome in evaluate_response(under, 0, interruption, active_from, reach=reach):
+            yield outcome, place.get(id(outcome.segment))
+
+    def _of(self, response_id: str, name: str) -> float:
+        return float(self.responses[name].loc[response_id])
+
+    def _at(self, s: float) -> int:
+        return s_to_samples(float(s), self.labels.sample_rate)
+
+
+def _decided_on(log: EventLog) -> dict[str, float]:
+    """Where a response was decided on, seconds: at the end of a turn that is told in that very instant, or a resume."""
+    found: dict[str, float] = {}
+    stop_s = decided_s = np.nan
+    for row in log:
+        if row.type not in ("speech_stopped", "response_resumed", "bidi_response_start"):
+            continue
+        said = json.loads(row.detail) if row.detail else {}
+        if row.type == "speech_stopped":
+            stop_s, decided = row.t_s, said.get("decided_at_samples")
+            decided_s = np.nan if decided is None else decided / said["sample_rate"]
+        elif row.response_id is None or row.response_id in found:
+            continue
+        elif row.type == "response_resumed":
+            found[row.response_id] = said["resumed_at_samples"] / said["sample_rate"]
+        elif row.t_s == stop_s:
+            found[row.response_id] = decided_s
+    return found
+
+
+def _generated(log: EventLog) -> frozenset[str]:
+    """Responses that were generated to their end before they were cut, if they were."""
+    found, cut = set(), set()
+    for row in log:
+        if row.type == "bidi_interruption":
+            cut.add(row.response_id)
+        elif row.type == "bidi_response_complete" and row.response_id is not None and row.response_id not in cut:
+            found.add(row.response_id)
+    return frozenset(found)
+
+
+def _verdict(cut: dict[Any, Any], outcome: Outcome, segment: Segment | None) -> dict[Any, Any]:
+    if outcome.outcome != "detected" or segment is None:
+        return _row(outcome.outcome, cause=outcome.cause, segment=segment, cut=cut)
     event_ms = (float(cut["t_s"]) - segment.start_s) * 1000
-    decided_ms = (seen["decided_s"] - segment.start_s) * 1000
-    return _row("detected", segment=segment, cut=seen, latency_ms=decided_ms, event_latency_ms=event_ms)
+    decided_ms = (cut["decided_s"] - segment.start_s) * 1000
+    return _row("detected", segment=segment, cut=cut, latency_ms=decided_ms, event_latency_ms=event_ms)
 
 
 def _with_decision(cut: dict[Any, Any]) -> dict[Any, Any]:
@@ -119,14 +234,6 @@ def _begins_s(row: dict[Any, Any]) -> float:
     """Where a row belongs in time: its onset; unknown, its segment's; without one, when it was told."""
     known = (float(row[name]) for name in ("onset_s", "segment_start_s", "event_s"))
     return next(s for s in known if not np.isnan(s))
-
-
-def _heard_at(responses: pd.DataFrame, at_s: float) -> str | None:
-    """The response that was audible then, and went on for long enough to be interrupted."""
-    least = ms_to_samples(MIN_OVERLAP_MS, _RATE)
-    audible = responses[(responses["audible_s"] <= at_s) & (responses["silent_s"] > at_s)]
-    left = [s_to_samples(silent_s, _RATE) - s_to_samples(at_s, _RATE) for silent_s in audible["silent_s"]]
-    return next((str(key) for key, samples in zip(audible.index, left, strict=True) if samples >= least), None)
 
 
 def _row(

@@ -19,7 +19,9 @@ from bidilab.lab.sweep.evaluated import COUNTS, N_SAMPLE_COUNTS
 
 __all__ = ["RECORDING_COUNTS", "read_sweep", "recordings_frames", "write_sweep"]
 
-FORMAT = 1
+FORMAT = 2
+_RECORDED_ALIKE = 1
+"""Format before users were heard who begin before the first audible sample of a simulated response."""
 RECORDING_COUNTS: tuple[str, ...] = COUNTS[:-N_SAMPLE_COUNTS]
 """Columns of ``SweepResult.recordings`` behind ``setting`` and ``recording_id``."""
 _ROWS_AT_ONCE = 500_000
@@ -98,7 +100,14 @@ def read_sweep(directory: Path) -> tuple[dict[str, Any], pd.DataFrame]:
         settings = pd.read_parquet(directory / "settings.parquet")
     except (ValueError, OSError) as error:
         raise ResultError(f"{directory}: the saved sweep cannot be read ({error})") from error
-    if facts.get("format") != FORMAT:
-        raise ResultError(f"{path}: written in format {facts.get('format')!r}, this bidilab reads {FORMAT}")
+    written = facts.get("format")
+    if written == _RECORDED_ALIKE:
+        if facts["conditions"]["evaluation"] != "recorded":
+            raise ResultError(
+                f"{path}: a simulated sweep in format {written}, which judged speech that begins before a response is "
+                "heard by another rule; sweep again"
+            )
+    elif written != FORMAT:
+        raise ResultError(f"{path}: written in format {written!r}, this bidilab reads {FORMAT}")
     settings.index = pd.RangeIndex(len(settings), name="setting")
     return facts, settings

@@ -126,7 +126,7 @@ class TrackedRecording:
             return ()
         heard = [
             (response.audible_at, min(response.ends_at, self.n_samples, cut.decided_at if cut else self.n_samples))
-            for response, cut in evaluation.stretches
+            for response, cut, _ in evaluation.stretches
         ]
         return tuple(
             Segment(start_s=start / self.sample_rate, end_s=end / self.sample_rate, channel="agent", kind="response")

@@ -128,8 +128,9 @@ def test_verdicts():
     table = verdicts(agent.log, labels)
     assert table["outcome"].tolist() == ["detected", "false", "false"]
     assert table["latency_ms"].tolist()[0] == pytest.approx(62.0)  # decided at 1.312 s, begun at 1.25 s
-    assert table["cause"].fillna("").tolist() == ["", "none", "backchannel"]
-    # The second cut hits the segment that is taken already: one to one. Where it is the only one, it is premature.
+    # The second response is the agent's answer in a pause of the interruption, which then goes on.
+    assert table["cause"].fillna("").tolist() == ["", "premature_endpoint", "backchannel"]
+    # Where nothing is detected it is missed; where the response came into it, premature.
     late = [Segment(start_s=1.25, end_s=2.0, channel="user", kind="turn")]
     deaf = verdicts(hold(bursts((10, 19), total=130), model=local_model([3000.0]))[0].log, late)
     assert deaf["outcome"].tolist() == ["missed"]
@@ -157,6 +158,67 @@ def test_a_response_that_nobody_heard_was_not_interrupted_falsely():
     assert table["outcome"].tolist() == ["unheard", "detected"]
     assert table[["cause", "kind"]].iloc[0].isna().all()
     assert table[["onset_s", "decided_s", "heard_ms"]].iloc[0].tolist() == pytest.approx([0.8, 0.832, 0.0])
+
+
+@pytest.mark.parametrize("chunk_ms", [32, 50])
+@pytest.mark.parametrize(
+    ("start_s", "expected"),
+    [(0.735, ("false", "premature_endpoint")), (0.736, ("detected", "")), (0.9, ("detected", ""))],
+)
+def test_speech_that_begins_between_creation_and_the_first_audible_sample(start_s, expected, chunk_ms):
+    """The answer is decided on at 0.736 s, whenever the chunk arrives that decides, and heard from 0.936 s on.
+
+    ::
+
+        frame   10   19        30 45       at 16 kHz, 32 ms a frame
+        user    ██████         ████
+        label   turn    interruption (to 1.44)
+        agent              ^   ██^ cut, decided at 0.992 s
+    """
+    label = Segment(start_s=start_s, end_s=1.44, channel="user", kind="interruption")
+    agent, _, _ = hold(bursts((10, 19), (30, 45), total=60), model=local_model([3000.0]), chunk_ms=chunk_ms)
+    table = verdicts(agent.log, [label])
+    assert table.fillna({"cause": ""})[["outcome", "cause"]].iloc[0].tolist() == list(expected)
+    if expected[0] == "detected":
+        assert table["latency_ms"].tolist() == pytest.approx([(0.992 - start_s) * 1000])
+
+
+@pytest.mark.parametrize(("end_s", "outcomes"), [(0.936, []), (0.937, ["missed"])])
+def test_speech_that_is_over_before_the_agent_is_heard_is_not_missed(end_s, outcomes):
+    agent, _, _ = hold(bursts((10, 19), total=130), model=local_model([3000.0]))
+    label = Segment(start_s=0.75, end_s=end_s, channel="user", kind="interruption")
+    assert verdicts(agent.log, [label])["outcome"].tolist() == outcomes
+    backchannel = Segment(start_s=0.75, end_s=1.2, channel="user", kind="backchannel")
+    assert verdicts(agent.log, [backchannel]).empty
+
+
+@pytest.mark.parametrize(("start_s", "outcome"), [(3.736, "detected"), (3.737, "terminal_overlap")])
+def test_taking_the_floor_at_the_very_end_of_a_response_is_ordinary_turn_taking(start_s, outcome):
+    """The agent would be heard until 3.936 s; it is cut at 3.872 s (frame 120)."""
+    agent, _, _ = hold(bursts((10, 19), (120, 129), total=140), model=local_model([3000.0]))
+    label = Segment(start_s=start_s, end_s=4.2, channel="user", kind="interruption")
+    table = verdicts(agent.log, [label])
+    assert table["outcome"].tolist() == [outcome]
+    assert table["latency_ms"].isna().tolist() == [outcome != "detected"]
+
+
+def test_what_another_interruption_forestalled_is_not_missed():
+    """The guards act at 2.432 s on what begins at 1.92 s: the noise stops the agent, the user was not heard by then.
+
+    ::
+
+        frame   10   19          60        85       at 16 kHz, 32 ms a frame
+        user    ██████           ███████████
+        label   turn             noise             (1.92-2.72)
+                                       interruption (2.2-2.9)
+        agent          from 0.936 ███████^ cut at 2.432 s
+    """
+    model = local_model([3000.0], guards=bl.Guards(min_interruption_ms=500))
+    agent, _, _ = hold(bursts((10, 19), (60, 85), total=100), model=model)
+    noise = Segment(start_s=1.92, end_s=2.72, channel="user", kind="noise")
+    stop = Segment(start_s=2.2, end_s=2.9, channel="user", kind="interruption")
+    table = verdicts(agent.log, [noise, stop])
+    assert table[["outcome", "cause"]].to_numpy().tolist() == [["false", "noise"]]
 
 
 @pytest.mark.parametrize(("start_s", "outcomes"), [(3.736, ["missed"]), (3.737, []), (3.93, [])])

@@ -40,3 +40,19 @@ def speechlike_tracks(draw):
         level = draw(st.sampled_from([0.0, 0.2, 0.4, 0.6, 0.95]))
         levels += [level] * draw(st.integers(1, 30))
     return np.array(levels[:FRAMES], dtype=np.float32)
+
+
+@st.composite
+def segments_around_creations(draw, created, delay):
+    """Segments that begin between the creation and the first audible sample of responses, or a sample off, and end so.
+
+    ``created`` are samples, ``delay`` is from there to the first audible sample.
+    """
+    users = []
+    for at in draw(st.lists(st.sampled_from(created), max_size=6)) if created else []:
+        start = at + draw(st.sampled_from([-1, 0, 1, delay - 1, delay, delay + 1]) | st.integers(-1, delay + 1))
+        end = at + delay + draw(st.sampled_from([-1, 0, 1, 100, 3200, 20_000]))
+        if 0 <= start < end:
+            kind = draw(st.sampled_from(USER_KINDS))
+            users.append(Segment(start_s=start / RATE, end_s=end / RATE, channel="user", kind=kind))
+    return users

@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bidilab.core.units import ms_to_samples
 from bidilab.detect.turns import (
     Guards,
     TurnParams,
@@ -23,7 +24,7 @@ from bidilab.lab.sweep.evaluated import ABSENT, CENSORED, COUNTS, EVENT, UNDEFIN
 from bidilab.lab.sweep.kernels import evaluate
 from bidilab.lab.sweep.problem import SweepProblem
 
-from .strategies import FRAME, RATE, segment_lists, speechlike_tracks, tracks
+from .strategies import FRAME, RATE, segment_lists, segments_around_creations, speechlike_tracks, tracks
 
 KW = {"frame_samples": FRAME, "sample_rate": RATE}
 
@@ -185,6 +186,21 @@ word_lists = st.lists(st.lists(st.integers(0, 82_000), max_size=10).map(sorted),
 )
 def test_compiled_equals_readable_with_guards(recordings, rule, simulated, guarded, words):
     check(recordings, rule, simulated, guarded, words[: len(recordings)])
+
+
+@settings(max_examples=400)
+@given(st.data(), segment_lists(), speechlike_tracks() | tracks, params, simulated_agents, guards, word_lists)
+def test_compiled_equals_readable_where_users_begin_before_the_first_audible_sample(
+    data, segments, track, rule, simulated, guarded, words
+):
+    turns = detect_turns(track, rule, **KW)
+    created = [turn.stopped_at for turn in turns]
+    if guarded.resumes:
+        timeout = ms_to_samples(guarded.false_interruption_timeout_ms, RATE)
+        created += [turn.stopped_at + timeout for turn in turns]
+    delay = ms_to_samples(simulated["response_delay_ms"], RATE)
+    segments = segments + data.draw(segments_around_creations(created, delay))
+    check([(segments, track)], rule, simulated, guarded, words[:1])
 
 
 def test_on_plain_random_recordings():

@@ -2,10 +2,10 @@
 
 The page numbers every message with the frame of its first sample: on the microphone's own clock where the browser
 hands out a track's samples (Chromium), else on that of an AudioContext. Jupyter's comm may swap messages: what comes
-early waits, up to `REORDER_S`, for what is before it. A frame that has not come by then is filled with silence and
-logged (``input_gap``, ``reason="lost"``), so that a position stays a time; so is the stretch in which there was no page
-(``reason="no_page"``). What comes twice is taken once. When the browser's audio device stood still, for want of a
-processor, the session's time is moved by as much (``audio_clock_slip``).
+early that way waits, up to `REORDER_S`, for what is before it. A frame that has not come by then is filled with
+silence and logged (``input_gap``, ``reason="lost"``), so that a position stays a time; so is the stretch in which
+there was no page (``reason="no_page"``). What comes twice is taken once. When the browser's audio device stood still,
+for want of a processor, the session's time is moved by as much (``audio_clock_slip``).
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from bidilab.detect.vad.resampling import StreamResampler
 
 __all__ = ["REORDER_S", "BrowserMicrophone"]
 
-REORDER_S = 0.4
-"""Audio that may have come before a frame that is still to come; where more has, the frame is taken as lost."""
+REORDER_S = 2.0
+"""By a way that may swap messages: audio that may have come before a frame that is still to come (0.5 s was seen).
+Where more has, the frame is taken as lost."""
 
 _REZERO_EVERY_S = 1.0
 
@@ -44,6 +45,7 @@ class _Capture:
     next_frame: int = 0
     early: dict[int, FloatArray] = field(default_factory=dict)
     """By their frame, messages that came before one that is before them."""
+    may_swap: bool = False
     starts_at: int = 0
     """Where in the input stream, in samples of the model, the capture begins."""
 
@@ -117,7 +119,7 @@ class BrowserMicrophone:
         self._put(capture.resampler.flush())
         self._ends_s = capture.clock.time_s(capture.next_frame)
 
-    def take(self, frame: int, pcm: bytes) -> None:
+    def take(self, frame: int, pcm: bytes, *, may_swap: bool = False) -> None:
         """Take captured audio.
 
         Parameters
@@ -126,6 +128,8 @@ class BrowserMicrophone:
             The audio clock's frame of its first sample, ``>= 0``.
         pcm
             16 bit, little-endian, mono.
+        may_swap
+            Whether it came by a way that may swap messages. From the first such on, what is missing is waited for.
 
         Raises
         ------
@@ -150,7 +154,8 @@ class BrowserMicrophone:
         samples = pcm16_to_float(pcm)
         if len(samples) > len(capture.early.get(frame, ())):
             capture.early[frame] = samples
-        self._take_early(capture, int(REORDER_S * capture.clock.sample_rate))
+        capture.may_swap |= may_swap
+        self._take_early(capture, int(REORDER_S * capture.clock.sample_rate) if capture.may_swap else 0)
         self._follow_drift(capture, now_s)
 
     def _take_early(self, capture: _Capture, waits: int) -> None:

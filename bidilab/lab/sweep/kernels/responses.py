@@ -68,24 +68,27 @@ for _place, _name in {
 
 
 @numba.njit(cache=True, nogil=True)
+def _is_opportunity(segments, s, audible, end, min_overlap):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Of a segment that starts in an active response: whether it is heard under enough of the response."""
+    start = segments[s, _START]
+    return end - max(start, audible) >= min_overlap and (start >= audible or segments[s, _END] > audible)
+
+
+@numba.njit(cache=True, nogil=True)
 def _hit(  # type: ignore[no-untyped-def]  # pragma: no cover
-    segments, first_of_recording, low, high, end, onset, masked_until, tolerance, min_overlap
+    segments, first_of_recording, low, high, audible, end, onset, masked_until, tolerance, min_overlap
 ):
     """Rule 3: the segment that an interruption belongs to, -1 for none."""
     for s in range(low, high):  # an opportunity that ought to interrupt, the earliest
         if (
             segments[s, _KIND] < _N_TRUE_KINDS
-            and end - segments[s, _START] >= min_overlap
+            and _is_opportunity(segments, s, audible, end, min_overlap)
             and segments[s, _START] >= masked_until
             and segments[s, _START] - tolerance <= onset <= segments[s, _END]
         ):
             return s
-    for s in range(low, high):  # masked or terminal: no rate
-        if (
-            segments[s, _KIND] < _N_TRUE_KINDS
-            and (end - segments[s, _START] < min_overlap or segments[s, _START] < masked_until)
-            and segments[s, _START] - tolerance <= onset <= segments[s, _END]
-        ):
+    for s in range(low, high):  # masked, terminal or over before the response was heard: no rate
+        if segments[s, _KIND] < _N_TRUE_KINDS and segments[s, _START] - tolerance <= onset <= segments[s, _END]:
             return s
     nearest = -1
     distance = np.int64(0)
@@ -106,6 +109,7 @@ def _evaluate_response(  # type: ignore[no-untyped-def]  # pragma: no cover
     first_of_recording,
     low,
     high,
+    audible,
     end,
     onset,
     decided,
@@ -117,13 +121,15 @@ def _evaluate_response(  # type: ignore[no-untyped-def]  # pragma: no cover
     latency,
     state,
 ):
+    """Rules 2 to 4; the segments ``[low, high)`` start in the response while it is active."""
     n_false = out[_FALSE]
     evaluation_end = decided if decided >= 0 else end
-    if evaluation_end > masked_until:
-        out[_AGENT_SPEECH] += evaluation_end - masked_until
+    open_from = max(masked_until, audible)
+    if evaluation_end > open_from:
+        out[_AGENT_SPEECH] += evaluation_end - open_from
     hit = -1
     if decided >= 0:
-        hit = _hit(segments, first_of_recording, low, high, end, onset, masked_until, tolerance, min_overlap)
+        hit = _hit(segments, first_of_recording, low, high, audible, end, onset, masked_until, tolerance, min_overlap)
         if hit < 0:
             out[_FALSE] += 1
             out[_NONE] += 1
@@ -134,7 +140,7 @@ def _evaluate_response(  # type: ignore[no-untyped-def]  # pragma: no cover
     for s in range(low, high):
         kind = segments[s, _KIND]
         is_true = kind < _N_TRUE_KINDS
-        opportunity = end - segments[s, _START] >= min_overlap
+        opportunity = _is_opportunity(segments, s, audible, end, min_overlap)
         if opportunity and segments[s, _START] < masked_until:
             out[_MASKED] += 1
             continue
@@ -168,7 +174,7 @@ def _evaluate_response(  # type: ignore[no-untyped-def]  # pragma: no cover
             else:
                 out[_N_TRUE] += 1
                 out[_MISSED] += 1
-        spoken = min(segments[s, _END], evaluation_end) - segments[s, _START]
+        spoken = min(segments[s, _END], evaluation_end) - max(segments[s, _START], audible)
         if spoken > 0:
             out[_TALK_OVER] += spoken
     if resumed >= 0 and out[_FALSE] > n_false:
@@ -240,6 +246,7 @@ def evaluate_recorded(  # type: ignore[no-untyped-def]  # pragma: no cover
                 segment_bounds[r],
                 response_segments[j, 0],
                 response_segments[j, 1],
+                start,
                 end,
                 onset,
                 decided,
@@ -267,20 +274,34 @@ def _first_from(segments, low, high, position):  # type: ignore[no-untyped-def] 
 
 @numba.njit(cache=True, nogil=True)
 def _evaluate_stretch(  # type: ignore[no-untyped-def]  # pragma: no cover
-    segments, first, after, audible, end, onset, decided, resumed, tolerance, min_overlap, out, latency, state
+    segments,
+    first,
+    after,
+    active_from,
+    audible,
+    end,
+    onset,
+    decided,
+    resumed,
+    tolerance,
+    min_overlap,
+    out,
+    latency,
+    state,
 ):
-    low = _first_from(segments, first, after, audible)
+    low = _first_from(segments, first, after, active_from)
     high = _first_from(segments, low, after, end)
     _evaluate_response(
         segments,
         first,
         low,
         high,
+        audible,
         end,
         onset,
         decided,
         resumed,
-        audible,
+        active_from,
         tolerance,
         min_overlap,
         out,
@@ -318,6 +339,7 @@ def simulate_and_evaluate(  # type: ignore[no-untyped-def]  # pragma: no cover
         first = segment_bounds[r]
         after = segment_bounds[r + 1]
         n_lengths = length_bounds[r + 1] - length_bounds[r]
+        active_from = nowhere  # where it was created, or resumed
         audible = nowhere
         ends = nowhere  # of the response that is still to be evaluated; -1 for none
         t = turn_bounds[r]
@@ -335,6 +357,7 @@ def simulate_and_evaluate(  # type: ignore[no-untyped-def]  # pragma: no cover
                         segments,
                         first,
                         after,
+                        active_from,
                         audible,
                         min(ends, stream_end),
                         onset,
@@ -347,6 +370,7 @@ def simulate_and_evaluate(  # type: ignore[no-untyped-def]  # pragma: no cover
                         state,
                     )
                 if resumed >= 0:
+                    active_from = resumed
                     audible = resumed + max(0, audible - decided)
                     ends += resumed - decided
                     t += 1
@@ -360,6 +384,7 @@ def simulate_and_evaluate(  # type: ignore[no-untyped-def]  # pragma: no cover
                         segments,
                         first,
                         after,
+                        active_from,
                         audible,
                         min(ends, stream_end),
                         nowhere,
@@ -373,7 +398,8 @@ def simulate_and_evaluate(  # type: ignore[no-untyped-def]  # pragma: no cover
                     )
                 ends = nowhere
             if ends < 0 and turns[t, FLUSHED] == 0:
-                audible = turns[t, STOPPED] * frame + delay
+                active_from = turns[t, STOPPED] * frame
+                audible = active_from + delay
                 ends = audible + lengths[length_bounds[r] + out[_RESPONSES] % n_lengths]
                 out[_RESPONSES] += 1
             t += 1
@@ -382,6 +408,7 @@ def simulate_and_evaluate(  # type: ignore[no-untyped-def]  # pragma: no cover
                 segments,
                 first,
                 after,
+                active_from,
                 audible,
                 min(ends, stream_end),
                 nowhere,

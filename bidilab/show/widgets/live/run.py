@@ -228,13 +228,13 @@ class LiveRun:
     def from_comm(self, head: Mapping[str, Any], payload: bytes) -> None:
         """Take a page's message that came by comm."""
         try:
-            self._note_refusal(head, payload)
+            self._note_refusal(head, payload, by_comm=True)
         except (EventError, InvalidParameterError, SessionError) as error:
             self._to_page(str(head["page"]), {"kind": "refused", "text": str(error)})
 
-    def _note_refusal(self, head: Mapping[str, Any], payload: bytes) -> None:
+    def _note_refusal(self, head: Mapping[str, Any], payload: bytes, *, by_comm: bool = False) -> None:
         try:
-            self.take(head, payload)
+            self.take(head, payload, by_comm=by_comm)
         except (EventError, InvalidParameterError, SessionError) as error:
             self.log.append("page_refused", source="error", text=str(error), detail={"kind": head["kind"]})
             raise
@@ -245,8 +245,8 @@ class LiveRun:
             if page == self._owner:
                 self._release_audio()
 
-    def take(self, head: Mapping[str, Any], payload: bytes) -> None:
-        """Take a page's message, whichever way it came.
+    def take(self, head: Mapping[str, Any], payload: bytes, *, by_comm: bool) -> None:
+        """Take a page's message, by Jupyter's comm or by the socket.
 
         Raises
         ------
@@ -263,7 +263,7 @@ class LiveRun:
             case "stop":
                 self._background.stop()
             case "mic" if head["page"] == self._owner and isinstance(self.microphone, BrowserMicrophone):
-                self.microphone.take(int(head["frame"]), payload)
+                self.microphone.take(int(head["frame"]), payload, may_swap=by_comm)
             case "played" | "tick" if head["page"] == self._owner and isinstance(self.speaker, BrowserSpeaker):
                 self.speaker.take(head)
             case "mic" | "played" | "tick":

@@ -59,11 +59,20 @@ def test_a_lost_message_is_filled_with_silence_and_logged(agent):
     microphone = started(agent)
     microphone.open(sample_rate=1000)
     microphone.take(0, pcm(1, 3))
-    microphone.take(5, pcm(6, 398))  # to frame 403: as far as what is missing is waited for
+    microphone.take(5, pcm(6, 2))
+    assert heard(microphone)[0] == [1, 2, 3, 0, 0, 6, 7]
+    assert gaps(agent) == [("lost", 3, '{"samples":2,"sample_rate":1000}')]
+
+
+def test_where_messages_may_be_swapped_what_is_missing_is_waited_for(agent):
+    microphone = started(agent)
+    microphone.open(sample_rate=1000)
+    microphone.take(0, pcm(1, 3), may_swap=True)
+    microphone.take(5, pcm(6, 1998))  # to frame 2003: as far as is waited
     assert heard(microphone)[0] == [1, 2, 3]
     assert gaps(agent) == []
-    microphone.take(403, pcm(404, 1))
-    assert heard(microphone)[0] == [0, 0, *range(6, 405)]
+    microphone.take(2003, pcm(2004, 1))
+    assert heard(microphone)[0] == [0, 0, *range(6, 2005)]
     assert gaps(agent) == [("lost", 3, '{"samples":2,"sample_rate":1000}')]
     microphone.take(3, pcm(4, 2))  # too late
     assert heard(microphone)[0] == []
@@ -73,7 +82,7 @@ def test_swapped_messages_are_put_in_order(agent):
     microphone = started(agent)
     microphone.open(sample_rate=1000)
     for frame in (0, 40, 20, 80, 100, 60):
-        microphone.take(frame, pcm(frame, 20))
+        microphone.take(frame, pcm(frame, 20), may_swap=True)
     assert heard(microphone)[0] == list(range(120))
     assert gaps(agent) == []
 
@@ -81,8 +90,8 @@ def test_swapped_messages_are_put_in_order(agent):
 def test_what_waited_when_the_page_goes_is_kept(agent):
     microphone = started(agent)
     microphone.open(sample_rate=1000)
-    microphone.take(0, pcm(1, 3))
-    microphone.take(5, pcm(6, 2))
+    microphone.take(0, pcm(1, 3), may_swap=True)
+    microphone.take(5, pcm(6, 2), may_swap=True)
     microphone.close()
     assert heard(microphone)[0] == [1, 2, 3, 0, 0, 6, 7]
 
@@ -93,9 +102,9 @@ def test_whatever_comes_twice_or_swapped_or_not_at_all_a_position_stays_a_time(p
     microphone = started(make_agent())
     microphone.open(sample_rate=1000)
     first = min(frame for frame, _ in pieces)
-    microphone.take(first, pcm(first, 1))
+    microphone.take(first, pcm(first, 1), may_swap=True)
     for frame, n in pieces:
-        microphone.take(frame, pcm(frame, n))
+        microphone.take(frame, pcm(frame, n), may_swap=True)
     microphone.close()
     samples, _ = heard(microphone)
     asyncio.run(microphone.stop())

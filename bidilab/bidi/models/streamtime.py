@@ -11,12 +11,16 @@ __all__ = ["MAX_GAP_S", "StreamTime"]
 MAX_GAP_S = 1.0
 """A microphone silent for longer has been closed: positions then go on where the clock is."""
 
+_LEAST_STEP_S = 0.001  # dates are rounded: less is no drift
+
 
 class StreamTime:
     """Ties positions, counted from the first thing that the user did, to the clock.
 
     As long as audio flows they are counts of samples, whenever the chunks arrive; only where it begins after text, and
-    after a gap of more than `MAX_GAP_S`, the clock is looked at.
+    after a gap of more than `MAX_GAP_S`, positions jump to where the clock is. A microphone that dates its audio
+    and whose own clock leaves the session's, by drift or because its device stood still, takes the positions with it:
+    what is to be heard some time after a sample is heard that time after it, however long the session.
 
     Parameters
     ----------
@@ -52,6 +56,8 @@ class StreamTime:
             return 0
         behind_s = starts_s - self.of(self.offset + received_samples)
         if begun and behind_s <= MAX_GAP_S:
+            if event.captured_s is not None and abs(behind_s) > _LEAST_STEP_S:
+                self._zero_s += behind_s
             return 0
         gap = max(0, s_to_samples(behind_s, self._rate))
         self.offset += gap

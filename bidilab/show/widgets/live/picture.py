@@ -21,6 +21,12 @@ __all__ = ["SHOWN_S", "live_form"]
 SHOWN_S = 30.0
 _LANES = {"user": (1.22, COLOURS["blue"]), "agent": (1.09, COLOURS["grey"])}
 _LANE_HEIGHT = 0.1
+_PARTS = {
+    "onset_to_detected_ms": "onset → detected, median",
+    "detected_to_event_ms": "detected → event, median",
+    "event_to_silent_ms": "event → silent, median",
+    "onset_to_silent_ms": "onset → silent, median",
+}
 
 
 def live_form(run: LiveRun | None, *, state: str, message: str, setting: ServerVad) -> StaticForm:
@@ -40,7 +46,7 @@ def live_form(run: LiveRun | None, *, state: str, message: str, setting: ServerV
     words = f"Live session, {state}{f' ({message})' if message else ''}: {figures}."
     rows = [("state", state), *((name, str(n)) for name, n in tally.counts.items())]
     rows += [("input lost and filled with silence", f"{tally.lost_ms:.0f} ms")]
-    rows += [(f"{name} (median)", _median(ms, n)) for name, (ms, n) in tally.medians_ms().items()]
+    rows += [(_PARTS[name], _median(ms, n)) for name, (ms, n) in tally.medians_ms().items()]
     rows += [("threshold", f"{setting.threshold:g}"), ("prefix padding", f"{setting.prefix_padding_ms} ms")]
     rows += [("silence duration", f"{setting.silence_duration_ms} ms")]
     return StaticForm(title="Live session", text=words, png=_png(run, tally, setting), details_html=rows_html(rows))

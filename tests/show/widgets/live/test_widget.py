@@ -265,7 +265,8 @@ def test_a_page_by_the_loopback_socket(session):
     asyncio.run(asyncio.wait_for(_talk(connect, offer, origin), 60))
     live.stop()
     (cut,) = live.log.interruptions().to_dict("records")
-    (cleared,) = live.log.to_frame().query("type == 'playback_cleared'").to_dict("records")
+    of_cut = f"type == 'playback_cleared' and response_id == {cut['response_id']!r}"
+    (cleared,) = live.log.to_frame().query(of_cut).to_dict("records")
     assert cut["heard_ms"] == pytest.approx(1000 * 4321 / 16_000)
     assert json.loads(cleared["detail"])["heard_samples"] == 4321
     assert "page_refused" not in set(live.log.to_frame()["type"])

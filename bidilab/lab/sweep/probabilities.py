@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm.auto import tqdm
 
-from bidilab.core.errors import DatasetError
+from bidilab.core.errors import AudioError, DatasetError
 from bidilab.detect.vad import (
     AudioChange,
     ProbabilityCache,
@@ -83,13 +83,25 @@ def _check_audio(recordings: Sequence[Recording], jobs: int) -> None:
     with ThreadPoolExecutor(jobs) as threads:  # hashing lets the other threads go on
         found = list(threads.map(audio_sha256, [recording.path for recording in recordings]))
     problems = [
-        f"{recording.id}: sha256 of {recording.path.name} is {digest}, the manifest says {recording.sha256}"
+        f"{recording.id}: {_unreadable(recording) or _another(recording, digest)}"
         for recording, digest in zip(recordings, found, strict=True)
         if digest != recording.sha256
     ]
     if problems:
         n = f"{len(problems)} of {len(recordings)} recordings {'is' if len(problems) == 1 else 'are'}"
         raise DatasetError(f"{n} not the audio that the manifest describes", problems)
+
+
+def _unreadable(recording: Recording) -> str | None:
+    try:
+        recording.user()
+    except AudioError as error:
+        return str(error)
+    return None
+
+
+def _another(recording: Recording, digest: str) -> str:
+    return f"sha256 of {recording.path.name} is {digest}, the manifest says {recording.sha256}"
 
 
 class _SecondsBar:

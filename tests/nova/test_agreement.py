@@ -96,7 +96,9 @@ def test_the_verdicts_of_a_provider_that_tells_no_onset():
         bl.load_dataset(ROOT / "datasets" / "overlap-mini")["late-clean-01"], "HIGH", chunk_ms=32, pace=4
     )
     table = made.interruptions
-    assert table["outcome"].tolist() == ["detected", "false", "detected"]
+    # The second response was cut 64 ms after it was created, 236 before its first audible sample.
+    assert table["outcome"].tolist() == ["detected", "unheard", "detected"]
+    assert table["heard_ms"].tolist() == [404.0, 0.0, 372.0]
     assert table["event_s"].round(2).tolist() == [7.39, 13.09, 15.68]
     assert table["onset_s"].isna().all()
     assert table["latency_ms"].isna().all()

@@ -14,6 +14,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bidilab.bidi.log.eventlog import EventLog
     from bidilab.bidi.realtime.probe import ProbeReport, probe_client
     from bidilab.core.errors import BidilabError
     from bidilab.detect.turns import (
@@ -58,6 +59,7 @@ _HOMES = {
     "DaskExecutor": "lab.sweep",
     "Dataset": "lab.datasets",
     "DatasetReplay": "lab.sessions",
+    "EventLog": "bidi.log.eventlog",
     "ExportedSetting": "detect.turns",
     "GeminiActivityDetection": "detect.turns",
     "Grid": "lab.sweep",
@@ -105,6 +107,7 @@ __all__ = [
     "DaskExecutor",
     "Dataset",
     "DatasetReplay",
+    "EventLog",
     "ExportedSetting",
     "GeminiActivityDetection",
     "Grid",

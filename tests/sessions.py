@@ -7,7 +7,7 @@ import numpy as np
 
 from bidilab.bidi.agent import BidiAgent
 from bidilab.bidi.io import WavInput, WavOutput
-from bidilab.bidi.models.local import BidiLocalModel
+from bidilab.bidi.local.model import BidiLocalModel
 from bidilab.core.clock import run_virtual
 from bidilab.detect.turns import TurnParams
 from bidilab.detect.vad import VadSpec

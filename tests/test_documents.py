@@ -18,7 +18,7 @@ from tests.conftest import ROOT
 
 nbformat = pytest.importorskip("nbformat")
 nbclient = pytest.importorskip("nbclient")
-NEEDS = {"bidilab.bidi.models.nova_transport": "smithy_http"}  # modules that only a model with its extra imports
+NEEDS = {"bidilab.bidi.providers.nova.transport": "smithy_http"}  # modules that only a model with its extra imports
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 

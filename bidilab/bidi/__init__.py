@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bidilab.bidi.agent import BidiAgent
     from bidilab.bidi.io import BidiAudioIO, BidiTextIO, WavInput, WavOutput
-    from bidilab.bidi.models.gemini_live import BidiGeminiLiveModel
-    from bidilab.bidi.models.local import BidiLocalModel
-    from bidilab.bidi.models.nova_sonic import BidiNovaSonicModel
-    from bidilab.bidi.models.openai_realtime import BidiOpenAIRealtimeModel
+    from bidilab.bidi.local.model import BidiLocalModel
+    from bidilab.bidi.providers.gemini.model import BidiGeminiLiveModel
+    from bidilab.bidi.providers.nova.model import BidiNovaSonicModel
+    from bidilab.bidi.providers.openai.model import BidiOpenAIRealtimeModel
     from bidilab.bidi.tools import FunctionTool, tool
     from bidilab.bidi.types.events import (
         BidiAudioInputEvent,
@@ -77,10 +77,10 @@ __all__ = [
 _HOME = {
     "BidiAgent": "agent",
     "BidiAudioIO": "io",
-    "BidiGeminiLiveModel": "models.gemini_live",
-    "BidiLocalModel": "models.local",
-    "BidiNovaSonicModel": "models.nova_sonic",
-    "BidiOpenAIRealtimeModel": "models.openai_realtime",
+    "BidiGeminiLiveModel": "providers.gemini.model",
+    "BidiLocalModel": "local.model",
+    "BidiNovaSonicModel": "providers.nova.model",
+    "BidiOpenAIRealtimeModel": "providers.openai.model",
     "BidiTextIO": "io",
     "FunctionTool": "tools",
     "WavInput": "io",

@@ -19,8 +19,9 @@ from bidilab.bidi.hooks.events import (
     BidiHookEvent,
 )
 from bidilab.bidi.hooks.registry import HookRegistry
+from bidilab.bidi.log.eventlog import EventLog
 from bidilab.bidi.loop import SessionLoop
-from bidilab.bidi.models.base import BidiModel, ModelProtocol, SessionContext
+from bidilab.bidi.model import BidiModel, ModelProtocol, SessionContext
 from bidilab.bidi.states import SessionMachine, SessionState
 from bidilab.bidi.tools import FunctionTool, ToolRegistry
 from bidilab.bidi.types.agent import BidiAgentInput, input_event
@@ -28,7 +29,6 @@ from bidilab.bidi.types.events import BidiOutputEvent
 from bidilab.bidi.types.io import BidiInput, BidiOutput
 from bidilab.core.clock import Clock, running_clock
 from bidilab.core.errors import InvalidParameterError, SessionError
-from bidilab.core.eventlog import EventLog
 
 __all__ = ["BidiAgent"]
 
@@ -363,7 +363,7 @@ class BidiAgent:
 
 
 def _default_model() -> ModelProtocol:
-    from bidilab.bidi.models.local import BidiLocalModel  # numba and onnxruntime: only for those who use it
+    from bidilab.bidi.local.model import BidiLocalModel  # numba and onnxruntime: only for those who use it
 
     return BidiLocalModel()
 

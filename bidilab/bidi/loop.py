@@ -21,12 +21,13 @@ from bidilab.bidi.hooks.events import (
 )
 from bidilab.bidi.hooks.events import BidiInterruptionEvent as InterruptionHookEvent
 from bidilab.bidi.hooks.registry import HookRegistry
-from bidilab.bidi.inputrows import AudioInputRows
-from bidilab.bidi.mixing import InputMixer
-from bidilab.bidi.models.base import BidiModel, ModelProtocol
-from bidilab.bidi.outputs import OutputSide
-from bidilab.bidi.responses import ResponseLedger
-from bidilab.bidi.toolcalls import ToolCaller
+from bidilab.bidi.log.eventlog import EventLog
+from bidilab.bidi.model import BidiModel, ModelProtocol
+from bidilab.bidi.session.inputrows import AudioInputRows
+from bidilab.bidi.session.ledger import ResponseLedger
+from bidilab.bidi.session.mixing import InputMixer
+from bidilab.bidi.session.outputs import OutputSide
+from bidilab.bidi.session.toolcalls import ToolCaller
 from bidilab.bidi.tools import ToolRegistry
 from bidilab.bidi.types.base import BidiEvent
 from bidilab.bidi.types.events import (
@@ -50,7 +51,6 @@ from bidilab.bidi.types.io import BidiInput, BidiOutput
 from bidilab.bidi.types.playback import PlaybackReport
 from bidilab.core.clock import Clock
 from bidilab.core.errors import EndOfInput
-from bidilab.core.eventlog import EventLog
 
 __all__ = ["SessionLoop"]
 

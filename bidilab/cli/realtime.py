@@ -107,7 +107,7 @@ def responder_of(lines: Sequence[str], voice: str) -> Responder:
     if voice == "babble":
         return ScriptedResponder(list(lines) or list(DEFAULT_LINES))
     if voice == "recorded":
-        from bidilab.bidi.models.voice import RecordedVoice
+        from bidilab.bidi.local.voice import RecordedVoice
 
         recorded = RecordedVoice()
         texts = list(lines) or list(recorded.sentences)

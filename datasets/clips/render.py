@@ -21,8 +21,8 @@ import soundfile
 import soxr
 
 from bidilab.core.units import ms_to_samples
-from bidilab.lab.datasets.building.mixing import to_active_level
-from bidilab.lab.datasets.building.truth import speech_extent
+from bidilab.detect.dsp.mixing import to_active_level
+from bidilab.detect.dsp.truth import speech_extent
 
 RATE = 16_000
 LEVEL_DBFS = -26.0

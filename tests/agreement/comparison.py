@@ -33,15 +33,15 @@ import numpy as np
 
 from bidilab.bidi.agent import BidiAgent
 from bidilab.bidi.io import WavInput, WavOutput
-from bidilab.bidi.models.local import BidiLocalModel
-from bidilab.bidi.simulation import ResponsePlan, SimulatedInterruption, simulate
+from bidilab.bidi.local.model import BidiLocalModel
+from bidilab.bidi.log.eventlog import EventLog
 from bidilab.core.audio import Audio
 from bidilab.core.audiofile import read_audio
 from bidilab.core.clock import run_virtual
-from bidilab.core.eventlog import EventLog
 from bidilab.core.units import s_to_samples
 from bidilab.detect.turns import Guards, Turn, TurnParams, acted_at_reference, detect_turns, words_said
 from bidilab.detect.turns.providers import ServerVad
+from bidilab.detect.turns.simulation import ResponsePlan, SimulatedInterruption, simulate
 from bidilab.detect.vad import StreamResampler, VadSpec, resample
 
 ROOT = Path(__file__).resolve().parents[2]

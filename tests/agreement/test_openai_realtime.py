@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 import bidilab as bl
+from bidilab.bidi.log.eventlog import EventLog
 from bidilab.bidi.models import BidiOpenAIRealtimeModel
 from bidilab.bidi.realtime import Delivery, RealtimeSettings, ScriptedResponder
 from bidilab.bidi.realtime.server import RealtimeServer, ServerSettings
-from bidilab.bidi.simulation import ResponsePlan, simulate
 from bidilab.core.audio import Audio, float_to_pcm16, pcm16_to_float
-from bidilab.core.eventlog import EventLog
+from bidilab.detect.turns.simulation import ResponsePlan, simulate
 from bidilab.detect.vad import resample
 from tests.conftest import ROOT
 

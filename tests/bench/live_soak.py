@@ -41,7 +41,7 @@ CELLS = [
 import numpy as np
 import psutil
 import bidilab as bl
-from bidilab.bidi.models.local import BidiLocalModel
+from bidilab.bidi.local.model import BidiLocalModel
 from bidilab.bidi.types.events import BidiAudioInputEvent
 
 RATE = 24_000

@@ -27,10 +27,10 @@ import numpy as np
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from bidilab.bidi.models.voice import RecordedVoice
+from bidilab.bidi.local.voice import RecordedVoice
 from bidilab.bidi.realtime import RealtimeSession, RealtimeSettings, ScriptedResponder
+from bidilab.bidi.realtime.protocol.audio import to_pcm16
 from bidilab.bidi.realtime.server import RealtimeServer, ServerSettings
-from bidilab.bidi.wire.openai_audio import to_pcm16
 from bidilab.detect.vad import VadSpec
 
 pytestmark = [pytest.mark.realtime, pytest.mark.slow]

@@ -10,7 +10,7 @@ import pytest
 
 from bidilab.bidi.agent import BidiAgent
 from bidilab.bidi.io import WavInput
-from bidilab.bidi.models.local import BidiLocalModel
+from bidilab.bidi.local.model import BidiLocalModel
 from bidilab.core.clock import run_virtual
 from bidilab.detect.vad import KnownTrack, VadSpec
 from tests.agreement.comparison import audio_of, recordings

@@ -22,11 +22,11 @@ from bidilab.bidi.hooks.events import (
     BidiMessageAddedEvent,
 )
 from bidilab.bidi.io import WavInput, WavOutput
+from bidilab.bidi.log.eventlog import EventLog
 from bidilab.bidi.states import SessionMachine, SessionState
 from bidilab.bidi.types import events
 from bidilab.core.clock import run_virtual
 from bidilab.core.errors import EventError, InvalidParameterError, SessionError
-from bidilab.core.eventlog import EventLog
 from tests.sessions import Taken, bursts, hold, local_model
 
 

@@ -12,9 +12,9 @@ import pytest
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 import bidilab as bl
-from bidilab.bidi.models.providers import model_providers
+from bidilab.bidi.log.eventlog import EventLog
+from bidilab.bidi.providers.registry import model_providers
 from bidilab.core.audiofile import write_audio
-from bidilab.core.eventlog import EventLog
 from bidilab.detect.turns import ServerVad
 from bidilab.detect.vad.resampling import resample
 from tests.browser.conftest import OpenNotebook

@@ -17,10 +17,10 @@ import soundfile
 from typer.testing import CliRunner
 from websockets.sync.client import connect
 
+from bidilab.bidi.log.eventlog import EventLog
 from bidilab.cli.app import app
 from bidilab.cli.realtime import connection_snippets, read_pace, read_token, read_turn_detection, responder_of
 from bidilab.core.errors import InvalidParameterError
-from bidilab.core.eventlog import EventLog
 
 runner = CliRunner()
 

@@ -14,11 +14,11 @@ from contextlib import asynccontextmanager
 
 import numpy as np
 
-from bidilab.bidi.models.voice import RecordedVoice
+from bidilab.bidi.local.voice import RecordedVoice
 from bidilab.bidi.realtime import Delivery, RealtimeSettings, ScriptedResponder
 from bidilab.bidi.realtime.probe import ProbedSession, WireRecorder
+from bidilab.bidi.realtime.protocol.audio import to_pcm16
 from bidilab.bidi.realtime.server import RealtimeServer
-from bidilab.bidi.wire.openai_audio import to_pcm16
 from bidilab.core.clock import RealClock
 
 RATE = 24_000

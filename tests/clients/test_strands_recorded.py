@@ -24,11 +24,11 @@ from typing import Any, get_args
 import pytest
 
 import bidilab as bl
-from bidilab.bidi.models.voice import RecordedVoice
+from bidilab.bidi.local.voice import RecordedVoice
+from bidilab.bidi.providers.strands.received import HANDLERS
 from bidilab.bidi.realtime import Delivery, RealtimeSettings, ScriptedResponder
 from bidilab.bidi.realtime.probe import WireRecorder
 from bidilab.bidi.realtime.server import RealtimeServer
-from bidilab.bidi.wire.strands.received import HANDLERS
 from bidilab.core.audio import Audio, float_to_pcm16, pcm16_to_float
 from bidilab.detect.vad import VadSpec, resample
 from bidilab.lab.sessions import Replay

@@ -15,8 +15,8 @@ import pytest
 import bidilab as bl
 from bidilab.core.audiofile import read_audio, write_audio
 from bidilab.core.timeline import Interval
-from bidilab.lab.datasets.building.mixing import level_dbfs, resample
-from bidilab.lab.datasets.building.truth import TruthRule, active_stretches
+from bidilab.detect.dsp.mixing import level_dbfs, resample
+from bidilab.detect.dsp.truth import TruthRule, active_stretches
 
 pytestmark = pytest.mark.real_audio
 

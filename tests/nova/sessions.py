@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from bidilab.bidi.log.eventlog import EventLog
 from bidilab.bidi.models import BidiNovaSonicModel, SessionContext
 from bidilab.bidi.types.events import BidiAudioInputEvent
 from bidilab.core.clock import running_clock
 from bidilab.core.errors import BidilabError
-from bidilab.core.eventlog import EventLog
 from tests.nova.standin.connection import KEY_ID
 from tests.nova.standin.transport import InProcessClient
 

@@ -18,8 +18,8 @@ import pytest
 pytest.importorskip("aws_sdk_bedrock_runtime", reason="needs the extra nova, and Python 3.12 or newer")
 
 import bidilab as bl
-from bidilab.bidi.simulation import ResponsePlan, simulate
 from bidilab.detect.turns.providers import NovaTurnDetection
+from bidilab.detect.turns.simulation import ResponsePlan, simulate
 from tests.conftest import ROOT
 from tests.nova.sessions import model
 from tests.nova.standin.connection import Backend

@@ -9,7 +9,6 @@ import pytest
 
 pytest.importorskip("aws_sdk_bedrock_runtime", reason="needs the extra nova, and Python 3.12 or newer")
 
-from bidilab.bidi.simulation import ResponsePlan
 from bidilab.bidi.types.events import (
     BidiAudioStreamEvent,
     BidiConnectionCloseEvent,
@@ -21,6 +20,7 @@ from bidilab.bidi.types.events import (
 )
 from bidilab.core.clock import run_virtual, running_clock
 from bidilab.core.errors import CredentialsError, ProviderConnectionError, ProviderError
+from bidilab.detect.turns.simulation import ResponsePlan
 from tests.nova.sessions import SECRET, TOKEN, TURN, BotoSession, Client, model, running
 from tests.nova.standin.connection import Backend, Faults
 from tests.nova.standin.framing import error, exception, frame

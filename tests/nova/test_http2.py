@@ -8,7 +8,6 @@ import pytest
 pytest.importorskip("aws_sdk_bedrock_runtime", reason="needs the extra nova, and Python 3.12 or newer")
 
 import bidilab as bl
-from bidilab.bidi.simulation import ResponsePlan
 from bidilab.bidi.types.events import (
     BidiAudioStreamEvent,
     BidiConnectionRestartEvent,
@@ -18,6 +17,7 @@ from bidilab.bidi.types.events import (
 )
 from bidilab.core.audio import Audio
 from bidilab.core.errors import CredentialsError, ProviderConnectionError, ProviderError
+from bidilab.detect.turns.simulation import ResponsePlan
 from tests.conftest import ROOT
 from tests.nova.sessions import TURN, BotoSession, Client, model, running
 from tests.nova.standin.connection import Backend, Faults

@@ -8,7 +8,6 @@ import pytest
 
 pytest.importorskip("aws_sdk_bedrock_runtime", reason="needs the extra nova, and Python 3.12 or newer")
 
-from bidilab.bidi.simulation import ResponsePlan
 from bidilab.bidi.types.events import (
     BidiAudioStreamEvent,
     BidiConnectionCloseEvent,
@@ -26,6 +25,7 @@ from bidilab.bidi.types.events import (
 )
 from bidilab.core.clock import run_virtual, running_clock
 from bidilab.core.errors import SessionError
+from bidilab.detect.turns.simulation import ResponsePlan
 from tests.nova.sessions import SECRET, TOKEN, TURN, BotoSession, model, running
 from tests.nova.standin.connection import KEY_ID, Backend
 from tests.nova.standin.service import Script

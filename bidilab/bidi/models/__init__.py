@@ -1,4 +1,4 @@
-"""Models of a session: who listens, decides and speaks. Loaded when asked for."""
+"""Models of a session, under the names and module paths of Strands. Loaded when asked for."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bidilab.bidi.models.base import BidiModel, PlaybackReport, SessionContext
-    from bidilab.bidi.models.gemini_live import BidiGeminiLiveModel
-    from bidilab.bidi.models.local import BidiLocalModel
-    from bidilab.bidi.models.nova_sonic import BidiNovaSonicModel
-    from bidilab.bidi.models.openai_realtime import BidiOpenAIRealtimeModel
-    from bidilab.bidi.models.playout import PlayoutEstimate
-    from bidilab.bidi.models.strands_agent import StrandsAgentModel
+    from bidilab.bidi.local.model import BidiLocalModel
+    from bidilab.bidi.model import BidiModel, PlaybackReport, SessionContext
+    from bidilab.bidi.providers.gemini.model import BidiGeminiLiveModel
+    from bidilab.bidi.providers.nova.model import BidiNovaSonicModel
+    from bidilab.bidi.providers.openai.model import BidiOpenAIRealtimeModel
+    from bidilab.bidi.providers.strands.model import StrandsAgentModel
+    from bidilab.bidi.session.playout import PlayoutEstimate
 
 __all__ = [
     "BidiGeminiLiveModel",
@@ -27,22 +27,22 @@ __all__ = [
 ]
 
 _HOME = {
-    "BidiGeminiLiveModel": "gemini_live",
-    "BidiLocalModel": "local",
-    "BidiModel": "base",
-    "BidiNovaSonicModel": "nova_sonic",
-    "BidiOpenAIRealtimeModel": "openai_realtime",
-    "PlaybackReport": "base",
-    "PlayoutEstimate": "playout",
-    "SessionContext": "base",
-    "StrandsAgentModel": "strands_agent",
+    "BidiGeminiLiveModel": "providers.gemini.model",
+    "BidiLocalModel": "local.model",
+    "BidiModel": "model",
+    "BidiNovaSonicModel": "providers.nova.model",
+    "BidiOpenAIRealtimeModel": "providers.openai.model",
+    "PlaybackReport": "model",
+    "PlayoutEstimate": "session.playout",
+    "SessionContext": "model",
+    "StrandsAgentModel": "providers.strands.model",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    return getattr(import_module(f"bidilab.bidi.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:

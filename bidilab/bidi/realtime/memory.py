@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from bidilab.bidi.realtime.protocol.audio import audio_format, to_pcm16
 from bidilab.bidi.realtime.session import RealtimeSession
-from bidilab.bidi.wire.openai_audio import audio_format, to_pcm16
 from bidilab.core.audio import FloatArray
 from bidilab.core.errors import InvalidParameterError
 

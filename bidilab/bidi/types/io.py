@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
+from bidilab.bidi.log.eventlog import EventLog
 from bidilab.bidi.types.events import BidiInputEvent, BidiOutputEvent
 from bidilab.core.clock import Clock
-from bidilab.core.eventlog import EventLog
 
 __all__ = ["BidiInput", "BidiOutput", "SessionAgent", "SessionModel"]
 

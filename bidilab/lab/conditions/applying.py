@@ -10,6 +10,7 @@ import numpy as np
 
 from bidilab.core.audio import Audio, FloatArray
 from bidilab.core.errors import DatasetError, InvalidParameterError
+from bidilab.detect.dsp.mixing import Samples, db_to_gain
 from bidilab.lab.conditions.bandwidth import in_band
 from bidilab.lab.conditions.codec import through_codec
 from bidilab.lab.conditions.condition import ARRAY_PREFIX, Condition
@@ -17,7 +18,6 @@ from bidilab.lab.conditions.echo import with_echo
 from bidilab.lab.conditions.noise import noise_of, with_noise
 from bidilab.lab.conditions.packets import with_lost_packets
 from bidilab.lab.conditions.room import Room, in_room
-from bidilab.lab.datasets.building.mixing import Samples, db_to_gain
 from bidilab.lab.datasets.recording import Recording
 
 __all__ = ["ConditionedChannel", "apply_condition", "check_channels"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bidilab.core.errors import InvalidParameterError
-from bidilab.lab.datasets.building.mixing import Samples, bandpass
+from bidilab.detect.dsp.mixing import Samples, bandpass
 
 __all__ = ["BANDS_HZ", "in_band"]
 

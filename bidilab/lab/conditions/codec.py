@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from bidilab.bidi.wire.openai_audio import AUDIO_FORMATS, to_pcm16
+from bidilab.bidi.realtime.protocol.audio import AUDIO_FORMATS, to_pcm16
 from bidilab.core.errors import AudioError, require_extra
 from bidilab.core.units import ms_to_samples
-from bidilab.lab.datasets.building.mixing import Samples, resample
+from bidilab.detect.dsp.mixing import Samples, resample
 
 __all__ = ["CODECS", "OPUS_KBPS", "through_codec"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from bidilab.detect.dsp.mixing import Samples, echo_of
 from bidilab.lab.conditions.room import Room, room_response
-from bidilab.lab.datasets.building.mixing import Samples, echo_of
 
 __all__ = ["ECHO_DELAY_MS", "with_echo"]
 

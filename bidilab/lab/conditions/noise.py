@@ -11,8 +11,7 @@ from bidilab.core.audio import Audio
 from bidilab.core.audiofile import read_audio
 from bidilab.core.errors import AudioError, InvalidParameterError
 from bidilab.core.units import ms_to_samples
-from bidilab.lab.datasets.building.clips import ClipLibrary
-from bidilab.lab.datasets.building.mixing import (
+from bidilab.detect.dsp.mixing import (
     Samples,
     active_level_dbfs,
     add_at,
@@ -20,7 +19,8 @@ from bidilab.lab.datasets.building.mixing import (
     level_dbfs,
     resample,
 )
-from bidilab.lab.datasets.building.truth import TruthRule
+from bidilab.detect.dsp.truth import TruthRule
+from bidilab.lab.datasets.building.clips import ClipLibrary
 
 __all__ = ["COLOURS", "TALKERS", "babble_clips", "noise_of", "with_noise"]
 

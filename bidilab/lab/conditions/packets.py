@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bidilab.core.units import ms_to_samples
-from bidilab.lab.datasets.building.mixing import Samples
+from bidilab.detect.dsp.mixing import Samples
 
 __all__ = ["CONCEALMENTS", "PACKET_MS", "lost_packets", "with_lost_packets"]
 

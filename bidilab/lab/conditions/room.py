@@ -12,7 +12,7 @@ import numpy as np
 
 from bidilab.core.errors import InvalidParameterError, require_extra
 from bidilab.core.units import check_sample_rate
-from bidilab.lab.datasets.building.mixing import Samples, convolve_room
+from bidilab.detect.dsp.mixing import Samples, convolve_room
 
 __all__ = ["ROOMS", "Room", "in_room", "room_response"]
 

@@ -2,7 +2,7 @@
 
 Task
     One recording under one setting. The user's channel is what it was; the agent's responses are those of
-    `bidilab.bidi.simulation.SimulatedAgent`, the class that the local model runs in a session.
+    `bidilab.detect.turns.simulation.SimulatedAgent`, the class that the local model runs in a session.
 Unit
     Integer samples at the VAD's rate.
 Index
@@ -28,10 +28,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from bidilab.bidi.simulation import ResponsePlan, SimulatedInterruption, SimulatedResponse, simulate
 from bidilab.core.timeline import Interval
 from bidilab.core.units import samples_to_ms
 from bidilab.detect.turns import Guards, Turn
+from bidilab.detect.turns.simulation import ResponsePlan, SimulatedInterruption, SimulatedResponse, simulate
 from bidilab.lab.metrics.interruption import Interrupting, InterruptionEvaluation, Outcome, evaluate_response
 from bidilab.lab.metrics.opportunities import RecordingLabels
 

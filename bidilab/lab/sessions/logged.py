@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from bidilab.core.eventlog import EventLog
+from bidilab.bidi.log.eventlog import EventLog
 from bidilab.detect.turns import SpeechStarted, SpeechStopped, Turn, turns_from_events
 from bidilab.lab.datasets.labels import Segment
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-from bidilab.bidi.models.base import ModelProtocol
-from bidilab.bidi.wire.gemini import GeminiTurnDetection
-from bidilab.bidi.wire.gemini import turn_detection as read_gemini
+from bidilab.bidi.model import ModelProtocol
+from bidilab.bidi.providers.gemini import GeminiTurnDetection
+from bidilab.bidi.providers.gemini import turn_detection as read_gemini
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.turns import GeminiActivityDetection, NovaTurnDetection, ServerVad, TurnParams
 

@@ -18,14 +18,14 @@ import pandas as pd
 
 from bidilab.bidi.agent import BidiAgent
 from bidilab.bidi.io.wav import WavInput, WavOutput
-from bidilab.bidi.models.base import ModelProtocol
-from bidilab.bidi.models.detection import TurnDetection
+from bidilab.bidi.local.detection import TurnDetection
+from bidilab.bidi.log.eventlog import EventLog
+from bidilab.bidi.model import ModelProtocol
 from bidilab.bidi.types.io import BidiInput
 from bidilab.core.audio import Audio
 from bidilab.core.audiofile import write_audio
 from bidilab.core.clock import ClockName, run, running_clock
 from bidilab.core.errors import EndOfInput, InvalidParameterError
-from bidilab.core.eventlog import EventLog
 from bidilab.detect.turns import Guards, ProviderParams, ServerVad, Turn, TurnParams
 from bidilab.lab.datasets.labels import Segment
 from bidilab.lab.datasets.words import WordTimes
@@ -214,7 +214,7 @@ def replay(
 def _local(
     source: Source, turn_detection: Any, guards: Guards | None, word_times: WordTimes, *, known: bool
 ) -> ModelProtocol:
-    from bidilab.bidi.models.local import BidiLocalModel
+    from bidilab.bidi.local.model import BidiLocalModel
 
     return BidiLocalModel(
         turn_detection,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from bidilab.bidi.models.strands_agent import StrandsAgentModel
+from bidilab.bidi.providers.strands.model import StrandsAgentModel
 from bidilab.lab.sessions.replay import Replay, replay
 from bidilab.lab.sessions.source import SourceLike
 

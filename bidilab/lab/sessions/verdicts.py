@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bidilab.core.eventlog import EventLog
+from bidilab.bidi.log.eventlog import EventLog
 from bidilab.core.timeline import Interval
 from bidilab.core.units import ms_to_samples, s_to_samples
 from bidilab.detect.turns import Turn

@@ -17,12 +17,12 @@ import numpy.typing as npt
 import pandas as pd
 from tqdm.auto import tqdm
 
-from bidilab.bidi.simulation import SimulatedAgent
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.turns import Guards, TurnParams
 from bidilab.detect.turns.guards import GuardRule
 from bidilab.detect.turns.kernels import high_runs, turns_in_frames
 from bidilab.detect.turns.params import DEACTIVATION_FLOOR
+from bidilab.detect.turns.simulation import SimulatedAgent
 from bidilab.lab.datasets import Dataset
 from bidilab.lab.datasets.words import WordTimes, check_word_times, word_ends
 from bidilab.lab.metrics.opportunities import MIN_OVERLAP_MS, TOLERANCE_MS, RecordingLabels, label_recording

@@ -8,8 +8,8 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Literal
 
-from bidilab.bidi.simulation import ResponsePlan
 from bidilab.core.errors import InvalidParameterError
+from bidilab.detect.turns.simulation import ResponsePlan
 from bidilab.detect.vad import ProbabilityCache, VadSpec
 from bidilab.lab.conditions.applying import check_channels
 from bidilab.lab.datasets import Dataset

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from bidilab.bidi.log.eventlog import EventLog
 from bidilab.core.clock import running_clock
-from bidilab.core.eventlog import EventLog
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 
 from bidilab.bidi.realtime import Delivery, RealtimeSettings, ScriptedResponder
+from bidilab.bidi.realtime.protocol.audio import to_pcm16
 from bidilab.bidi.realtime.server import NetworkFaults, RealtimeServer, ServerSettings
-from bidilab.bidi.wire.openai_audio import to_pcm16
 from bidilab.core.audio import FloatArray
 from tests.bidi.realtime.conftest import ENERGY, TEXT, check_message
 

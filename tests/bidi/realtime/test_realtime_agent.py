@@ -23,6 +23,7 @@ from bidilab.bidi.realtime import (
     as_reply,
     babble,
 )
+from bidilab.bidi.realtime.protocol.audio import audio_format
 from bidilab.bidi.realtime.session.agent.generation import plan_reply
 from bidilab.bidi.realtime.session.agent.lifecycle import (
     InvalidTransitionError,
@@ -33,7 +34,6 @@ from bidilab.bidi.realtime.session.agent.lifecycle import (
 from bidilab.bidi.realtime.session.agent.usage import RateLimits, audio_tokens, text_tokens
 from bidilab.bidi.realtime.session.idle import IdleTimer
 from bidilab.bidi.realtime.session.outbox import Ids
-from bidilab.bidi.wire.openai_audio import audio_format
 from bidilab.core.audio import Audio
 from bidilab.core.audiofile import write_audio
 from bidilab.core.errors import InvalidParameterError

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bidilab.bidi.realtime import CallableResponder, Delivery, FunctionCall, RealtimeSession, RealtimeSettings, Speech
 from bidilab.bidi.realtime.memory import MemoryConnection
-from bidilab.bidi.wire.openai_client import CLIENT_MESSAGE_TYPES
+from bidilab.bidi.realtime.protocol.messages import CLIENT_MESSAGE_TYPES
 from tests.bidi.realtime.conftest import ENERGY, check_message
 
 rng = np.random.default_rng(0)

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from bidilab.bidi.log.eventlog import EventLog
 from bidilab.bidi.realtime import CallableResponder, Delivery, RealtimeSettings, ScriptedResponder
 from bidilab.bidi.realtime.server import RealtimeServer, ServerSettings
 from bidilab.core.errors import InvalidParameterError, SessionError
-from bidilab.core.eventlog import EventLog
 from tests.bidi.realtime.conftest import AUDIO_END_MS, AUDIO_START_MS, ENERGY, ONE_TURN_S, bursts
 from tests.bidi.realtime.server_client import client, running
 

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from bidilab.bidi.models.voice import RecordedVoice
+from bidilab.bidi.local.voice import RecordedVoice
 from bidilab.bidi.realtime import RealtimeSession, RealtimeSettings, ScriptedResponder
 from bidilab.bidi.realtime.memory import append_messages
 from bidilab.bidi.realtime.server.listening import SharedVad

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bidilab.bidi.wire.openai_audio import AUDIO_FORMATS
+from bidilab.bidi.realtime.protocol.audio import AUDIO_FORMATS
 from bidilab.core.audio import Audio
 from bidilab.core.audiofile import write_audio
 from bidilab.core.errors import AudioError, DatasetError, InvalidParameterError
+from bidilab.detect.dsp.mixing import active_level_dbfs, bandpass, level_dbfs
 from bidilab.lab.conditions import Condition, apply_condition, check_channels
 from bidilab.lab.conditions.noise import babble_clips, noise_of
 from bidilab.lab.conditions.packets import lost_packets, with_lost_packets
-from bidilab.lab.datasets.building.mixing import active_level_dbfs, bandpass, level_dbfs
 
 from .strategies import conditions
 

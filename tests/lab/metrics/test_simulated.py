@@ -10,8 +10,8 @@ the first turn, decided to be over at 1000, and is heard from 1300 to 3300 unles
 
 import pytest
 
-from bidilab.bidi.simulation import ResponsePlan
 from bidilab.detect.turns import Guards, Turn
+from bidilab.detect.turns.simulation import ResponsePlan
 from bidilab.lab.datasets.labels import Segment
 from bidilab.lab.metrics.opportunities import label_recording
 from bidilab.lab.metrics.simulated import evaluate_simulated

@@ -11,10 +11,10 @@ import soundfile
 from typer.testing import CliRunner
 
 import bidilab as bl
+from bidilab.bidi.log.eventlog import EventLog
 from bidilab.cli.app import app
 from bidilab.core.audio import Audio
 from bidilab.core.errors import CredentialsError, DatasetError, InvalidParameterError, MissingExtraError
-from bidilab.core.eventlog import EventLog
 from bidilab.detect.turns import LiveKitVad, ServerVad, Turn, TurnParams, detect_turns
 from bidilab.detect.vad import ProbabilityCache, VadSpec, speech_probabilities_of_files
 from bidilab.lab.datasets.labels import Segment

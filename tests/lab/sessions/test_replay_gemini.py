@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import bidilab as bl
-from bidilab.bidi.simulation import ResponsePlan
 from bidilab.core.clock import RealClock
 from bidilab.detect.turns import GeminiActivityDetection
+from bidilab.detect.turns.simulation import ResponsePlan
 
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.append(str(ROOT / "tests" / "bidi" / "models"))

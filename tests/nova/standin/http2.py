@@ -11,7 +11,7 @@ from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, DataReceived, RequestReceived, StreamEnded, StreamReset, WindowUpdated
 from h2.exceptions import ProtocolError
 
-from bidilab.bidi.models.nova_transport import ConnectionClient
+from bidilab.bidi.providers.nova.transport import ConnectionClient
 from tests.nova.standin.connection import BrokenStream
 
 

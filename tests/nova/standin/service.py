@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bidilab.bidi.simulation import ResponsePlan, SimulatedAgent
 from bidilab.detect.turns import InterruptionDue, SpeechStarted, TurnDetector
 from bidilab.detect.turns.providers import NovaTurnDetection
+from bidilab.detect.turns.simulation import ResponsePlan, SimulatedAgent
 from bidilab.detect.vad import get_vad
 from tests.nova.standin.order import EventOrder
 

@@ -35,7 +35,7 @@ def probe_microphone(n_interruptions: int = 3) -> Audio:
     InvalidParameterError
         If ``n_interruptions`` is out of bounds.
     """
-    from bidilab.bidi.models.voice import RecordedVoice
+    from bidilab.bidi.local.voice import RecordedVoice
     from bidilab.core.errors import InvalidParameterError
     from bidilab.detect.vad import resample
 

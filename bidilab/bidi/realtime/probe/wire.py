@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bidilab.bidi.realtime.protocol.audio import AUDIO_FORMATS
 from bidilab.bidi.realtime.session.user.input_audio import TICKS_PER_S
 from bidilab.bidi.realtime.session.user.turn_detection import SpeechEdge
-from bidilab.bidi.wire.openai_audio import AUDIO_FORMATS
 
 __all__ = ["WireRecord", "WireRecorder"]
 

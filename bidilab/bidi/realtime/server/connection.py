@@ -16,6 +16,8 @@ from typing import Any, NoReturn
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
+from bidilab.bidi.realtime.protocol.errors import RequestError
+from bidilab.bidi.realtime.protocol.messages import parse_json
 from bidilab.bidi.realtime.server.alarm import Alarm
 from bidilab.bidi.realtime.server.faults import DelayLine
 from bidilab.bidi.realtime.server.listening import SharedVad
@@ -23,8 +25,6 @@ from bidilab.bidi.realtime.server.observer import SessionObserver
 from bidilab.bidi.realtime.server.settings import ServerSettings
 from bidilab.bidi.realtime.session import RealtimeSession
 from bidilab.bidi.realtime.session.user.turn_detection import SpeechEdge
-from bidilab.bidi.wire.openai_client import parse_json
-from bidilab.bidi.wire.openai_errors import RequestError
 from bidilab.core.clock import Clock
 
 __all__ = ["Connection", "SessionMaker"]

@@ -16,6 +16,8 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from bidilab.bidi.log.eventlog import EventLog
+from bidilab.bidi.realtime.protocol.audio import audio_format
 from bidilab.bidi.realtime.responder import Responder
 from bidilab.bidi.realtime.server.admission import PATH, Admission, Refusal, admit
 from bidilab.bidi.realtime.server.connection import Connection
@@ -27,10 +29,8 @@ from bidilab.bidi.realtime.session import RealtimeSession
 from bidilab.bidi.realtime.session.config import EffectiveSession
 from bidilab.bidi.realtime.session.user.turn_detection import SpeechEdge, TurnTaking
 from bidilab.bidi.realtime.settings import RealtimeSettings
-from bidilab.bidi.wire.openai_audio import audio_format
 from bidilab.core.clock import Clock, running_clock
 from bidilab.core.errors import SessionError
-from bidilab.core.eventlog import EventLog
 from bidilab.detect.turns import TurnParams
 from bidilab.detect.vad import VadBackend, VadSpec
 

@@ -1,6 +1,6 @@
 """A session's event log (DESIGN §7), as the server sees it.
 
-What the tables of `bidilab.core.logtables` are read from is logged in their words; every other message under its own
+What the tables of `bidilab.bidi.log.tables` are read from is logged in their words; every other message under its own
 name on the wire:
 
 =================================  ==============================  ========  ====================================
@@ -25,10 +25,10 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
+from bidilab.bidi.log.eventlog import EventLog
+from bidilab.bidi.realtime.protocol.audio import AUDIO_FORMATS, AudioFormat
 from bidilab.bidi.realtime.session.user.input_audio import TICKS_PER_S
 from bidilab.bidi.realtime.session.user.turn_detection import SpeechEdge
-from bidilab.bidi.wire.openai_audio import AUDIO_FORMATS, AudioFormat
-from bidilab.core.eventlog import EventLog
 
 __all__ = ["SessionLog"]
 

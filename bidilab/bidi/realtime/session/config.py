@@ -15,8 +15,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from bidilab.bidi.wire.openai_audio import AudioFormat, audio_format
-from bidilab.bidi.wire.openai_client import (
+from bidilab.bidi.realtime.protocol.audio import AudioFormat, audio_format
+from bidilab.bidi.realtime.protocol.errors import RequestError
+from bidilab.bidi.realtime.protocol.messages import (
     AUDIO_FORMAT,
     FUNCTION_TOOLS,
     MAX_OUTPUT_TOKENS,
@@ -27,8 +28,7 @@ from bidilab.bidi.wire.openai_client import (
     TRANSCRIPTION,
     VOICE,
 )
-from bidilab.bidi.wire.openai_errors import RequestError
-from bidilab.bidi.wire.openai_schema import (
+from bidilab.bidi.realtime.protocol.schema import (
     Check,
     any_object,
     array,

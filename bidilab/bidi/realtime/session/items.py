@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from bidilab.bidi.realtime.protocol.audio import AudioFormat, Pcm16Array, decode_base64
+from bidilab.bidi.realtime.protocol.errors import RequestError, quoted, unknown_item
 from bidilab.bidi.realtime.session.outbox import Ids
-from bidilab.bidi.wire.openai_audio import AudioFormat, Pcm16Array, decode_base64
-from bidilab.bidi.wire.openai_errors import RequestError, quoted, unknown_item
 
 __all__ = ["Content", "Conversation", "Item", "item_from_client"]
 

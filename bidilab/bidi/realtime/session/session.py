@@ -7,6 +7,8 @@ import math
 from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
+from bidilab.bidi.realtime.protocol.errors import RequestError, unknown_item
+from bidilab.bidi.realtime.protocol.messages import client_event_id, parse_client_message, parse_json
 from bidilab.bidi.realtime.responder import Responder
 from bidilab.bidi.realtime.session.agent.lifecycle import ResponseState
 from bidilab.bidi.realtime.session.agent.response import Response
@@ -18,8 +20,6 @@ from bidilab.bidi.realtime.session.outbox import Ids, Outbox
 from bidilab.bidi.realtime.session.user.turn_detection import SpeechEdge
 from bidilab.bidi.realtime.session.user.turns import UserTurns
 from bidilab.bidi.realtime.settings import RealtimeSettings
-from bidilab.bidi.wire.openai_client import client_event_id, parse_client_message, parse_json
-from bidilab.bidi.wire.openai_errors import RequestError, unknown_item
 from bidilab.core.audio import FloatArray
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.vad import VadBackend, VadSpec, VadWork

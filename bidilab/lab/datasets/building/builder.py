@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bidilab.core.units import rescale_samples, samples_to_s
+from bidilab.detect.dsp.mixing import TELEPHONE_RATE, Samples, add_at, db_to_gain, telephone
 from bidilab.lab.datasets.building.clips import ClipLibrary
 from bidilab.lab.datasets.building.microphone import pick_up
-from bidilab.lab.datasets.building.mixing import TELEPHONE_RATE, Samples, add_at, db_to_gain, telephone
 from bidilab.lab.datasets.building.recipe import Condition, Recipe, Scenario
 from bidilab.lab.datasets.building.recipe_yaml import load_recipe
 from bidilab.lab.datasets.building.script import Label, ScriptWriter

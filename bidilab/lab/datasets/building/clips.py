@@ -13,8 +13,8 @@ import numpy as np
 from bidilab.core.audiofile import read_audio
 from bidilab.core.errors import AudioError, InvalidParameterError
 from bidilab.core.units import ms_to_samples, s_to_samples
-from bidilab.lab.datasets.building.mixing import Samples, resample, to_active_level
-from bidilab.lab.datasets.building.truth import TruthRule, speech_extent
+from bidilab.detect.dsp.mixing import Samples, resample, to_active_level
+from bidilab.detect.dsp.truth import TruthRule, speech_extent
 
 __all__ = ["Clip", "ClipLibrary"]
 

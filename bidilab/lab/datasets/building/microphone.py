@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bidilab.core.units import ms_to_samples
-from bidilab.lab.datasets.building.clips import ClipLibrary
-from bidilab.lab.datasets.building.mixing import (
+from bidilab.detect.dsp.mixing import (
     Samples,
     add_at,
     convolve_room,
@@ -17,6 +16,7 @@ from bidilab.lab.datasets.building.mixing import (
     level_dbfs,
     lowpass,
 )
+from bidilab.lab.datasets.building.clips import ClipLibrary
 from bidilab.lab.datasets.building.recipe import Background, Condition, Echo, Recipe
 from bidilab.lab.datasets.building.script import Label, Script, other_voices
 from bidilab.lab.datasets.building.synth import room_impulse_response

@@ -23,8 +23,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bidilab.detect.dsp.truth import TruthRule
 from bidilab.lab.datasets.building.settings import Span
-from bidilab.lab.datasets.building.truth import TruthRule
 from bidilab.lab.datasets.labels import Kind
 from bidilab.lab.datasets.manifest import DatasetInfo
 from bidilab.lab.datasets.recording import TagValue

@@ -10,11 +10,11 @@ from pathlib import Path
 import yaml
 
 from bidilab.core.errors import InvalidParameterError
-from bidilab.lab.datasets.building.mixing import TELEPHONE_RATE
+from bidilab.detect.dsp.mixing import TELEPHONE_RATE
+from bidilab.detect.dsp.truth import TruthRule
 from bidilab.lab.datasets.building.recipe import Background, Batch, Condition, Echo, Event, Exchange, Recipe, Scenario
 from bidilab.lab.datasets.building.settings import Settings, Span
 from bidilab.lab.datasets.building.synth import SOUNDS
-from bidilab.lab.datasets.building.truth import TruthRule
 from bidilab.lab.datasets.labels import FALSE_KINDS, Kind
 from bidilab.lab.datasets.manifest import DatasetInfo
 

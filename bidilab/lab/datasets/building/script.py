@@ -11,8 +11,7 @@ import numpy as np
 
 from bidilab.core.errors import AudioError, InvalidParameterError
 from bidilab.core.units import ms_to_samples, s_to_samples
-from bidilab.lab.datasets.building.clips import Clip, ClipLibrary
-from bidilab.lab.datasets.building.mixing import (
+from bidilab.detect.dsp.mixing import (
     Samples,
     convolve_room,
     db_to_gain,
@@ -20,10 +19,11 @@ from bidilab.lab.datasets.building.mixing import (
     to_active_level,
     whisper,
 )
+from bidilab.detect.dsp.truth import speech_extent
+from bidilab.lab.datasets.building.clips import Clip, ClipLibrary
 from bidilab.lab.datasets.building.recipe import Event, Exchange, Recipe
 from bidilab.lab.datasets.building.settings import Span
 from bidilab.lab.datasets.building.synth import room_impulse_response, synthesize
-from bidilab.lab.datasets.building.truth import speech_extent
 from bidilab.lab.datasets.labels import Channel, Kind
 
 __all__ = ["Label", "Placed", "Script", "ScriptWriter", "other_voices"]

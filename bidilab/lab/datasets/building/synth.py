@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from bidilab.core.errors import InvalidParameterError
-from bidilab.lab.datasets.building.mixing import Samples, bandpass
+from bidilab.detect.dsp.mixing import Samples, bandpass
 
 __all__ = ["SOUNDS", "room_impulse_response", "synthesize"]
 

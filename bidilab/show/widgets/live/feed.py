@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-from bidilab.core.eventlog import EventLog
-from bidilab.core.journal import LogRow
+from bidilab.bidi.log.eventlog import EventLog
+from bidilab.bidi.log.journal import LogRow
 from bidilab.show.widgets.live.monitor import SpeechMonitor
 from bidilab.show.widgets.live.tally import Tally
 

@@ -14,11 +14,11 @@ from bidilab.bidi.agent import BidiAgent
 from bidilab.bidi.background import BackgroundSession
 from bidilab.bidi.io.browser import BrowserMicrophone, BrowserSpeaker, LoopbackSocket, Peer
 from bidilab.bidi.io.wav import WavOutput
+from bidilab.bidi.log.eventlog import EventLog
 from bidilab.bidi.states import SessionState
 from bidilab.bidi.types.io import BidiInput, BidiOutput
 from bidilab.core.clock import RealClock
 from bidilab.core.errors import BidilabError, EventError, InvalidParameterError, SessionError
-from bidilab.core.eventlog import EventLog
 from bidilab.detect.turns import ServerVad
 from bidilab.show.widgets.live.commpage import CommPage
 from bidilab.show.widgets.live.feed import LiveFeed

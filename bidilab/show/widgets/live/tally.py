@@ -1,6 +1,6 @@
 """A session's rows as they come: counts, spans of speech, and each interruption's latency in its parts. Pure.
 
-The figures are those of `bidilab.core.logtables`, which reads whole logs; this reads each row once, so that a session
+The figures are those of `bidilab.bidi.log.tables`, which reads whole logs; this reads each row once, so that a session
 of hours costs no more at its end than at its start. A test holds the two equal.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from bidilab.core.journal import LogRow
+from bidilab.bidi.log.journal import LogRow
 
 __all__ = ["LABEL_ROW", "Interruption", "Span", "Tally"]
 

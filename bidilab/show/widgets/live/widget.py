@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bidilab.bidi.models.base import ModelProtocol
-from bidilab.bidi.models.providers import model_providers
+from bidilab.bidi.log.eventlog import EventLog
+from bidilab.bidi.model import ModelProtocol
+from bidilab.bidi.providers.registry import model_providers
 from bidilab.core.errors import BidilabError, InvalidParameterError, SessionError
-from bidilab.core.eventlog import EventLog
 from bidilab.detect.turns import ServerVad
 from bidilab.show.widgets.base import StaticForm
 from bidilab.show.widgets.live import cells

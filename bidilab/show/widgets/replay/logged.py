@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from bidilab.core.eventlog import EventLog
-from bidilab.core.journal import LogRow
+from bidilab.bidi.log.eventlog import EventLog
+from bidilab.bidi.log.journal import LogRow
 from bidilab.detect.turns import Turn
 from bidilab.lab.datasets import Segment
 from bidilab.lab.sessions.logged import logged_rate, logged_responses, logged_turns

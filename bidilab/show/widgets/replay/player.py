@@ -9,10 +9,10 @@ from typing import Any, Literal
 import pandas as pd
 import traitlets
 
-from bidilab.bidi.simulation import ResponsePlan
+from bidilab.bidi.log.eventlog import EventLog
 from bidilab.core.errors import InvalidParameterError
-from bidilab.core.eventlog import EventLog
 from bidilab.detect.turns import ServerVad, Turn, TurnParams
+from bidilab.detect.turns.simulation import ResponsePlan
 from bidilab.detect.vad import VadSpec
 from bidilab.lab.datasets import Segment
 from bidilab.lab.metrics.opportunities import MIN_OVERLAP_MS, TOLERANCE_MS, label_recording

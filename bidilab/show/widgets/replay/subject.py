@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from bidilab.bidi.log.eventlog import EventLog
 from bidilab.core.audio import Audio, FloatArray
 from bidilab.core.audiofile import read_audio
 from bidilab.core.errors import InvalidParameterError
-from bidilab.core.eventlog import EventLog
 from bidilab.detect.turns import TurnParams, detect_turns
 from bidilab.detect.vad import ProbabilityCache, VadSpec, speech_probabilities, speech_probabilities_of_files
 from bidilab.lab.datasets import Recording, Segment

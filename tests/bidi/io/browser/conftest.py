@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bidilab.core.eventlog import EventLog
+from bidilab.bidi.log.eventlog import EventLog
 
 
 class HandClock:

@@ -7,10 +7,10 @@ import yaml
 from scipy.signal import correlate, correlation_lags
 
 from bidilab.core.errors import AudioError, DatasetError, InvalidParameterError
+from bidilab.detect.dsp.mixing import level_dbfs
+from bidilab.detect.dsp.truth import active_stretches
 from bidilab.lab.datasets import build, load_recipe, validate
 from bidilab.lab.datasets.building.builder import build_recordings
-from bidilab.lab.datasets.building.mixing import level_dbfs
-from bidilab.lab.datasets.building.truth import active_stretches
 
 RATE = 16_000
 DATASET = {"name": "mine", "version": "1", "licence": "CC0-1.0", "source": "bursts", "how_made": "by a test"}

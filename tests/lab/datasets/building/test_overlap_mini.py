@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from bidilab.detect.dsp.mixing import level_dbfs
+from bidilab.detect.dsp.truth import active_stretches
 from bidilab.lab.datasets import Dataset, load_recipe, validate
 from bidilab.lab.datasets.building.builder import build_recordings
-from bidilab.lab.datasets.building.mixing import level_dbfs
-from bidilab.lab.datasets.building.truth import active_stretches
 from bidilab.lab.datasets.labels import FALSE_KINDS
 
 DATASETS = Path(__file__).parents[4] / "datasets"

@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 from bidilab.cli.datasets import app
 from bidilab.core.audiofile import read_audio, write_audio
+from bidilab.detect.dsp.mixing import level_dbfs
+from bidilab.detect.dsp.truth import TruthRule, active_stretches
 from bidilab.lab.datasets import Dataset, validate
-from bidilab.lab.datasets.building.mixing import level_dbfs
-from bidilab.lab.datasets.building.truth import TruthRule, active_stretches
 
 AUDIO = Path(__file__).parents[5] / "shared" / "audio"
 

@@ -13,8 +13,8 @@ import yaml
 
 from bidilab.core.audio import Audio
 from bidilab.core.timeline import Interval
+from bidilab.detect.dsp.mixing import db_to_gain, level_dbfs
 from bidilab.lab.datasets.building.builder import build_recordings
-from bidilab.lab.datasets.building.mixing import db_to_gain, level_dbfs
 from bidilab.lab.datasets.building.recipe_yaml import load_recipe
 from bidilab.lab.datasets.building.synth import synthesize
 from bidilab.lab.datasets.labelling.labeller import find_speech

@@ -12,9 +12,9 @@ from bidilab.core.audio import Audio
 from bidilab.core.audiofile import write_audio
 from bidilab.core.errors import AudioError, InvalidParameterError
 from bidilab.core.timeline import subtract, total
+from bidilab.detect.dsp.mixing import resample
 from bidilab.lab.datasets import Dataset, from_calls, label, load_recipe
 from bidilab.lab.datasets.building.builder import build_recordings
-from bidilab.lab.datasets.building.mixing import resample
 from bidilab.lab.datasets.labelling import labeldataset
 from bidilab.lab.datasets.labelling.edits import JOURNAL_FILE
 from bidilab.lab.datasets.labelling.labeller import find_speech

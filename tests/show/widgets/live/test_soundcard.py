@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import bidilab as bl
-from bidilab.bidi.models.local import BidiLocalModel
+from bidilab.bidi.local.model import BidiLocalModel
 from bidilab.core.errors import MissingExtraError
 from tests.sessions import bursts
 

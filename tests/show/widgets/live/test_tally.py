@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bidilab.core.eventlog import EventLog
+from bidilab.bidi.log.eventlog import EventLog
 from bidilab.show.widgets.live.tally import Tally
 from tests.sessions import bursts, hold
 

@@ -10,11 +10,11 @@ import pytest
 
 import bidilab as bl
 from bidilab.bidi.io.browser import decode_message, encode_message
+from bidilab.bidi.local.model import BidiLocalModel
+from bidilab.bidi.log.eventlog import EventLog
 from bidilab.bidi.models import providers
-from bidilab.bidi.models.local import BidiLocalModel
-from bidilab.bidi.models.providers import ModelProvider, model_providers, register_provider
+from bidilab.bidi.providers.registry import ModelProvider, model_providers, register_provider
 from bidilab.core.errors import InvalidParameterError, SessionError
-from bidilab.core.eventlog import EventLog
 from bidilab.detect.turns import ServerVad
 from bidilab.show.widgets.live import LiveSession
 from tests.sessions import bursts

@@ -8,9 +8,9 @@ import pytest
 import soundfile
 
 import bidilab as bl
+from bidilab.bidi.log.eventlog import EventLog
 from bidilab.core.audio import Audio
 from bidilab.core.errors import InvalidParameterError
-from bidilab.core.eventlog import EventLog
 from bidilab.detect.turns import Turn
 from bidilab.lab.sweep import Grid, sweep
 from bidilab.show.widgets.replay.controls import controls_data

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from bidilab.bidi.realtime.protocol.audio import AudioFormat, Pcm16Array, to_pcm16
 from bidilab.bidi.realtime.reply import Delivery, FunctionCall, Reply, Speech
 from bidilab.bidi.realtime.voice import TextToSpeech
-from bidilab.bidi.wire.openai_audio import AudioFormat, Pcm16Array, to_pcm16
 from bidilab.core.audio import Audio
 from bidilab.core.units import ms_to_samples
 

@@ -10,12 +10,12 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from bidilab.bidi.realtime.protocol.audio import AudioFormat
 from bidilab.bidi.realtime.session.agent.generation import OutputPlan, Piece
 from bidilab.bidi.realtime.session.agent.lifecycle import ResponseEvent, ResponseState, next_state
 from bidilab.bidi.realtime.session.agent.usage import audio_tokens, output_usage, text_tokens
 from bidilab.bidi.realtime.session.items import Content, Conversation, Item
 from bidilab.bidi.realtime.session.outbox import Ids, Outbox
-from bidilab.bidi.wire.openai_audio import AudioFormat
 
 __all__ = ["Response", "ResponseTerms"]
 

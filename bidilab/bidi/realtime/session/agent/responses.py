@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from bidilab.bidi.realtime.protocol.audio import audio_format
+from bidilab.bidi.realtime.protocol.errors import RequestError, quoted
 from bidilab.bidi.realtime.reply import FunctionCall, Reply
 from bidilab.bidi.realtime.responder import Responder, ResponseRequest, Utterance
 from bidilab.bidi.realtime.session.agent.generation import OutputPlan, plan_reply
@@ -14,8 +16,6 @@ from bidilab.bidi.realtime.session.config import EffectiveSession, check_modalit
 from bidilab.bidi.realtime.session.items import Conversation, Item, item_from_client
 from bidilab.bidi.realtime.session.outbox import Ids, Outbox
 from bidilab.bidi.realtime.settings import RealtimeSettings
-from bidilab.bidi.wire.openai_audio import audio_format
-from bidilab.bidi.wire.openai_errors import RequestError, quoted
 from bidilab.core.errors import InvalidParameterError
 
 __all__ = ["Responses"]

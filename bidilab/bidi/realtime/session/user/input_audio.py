@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bidilab.bidi.wire.openai_audio import AudioFormat, Pcm16Array, to_pcm16
-from bidilab.bidi.wire.openai_errors import RequestError
+from bidilab.bidi.realtime.protocol.audio import AudioFormat, Pcm16Array, to_pcm16
+from bidilab.bidi.realtime.protocol.errors import RequestError
 from bidilab.detect.vad import resample
 
 __all__ = ["TICKS_PER_S", "InputAudio", "ticks_to_ms"]

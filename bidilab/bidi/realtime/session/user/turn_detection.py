@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from bidilab.bidi.realtime.protocol.audio import Pcm16Array
 from bidilab.bidi.realtime.session.user.input_audio import TICKS_PER_S
-from bidilab.bidi.wire.openai_audio import Pcm16Array
 from bidilab.core.audio import FloatArray
 from bidilab.detect.turns import ServerVad, SpeechStarted, SpeechStopped, TurnDetector, TurnParams
 from bidilab.detect.vad import StreamResampler, VadBackend, VadWork

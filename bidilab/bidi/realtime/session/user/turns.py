@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from bidilab.bidi.realtime.protocol.audio import Pcm16Array, decode_base64
+from bidilab.bidi.realtime.protocol.errors import RequestError
 from bidilab.bidi.realtime.responder import UserSpeech
 from bidilab.bidi.realtime.session.config import EffectiveSession
 from bidilab.bidi.realtime.session.items import Content, Conversation, Item
@@ -16,8 +18,6 @@ from bidilab.bidi.realtime.session.outbox import Ids, Outbox
 from bidilab.bidi.realtime.session.user.input_audio import TICKS_PER_S, InputAudio, ticks_to_ms
 from bidilab.bidi.realtime.session.user.turn_detection import SpeechEdge, TurnTaking, turn_params
 from bidilab.bidi.realtime.settings import RealtimeSettings
-from bidilab.bidi.wire.openai_audio import Pcm16Array, decode_base64
-from bidilab.bidi.wire.openai_errors import RequestError
 from bidilab.core.audio import FloatArray
 from bidilab.detect.vad import VadBackend, VadWork
 

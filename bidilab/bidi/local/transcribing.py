@@ -1,0 +1,84 @@
+"""User transcripts of the local model: from labels, or by the user's own function."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeAlias
+
+from bidilab.bidi.local.listening import Ear
+from bidilab.core.audio import FloatArray
+from bidilab.core.units import samples_to_s
+from bidilab.detect.turns import SpeechStarted, SpeechStopped
+
+__all__ = ["LabelTranscriber", "LabelledSpeech", "Transcriber", "TurnTranscriber"]
+
+Transcriber: TypeAlias = "Callable[[FloatArray, int], str | Awaitable[str | None] | None]"
+"""Takes the turn's audio, ``(n,) float32``, and its rate in hertz; returns what was said, ``None`` for nothing. May be
+async; a slow one should be, as the session waits for one that is not."""
+
+
+class LabelledSpeech(Protocol):
+    """A labelled stretch, such as `bidilab.lab.datasets.Segment`: seconds from the first sample, and what is said."""
+
+    @property
+    def start_s(self) -> float:
+        """Where it starts."""
+
+    @property
+    def end_s(self) -> float:
+        """Where it ends."""
+
+    @property
+    def channel(self) -> str:
+        """Whose it is; the user's are read."""
+
+    @property
+    def text(self) -> str | None:
+        """What is said."""
+
+
+class LabelTranscriber:
+    """Reads what a turn says off the labels of the recording.
+
+    Parameters
+    ----------
+    segments
+        Labels; those of the channel ``"user"`` with a text count.
+    """
+
+    def __init__(self, segments: Sequence[LabelledSpeech]) -> None:
+        spoken = [s for s in segments if s.channel == "user" and s.text]
+        self._segments = sorted(spoken, key=lambda s: s.start_s)
+
+    def between(self, start: int, end: int, sample_rate: int) -> str | None:
+        """Texts of the segments that overlap samples ``[start, end)``, joined; ``None`` when there are none."""
+        start_s, end_s = samples_to_s(start, sample_rate), samples_to_s(end, sample_rate)
+        said = [s.text for s in self._segments if s.start_s < end_s and s.end_s > start_s and s.text]
+        return " ".join(said) or None
+
+
+class TurnTranscriber:
+    """What a turn of the user says, by whatever a model was given.
+
+    Parameters
+    ----------
+    transcripts
+        Labels, a function of audio and rate, or ``None``: nobody transcribes.
+    """
+
+    def __init__(self, transcripts: Transcriber | Sequence[LabelledSpeech] | None) -> None:
+        self._labels = None if callable(transcripts) or transcripts is None else LabelTranscriber(transcripts)
+        self._function: Transcriber | None = transcripts if callable(transcripts) else None
+
+    @property
+    def hears(self) -> bool:
+        """Whether it needs the audio."""
+        return self._function is not None
+
+    def __call__(self, ear: Ear, started: SpeechStarted, stopped: SpeechStopped) -> str | Awaitable[str | None] | None:
+        """What was said in a turn that the ear has heard."""
+        if self._labels is not None:
+            return self._labels.between(started.onset, stopped.offset, ear.sample_rate)
+        if self._function is None:
+            return None
+        return self._function(ear.turn_audio(started.audio_start, stopped.audio_end), ear.sample_rate)

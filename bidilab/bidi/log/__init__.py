@@ -1,0 +1,1 @@
+"""The event log: journal, rows, and the tables read from them."""

@@ -1,0 +1,224 @@
+"""What a model must offer to a session, and what it may offer besides.
+
+The required half is that of ``strands.experimental.bidi.models.BidiModel`` (strands-agents 1.54): ``config``,
+``start``, ``stop``, ``send``, ``receive``. The optional half, with defaults that do nothing, is what measuring
+interruptions needs: the session's clock and log (`bind`), what the loudspeaker has played (`playback`), how much of a
+cut response was heard (`truncate`), that the user's audio is over (`end_of_audio`, `settled`).
+
+How a response goes, and what is asked of a model::
+
+    model                                   agent
+    BidiResponseStartEvent(r)          →    forwarded
+    BidiAudioStreamEvent(r) …          →    played; counted as generated
+    BidiResponseCompleteEvent(r,       →    forwarded when *generation* is over; the audio may be audible for long yet
+      "complete" | "tool_use")
+    BidiInterruptionEvent(r, reason)   →    every output's playback is cleared at once, `heard` is read off it and
+                                            put into the event, `truncate` is called, hooks and application are told,
+                                            then ``BidiResponseCompleteEvent(r, "interrupted" | "error")`` follows
+
+The model decides *that* a response is interrupted, generating or only audible; the agent does the rest, and tells of
+the completion itself. A model may send that completion too, now or when its provider confirms it: it is told once.
+Whatever audio the model still sends of a cut response is thrown away and logged. A response that was cut in play-out,
+after its generation, thus has two completions: ``"complete"``, and later ``"interrupted"``.
+
+Speech without an active response is a turn and no interruption: a model then sends no `BidiInterruptionEvent`. What the
+detector decided is logged by the model itself (``context.log("speech_started", source="detector", …)``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from bidilab.bidi.log.eventlog import EventLog
+from bidilab.bidi.types.events import BidiInputEvent, BidiOutputEvent, ToolResultEvent
+from bidilab.bidi.types.playback import PlaybackKind, PlaybackReport
+from bidilab.core.clock import Clock, running_clock
+
+__all__ = [
+    "AppendRow",
+    "BidiModel",
+    "ModelInput",
+    "ModelProtocol",
+    "PlaybackKind",
+    "PlaybackReport",
+    "SessionContext",
+]
+
+ModelInput = BidiInputEvent | ToolResultEvent
+"""What a session sends to its model."""
+
+
+class AppendRow(Protocol):
+    """Adds a row to the session's log: `bidilab.bidi.log.eventlog.EventLog.append`."""
+
+    def __call__(
+        self,
+        type: str,  # noqa: A002 - the column's name
+        *,
+        source: str,
+        t_s: float | None = None,
+        response_id: str | None = None,
+        item_id: str | None = None,
+        input_samples: int | None = None,
+        playback_samples: int | None = None,
+        reason: str | None = None,
+        stop_reason: str | None = None,
+        role: str | None = None,
+        text: str | None = None,
+        detail: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Add it; return its ``seq``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionContext:
+    """What a model is given of the session that it belongs to.
+
+    Parameters
+    ----------
+    clock
+        The session's; a model waits and reads time only by it.
+    log
+        Adds a row to the session's log.
+    """
+
+    clock: Clock
+    log: AppendRow
+
+
+@runtime_checkable
+class ModelProtocol(Protocol):
+    """The required half: what any model, ours or one written for Strands, must have."""
+
+    config: dict[str, Any]
+
+    async def start(
+        self,
+        system_prompt: str | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        messages: Sequence[Mapping[str, Any]] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Connect."""
+
+    async def stop(self) -> None:
+        """Disconnect."""
+
+    async def send(self, content: Any) -> None:
+        """Take one event."""
+
+    def receive(self) -> AsyncIterable[Any]:
+        """Give events."""
+
+
+class BidiModel:
+    """A model of a session. Subclasses define `start`, `stop`, `send` and `receive`, and extend what else they need.
+
+    Attributes
+    ----------
+    config
+        ``config["audio"]`` has ``input_rate``, ``output_rate`` (hertz), ``channels``, ``format`` (``"pcm"``) and maybe
+        ``voice``. Inputs and outputs read it when they start.
+    """
+
+    config: dict[str, Any]
+
+    _context: SessionContext | None = None
+
+    def bind(self, context: SessionContext) -> None:
+        """Be given the session's clock and log; called before `start`."""
+        self._context = context
+
+    @property
+    def context(self) -> SessionContext:
+        """The session's clock and log.
+
+        A model that is used on its own, without an agent, gets the running loop's clock and a log in memory.
+
+        Raises
+        ------
+        RuntimeError
+            If it was never bound and no loop is running.
+        """
+        if self._context is None:
+            clock = running_clock()
+            self._context = SessionContext(clock=clock, log=EventLog(clock=clock).append)
+        return self._context
+
+    async def start(
+        self,
+        system_prompt: str | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        messages: Sequence[Mapping[str, Any]] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Connect, and be ready for `send` and `receive`.
+
+        Parameters
+        ----------
+        system_prompt
+            What the model is to be.
+        tools
+            Tools that it may use: ``name``, ``description`` and ``inputSchema`` (``{"json": <JSON schema>}``), the
+            ``ToolSpec`` of Strands.
+        messages
+            The conversation so far, ``{"role": "user" | "assistant", "content": [{"text": …}]}``.
+        **kwargs
+            What else a model knows of; one that it does not know is an error.
+        """
+        raise NotImplementedError
+
+    async def stop(self) -> None:
+        """Disconnect and let go of everything; stopping twice, or what never started, is no error."""
+        raise NotImplementedError
+
+    async def send(self, content: ModelInput) -> None:
+        """Take one event of the user, or the result of a tool."""
+        raise NotImplementedError
+
+    def receive(self) -> AsyncIterable[BidiOutputEvent]:
+        """What the model tells, as it comes, until it is stopped; the first is `BidiConnectionStartEvent`.
+
+        Raises
+        ------
+        BidilabError
+            If the connection is lost for good.
+        """
+        raise NotImplementedError
+
+    def playback(self, report: PlaybackReport) -> None:
+        """Be told what an output has played. Called from the session's loop; must not wait.
+
+        It is never called in a session none of whose outputs reports play-out; a model that must know whether a
+        response is still audible then assumes that it is played in real time from the arrival of its first audio
+        (`bidilab.bidi.session.playout.PlayoutEstimate`, which takes these reports as well).
+        """
+
+    async def truncate(self, response_id: str, heard_samples: int, sample_rate: int) -> None:
+        """Be told how much was heard of a response that was cut; called right after its playback was cleared.
+
+        Parameters
+        ----------
+        response_id
+            Which.
+        heard_samples
+            ``>= 0``, at ``sample_rate`` hertz.
+        sample_rate
+            Hertz.
+        """
+
+    @property
+    def effective_turn_detection(self) -> Mapping[str, Any] | None:
+        """The turn detection in force, in the provider's words; ``None`` when it is not known."""
+        return None
+
+    async def end_of_audio(self) -> None:
+        """Be told that no more audio of the user will come: its file is over. A turn still open ends here."""
+
+    async def settled(self) -> None:
+        """Wait until nothing more will be told unasked, given that no more input comes.
+
+        ``agent.run`` waits for this, and for the end of play-out, when all of its inputs have ended.
+        """

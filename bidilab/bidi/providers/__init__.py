@@ -1,0 +1,1 @@
+"""The providers: one folder each, with settings, codec, connection and model."""

@@ -1,0 +1,344 @@
+"""The connection to Gemini's Live API: key, address, sending and receiving, by the ``google-genai`` package.
+
+Nothing here knows what the messages mean. The key is never in a ``repr``, an error or a message that is handed on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from bidilab.bidi.providers.config import check_keys
+from bidilab.bidi.providers.gemini import Failure
+from bidilab.core.errors import CredentialsError, EventError, InvalidParameterError, require_extra
+from bidilab.core.redaction import REDACTED, redact_text
+
+if TYPE_CHECKING:
+    from google.genai.live import AsyncSession
+
+__all__ = ["KEY_VARIABLES", "ClientSettings", "GeminiConnection", "check_session", "connect", "require_gemini"]
+
+KEY_VARIABLES = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
+"""Environment variables that may hold the key; the first that is set counts, as in the SDK."""
+
+_TEXTS = ("api_key", "project", "location")
+_NUMBERS = ("timeout_s", "reconnect_attempts", "reconnect_delay_s", "settle_s")
+_HTTP_OPTIONS = ("base_url", "api_version", "headers", "async_client_args")
+_MAX_RECONNECT_DELAY_S = 8.0
+_ABNORMAL = 1006  # RFC 6455, 7.4.1: no close frame came
+_NOT_TAKEN = 1007  # RFC 6455, 7.4.1: data that does not fit
+
+
+def require_gemini() -> None:
+    """Make sure that the SDK is there.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not.
+    """
+    require_extra("google.genai", feature="BidiGeminiLiveModel", extra="gemini")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSettings:
+    """A model's ``client_config``.
+
+    Parameters
+    ----------
+    api_key
+        The key; by default that of the environment variable ``GOOGLE_API_KEY`` or ``GEMINI_API_KEY``.
+    vertexai, project, location
+        The Gemini Enterprise Agent Platform (Vertex AI) instead, with Google Cloud's own credentials and no key.
+    http_options
+        ``base_url``, ``api_version``, ``headers`` and ``async_client_args`` of ``google.genai.types.HttpOptions``.
+    timeout_s
+        Seconds within which a session must stand, ``> 0``.
+    reconnect_attempts
+        How often in a row a lost connection is tried again, ``>= 0``.
+    reconnect_delay_s
+        Seconds before the first try, ``>= 0``; each further one waits twice as long, at most 8 s.
+    settle_s
+        Seconds of silence of the service after which, the user's audio over, nothing more is expected, ``> 0``.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a value is not allowed.
+    CredentialsError
+        If there is no key, and none is to do without.
+    """
+
+    api_key: str = field(default="", repr=False)
+    vertexai: bool = False
+    project: str | None = None
+    location: str | None = None
+    http_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    timeout_s: float = 15.0
+    reconnect_attempts: int = 5
+    reconnect_delay_s: float = 0.5
+    settle_s: float = 4.0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.vertexai, bool):
+            raise InvalidParameterError("vertexai", "true or false", self.vertexai)
+        if not self.vertexai and (self.project or self.location):
+            raise InvalidParameterError("project", "given with vertexai=True only", self.project or self.location)
+        if not self.vertexai and not self.api_key:
+            raise CredentialsError(
+                f"no key for Gemini: set the environment variable {' or '.join(KEY_VARIABLES)}, "
+                "or client_config={'api_key': …}"
+            )
+        check_keys("client_config['http_options']", self.http_options, _HTTP_OPTIONS)
+        for name, least in (("timeout_s", 0.001), ("settle_s", 0.001), ("reconnect_delay_s", 0), _ATTEMPTS):
+            _check_number(name, getattr(self, name), at_least=least)
+        if int(self.reconnect_attempts) != self.reconnect_attempts:
+            raise InvalidParameterError("reconnect_attempts", "a whole number", self.reconnect_attempts)
+
+    @classmethod
+    def from_config(cls, client_config: Mapping[str, Any] | None) -> Self:
+        """Read a ``client_config``.
+
+        Raises
+        ------
+        InvalidParameterError
+            If a key is unknown or a value not allowed; nothing is ignored.
+        CredentialsError
+            If there is no key, here or in the environment.
+        """
+        known = (*_TEXTS, "vertexai", "http_options", *_NUMBERS)
+        config = dict(check_keys("client_config", client_config, known))
+        for name in _TEXTS:
+            if (value := config.get(name)) is not None and not isinstance(value, str):
+                shown = type(value).__name__  # not the value: under this name it may be a key
+                raise InvalidParameterError(f"client_config[{name!r}]", "a string", shown)
+        if config.get("http_options") is None:
+            config.pop("http_options", None)
+        if not config.get("api_key") and not config.get("vertexai"):
+            config["api_key"] = next(filter(None, map(os.environ.get, KEY_VARIABLES)), "")
+        return cls(**config)
+
+    def delay_s(self, attempt: int) -> float:
+        """Seconds to wait before the attempt of that number, from 0."""
+        return min(self.reconnect_delay_s * 2.0**attempt, max(self.reconnect_delay_s, _MAX_RECONNECT_DELAY_S))
+
+    def without_key(self, text: str) -> str:
+        """The text with the key, and what looks like one, struck out."""
+        return redact_text(text.replace(self.api_key, REDACTED) if self.api_key else text)
+
+
+_ATTEMPTS = ("reconnect_attempts", 0)
+
+
+def _check_number(name: str, value: object, *, at_least: float) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not at_least <= value < float("inf"):  # type: ignore[operator]
+        raise InvalidParameterError(name, f"a number >= {at_least:g}", value)
+
+
+def check_session(session: Mapping[str, Any]) -> None:
+    """Check what a session is asked to be against the SDK's own types.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it does not take it; the message names the field.
+    """
+    from google.genai import types
+    from pydantic import ValidationError
+
+    try:
+        types.LiveConnectConfig.model_validate(dict(session))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"][:2])
+        raise InvalidParameterError(
+            f"provider_config: {place}", f"what google-genai takes ({first['msg']})", first["input"]
+        ) from error
+
+
+class GeminiConnection:
+    """One session that stands. Sending and receiving may go on at the same time.
+
+    Parameters
+    ----------
+    manager
+        The SDK's, entered; it is left when the connection is closed.
+    session
+        What it gave.
+    close_client
+        Lets go of the SDK's client.
+    settings
+        Holds the key, so that it can be struck out of what the service says.
+    """
+
+    def __init__(
+        self,
+        manager: AbstractAsyncContextManager[AsyncSession],
+        session: AsyncSession,
+        close_client: Callable[[], Any],
+        settings: ClientSettings,
+    ) -> None:
+        self._manager = manager
+        self._session = session
+        self._close_client = close_client
+        self._settings = settings
+        self._turn: AsyncIterator[Any] | None = None
+        self._closed = False
+
+    async def send(self, message: Mapping[str, Any]) -> Failure | None:
+        """Send a message; return the failure when the connection is lost or closed."""
+        from websockets.exceptions import ConnectionClosed
+
+        ((kind, body),) = message.items()
+        try:
+            await _SENDERS[kind](self._session, body)
+        except ConnectionClosed as error:
+            return _closed(error, self._settings)
+        return None
+
+    async def receive(self) -> dict[str, Any] | Failure:
+        """The next message, as the JSON of the wire with audio decoded; or the end of the connection.
+
+        Raises
+        ------
+        EventError
+            If the SDK cannot read it.
+        """
+        from google.genai.errors import APIError
+
+        try:
+            message = await self._next_message()
+        except APIError as error:
+            return Failure(code=int(error.code or _ABNORMAL), reason=self._said(error.details))
+        except (ValueError, TypeError) as error:  # no JSON, or not of the SDK's types; the reader of the turn is gone
+            self._turn = None
+            raise EventError(f"google-genai cannot read a message: {self._said(error)[:200]}") from None
+        made: dict[str, Any] = message.model_dump(by_alias=True, exclude_none=True)
+        return made
+
+    async def _next_message(self) -> Any:
+        while True:
+            if self._turn is None:
+                self._turn = self._session.receive()
+            try:
+                return await anext(self._turn)
+            except StopAsyncIteration:  # the SDK's iterator ends with each turn of the model
+                self._turn = None
+
+    def _said(self, words: object) -> str:
+        return self._settings.without_key(str(words or ""))
+
+    async def close(self) -> None:
+        """Close it; twice is no error."""
+        if self._closed:
+            return
+        self._closed = True
+        await self._manager.__aexit__(None, None, None)
+        await self._close_client()
+
+
+async def _send_input(session: AsyncSession, body: Mapping[str, Any]) -> None:
+    ((key, value),) = body.items()
+    await session.send_realtime_input(**{_INPUTS[key]: value})
+
+
+async def _send_content(session: AsyncSession, body: Mapping[str, Any]) -> None:
+    await session.send_client_content(turns=body["turns"], turn_complete=body["turnComplete"])
+
+
+async def _send_tool_response(session: AsyncSession, body: Mapping[str, Any]) -> None:
+    await session.send_tool_response(function_responses=body["functionResponses"])
+
+
+_SENDERS: Mapping[str, Callable[[Any, Any], Any]] = {
+    "realtimeInput": _send_input,
+    "clientContent": _send_content,
+    "toolResponse": _send_tool_response,
+}
+_INPUTS = {
+    "audio": "audio",
+    "video": "video",
+    "text": "text",
+    "audioStreamEnd": "audio_stream_end",
+    "activityStart": "activity_start",
+    "activityEnd": "activity_end",
+}
+
+
+def _closed(error: Any, settings: ClientSettings) -> Failure:
+    frame = error.rcvd or error.sent
+    if frame is None:
+        return Failure(code=_ABNORMAL, reason="no close frame")
+    return Failure(code=int(frame.code), reason=settings.without_key(frame.reason))
+
+
+async def connect(settings: ClientSettings, model_id: str, session: Mapping[str, Any]) -> GeminiConnection | Failure:
+    """Open a session: connect, send the setup, wait until it is confirmed, all within ``timeout_s``.
+
+    Parameters
+    ----------
+    settings
+        Where, and as whom.
+    model_id
+        Name of the model.
+    session
+        JSON of ``LiveConnectConfig``.
+
+    Returns
+    -------
+    GeminiConnection or Failure
+        The session, or why there is none.
+    """
+    from google.genai import types
+    from google.genai.errors import APIError
+    from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+
+    client = _client(settings)
+    config = types.LiveConnectConfig.model_validate(dict(session))
+    manager = client.aio.live.connect(model=model_id, config=config)
+    failure: Failure
+    try:
+        async with asyncio.timeout(settings.timeout_s):
+            made = await manager.__aenter__()
+        return GeminiConnection(manager, made, client.aio.aclose, settings)
+    except APIError as error:
+        failure = Failure(code=int(error.code or _ABNORMAL), reason=settings.without_key(str(error.details or "")))
+    except InvalidStatus as error:
+        # Its body is the service's own words; it may quote the key.
+        said = settings.without_key((error.response.body or b"").decode("utf-8", "replace"))[:500]
+        failure = Failure(code=error.response.status_code, reason=said)
+    except ConnectionClosed as error:
+        failure = _closed(error, settings)
+    except TimeoutError:
+        failure = Failure(code=_ABNORMAL, reason=f"timed out: no session within {settings.timeout_s:g} s")
+    except (InvalidHandshake, OSError) as error:
+        failure = Failure(code=_ABNORMAL, reason=settings.without_key(str(error)) or type(error).__name__)
+    except ValueError as error:  # the SDK does not take a field for this service, or a confirmation that is no JSON
+        failure = Failure(code=_NOT_TAKEN, reason=settings.without_key(str(error))[:500])
+    await client.aio.aclose()
+    return failure
+
+
+def _client(settings: ClientSettings) -> Any:
+    """The SDK's client, with a logger that never logs headers, in which the key stands.
+
+    At the level DEBUG the ``websockets`` package logs every header of the handshake.
+    """
+    from google import genai
+    from google.genai import types
+
+    logger = logging.getLogger("bidilab.gemini.websocket")
+    logger.setLevel(logging.INFO)
+    given = dict(settings.http_options)
+    # The service sends seconds of audio in one message.
+    args = {"max_size": None, **(given.pop("async_client_args", None) or {}), "logger": logger}
+    options = types.HttpOptions.model_validate({**given, "async_client_args": args})
+    if settings.vertexai:
+        return genai.Client(vertexai=True, project=settings.project, location=settings.location, http_options=options)
+    return genai.Client(api_key=settings.api_key, http_options=options)

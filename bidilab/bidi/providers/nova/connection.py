@@ -1,0 +1,383 @@
+"""The connection to Amazon Bedrock: credentials, address, sending and receiving, by ``aws-sdk-bedrock-runtime``.
+
+Nothing here knows what the events mean. Credentials are never in a ``repr``, an error or a message that is handed on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import sys
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self, TypeVar
+
+from bidilab.bidi.providers.config import check_keys
+from bidilab.bidi.providers.nova import Failure
+from bidilab.bidi.providers.nova.sdkfailures import failure_of, lost
+from bidilab.core.errors import CredentialsError, EventError, InvalidParameterError, require_extra
+from bidilab.core.redaction import redact_text
+
+__all__ = ["CONNECTION_LIMIT_S", "ClientSettings", "NovaConnection", "connect", "require_nova", "take_result"]
+
+_T = TypeVar("_T")
+
+CONNECTION_LIMIT_S = 480.0
+"""Seconds after which the service ends a connection: 8 minutes (Amazon Bedrock API reference,
+``InvokeModelWithBidirectionalStream``, read 2026-11)."""
+
+_OBJECTS = ("boto_session", "http_client")
+_TEXTS = ("region", "endpoint_uri")
+_NUMBERS = ("timeout_s", "reconnect_attempts", "reconnect_delay_s", "restart_after_s", "settle_s")
+_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]+")
+_DEFAULT_REGION = "us-east-1"
+_MAX_RECONNECT_DELAY_S = 8.0
+_ANSWER_S = 3.0
+_REASON_S = 2.0
+_READ_OUT_S = 2.0
+_CLOSE_S = 5.0  # of what takes no time but on a machine that is busy
+_BROKEN_CLOSE_S = 0.1
+# At DEBUG this logger of the SDK writes the signed request, and with it the session token.
+_TALKATIVE_LOGGER = "smithy_core.aio.client"
+
+
+def require_nova() -> None:
+    """Make sure that the SDK is there.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not, or Python is older than 3.12, for which AWS does not make it.
+    """
+    feature = "BidiNovaSonicModel"
+    if sys.version_info < (3, 12):
+        feature += f", for which AWS asks for Python 3.12 or newer (this is {sys.version_info.major}."
+        feature += f"{sys.version_info.minor}),"
+    for module in ("aws_sdk_bedrock_runtime", "awscrt", "boto3"):
+        require_extra(module, feature=feature, extra="nova")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSettings:
+    """A model's ``client_config``.
+
+    Parameters
+    ----------
+    boto_session
+        ``boto3.Session`` whose credentials and region are used; by default a new one, which looks where AWS's tools
+        look: environment, files, instance. Not together with ``region``.
+    region
+        Such as ``"eu-north-1"``; by default that of the session, or ``us-east-1``.
+    endpoint_uri
+        Where the service is; by default the region's endpoint.
+    http_client
+        Called without arguments for each connection, gives the SDK's HTTP client for it, which must be able to send
+        and receive at once; by default AWS's own (``smithy_http.aio.crt.AWSCRTHTTPClient``).
+    timeout_s
+        Seconds within which a connection must be made, and an event taken by it, ``> 0``.
+    reconnect_attempts
+        How often in a row a lost connection is made anew, ``>= 0``.
+    reconnect_delay_s
+        Seconds before the first try, ``>= 0``; each further one waits twice as long, at most 8 s.
+    restart_after_s
+        Seconds after which a connection is renewed, with the history, at the first moment without a response; the
+        service ends it after 480. In (0, 480); 420, as Strands has it.
+    settle_s
+        Seconds of silence of the service after which, the user's audio over, nothing more is expected, ``> 0``.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a value is not allowed.
+    """
+
+    boto_session: Any = field(default=None, repr=False)
+    region: str | None = None
+    endpoint_uri: str | None = None
+    http_client: Any = field(default=None, repr=False)
+    timeout_s: float = 15.0
+    reconnect_attempts: int = 5
+    reconnect_delay_s: float = 0.5
+    restart_after_s: float = 420.0
+    settle_s: float = 4.0
+
+    def __post_init__(self) -> None:
+        if self.boto_session is not None and self.region is not None:
+            raise InvalidParameterError("client_config", "boto_session or region, not both", "both")
+        if self.boto_session is not None and not callable(getattr(self.boto_session, "get_credentials", None)):
+            raise InvalidParameterError("boto_session", "a boto3.Session", type(self.boto_session).__name__)
+        if self.http_client is not None and not callable(self.http_client):
+            raise InvalidParameterError("http_client", "a function that makes one", type(self.http_client).__name__)
+        if self.region is not None and not _REGION.fullmatch(self.region):
+            raise InvalidParameterError("region", "a region of AWS such as 'us-east-1'", self.region)
+        for name in ("timeout_s", "settle_s"):
+            _check_number(name, getattr(self, name), at_least=0.001)
+        _check_number("restart_after_s", self.restart_after_s, at_least=0.001, below=CONNECTION_LIMIT_S)
+        _check_number("reconnect_delay_s", self.reconnect_delay_s, at_least=0)
+        _check_number("reconnect_attempts", self.reconnect_attempts, at_least=0)
+        if int(self.reconnect_attempts) != self.reconnect_attempts:
+            raise InvalidParameterError("reconnect_attempts", "a whole number", self.reconnect_attempts)
+
+    @classmethod
+    def from_config(cls, client_config: Mapping[str, Any] | None) -> Self:
+        """Read a ``client_config``.
+
+        Raises
+        ------
+        InvalidParameterError
+            If a key is unknown or a value not allowed; nothing is ignored.
+        """
+        config = dict(check_keys("client_config", client_config, (*_OBJECTS, *_TEXTS, *_NUMBERS)))
+        for name in _TEXTS:
+            if (value := config.get(name)) is not None and not isinstance(value, str):
+                raise InvalidParameterError(f"client_config[{name!r}]", "a string", type(value).__name__)
+        return cls(**config)
+
+    def delay_s(self, attempt: int) -> float:
+        """Seconds to wait before the attempt of that number, from 0."""
+        return min(self.reconnect_delay_s * 2.0**attempt, max(self.reconnect_delay_s, _MAX_RECONNECT_DELAY_S))
+
+
+def _check_number(name: str, value: object, *, at_least: float, below: float = float("inf")) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not at_least <= value < below:  # type: ignore[operator]
+        allowed = f"a number >= {at_least:g}" + (f" and < {below:g}" if below < float("inf") else "")
+        raise InvalidParameterError(name, allowed, value)
+
+
+class NovaConnection:
+    """One bidirectional stream. Sending and receiving may go on at the same time.
+
+    Parameters
+    ----------
+    client, transport, stream
+        The SDK's: its client, the HTTP client below it, the stream that they opened.
+    timeout_s
+        How long an event may wait to be taken.
+    """
+
+    def __init__(self, client: Any, transport: Any, stream: Any, *, timeout_s: float) -> None:
+        self._client = client
+        self._transport = transport
+        self._stream = stream
+        self._timeout_s = timeout_s
+        self._output: Any = None
+        self._reading: asyncio.Future[Any] | None = None
+        self._over: asyncio.Future[Failure] = asyncio.get_running_loop().create_future()
+        self._closed = False
+        self._answer_due_s = asyncio.get_running_loop().time() + timeout_s
+        self._opening = asyncio.ensure_future(stream.await_output())
+        self._opening.add_done_callback(self._opened)
+
+    def _opened(self, opening: asyncio.Future[Any]) -> None:
+        if not opening.cancelled() and (error := opening.exception()) is not None:
+            self._end(failure_of(error))
+
+    def _end(self, failure: Failure) -> Failure:
+        if not self._over.done():
+            self._over.set_result(failure)
+        return self._over.result()
+
+    async def refused(self) -> Failure | None:
+        """Wait a little for the service's answer; `Failure` when it refuses.
+
+        It is not published whether the service answers before it has heard audio: no answer yet is none, and `receive`
+        waits on for it.
+        """
+        within_s = min(_ANSWER_S, self._timeout_s)
+        await asyncio.wait({self._opening, self._over}, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+        return self._over.result() if self._over.done() else None
+
+    async def _answered(self) -> Failure | None:
+        """Wait for the service's answer, for as long as is right; `Failure` when there is none."""
+        if not self._opening.done():
+            left_s = self._answer_due_s - asyncio.get_running_loop().time()
+            await asyncio.wait(
+                {self._opening, self._over}, timeout=max(0.0, left_s), return_when=asyncio.FIRST_COMPLETED
+            )
+        if self._over.done():
+            return self._over.result()
+        if not self._opening.done():
+            return self._end(lost(f"no answer within {self._timeout_s:g} s"))
+        if (error := self._opening.exception()) is not None:
+            return self._end(failure_of(error))
+        _, self._output = self._opening.result()
+        return None
+
+    async def send(self, message: Mapping[str, Any]) -> Failure | None:
+        """Send an event; `Failure` when the connection does not take it."""
+        from aws_sdk_bedrock_runtime.models import (
+            BidirectionalInputPayloadPart,
+            InvokeModelWithBidirectionalStreamInputChunk,
+        )
+
+        if self._over.done():
+            return self._over.result()
+        part = BidirectionalInputPayloadPart(bytes_=json.dumps(message).encode())
+        chunk = InvokeModelWithBidirectionalStreamInputChunk(value=part)
+        sending = asyncio.ensure_future(self._stream.input_stream.send(chunk))
+        # The SDK's queue holds 16 events and waits for room, for ever when the connection has failed long since.
+        try:
+            await asyncio.wait({sending, self._over}, timeout=self._timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not sending.done():
+                sending.cancel()
+        if not sending.done() or sending.cancelled():
+            return self._end(lost(f"an event was not taken within {self._timeout_s:g} s"))
+        if (error := sending.exception()) is None:
+            return None
+        # Why, the service has often said by then; whoever receives has time to read it.
+        failure = failure_of(error)
+        asyncio.get_running_loop().call_later(_REASON_S, self._end, failure)
+        return failure
+
+    async def receive(self) -> dict[str, Any] | Failure:
+        """The next event, or how the connection ended. It may be cancelled, and called again.
+
+        Raises
+        ------
+        EventError
+            If what came is not a JSON object.
+        """
+        if self._output is None and (failure := await self._answered()) is not None:
+            return failure
+        if self._over.done():
+            return self._over.result()
+        # A read is never cancelled: the AWS runtime's threads would answer a future that is gone.
+        if self._reading is None:
+            self._reading = asyncio.ensure_future(self._output.receive())
+        reading = self._reading
+        await asyncio.wait({reading, self._over}, return_when=asyncio.FIRST_COMPLETED)
+        if self._over.done():
+            return self._over.result()
+        self._reading = None
+        if (error := reading.exception()) is not None:
+            return self._end(failure_of(error))
+        if (chunk := reading.result()) is None:
+            return self._end(lost("the service ended it"))
+        return _json_object(getattr(chunk.value, "bytes_", None))
+
+    async def close(self) -> None:
+        """Close it, at once; twice is no error."""
+        if self._closed:
+            return
+        self._closed = True
+        stands = not self._over.done()
+        if stands and self._output is None and self._opening.done():
+            _, self._output = self._opening.result()
+        self._end(lost("it was closed"))
+        # The SDK ends its side when all is taken, which never comes to pass where nobody takes any more.
+        ending = asyncio.ensure_future(self._stream.input_stream.close())
+        if stands and self._output is not None:
+            # What was sent last is on its way until the service has ended its side.
+            await _within(_READ_OUT_S, self._read_out())
+        await _within(_BROKEN_CLOSE_S, ending)
+        await _within(_CLOSE_S, self._client.close())
+        await _within(_CLOSE_S, self._transport.close())
+        for task in (self._reading, self._opening):
+            if task is not None:
+                await asyncio.wait({task}, timeout=_CLOSE_S)
+                task.cancel()
+                task.add_done_callback(take_result)
+
+    async def _read_out(self) -> None:
+        while True:
+            self._reading = self._reading or asyncio.ensure_future(self._output.receive())
+            await asyncio.wait({self._reading})
+            if self._reading.exception() is not None or self._reading.result() is None:
+                return
+            self._reading = None
+
+
+def take_result(task: asyncio.Future[Any]) -> None:
+    """Take a result that nobody waits for, so that asyncio does not report it as lost."""
+    if not task.cancelled():
+        task.exception()
+
+
+async def _within(seconds: float, work: Awaitable[_T]) -> None:
+    """Do it, but not for ever: a connection that is gone may never say so, and its errors change nothing any more."""
+    task = asyncio.ensure_future(work)
+    await asyncio.wait({task}, timeout=seconds)
+    task.cancel()
+    task.add_done_callback(take_result)
+
+
+def _json_object(data: bytes | None) -> dict[str, Any]:
+    if data is None:
+        raise EventError("the service sent an event without bytes")
+    try:
+        message = json.loads(data)
+    except ValueError as error:
+        raise EventError(f"the service sent what is not JSON ({error})") from error
+    if not isinstance(message, dict):
+        raise EventError(f"the service sent {type(message).__name__} where an object belongs")
+    return message
+
+
+def _session(settings: ClientSettings) -> Any:
+    import boto3
+
+    return boto3.Session() if settings.boto_session is None else settings.boto_session
+
+
+def _identity(session: Any) -> Any:
+    """The credentials, as the SDK has them; they are looked for anew for each connection, as they may expire.
+
+    Raises
+    ------
+    CredentialsError
+        If there are none.
+    """
+    from botocore.exceptions import BotoCoreError
+    from smithy_aws_core.identity import AWSCredentialsIdentity
+
+    try:
+        credentials = session.get_credentials()
+        frozen = None if credentials is None else credentials.get_frozen_credentials()
+    except BotoCoreError as error:
+        raise CredentialsError(f"the credentials for AWS cannot be had: {redact_text(str(error))}") from None
+    if frozen is None or not frozen.access_key or not frozen.secret_key:
+        raise CredentialsError(
+            "no credentials for AWS: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, log in with the AWS CLI, "
+            "or give client_config={'boto_session': …}"
+        )
+    return AWSCredentialsIdentity(
+        access_key_id=frozen.access_key, secret_access_key=frozen.secret_key, session_token=frozen.token
+    )
+
+
+async def connect(settings: ClientSettings, model_id: str) -> NovaConnection:
+    """Begin a connection; the service answers it when the first events have come.
+
+    Raises
+    ------
+    CredentialsError
+        If there are no credentials.
+    """
+    from aws_sdk_bedrock_runtime.client import AsyncBedrockRuntimeClient
+    from aws_sdk_bedrock_runtime.config import AsyncBedrockRuntimeConfig
+    from aws_sdk_bedrock_runtime.models import InvokeModelWithBidirectionalStreamOperationInput
+    from smithy_aws_core.identity import StaticCredentialsResolver
+
+    from bidilab.bidi.providers.nova.transport import ConnectionClient
+
+    logger = logging.getLogger(_TALKATIVE_LOGGER)
+    logger.setLevel(max(logger.level, logging.INFO))
+    session = _session(settings)
+    # Looking for credentials may ask a server.
+    identity = await asyncio.to_thread(_identity, session)
+    transport = ConnectionClient() if settings.http_client is None else settings.http_client()
+    config = await AsyncBedrockRuntimeConfig.resolve(
+        region=settings.region or getattr(session, "region_name", None) or _DEFAULT_REGION,
+        aws_credentials_identity_resolver=StaticCredentialsResolver(identity),
+        transport=transport,
+        **({} if settings.endpoint_uri is None else {"endpoint_uri": settings.endpoint_uri}),
+    )
+    client = AsyncBedrockRuntimeClient(config=config)
+    stream = await client.invoke_model_with_bidirectional_stream(
+        InvokeModelWithBidirectionalStreamOperationInput(model_id=model_id)
+    )
+    return NovaConnection(client, transport, stream, timeout_s=settings.timeout_s)

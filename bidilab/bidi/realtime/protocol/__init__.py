@@ -1,0 +1,1 @@
+"""The OpenAI Realtime protocol as a server reads it: messages, audio formats, schema, errors."""

@@ -1,1 +1,0 @@
-"""Provider messages on the wire: parsing, checking and encoding; pure."""

@@ -1,0 +1,1 @@
+"""Signals: levels, bands, and where a clip's energy says that speech is."""

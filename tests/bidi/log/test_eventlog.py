@@ -1,0 +1,282 @@
+"""The event log: nothing lost, nothing secret, and the columns of DESIGN §7."""
+
+import json
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bidilab.bidi.log.eventlog import EventLog
+from bidilab.bidi.log.journal import LogRow, row_line
+from bidilab.core.clock import VIRTUAL_EPOCH, VirtualClock, run_virtual
+from bidilab.core.errors import InvalidParameterError
+from bidilab.core.redaction import REDACTED, loggable
+
+COLUMNS = {
+    "session_id": "string",
+    "seq": "int64",
+    "t_s": "float64",
+    "wall_time": "datetime64[ns, UTC]",
+    "source": "category",
+    "type": "category",
+    "response_id": "string",
+    "item_id": "string",
+    "input_samples": "Int64",
+    "playback_samples": "Int64",
+    "reason": "string",
+    "stop_reason": "string",
+    "role": "string",
+    "text": "string",
+    "detail": "string",
+}
+
+
+def a_log(path=None):
+    clock = VirtualClock()
+    log = EventLog(path, "s1", clock, zero_s=0.0)
+    log.append("session_started", source="user")
+    run_virtual(clock.sleep_s(1.5), clock)
+    log.append("speech_started", source="detector", input_samples=24000, detail={"onset_samples": 23000})
+    log.append(
+        "bidi_transcript_stream",
+        source="model",
+        item_id="i1",
+        role="user",
+        text="naïve “ 日本 \ud800",
+        detail={"x": 1.5},
+    )
+    log.append("bidi_interruption", source="agent", t_s=2, reason="user_speech", response_id="r1", playback_samples=7)
+    return log
+
+
+def assert_columns(frame):
+    assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == COLUMNS
+
+
+def test_columns_and_types():
+    frame = a_log().to_frame()
+    assert_columns(frame)
+    assert list(frame["seq"]) == [0, 1, 2, 3]
+    assert list(frame["t_s"]) == [0.0, 1.5, 1.5, 2.0]
+    assert frame["wall_time"][1] == pd.Timestamp(VIRTUAL_EPOCH) + pd.Timedelta(1.5, "s")
+    assert frame["input_samples"].tolist() == [pd.NA, 24000, pd.NA, pd.NA]
+    assert json.loads(frame["detail"][1]) == {"onset_samples": 23000}
+    assert frame["detail"].isna().tolist() == [True, False, False, True]
+    assert_columns(EventLog().to_frame())
+
+
+def test_there_and_back_through_the_journal(tmp_path):
+    path = tmp_path / "new" / "events.jsonl"
+    with a_log(path) as log:
+        again = EventLog.read(path)  # while it is being written
+        assert again.rows == log.rows
+        pd.testing.assert_frame_equal(again.to_frame(), log.to_frame())
+    assert again.dropped == ()
+    for line in path.read_bytes().splitlines():
+        json.loads(line)
+    with pytest.raises(InvalidParameterError, match="open"):
+        again.append("x", source="user")
+    with pytest.raises(InvalidParameterError, match="open"):
+        log.append("x", source="user")
+    log.close()
+
+
+def test_parquet_holds_the_same(tmp_path):
+    log = EventLog(session_id="s1", clock=VirtualClock())
+    log.append("bidi_text_input", source="user", text="hello", detail={"a": [1, None]})
+    path = log.to_parquet(tmp_path / "events.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(path), log.to_frame())
+    assert [p.name for p in tmp_path.iterdir()] == ["events.parquet"]
+
+
+def test_a_journal_is_continued_by_another_session(tmp_path):
+    path = tmp_path / "events.jsonl"
+    a_log(path).close()
+    path.write_bytes(path.read_bytes()[:-9])  # torn in its last line
+    with EventLog(path, "s2", VirtualClock()) as log:
+        log.append("session_started", source="user")
+    again = EventLog.read(path)
+    assert [(row.session_id, row.seq) for row in again] == [("s1", 0), ("s1", 1), ("s1", 2), ("s2", 0)]
+    assert [dropped.line for dropped in again.dropped] == [4]
+
+
+@given(cut=st.integers(0, 2000))
+def test_cut_anywhere_it_gives_all_whole_rows(tmp_path_factory, cut):
+    path = tmp_path_factory.mktemp("cut") / "events.jsonl"
+    log = a_log(path)
+    log.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:cut])
+    again = EventLog.read(path)
+    ends = np.cumsum([len(line) for line in whole.splitlines(keepends=True)])
+    # A row is whole with its last brace; the newline after it adds nothing.
+    n_whole = int(np.sum(ends - 1 <= cut))
+    assert again.rows == log.rows[:n_whole]
+    torn = cut < len(whole) and n_whole < 4 and cut > (ends[n_whole - 1] if n_whole else 0)
+    assert [d.line for d in again.dropped] == ([n_whole + 1] if torn else [])
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (b"\0\0\0\0", "Expecting value"),
+        (b"\xff\xfe", "decode"),
+        (b"[1]", "a JSON list"),
+        (b'{"seq": 1}', "no session_id, t_s, wall_time, source, type"),
+        (row_line(LogRow("s", 0, 0.0, datetime(2024, 1, 1, tzinfo=UTC), "moon", "x")), "moon"),
+        (row_line(LogRow("s", 0, 0.0, datetime(2024, 1, 1), "user", "x")), "zone"),  # noqa: DTZ001
+        (row_line(LogRow("s", 0.5, 0.0, datetime(2024, 1, 1, tzinfo=UTC), "user", "x")), "seq is 0.5"),
+        (row_line(LogRow("s", 0, 0.0, datetime(2024, 1, 1, tzinfo=UTC), "user", "x", role=5)), "role is 5"),
+        (row_line(LogRow("s", 0, True, datetime(2024, 1, 1, tzinfo=UTC), "user", "x")), "t_s is True"),
+        (
+            b'{"session_id":"","seq":0,"t_s":0,"wall_time":"","source":"user","type":"","more":1}',
+            "unknown columns more",
+        ),
+    ],
+)
+def test_a_line_that_is_no_row_is_dropped_and_named(tmp_path, line, why):
+    path = tmp_path / "events.jsonl"
+    a_log(path).close()
+    first, rest = path.read_bytes().split(b"\n", 1)
+    path.write_bytes(first + b"\n" + line.rstrip(b"\n") + b"\n" + rest)
+    again = EventLog.read(path)
+    assert len(again) == 4
+    ((number, reason),) = again.dropped
+    assert number == 2
+    assert why in reason
+    assert "line 2: " in repr(again)
+
+
+WRITER = """
+import sys
+from bidilab.bidi.log.eventlog import EventLog
+log = EventLog(sys.argv[1], "killed")
+print("ready", flush=True)
+while True:
+    log.append("bidi_audio_stream", source="model", response_id="r" * 50, detail={"blob": "x" * 3000})
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="POSIX")
+def test_killed_in_mid_write_it_loses_at_most_one_line(tmp_path):
+    path = tmp_path / "events.jsonl"
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        while path.stat().st_size < 100_000:
+            assert process.poll() is None
+        process.send_signal(signal.SIGKILL)
+    again = EventLog.read(path)
+    n_lines = path.read_bytes().count(b"\n")
+    assert [row.seq for row in again] == list(range(len(again)))
+    assert len(again) >= n_lines > 30
+    assert len(again.dropped) <= 1
+
+
+def test_secrets_never_reach_the_journal(tmp_path):
+    path = tmp_path / "events.jsonl"
+    with EventLog(path, "s") as log:
+        log.append(
+            "session_started",
+            source="user",
+            text="connect with sk-proj-abcdef0123456789",
+            detail={
+                "client_config": {"api_key": "HIDDEN1", "headers": [{"Authorization": "Basic HIDDEN2"}]},
+                "client_secret": {"value": "HIDDEN3"},
+                "error": RuntimeError("401: Bearer HIDDEN4HIDDEN4HIDDEN4 is wrong, api_key=HIDDEN5"),
+                "url": "wss://example.org/v1?key=HIDDEN6&model=x",
+                "X-Api-Key": "HIDDEN7",
+                "session_token": "HIDDEN8",
+                "aws": "AKIAHIDDEN9HIDDEN9HI",
+            },
+        )
+    written = path.read_text()
+    assert "HIDDEN" not in written
+    assert "abcdef0123456789" not in written
+    assert written.count(REDACTED) == 10
+    assert "model=x" in written
+
+
+def test_counts_of_tokens_are_no_secrets():
+    usage = {
+        "inputTokens": 5,
+        "total_tokens": 6,
+        "input_token_details": {"cached_tokens_details": {"text_tokens": 1, "audio_tokens": None}},
+        "max_output_tokens": "inf",
+    }
+    logged = loggable(usage)
+    assert logged["inputTokens"] == 5
+    assert logged["max_output_tokens"] == "inf"
+    assert logged == usage | {"input_token_details": logged["input_token_details"]}
+    assert logged["input_token_details"]["cached_tokens_details"] == {"text_tokens": 1, "audio_tokens": None}
+
+
+def test_audio_is_only_counted():
+    assert loggable({"audio": "AAAA/38A", "pcm": b"12", "type": "bidi_audio_stream"}) == {
+        "audio_bytes": 6,
+        "pcm_bytes": 2,
+        "type": "bidi_audio_stream",
+    }
+    assert loggable({"type": "response.output_audio.delta", "delta": "AAA="})["delta_bytes"] == 2
+    assert loggable({"type": "response.output_audio_transcript.delta", "delta": "word"})["delta"] == "word"
+    assert loggable({"audio": {"input": {"format": "pcm16"}}}) == {"audio": {"input": {"format": "pcm16"}}}
+    assert loggable([b"123"]) == [{"bytes": 3}]
+
+
+def test_what_json_has_not(tmp_path):
+    values = {
+        "nan": float("nan"),
+        "f32": np.float32(0.5),
+        "int": np.int64(3),
+        "array": np.zeros((2, 3)),
+        "path": tmp_path,
+        "time": VIRTUAL_EPOCH,
+        "set": {1},
+        "object": object,
+        5: None,
+        "long": list[tuple[int, ...]] | dict["str" * 100, int],
+    }
+    logged = json.loads(json.dumps(loggable(values), allow_nan=False))
+    assert logged["nan"] == "nan"
+    assert (logged["f32"], logged["int"], logged["set"], logged["5"]) == (0.5, 3, [1], None)
+    assert logged["array"] == {"shape": [2, 3], "dtype": "float64"}
+    assert logged["object"] == "<class 'object'>"
+    assert len(logged["long"]) == 200
+
+
+def test_session_events_find_their_columns():
+    log = EventLog(session_id="s", clock=VirtualClock())
+    log.append_event(
+        {"type": "bidi_interruption", "reason": "user_speech", "interrupted_response_id": "r1", "heard_samples": 5},
+        source="agent",
+        playback_samples=12,
+    )
+    log.append_event({"type": "bidi_audio_stream", "audio": "AAAA", "response_id": "r2"}, source="model")
+    first, second = log.rows
+    assert (first.reason, first.response_id, first.playback_samples) == ("user_speech", "r1", 12)
+    assert json.loads(first.detail) == {"heard_samples": 5}
+    assert json.loads(second.detail) == {"audio_bytes": 3}
+
+
+def test_an_unknown_source_is_an_error():
+    with pytest.raises(InvalidParameterError, match="source must be one of input, detector"):
+        EventLog().append("x", source="moon")
+
+
+def test_both_reprs_say_the_same(tmp_path):
+    log = a_log(tmp_path / "<events>.jsonl")
+    text, page = repr(log), log._repr_html_()
+    for said in ("s1", "4", "0.000 to 2.000 s", "speech_started 1"):
+        assert said in text
+        assert said in page
+    assert "&lt;events&gt;" in page
+    assert "none" in repr(EventLog())
+    many = EventLog()
+    for k in range(20):
+        many.append(f"type{k}", source="user")
+    assert "and 8 more" in repr(many)

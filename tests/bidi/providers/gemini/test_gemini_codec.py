@@ -1,0 +1,224 @@
+"""The Gemini codec without a connection: sequences of the reference, and what is not one."""
+
+import base64
+import itertools
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bidilab.bidi.providers.gemini import HANDLERS, Failure, GeminiLiveCodec, GeminiSettings, turn_detection
+from bidilab.bidi.types.events import (
+    BidiAudioInputEvent,
+    BidiAudioStreamEvent,
+    BidiErrorEvent,
+    BidiInterruptionEvent,
+    BidiResponseCompleteEvent,
+    BidiResponseStartEvent,
+    BidiTextInputEvent,
+    BidiTranscriptStreamEvent,
+)
+
+PCM = bytes(range(200))
+FIELDS = [
+    *("modelTurn", "parts", "inlineData", "data", "mimeType", "text", "interrupted", "turnComplete"),
+    *("inputTranscription", "functionCalls", "id", "name", "args", "ids", "newHandle", "audioOffset", "type"),
+]
+
+
+def audio(data=PCM, mime="audio/pcm;rate=24000"):
+    part = {"inlineData": {"mimeType": mime, "data": base64.b64encode(data).decode()}}
+    return {"serverContent": {"modelTurn": {"parts": [part]}}}
+
+
+def content(**fields):
+    return {"serverContent": fields}
+
+
+def codec(**config):
+    made = GeminiLiveCodec(GeminiSettings.from_config(config))
+    made.configure()
+    made.resume()
+    return made
+
+
+def feed(made, *messages, audible=()):
+    return [event for message in messages for event in made.feed(message, audible=audible)]
+
+
+def of(events, kind):
+    return [event for event in events if isinstance(event, kind)]
+
+
+def rows(made):
+    return [(row.type, row.source) for row in made.take_rows()]
+
+
+def test_a_turn():
+    events = feed(
+        codec(),
+        content(inputTranscription={"text": "Hi "}),
+        content(inputTranscription={"text": "there."}),
+        audio(),
+        content(outputTranscription={"text": "Yes."}),
+        content(generationComplete=True),
+        content(turnComplete=True),
+    )
+    assert [type(event).__name__.removeprefix("Bidi").removesuffix("Event") for event in events] == [
+        "TranscriptStream",
+        "TranscriptStream",
+        "ResponseStart",
+        "AudioStream",
+        "TranscriptStream",
+        "TranscriptStream",  # the user's words as a whole
+        "ResponseComplete",
+        "TranscriptStream",  # the model's words as a whole
+    ]
+    whole = [(e.role, e.text) for e in of(events, BidiTranscriptStreamEvent) if e.is_final]
+    assert whole == [("user", "Hi there."), ("assistant", "Yes.")]
+
+
+def test_an_interrupted_turn_in_one_message_with_its_last_audio():
+    # The audio was generated before the interruption, whatever the order of the keys.
+    message = {"serverContent": {"interrupted": True, **audio()["serverContent"]}}
+    events = feed(codec(), message, content(turnComplete=True))
+    kinds = [type(event) for event in events]
+    assert kinds.index(BidiAudioStreamEvent) < kinds.index(BidiInterruptionEvent)
+    assert [e.stop_reason for e in of(events, BidiResponseCompleteEvent)] == ["interrupted"]
+
+
+def test_what_is_audible_is_cut_too_and_nothing_twice():
+    made = codec()
+    feed(made, audio(), content(generationComplete=True), content(turnComplete=True), audio())
+    events = feed(made, content(interrupted=True), audible={"response_1", "response_2"})
+    assert [e.interrupted_response_id for e in of(events, BidiInterruptionEvent)] == ["response_1", "response_2"]
+    assert feed(made, content(interrupted=True), audible={"response_1", "response_2"}) == []
+
+
+def test_words_before_the_first_sound_begin_no_response():
+    made = codec()
+    assert feed(made, content(outputTranscription={"text": "Ye"})) == []
+    events = feed(made, audio(), content(outputTranscription={"text": "s."}), content(turnComplete=True))
+    assert len(of(events, BidiResponseStartEvent)) == 1
+    assert of(events, BidiTranscriptStreamEvent)[-1].text == "Yes."
+
+
+@given(cuts=st.lists(st.integers(1, 199), max_size=6, unique=True))
+def test_any_split_of_the_audio_gives_the_same_samples(cuts):
+    edges = [0, *sorted(cuts), len(PCM)]
+    messages = [audio(PCM[a:b]) for a, b in itertools.pairwise(edges)]
+    events = feed(codec(), *messages)
+    assert b"".join(e.data for e in of(events, BidiAudioStreamEvent)) == PCM
+
+
+@given(
+    message=st.dictionaries(
+        st.sampled_from([*HANDLERS, "other"]),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+            lambda inner: (
+                st.lists(inner, max_size=3)
+                | st.dictionaries(
+                    st.sampled_from(FIELDS),
+                    inner,
+                    max_size=4,
+                )
+            ),
+            max_leaves=12,
+        ),
+        max_size=4,
+    )
+)
+def test_no_message_breaks_it(message):
+    made = codec()
+    feed(made, audio(), message, content(turnComplete=True))
+    events = feed(made, audio(), content(turnComplete=True))
+    assert len(of(events, BidiResponseStartEvent)) == 1
+    assert of(events, BidiAudioStreamEvent)[-1].data == PCM
+
+
+def test_audio_of_another_rate_is_no_audio():
+    made = codec()
+    assert feed(made, audio(mime="audio/pcm;rate=16000")) == []
+    assert ("malformed_message", "error") in rows(made)
+
+
+def test_input_goes_out_at_the_rate_that_is_named():
+    made = codec(audio={"input_rate": 8000})
+    made.encode(BidiAudioInputEvent.from_pcm(bytes(320), sample_rate=8000))
+    (message,) = made.take_messages()
+    assert message == {"realtimeInput": {"audio": {"data": bytes(320), "mimeType": "audio/pcm;rate=8000"}}}
+
+
+def test_the_end_of_the_audio_gives_the_silence_that_is_waited_for():
+    made = codec(turn_detection={"silence_duration_ms": 300})
+    made.end_audio(800)
+    silence, end = made.take_messages()
+    assert len(silence["realtimeInput"]["audio"]["data"]) == 2 * 800 * 16
+    assert end == {"realtimeInput": {"audioStreamEnd": True}}
+
+
+def test_how_much_was_heard_shortens_the_history():
+    made = codec()
+    made.encode(BidiTextInputEvent("Count."))
+    feed(made, audio(bytes(48000)), content(outputTranscription={"text": "one two three four"}))
+    feed(made, content(interrupted=True), audible={"response_1"})
+    made.truncate("response_1", 8000, 16_000)  # half of the second that was generated
+    made.connection_over(Failure(code=1006, reason=""))
+    made.configure()
+    made.resume()
+    told = made.take_messages()[0]["clientContent"]["turns"]
+    assert [turn["parts"][0]["text"] for turn in told] == ["Count.", "one two"]
+
+
+def test_a_service_that_is_not_seeded_is_told_the_conversation_as_a_turn_that_goes_on():
+    made = GeminiLiveCodec(GeminiSettings(), seeds_history=False)
+    assert "historyConfig" not in made.configure([{"role": "user", "content": [{"text": "I am Ada."}]}])
+    made.resume()
+    assert made.take_messages()[0]["clientContent"]["turnComplete"] is False
+
+
+def test_a_failure_of_the_service_is_an_event_and_a_lost_connection_is_not():
+    made = codec()
+    feed(made, audio())
+    events = made.connection_over(Failure(code=1011, reason="You exceeded your current quota"))
+    assert [e.code for e in of(events, BidiErrorEvent)] == ["close_1011"]
+    assert [e.stop_reason for e in of(events, BidiResponseCompleteEvent)] == ["error"]
+    assert made.connection_over(Failure(code=1006, reason="")) == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "wire"),
+    [
+        (None, {"automaticActivityDetection": {"disabled": True}, "activityHandling": "START_OF_ACTIVITY_INTERRUPTS"}),
+        (
+            {"end_of_speech_sensitivity": "LOW", "activity_handling": "NO_INTERRUPTION"},
+            {
+                "automaticActivityDetection": {
+                    "disabled": False,
+                    "startOfSpeechSensitivity": "START_SENSITIVITY_HIGH",
+                    "endOfSpeechSensitivity": "END_SENSITIVITY_LOW",
+                },
+                "activityHandling": "NO_INTERRUPTION",
+            },
+        ),
+    ],
+)
+def test_turn_detection(given, wire):
+    assert turn_detection(given).to_dict() == wire
+    json.dumps(turn_detection(given).to_dict())
+
+
+def test_thoughts_are_no_speech():
+    made = codec()
+    message = content(modelTurn={"parts": [{"thought": True, "text": "Hm."}]})
+    assert feed(made, message) == []
+    assert ("thought", "model") in rows(made)
+
+
+def test_an_answer_in_text():
+    made = codec(inference={"response_modalities": ["TEXT"]})
+    events = feed(made, content(modelTurn={"parts": [{"text": "Yes."}]}), content(turnComplete=True))
+    assert [e.text for e in of(events, BidiTranscriptStreamEvent) if e.is_final] == ["Yes."]
+    assert made.settled

@@ -120,7 +120,7 @@ def program(monkeypatch, capsys):
     module.query_devices = list
     monkeypatch.setitem(sys.modules, "sounddevice", module)
 
-    from bidilab.bidi.models import local
+    from bidilab.bidi.local import model as local
     from bidilab.detect.vad import VadSpec
 
     made = local.BidiLocalModel

@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-import sys
 import threading
 from pathlib import Path
 
@@ -12,11 +11,9 @@ import bidilab as bl
 from bidilab.core.clock import RealClock
 from bidilab.detect.turns import GeminiActivityDetection
 from bidilab.detect.turns.simulation import ResponsePlan
+from tests.bidi.providers.gemini.loopback import AUTHORITY, KEY, StandIn
 
 ROOT = Path(__file__).resolve().parents[3]
-sys.path.append(str(ROOT / "tests" / "bidi" / "models"))
-
-from gemini_loopback import AUTHORITY, KEY, StandIn  # noqa: E402
 
 
 class Service(threading.Thread):

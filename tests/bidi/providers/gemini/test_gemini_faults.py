@@ -3,20 +3,6 @@
 import asyncio
 
 import pytest
-from gemini_loopback import (
-    GENERATED,
-    KEY,
-    OUTPUT_RATE,
-    RATE,
-    TURN_COMPLETE,
-    Client,
-    HandClock,
-    StandIn,
-    answer,
-    audio,
-    content,
-    run,
-)
 
 from bidilab.bidi.types.events import (
     BidiAudioInputEvent,
@@ -31,6 +17,20 @@ from bidilab.bidi.types.events import (
     ToolUseStreamEvent,
 )
 from bidilab.core.errors import CredentialsError, ProviderConnectionError, ProviderError
+from tests.bidi.providers.gemini.loopback import (
+    GENERATED,
+    KEY,
+    OUTPUT_RATE,
+    RATE,
+    TURN_COMPLETE,
+    Client,
+    HandClock,
+    StandIn,
+    answer,
+    audio,
+    content,
+    run,
+)
 
 
 def start_of(on_setup=None, *, refuse=None, **client_config):

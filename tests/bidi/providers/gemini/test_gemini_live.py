@@ -4,18 +4,6 @@ import logging
 
 import numpy as np
 import pytest
-from gemini_loopback import (
-    GENERATED,
-    INTERRUPTED,
-    KEY,
-    OUTPUT_RATE,
-    RATE,
-    TURN_COMPLETE,
-    answer,
-    audio,
-    content,
-    run,
-)
 
 from bidilab.bidi.models import BidiGeminiLiveModel, PlaybackReport
 from bidilab.bidi.types.events import (
@@ -35,6 +23,18 @@ from bidilab.bidi.types.events import (
 )
 from bidilab.core.errors import CredentialsError, InvalidParameterError, MissingExtraError, SessionError
 from bidilab.detect.turns import GeminiActivityDetection
+from tests.bidi.providers.gemini.loopback import (
+    GENERATED,
+    INTERRUPTED,
+    KEY,
+    OUTPUT_RATE,
+    RATE,
+    TURN_COMPLETE,
+    answer,
+    audio,
+    content,
+    run,
+)
 
 MANUAL = {"turn_detection": None}
 

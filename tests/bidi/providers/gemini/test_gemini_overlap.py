@@ -9,7 +9,6 @@ import json
 from pathlib import Path
 
 import pytest
-from gemini_loopback import OUTPUT_RATE, RATE, run
 
 from bidilab.bidi.types.events import BidiInterruptionEvent, BidiResponseStartEvent
 from bidilab.core.audio import float_to_pcm16, pcm16_to_float
@@ -17,9 +16,10 @@ from bidilab.detect.turns import GeminiActivityDetection, detect_turns
 from bidilab.detect.turns.simulation import ResponsePlan, simulate
 from bidilab.detect.vad import VadSpec, resample
 from bidilab.lab.datasets import load_dataset
+from tests.bidi.providers.gemini.loopback import OUTPUT_RATE, RATE, run
 
 FRAME = 512
-DATASET = Path(__file__).resolve().parents[3] / "datasets" / "overlap-mini"
+DATASET = Path(__file__).resolve().parents[4] / "datasets" / "overlap-mini"
 PLAN = ResponsePlan(response_delay_ms=300, response_ms=4000)
 SETTINGS = {
     "default": GeminiActivityDetection(prefix_padding_ms=0, silence_duration_ms=500),

@@ -3,7 +3,6 @@
 import asyncio
 
 import numpy as np
-from openai_loopback import KEY, RATE, HandClock, Loopback, noise
 
 from bidilab.bidi import BidiAgent
 from bidilab.bidi.hooks.events import BidiInterruptionEvent as InterruptionHookEvent
@@ -11,6 +10,7 @@ from bidilab.bidi.models import BidiOpenAIRealtimeModel
 from bidilab.bidi.realtime import Delivery, FunctionCall, Reply, ScriptedResponder, Speech
 from bidilab.bidi.types.events import BidiAudioInputEvent, BidiAudioStreamEvent
 from bidilab.core.audio import Audio
+from tests.bidi.providers.openai.loopback import KEY, RATE, HandClock, Loopback, noise
 
 
 class Listener:

@@ -5,7 +5,6 @@ import logging
 
 import numpy as np
 import pytest
-from openai_loopback import KEY, RATE, Client, HandClock, Loopback, noise, silence
 
 from bidilab.bidi.models import BidiOpenAIRealtimeModel, PlaybackReport
 from bidilab.bidi.realtime import (
@@ -40,6 +39,7 @@ from bidilab.core.errors import (
     ProviderError,
     SessionError,
 )
+from tests.bidi.providers.openai.loopback import KEY, RATE, Client, HandClock, Loopback, noise, silence
 
 THREE_SECONDS = Audio(samples=np.full(3 * RATE, 0.1, np.float32), sample_rate=RATE)
 

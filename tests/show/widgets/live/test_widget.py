@@ -12,7 +12,7 @@ import bidilab as bl
 from bidilab.bidi.io.browser import decode_message, encode_message
 from bidilab.bidi.local.model import BidiLocalModel
 from bidilab.bidi.log.eventlog import EventLog
-from bidilab.bidi.models import providers
+from bidilab.bidi.providers import registry as providers
 from bidilab.bidi.providers.registry import ModelProvider, model_providers, register_provider
 from bidilab.core.errors import InvalidParameterError, SessionError
 from bidilab.detect.turns import ServerVad

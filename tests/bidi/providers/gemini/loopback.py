@@ -12,7 +12,6 @@ import json
 import ssl
 
 import trustme
-from openai_loopback import HandClock
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
@@ -23,6 +22,7 @@ from bidilab.bidi.types.events import BidiAudioInputEvent, BidiUsageEvent
 from bidilab.detect.turns import GeminiActivityDetection, InterruptionDue, SpeechStarted
 from bidilab.detect.turns.simulation import ResponsePlan, SimulatedAgent
 from bidilab.detect.vad import VadSpec
+from tests.bidi.providers.openai.loopback import HandClock
 
 KEY = "AIzaSyTest0123456789abcdefghijklmnopqrst"
 RATE, OUTPUT_RATE = 16_000, 24_000

@@ -30,6 +30,7 @@ from bidilab.bidi.types.events import (
     BidiResponseStartEvent,
     BidiTextInputEvent,
 )
+from bidilab.bidi.types.playback import PlaybackReport
 from bidilab.core.clock import run_virtual
 from bidilab.core.errors import EndOfInput
 from bidilab.detect.turns import TurnParams
@@ -225,6 +226,38 @@ def test_two_turns_in_one_chunk_each_keep_their_own_interruption():
     assert frame["decided_at_samples"].tolist() == [33 * 512, 41 * 512]
     turns = agent.log.turns()
     assert turns["interrupted_response_id"].fillna("").tolist() == ["", "resp_0", "resp_1"]
+
+
+class Loudspeaker(Taken):
+    """An output that says of any cut response that ``heard`` samples of it, at ``sample_rate``, had been audible."""
+
+    def __init__(self, heard, sample_rate):
+        super().__init__()
+        self.heard, self.sample_rate = heard, sample_rate
+
+    def report_playback_to(self, listener):
+        pass
+
+    def cut(self, response_id):
+        return PlaybackReport(
+            kind="cleared",
+            response_id=response_id,
+            heard_samples=self.heard,
+            sample_rate=self.sample_rate,
+            at_s=self.agent.clock.now_s(),
+        )
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_loudspeakers_the_one_that_played_most_counts(order):
+    # 800 samples at 16 kHz are 1200 at 24 kHz: longer than 1000, though the number is smaller.
+    async def main():
+        outputs = [Loudspeaker(1000, 24_000), Loudspeaker(800, 16_000)][::order]
+        user = WavInput(bursts(FIRST, (40, 45)), 16_000, chunk_ms=32)
+        await BidiAgent(local_model(generation_pace=math.inf)).run(inputs=[user], outputs=outputs)
+        return outputs[0]
+
+    assert heard(run_virtual(main())) == [("resp_0", 1200, 24000)]
 
 
 class Paused(WavInput):

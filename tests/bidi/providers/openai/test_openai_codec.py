@@ -299,6 +299,26 @@ def test_text_waits_for_the_response_under_way():
     assert [m["type"] for m in sent(c)] == ["response.create"]
 
 
+def test_text_while_the_user_speaks_is_answered_with_their_turn():
+    c = codec()
+    fed(c, speech_started())
+    c.encode(BidiTextInputEvent("And this?"))
+    assert [m["type"] for m in sent(c)] == ["conversation.item.create"]  # the server responds to the turn by itself
+    fed(c, {"type": "input_audio_buffer.speech_stopped", "audio_end_ms": 3000, "item_id": "u1"})
+    fed(c, {"type": "input_audio_buffer.committed", "item_id": "u1"}, created(), done())
+    assert sent(c) == []
+    assert c.settled
+    c.encode(BidiTextInputEvent("Go on."))  # the turn is over: this one has to be asked for
+    assert [m["type"] for m in sent(c)] == ["conversation.item.create", "response.create"]
+
+
+def test_text_while_the_user_speaks_is_asked_for_where_the_server_does_not_respond():
+    c = codec(turn_detection={"type": "server_vad", "create_response": False})
+    fed(c, speech_started())
+    c.encode(BidiTextInputEvent("And this?"))
+    assert [m["type"] for m in sent(c)] == ["conversation.item.create", "response.create"]
+
+
 def test_a_refused_response_create_is_repeated_when_the_other_is_over():
     c = codec()
     c.encode(BidiTextInputEvent("Hello?"))

@@ -117,6 +117,61 @@ def test_audio_that_waits_its_turn_is_still_to_be_heard() -> None:
     assert found.item_id == "i2"
 
 
+# A server that has sent a filler A of 2 s and the answer B of 3 s by 1.2 s. The client plays one after the other.
+#
+#   time      1.0        2.0        3.0        4.0        5.0        6.0
+#   sent      [A]done [B]done
+#   playing   [A====================][B===================|...........]
+#   user                                                  S
+#
+#   At S = 5.0 at most 2000 of B's 3000 can have been heard, so 1000 are left.
+QUEUED = [
+    *[(1.0, "created", "r1"), (1.0, "delta", "r1", "i1", 2000.0), (1.1, "done", "r1")],
+    *[(1.2, "created", "r2"), (1.2, "delta", "r2", "i2", 3000.0), (1.3, "done", "r2")],
+]
+
+
+def test_a_queued_response_is_heard_from_when_the_one_before_it_has_been_played() -> None:
+    (silent,) = measure_interruptions(wire(*QUEUED, (5.0, "speech")))
+    assert (silent.response_id, silent.item_id) == ("r2", "i2")
+    assert (silent.sent_ms, silent.max_heard_ms) == (3000, pytest.approx(2000))
+    assert silent.max_leak_ms == pytest.approx(1000)
+    (claiming,) = measure_interruptions(wire(*QUEUED, (5.0, "speech"), (5.1, "truncate", "i2", 3000)))
+    assert claiming.overclaim_ms == pytest.approx(900)  # 2100 can have been heard at the truncate
+    assert claiming.max_leak_ms == pytest.approx(100)
+
+
+def test_the_item_that_sounds_is_the_one_in_front_and_what_waits_behind_it_can_leak() -> None:
+    # At 2.0 the filler sounds (1000 of 2000 heard), and the answer is still being generated behind it.
+    rows = [*QUEUED[:-1], (2.0, "speech"), (2.0, "done", "r2")]
+    (silent,) = measure_interruptions(wire(*rows))
+    assert (silent.generating, silent.response_id, silent.item_id) == (True, "r2", "i1")
+    assert silent.max_heard_ms == pytest.approx(1000)
+    assert silent.max_leak_ms == pytest.approx(1000 + 3000)
+    # A client that says what was heard of both is not late, and neither truncate is stale.
+    (exact,) = measure_interruptions(wire(*rows, (2.1, "truncate", "i1", 1100), (2.1, "truncate", "i2", 0)))
+    assert (exact.audio_end_ms, exact.overclaim_ms, exact.n_truncates, exact.n_stale) == (1100, 0, 1, 0)
+    assert exact.max_leak_ms == pytest.approx(100)
+
+
+def test_items_sent_by_turns_are_counted_once_each() -> None:
+    # Two responses in parallel, out of band: what arrives first is played first.
+    rows = [(1.0, "created", "r1"), (1.0, "created", "r2")]
+    rows += [(1.0, "delta", *which, 500.0) for which in [("r1", "i1"), ("r2", "i2"), ("r1", "i1"), ("r2", "i2")]]
+    (found,) = measure_interruptions(wire(*rows, (1.1, "done", "r1"), (1.1, "done", "r2"), (2.25, "speech")))
+    assert (found.item_id, found.sent_ms, found.max_heard_ms) == ("i1", 1000, pytest.approx(750))
+    assert found.max_leak_ms == pytest.approx(250 + 500)
+
+
+def test_an_item_sent_slower_than_it_is_played_has_not_been_heard_in_its_gaps() -> None:
+    # Half as fast as real time: 500 a second. At 2.9 all that was sent (1000) has been played, in 1.9 s.
+    rows = [(1.0, "created", "r1"), (1.0, "delta", "r1", "i1", 500.0), (2.0, "delta", "r1", "i1", 500.0)]
+    (found,) = measure_interruptions(wire(*rows, (2.9, "speech"), (2.9, "done", "r1")))
+    assert (found.item_id, found.sent_ms, found.max_heard_ms) == ("i1", 1000, 1000)
+    (found,) = measure_interruptions(wire(*rows, (2.2, "speech"), (2.2, "done", "r1")))
+    assert found.max_heard_ms == pytest.approx(700)
+
+
 def test_a_response_cut_before_its_first_audio_has_nothing_to_leak() -> None:
     (found,) = measure_interruptions(wire((1.0, "created", "r1"), (1.1, "speech"), (1.1, "done", "r1")))
     assert (found.generating, found.item_id, found.max_leak_ms) == (True, "", 0)

@@ -162,6 +162,45 @@ def test_idle_timeout(connect):
     assert not client.all("input_audio_buffer.speech_started")
 
 
+IDLE_5_S = {"type": "server_vad", "idle_timeout_ms": 5_000}
+
+
+def test_a_queued_response_ends_when_what_is_before_it_and_it_have_been_played(connect):
+    # A and B of 2.08 s each, generated at once: A sounds from 0.1 to 2.18 s. B is sent at 0.6 s and sounds from 2.18 to
+    # 4.26 s; 5 s later is 9.26 s. What is out of band is not played in the conversation.
+    client = connect(ScriptedResponder(["a" * 32]), delivery=FAST)
+    client.update(audio={"input": {"turn_detection": IDLE_5_S}})
+    client.send({"type": "response.create"})
+    client.advance_to(0.5)
+    client.send({"type": "response.create"})
+    client.send({"type": "response.create", "response": {"conversation": "none"}})
+    client.advance_to(9.25)
+    assert not client.all("input_audio_buffer.timeout_triggered")
+    client.advance_to(9.27)
+    assert client.one("input_audio_buffer.timeout_triggered")
+
+
+@pytest.mark.parametrize("kind", ["truncate the one that sounds", "truncate one that is over", "cancel"])
+def test_a_client_that_stops_playing_is_waited_for_from_then_on(connect, kind):
+    # As above; at 3 s, in B, the client stops. (A has been played by then, so truncating A stops nothing.)
+    client = connect(ScriptedResponder(["a" * 32]), delivery=FAST)
+    client.update(audio={"input": {"turn_detection": IDLE_5_S}})
+    for _ in range(2):
+        client.send({"type": "response.create"})
+        client.advance_to(client.now_s + 0.5)
+    client.advance_to(3.0)
+    a, b = (m["item"]["id"] for m in client.all("response.output_item.done"))
+    if kind == "cancel":
+        client.send({"type": "response.create"})
+        client.send({"type": "response.cancel"})
+    else:
+        item_id = a if "over" in kind else b
+        client.send({"type": "conversation.item.truncate", "item_id": item_id, "content_index": 0, "audio_end_ms": 100})
+    client.advance_to(12.0)
+    (at_s,) = (m.at_s for m in client.received if m.type == "input_audio_buffer.timeout_triggered")
+    assert at_s == pytest.approx(9.26 if "over" in kind else 8.0)
+
+
 def test_speech_or_another_response_stops_the_idle_timer(connect):
     client = connect(ScriptedResponder(["Anyone there? No"]), delivery=FAST)
     detection = {"type": "server_vad", "idle_timeout_ms": 5_000, "create_response": False}

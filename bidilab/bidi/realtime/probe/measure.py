@@ -1,29 +1,32 @@
-"""From the wire alone: how a client behaved when its user interrupted. Pure.
+"""How a client behaved when its user interrupted, from the wire alone. Pure.
 
 An *interruption* here is a ``speech_started`` sent while a response was being generated, or while its audio, played
-from the first delta on without a break, would still have been audible. (A server faster than real time has finished
-long before: then nothing is cancelled, and only the client can stop the sound.)
+at once and in order, would still have been audible. (A server faster than real time has finished long before: then
+nothing is cancelled, and only the client can stop the sound.)
 
-The server does not hear the client's loudspeaker. What it knows are bounds. At a time ``t`` the client can have
-played of an item at most
+The server does not hear the client's loudspeaker. What it knows are bounds. `PlayoutQueue` has the earliest play-out
+of what was sent: an item begins when what was queued before it has been played. At a time ``t`` the client can have
+heard of an item at most
 
-    max_heard(t) = min(audio sent until t, t - time of the first delta)
+    max_heard(t) = what that play-out has played of it by t
 
-A client that truncated had stopped by then, so that of the audio not heard at the decision it played at most
+which is ``min(audio sent until t, t - time of the first delta)`` for an item with nothing in front of it and no gap in
+its sending. A client that truncated had stopped by then, so that of the audio not heard at the decision it played at
+most
 
-    max_leak = min(time from the decision to the truncate, audio sent - max_heard(decision))
+    max_leak = min(time from the decision to the truncate, audio left)
 
-and of one that never truncated nothing bounds it but the audio it was given: ``audio sent - max_heard(decision)``.
-That is the most, for a client that plays at once; one that stops in silence looks on the wire as one that goes on.
-Times are the server's, and so include the network's.
+where the audio left is all that was queued and not heard at the decision. Of a client that never truncated nothing
+bounds it but the audio left. That is the most, for a client that plays at once; one that stops in silence looks on
+the wire as one that goes on. Times are the server's, and so include the network's.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from bidilab.bidi.realtime.playout import PlayoutQueue
 from bidilab.bidi.realtime.probe.wire import WireRecord
 
 __all__ = ["Interrupted", "measure_interruptions"]
@@ -40,9 +43,10 @@ class Interrupted:
     onset_ms, decided_ms
         Where in the client's audio the speech began, and was decided.
     response_id
-        The response that was interrupted.
+        The response that was interrupted: the one being generated, else that of the item.
     item_id
-        The item that was sounding; empty when the response had no audio yet.
+        The item that was sounding, also when it is of an earlier response that was still being played; empty when
+        there was no audio yet.
     generating
         Whether it was still being generated. If not, it was only being played.
     sent_ms
@@ -57,11 +61,11 @@ class Interrupted:
         How much more that is than it can have heard by then; ``None`` as above. More than a few milliseconds is a
         client that counts wrongly.
     max_leak_ms
-        Audio that it can have played after the decision, at most.
+        Audio that it can have played after the decision, at most: of the item and of what was queued behind it.
     n_truncates, n_cancels
         Truncates of the item, and ``response.cancel``, until the next interruption. More than one is a duplicate.
     n_stale
-        Truncates of earlier items and cancels of earlier responses until then.
+        Truncates of items, and cancels of responses, that were over before the interruption.
     errors
         Codes of the errors that the client was sent until then.
     """
@@ -84,35 +88,42 @@ class Interrupted:
     errors: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class _Item:
-    """An item of the agent's as the deltas tell of it."""
-
-    id: str
-    response_id: str
-    first_s: float
-    plays_from_s: float
-    deltas: list[tuple[float, float]] = field(default_factory=list)
-    cut_s: float = math.inf
-
-    def sent_ms(self, at_s: float = math.inf) -> float:
-        return sum(ms for sent_s, ms in self.deltas if sent_s <= at_s)
-
-    def max_heard_ms(self, at_s: float) -> float:
-        return max(0.0, min(self.sent_ms(at_s), 1000 * (at_s - self.first_s)))
-
-    @property
-    def plays_until_s(self) -> float:
-        return min(self.cut_s, self.plays_from_s + self.sent_ms() / 1000)
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Found:
+    """A ``speech_started`` that interrupted, and what the wire says of its moment.
+
+    ``queued`` are the items still to be heard, the sounding one first; ``over`` are the other items known by then.
+    """
+
     index: int
     record: WireRecord
     response_id: str
-    item: _Item | None
     generating: bool
+    queued: tuple[str, ...]
+    over: frozenset[str]
+
+
+class _Wire:
+    """What the deltas tell of items: whose each is, how long it is, when it can have been heard."""
+
+    def __init__(self) -> None:
+        self.playout = PlayoutQueue()
+        self.response_of: dict[str, str] = {}
+        self._deltas: dict[str, list[tuple[float, float]]] = {}
+
+    def delta(self, record: WireRecord) -> None:
+        self.response_of.setdefault(record.item_id, record.response_id)
+        self._deltas.setdefault(record.item_id, []).append((record.at_s, record.audio_ms))
+        self.playout.audio(record.item_id, at_s=record.at_s, length_s=record.audio_ms / 1000)
+
+    def sent_ms(self, item_id: str, until_s: float | None = None) -> float:
+        return sum(ms for at_s, ms in self._deltas[item_id] if until_s is None or at_s <= until_s)
+
+    def max_heard_ms(self, item_id: str, at_s: float) -> float:
+        return 1000 * self.playout.heard_s(item_id, at_s)
+
+    def left_ms(self, item_id: str, at_s: float) -> float:
+        return self.sent_ms(item_id) - self.max_heard_ms(item_id, at_s)
 
 
 def measure_interruptions(records: Sequence[WireRecord]) -> tuple[Interrupted, ...]:
@@ -128,17 +139,17 @@ def measure_interruptions(records: Sequence[WireRecord]) -> tuple[Interrupted, .
     tuple of Interrupted
         In order.
     """
-    found, items = _find(records)
+    wire = _Wire()
+    found = _find(records, wire)
     ends = [*(later.index for later in found[1:]), len(records)]
     return tuple(
-        _measured(entry, records[entry.index : end], items)
-        for entry, end in zip(found, ends[: len(found)], strict=True)
+        _measured(entry, records[entry.index : end], wire) for entry, end in zip(found, ends[: len(found)], strict=True)
     )
 
 
-def _find(records: Sequence[WireRecord]) -> tuple[list[_Found], list[_Item]]:
-    items: list[_Item] = []
+def _find(records: Sequence[WireRecord], wire: _Wire) -> list[_Found]:
     generating: dict[str, None] = {}
+    stopped: set[str] = set()
     found = []
     for index, record in enumerate(records):
         match record.type:
@@ -147,59 +158,55 @@ def _find(records: Sequence[WireRecord]) -> tuple[list[_Found], list[_Item]]:
             case "response.done":
                 generating.pop(record.response_id, None)
             case "response.output_audio.delta":
-                _add_delta(items, record)
+                wire.delta(record)
             case "input_audio_buffer.speech_started":
-                entry = _interrupted(index, record, items, generating)
-                if entry is not None:
-                    found.append(entry)
-                    for item in items:
-                        item.cut_s = min(item.cut_s, record.at_s)
-    return found, items
+                response_id = next(reversed(generating), None)
+                queued = wire.playout.waiting(record.at_s)
+                if response_id is not None and not queued:
+                    # All that was sent of it has been played: the newest item is the one that was sounding.
+                    own = [i for i, r in wire.response_of.items() if r == response_id and i not in stopped]
+                    queued = own[-1:]
+                if response_id is None and not queued:
+                    continue
+                found.append(
+                    _Found(
+                        index=index,
+                        record=record,
+                        response_id=wire.response_of[queued[0]] if response_id is None else response_id,
+                        generating=response_id is not None,
+                        queued=tuple(queued),
+                        over=frozenset(wire.response_of) - set(queued),
+                    )
+                )
+                wire.playout.cut(record.at_s)
+                stopped.update(wire.response_of)
+    return found
 
 
-def _add_delta(items: list[_Item], record: WireRecord) -> None:
-    if not items or items[-1].id != record.item_id:
-        plays_from_s = max(record.at_s, items[-1].plays_until_s if items else record.at_s)
-        items.append(_Item(record.item_id, record.response_id, record.at_s, plays_from_s))
-    items[-1].deltas.append((record.at_s, record.audio_ms))
-
-
-def _interrupted(index: int, record: WireRecord, items: list[_Item], generating: dict[str, None]) -> _Found | None:
-    sounding = [item for item in items if item.plays_until_s > record.at_s]
-    if generating:
-        response_id = next(reversed(generating))
-        item = next((i for i in sounding if i.response_id == response_id), sounding[0] if sounding else None)
-        return _Found(index, record, response_id, item, generating=True)
-    if sounding:
-        return _Found(index, record, sounding[0].response_id, sounding[0], generating=False)
-    return None
-
-
-def _measured(entry: _Found, window: Sequence[WireRecord], items: Sequence[_Item]) -> Interrupted:
-    at_s, item = entry.record.at_s, entry.item
+def _measured(entry: _Found, window: Sequence[WireRecord], wire: _Wire) -> Interrupted:
+    at_s = entry.record.at_s
+    item = entry.queued[0] if entry.queued else None
     truncates = [r for r in window if r.type == "conversation.item.truncate"]
     cancels = [r for r in window if r.type == "response.cancel"]
-    own = [r for r in truncates if item is not None and r.item_id == item.id]
+    own = [r for r in truncates if item is not None and r.item_id == item]
     first = own[0] if own else None
-    sent_ms = item.sent_ms(at_s) if item is not None else 0.0
-    max_heard_ms = item.max_heard_ms(at_s) if item is not None else 0.0
-    left_ms = item.sent_ms() - max_heard_ms if item is not None else 0.0
+    left_ms = sum(wire.left_ms(queued, at_s) for queued in entry.queued)
     after_ms = None if first is None else 1000 * (first.at_s - at_s)
     overclaim_ms = None
     if first is not None and item is not None and first.audio_end_ms is not None:
-        overclaim_ms = max(0.0, first.audio_end_ms - item.max_heard_ms(first.at_s))
-    earlier = [i for i in items if i.first_s < at_s and i is not item]
-    stale = [r for r in truncates if r.item_id in {i.id for i in earlier}]
-    stale += [r for r in cancels if r.response_id in {i.response_id for i in earlier} - {entry.response_id}]
+        overclaim_ms = max(0.0, first.audio_end_ms - wire.max_heard_ms(item, first.at_s))
+    still = {entry.response_id, *(wire.response_of[queued] for queued in entry.queued)}
+    stale = [r for r in truncates if r.item_id in entry.over]
+    stale += [r for r in cancels if r.response_id in {wire.response_of[i] for i in entry.over} - still]
     return Interrupted(
         at_s=at_s,
         onset_ms=entry.record.onset_ms,
         decided_ms=entry.record.decided_ms,
         response_id=entry.response_id,
-        item_id=item.id if item is not None else "",
+        item_id=item or "",
         generating=entry.generating,
-        sent_ms=sent_ms,
-        max_heard_ms=max_heard_ms,
+        sent_ms=0.0 if item is None else wire.sent_ms(item, at_s),
+        max_heard_ms=0.0 if item is None else wire.max_heard_ms(item, at_s),
         truncate_after_ms=after_ms,
         audio_end_ms=None if first is None else first.audio_end_ms,
         overclaim_ms=overclaim_ms,

@@ -1,8 +1,9 @@
 """When the user has been silent for too long after the agent has spoken (``idle_timeout_ms``).
 
 OpenAI counts from "the ``response.done`` time plus audio playback duration". Over a bare WebSocket the server does not
-know when playback began; here it is taken to begin with the first output, so that play-out ends at
-``max(first output + audio sent, response.done)``.
+know when playback began. Here a client plays at once and in order (`bidilab.bidi.realtime.playout`): a response that is
+queued behind another begins when that has been played. So play-out ends at ``max(end of the queue, response.done)``.
+The queue is cut when speech interrupts, when the client cancels, and when it truncates what is still to be heard.
 """
 
 from __future__ import annotations
@@ -22,6 +23,11 @@ class IdleTimer:
     def arm(self, playout_end_s: float) -> None:
         """Wait from the end of play-out on."""
         self._playout_end_s, self._playout_end_ticks = playout_end_s, None
+
+    def playout_cut(self, now_s: float) -> None:
+        """The client stopped playing: what is waited for has ended now, if it had not ended before."""
+        if now_s < self._playout_end_s < math.inf:
+            self._playout_end_s = now_s
 
     def disarm(self) -> None:
         """Do not wait."""

@@ -10,7 +10,6 @@ from typing import Any
 from bidilab.bidi.realtime.protocol.errors import RequestError, unknown_item
 from bidilab.bidi.realtime.protocol.messages import client_event_id, parse_client_message, parse_json
 from bidilab.bidi.realtime.responder import Responder
-from bidilab.bidi.realtime.session.agent.lifecycle import ResponseState
 from bidilab.bidi.realtime.session.agent.response import Response
 from bidilab.bidi.realtime.session.agent.responses import Responses
 from bidilab.bidi.realtime.session.config import EffectiveSession
@@ -325,6 +324,10 @@ class RealtimeSession:
         place = {key: message[key] for key in ("item_id", "content_index", "audio_end_ms")}
         self._conversation.truncate(**place)
         self._outbox.put("conversation.item.truncated", **place)
+        playout = self._responses.playout
+        if message["item_id"] in playout.waiting(self._now_s):
+            playout.cut(self._now_s)
+            self._idle.playout_cut(self._now_s)
 
     # Responses
 
@@ -340,10 +343,8 @@ class RealtimeSession:
         self._ended(self._responses.cancel(message.get("response_id"), self._now_s))
 
     def _ended(self, response: Response) -> None:
-        heard_out = response.state is not ResponseState.CANCELLED
         if response.terms.conversation_id is not None and not self._user.speaking:
-            playout_end_s = response.playout_end_s if heard_out else self._now_s
-            self._idle.arm(max(playout_end_s, self._now_s))
+            self._idle.arm(max(self._responses.playout.end_s, self._now_s))
 
     # Idleness
 

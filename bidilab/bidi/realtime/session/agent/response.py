@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from bidilab.bidi.realtime.playout import PlayoutQueue
 from bidilab.bidi.realtime.protocol.audio import AudioFormat
 from bidilab.bidi.realtime.session.agent.generation import OutputPlan, Piece
 from bidilab.bidi.realtime.session.agent.lifecycle import ResponseEvent, ResponseState, next_state
@@ -75,6 +76,8 @@ class Response:
         What holds for it.
     conversation
         Where its items go unless it is out of band.
+    playout
+        Where its audio is queued unless it is out of band.
     ids, outbox
         Of the session.
     """
@@ -85,6 +88,7 @@ class Response:
         *,
         terms: ResponseTerms,
         conversation: Conversation,
+        playout: PlayoutQueue,
         ids: Ids,
         outbox: Outbox,
     ) -> None:
@@ -94,6 +98,7 @@ class Response:
         self._plans: tuple[OutputPlan, ...] = ()
         self._first_output_s = math.inf
         self._conversation = conversation
+        self._playout = playout
         self._ids = ids
         self._outbox = outbox
         self._outputs: list[_Output] = []
@@ -107,11 +112,6 @@ class Response:
     def sent_audio_s(self) -> float:
         """Seconds of audio sent so far."""
         return self._sent_samples / self.terms.audio_format.sample_rate
-
-    @property
-    def playout_end_s(self) -> float:
-        """When a client that plays from the first output on, without a gap, has played what was sent: an estimate."""
-        return self._first_output_s + self.sent_audio_s
 
     @property
     def next_due_s(self) -> float:
@@ -194,10 +194,16 @@ class Response:
         if len(piece.samples):
             content = output.item.content[0]
             if not content.truncated:
+                self._queue(output, piece)
                 content.audio.append(piece.samples)
                 content.n_samples += len(piece.samples)
             data = base64.b64encode(self.terms.audio_format.encode(piece.samples)).decode("ascii")
             self._put_part("response.output_audio.delta", output, delta=data)
+
+    def _queue(self, output: _Output, piece: Piece) -> None:
+        if self.terms.conversation_id is not None:
+            length_s = len(piece.samples) / self.terms.audio_format.sample_rate
+            self._playout.audio(output.item.id, at_s=self._first_output_s + piece.at_s, length_s=length_s)
 
     def _send_text(self, output: _Output, text: str) -> None:
         output.sent_text.append(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from bidilab.bidi.realtime.playout import PlayoutQueue
 from bidilab.bidi.realtime.protocol.audio import audio_format
 from bidilab.bidi.realtime.protocol.errors import RequestError, quoted
 from bidilab.bidi.realtime.reply import FunctionCall, Reply
@@ -57,6 +58,8 @@ class Responses:
         self._count = 0
         self.has_spoken = False
         """Whether audio has been sent."""
+        self.playout = PlayoutQueue()
+        """The conversation's audio, as a client plays it that plays at once."""
 
     @property
     def active(self) -> Response | None:
@@ -92,10 +95,12 @@ class Responses:
             self._ids.next("resp"),
             terms=self._terms(given, request, items, out_of_band=out_of_band),
             conversation=self._conversation,
+            playout=self.playout,
             ids=self._ids,
             outbox=self._outbox,
         )
         self._count += 1
+        self.playout.forget(now_s)
         self._active.append(response)
         response.announce()
         self._outbox.put("rate_limits.updated", rate_limits=self._limits.to_list(now_s))
@@ -212,11 +217,14 @@ class Responses:
         if found is None:
             raise RequestError("response_cancel_not_active", "Cancellation failed: no active response found")
         found.cancel("client_cancelled")
+        if found.terms.conversation_id is not None:
+            self.playout.cut(now_s)
         self._retire(found, now_s)
         return found
 
     def interrupt(self, now_s: float) -> None:
-        """Cancel the conversation's response, if one is under way, because the user speaks."""
+        """Cancel the conversation's response, if one is under way, because the user speaks; play-out ends."""
+        self.playout.cut(now_s)
         active = self.active
         if active is not None:
             active.cancel("turn_detected")

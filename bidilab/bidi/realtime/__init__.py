@@ -18,8 +18,8 @@ and `bidilab.bidi.realtime.memory` is one without a network.
 What stands in for what is not here, each documented where it is: the model (a responder), its voice (`babble`), the
 transcriber (a label of the length), the semantic VAD's model (a fixed fraction of the longest wait), token counts
 (audio by the published rates, text by four characters), rate limits (shown, not enforced) and play-out (a client that
-plays at once and in order, for ``idle_timeout_ms`` only). Not here: transcription sessions, MCP tools, stored prompts, noise
-reduction, tracing, truncation of a long context, ``output_audio_buffer.*`` (WebRTC and SIP only).
+plays at once and in order, for ``idle_timeout_ms`` only). Not here: transcription sessions, MCP tools, stored prompts,
+noise reduction, tracing, truncation of a long context, ``output_audio_buffer.*`` (WebRTC and SIP only).
 """
 
 from bidilab.bidi.realtime.reply import Delivery, FunctionCall, Reply, Speech, as_reply

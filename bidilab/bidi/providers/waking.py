@@ -1,4 +1,4 @@
-"""Waiting for a connection's next message, or for something of our own to tell meanwhile."""
+"""Tasks that wait for a connection: its next message, or something of our own to tell; and what nobody awaits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
-__all__ = ["WakingReceiver"]
+__all__ = ["WakingReceiver", "take_result"]
 
 Received = TypeVar("Received")
 
@@ -46,3 +46,9 @@ class WakingReceiver(Generic[Received]):
             return None
         pending, self._pending = self._pending, None
         return pending.result()
+
+
+def take_result(task: asyncio.Future[Any]) -> None:
+    """Take a result that nobody waits for, so that asyncio does not report it as lost."""
+    if not task.cancelled():
+        task.exception()

@@ -1,7 +1,7 @@
 """Gemini's Live API from the client's side: a pure codec, and what a session is asked to be."""
 
+from bidilab.bidi.providers.failures import Failure
 from bidilab.bidi.providers.gemini.codec import HANDLERS, GeminiLiveCodec
-from bidilab.bidi.providers.gemini.failures import Failure
 from bidilab.bidi.providers.gemini.settings import INPUT_RATE, OUTPUT_RATE, GeminiSettings
 from bidilab.bidi.providers.gemini.turn_detection import GeminiTurnDetection, turn_detection
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
+from bidilab.bidi.providers.failures import Failure
 from bidilab.bidi.providers.gemini import messages, signals, turns
-from bidilab.bidi.providers.gemini.failures import Failure
 from bidilab.bidi.providers.gemini.received import Message, object_field
 from bidilab.bidi.providers.gemini.settings import OUTPUT_RATE, GeminiSettings
 from bidilab.bidi.providers.gemini.state import Conversation

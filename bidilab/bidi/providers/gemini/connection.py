@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from bidilab.bidi.providers.config import check_keys
-from bidilab.bidi.providers.gemini import Failure
+from bidilab.bidi.providers.failures import ABNORMAL_CLOSE, Failure
+from bidilab.bidi.providers.gemini.failures import SERVICE, failure_of
 from bidilab.core.errors import CredentialsError, EventError, InvalidParameterError, require_extra
 from bidilab.core.redaction import REDACTED, redact_text
 
@@ -30,7 +31,6 @@ _TEXTS = ("api_key", "project", "location")
 _NUMBERS = ("timeout_s", "reconnect_attempts", "reconnect_delay_s", "settle_s")
 _HTTP_OPTIONS = ("base_url", "api_version", "headers", "async_client_args")
 _MAX_RECONNECT_DELAY_S = 8.0
-_ABNORMAL = 1006  # RFC 6455, 7.4.1: no close frame came
 _NOT_TAKEN = 1007  # RFC 6455, 7.4.1: data that does not fit
 
 
@@ -215,7 +215,7 @@ class GeminiConnection:
         try:
             message = await self._next_message()
         except APIError as error:
-            return Failure(code=int(error.code or _ABNORMAL), reason=self._said(error.details))
+            return failure_of(int(error.code or ABNORMAL_CLOSE), str(error.details or ""), self._settings.without_key)
         except (ValueError, TypeError) as error:  # no JSON, or not of the SDK's types; the reader of the turn is gone
             self._turn = None
             raise EventError(f"google-genai cannot read a message: {self._said(error)[:200]}") from None
@@ -274,8 +274,12 @@ _INPUTS = {
 def _closed(error: Any, settings: ClientSettings) -> Failure:
     frame = error.rcvd or error.sent
     if frame is None:
-        return Failure(code=_ABNORMAL, reason="no close frame")
-    return Failure(code=int(frame.code), reason=settings.without_key(frame.reason))
+        return failure_of(ABNORMAL_CLOSE, "no close frame")
+    return failure_of(int(frame.code), frame.reason, settings.without_key)
+
+
+def _unreachable(why: str) -> Failure:
+    return Failure(service=SERVICE, code=ABNORMAL_CLOSE, reason=why, kind="unreachable")
 
 
 async def connect(settings: ClientSettings, model_id: str, session: Mapping[str, Any]) -> GeminiConnection | Failure:
@@ -308,19 +312,19 @@ async def connect(settings: ClientSettings, model_id: str, session: Mapping[str,
             made = await manager.__aenter__()
         return GeminiConnection(manager, made, client.aio.aclose, settings)
     except APIError as error:
-        failure = Failure(code=int(error.code or _ABNORMAL), reason=settings.without_key(str(error.details or "")))
+        failure = failure_of(int(error.code or ABNORMAL_CLOSE), str(error.details or ""), settings.without_key)
     except InvalidStatus as error:
         # Its body is the service's own words; it may quote the key.
-        said = settings.without_key((error.response.body or b"").decode("utf-8", "replace"))[:500]
-        failure = Failure(code=error.response.status_code, reason=said)
+        said = (error.response.body or b"").decode("utf-8", "replace")[:500]
+        failure = failure_of(error.response.status_code, said, settings.without_key)
     except ConnectionClosed as error:
         failure = _closed(error, settings)
     except TimeoutError:
-        failure = Failure(code=_ABNORMAL, reason=f"timed out: no session within {settings.timeout_s:g} s")
+        failure = _unreachable(f"timed out: no session within {settings.timeout_s:g} s")
     except (InvalidHandshake, OSError) as error:
-        failure = Failure(code=_ABNORMAL, reason=settings.without_key(str(error)) or type(error).__name__)
+        failure = _unreachable(settings.without_key(str(error)) or type(error).__name__)
     except ValueError as error:  # the SDK does not take a field for this service, or a confirmation that is no JSON
-        failure = Failure(code=_NOT_TAKEN, reason=settings.without_key(str(error))[:500])
+        failure = failure_of(_NOT_TAKEN, str(error)[:500], settings.without_key)
     await client.aio.aclose()
     return failure
 

@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 from bidilab.bidi.model import BidiModel, ModelInput, PlaybackReport
-from bidilab.bidi.providers.gemini import OUTPUT_RATE, Failure, GeminiLiveCodec, GeminiSettings
+from bidilab.bidi.providers.failures import Failure
+from bidilab.bidi.providers.gemini import OUTPUT_RATE, GeminiLiveCodec, GeminiSettings
 from bidilab.bidi.providers.gemini.connection import (
     ClientSettings,
     GeminiConnection,
@@ -21,6 +22,7 @@ from bidilab.bidi.providers.gemini.connection import (
     connect,
     require_gemini,
 )
+from bidilab.bidi.providers.gemini.failures import SERVICE
 from bidilab.bidi.providers.waking import WakingReceiver
 from bidilab.bidi.session.audible import AudibleResponses
 from bidilab.bidi.types.events import (
@@ -40,7 +42,7 @@ from bidilab.core.errors import (
 __all__ = ["BidiGeminiLiveModel"]
 
 _SILENCE_MARGIN_MS = 500
-_GOING_AWAY = Failure(code=1001, reason="the server said goAway")
+_GOING_AWAY = Failure(service=SERVICE, code=1001, reason="the server said goAway", kind="lost", planned=True)
 
 
 class BidiGeminiLiveModel(BidiModel):

@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
+from bidilab.bidi.providers.failures import Failure
 from bidilab.bidi.providers.logentry import LogEntry
 from bidilab.bidi.providers.nova import blocks, messages
-from bidilab.bidi.providers.nova.failures import Failure
 from bidilab.bidi.providers.nova.history import pieces
 from bidilab.bidi.providers.nova.received import NovaEvent
 from bidilab.bidi.providers.nova.settings import NovaSettings
@@ -133,9 +133,9 @@ class NovaSonicCodec:
         the restart that follows.
         """
         c = self._c
-        c.log("connection_over", "error", {"code": failure.code, "message": failure.message, "kind": failure.kind})
+        c.log("connection_over", "error", {"code": failure.code, "message": failure.reason, "kind": failure.kind})
         if failure.kind != "lost":
-            c.events.append(BidiErrorEvent(failure.error(), {"kind": failure.kind}, code=failure.code))
+            c.events.append(BidiErrorEvent(failure.error(), {"kind": failure.kind}, code=failure.name))
         if (response := c.generating) is not None:
             blocks.cut(c, "error", "error", [response])
         c.blocks.clear()

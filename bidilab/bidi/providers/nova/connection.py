@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
 from bidilab.bidi.providers.config import check_keys
-from bidilab.bidi.providers.nova import Failure
-from bidilab.bidi.providers.nova.sdkfailures import failure_of, lost
+from bidilab.bidi.providers.failures import Failure
+from bidilab.bidi.providers.nova.failures import failure_of, lost
+from bidilab.bidi.providers.waking import take_result
 from bidilab.core.errors import CredentialsError, EventError, InvalidParameterError, require_extra
 from bidilab.core.redaction import redact_text
 
-__all__ = ["CONNECTION_LIMIT_S", "ClientSettings", "NovaConnection", "connect", "require_nova", "take_result"]
+__all__ = ["CONNECTION_LIMIT_S", "ClientSettings", "NovaConnection", "connect", "require_nova"]
 
 _T = TypeVar("_T")
 
@@ -289,12 +290,6 @@ class NovaConnection:
             if self._reading.exception() is not None or self._reading.result() is None:
                 return
             self._reading = None
-
-
-def take_result(task: asyncio.Future[Any]) -> None:
-    """Take a result that nobody waits for, so that asyncio does not report it as lost."""
-    if not task.cancelled():
-        task.exception()
 
 
 async def _within(seconds: float, work: Awaitable[_T]) -> None:

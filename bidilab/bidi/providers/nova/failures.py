@@ -1,4 +1,4 @@
-"""What a failure of the service means: to be mended by the caller, tried again, or taken up on a new connection.
+"""What a failure of Nova Sonic means, told by the service, by AWS's SDK or by the HTTP client below it. Needs no SDK.
 
 Sources: Amazon Bedrock API reference, ``InvokeModelWithBidirectionalStream`` (errors) and its output stream; Amazon
 Nova user guide, "Handling errors with Amazon Nova Sonic"; both read 2026-11.
@@ -6,16 +6,17 @@ Nova user guide, "Handling errors with Amazon Nova Sonic"; both read 2026-11.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+import re
+from typing import Final
 
-from bidilab.core.errors import CredentialsError, ProviderConnectionError, ProviderError
+from bidilab.bidi.providers.failures import Failure, FailureKind
+from bidilab.core.redaction import redact_text
 
-__all__ = ["Failure", "FailureKind", "failure_kind"]
+__all__ = ["LOST", "SERVICE", "failure_kind", "failure_of", "lost"]
 
-FailureKind = Literal["credentials", "refused", "busy", "lost"]
-"""``credentials``: no key, or one that is not taken. ``refused``: asking again would not help. ``busy``: it may help to
-ask again later. ``lost``: the connection is over, and the conversation goes on in a new one."""
+SERVICE: Final = "Nova Sonic"
+LOST: Final = "ConnectionLost"
+"""Code of a connection that broke without a word of the service."""
 
 _CREDENTIALS: Final = frozenset(
     {
@@ -66,28 +67,38 @@ def failure_kind(code: str, message: str = "") -> FailureKind:
     return "lost"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """The end of a connection.
+def lost(why: str) -> Failure:
+    """Return the failure of a connection that broke, or that we closed."""
+    return Failure(service=SERVICE, code=LOST, reason=why, kind="lost")
 
-    Parameters
-    ----------
-    code
-        The service's name for it, such as ``"ThrottlingException"``, or ours: ``"ConnectionLost"``,
-        ``"ConnectionLimit"``.
-    message
-        What is known, without secrets.
-    kind
-        What it means.
+
+def failure_of(error: BaseException) -> Failure:
+    """Read an error of the SDK, or of its HTTP client.
+
+    The service's errors come as classes of their names. Errors that the service does not publish, as for an unknown
+    key, come as ``CallError`` or ``UnmodeledEventError``, which name them.
     """
+    said = str(getattr(error, "message", "") or error) or type(error).__name__
+    code = getattr(error, "code", None)
+    names = [cls.__name__ for cls in type(error).__mro__]
+    if "ModeledError" in names or "SmithyIdentityError" in names:
+        code = type(error).__name__
+    elif "CallError" in names:
+        code = _code_in(said)
+    elif "UnmodeledEventError" not in names or not isinstance(code, str):
+        return lost(redact_text(said))
+    assert isinstance(code, str)
+    return Failure(service=SERVICE, code=code, reason=redact_text(said), kind=failure_kind(code, said))
 
-    code: str
-    message: str
-    kind: FailureKind
 
-    def error(self) -> ProviderError:
-        """It as an error that can be raised."""
-        said = f"Nova Sonic: {self.message} ({self.code})"
-        if self.kind == "credentials":
-            return CredentialsError(said)
-        return ProviderError(said) if self.kind == "refused" else ProviderConnectionError(said)
+def _code_in(said: str) -> str:
+    """Find the code in what the SDK says of an error that it does not know: ``… - status: 403 - id: …#Name``."""
+    if (name := re.search(r" - id: \S*?(\w+)(?=\s|$)", said)) is not None:
+        return name[1]
+    status = re.search(r" - status: (\d+)", said)
+    number = int(status[1]) if status is not None else 0
+    if number in (401, 403):
+        return "AccessDeniedException"
+    if number == 429:
+        return "ThrottlingException"
+    return "ServiceUnavailableException" if number >= 500 else "ValidationException" if number >= 400 else LOST

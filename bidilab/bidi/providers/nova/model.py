@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from bidilab.bidi.model import BidiModel, ModelInput, PlaybackReport
-from bidilab.bidi.providers.nova import NOVA_SONIC_V2, Failure, NovaSettings, NovaSonicCodec
+from bidilab.bidi.providers.failures import Failure
+from bidilab.bidi.providers.nova import NOVA_SONIC_V2, NovaSettings, NovaSonicCodec
 from bidilab.bidi.providers.nova.connection import (
     CONNECTION_LIMIT_S,
     ClientSettings,
@@ -21,6 +22,7 @@ from bidilab.bidi.providers.nova.connection import (
     connect,
     require_nova,
 )
+from bidilab.bidi.providers.nova.failures import SERVICE
 from bidilab.bidi.session.audible import AudibleResponses
 from bidilab.bidi.types.events import (
     BidiConnectionCloseEvent,
@@ -41,7 +43,13 @@ __all__ = ["BidiNovaSonicModel"]
 _SILENCE_MARGIN_MS = 500
 _RENEW_BEFORE_LIMIT_S = 10.0
 _LOOK_AGAIN_S = 0.25
-_LIMIT = Failure(code="ConnectionLimit", message="the connection nears its limit of 8 minutes", kind="lost")
+_LIMIT = Failure(
+    service=SERVICE,
+    code="ConnectionLimit",
+    reason="it nears its limit of 8 minutes",
+    kind="lost",
+    planned=True,
+)
 
 
 class BidiNovaSonicModel(BidiModel):
@@ -376,7 +384,7 @@ class BidiNovaSonicModel(BidiModel):
         self._log_rows(codec)
         # Whoever iterates `receive` finds the same failure and deals with it; here it is only noted.
         if connection is not None and (failure := await self._send_all(connection, codec)) is not None:
-            self.context.log("send_failed", source="error", detail={"code": failure.code, "error": failure.message})
+            self.context.log("send_failed", source="error", detail={"code": failure.code, "error": failure.reason})
 
     async def _send_all(self, connection: NovaConnection, codec: NovaSonicCodec) -> Failure | None:
         async with self._sending:  # or two senders could swap the pieces of a block

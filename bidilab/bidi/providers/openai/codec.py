@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
+from bidilab.bidi.providers.failures import Failure
 from bidilab.bidi.providers.openai import responses, sessions, turns
 from bidilab.bidi.providers.openai.fields import Message
 from bidilab.bidi.providers.openai.messages import (
@@ -171,9 +172,10 @@ class OpenAIRealtimeCodec:
                 c.log("malformed_message", "error", {"error": str(error), "message": dict(message)})
         return self._take_events()
 
-    def connection_lost(self) -> tuple[BidiOutputEvent, ...]:
+    def connection_over(self, failure: Failure) -> tuple[BidiOutputEvent, ...]:
         """The connection is gone: what was being generated ends with an error, what is audible plays on."""
         c = self._c
+        c.log("connection_over", "error", {"code": failure.code, "reason": failure.reason, "kind": failure.kind})
         lost = [response for response in c.responses.values() if response.generating]
         responses.cut(c, "error", "error", [response for response in lost if not response.cut])
         for response in lost:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from bidilab.bidi.model import BidiModel, ModelInput, PlaybackReport
+from bidilab.bidi.providers.failures import ABNORMAL_CLOSE, Failure
 from bidilab.bidi.providers.openai import (
     SAMPLE_RATE,
     OpenAIRealtimeCodec,
@@ -358,8 +359,9 @@ class BidiOpenAIRealtimeModel(BidiModel):
     def _lost(self, codec: OpenAIRealtimeCodec, error: ProviderConnectionError) -> list[BidiOutputEvent]:
         why = ProviderConnectionError("the session is too old for OpenAI") if codec.expired else error
         self._connection = None
+        failure = Failure(service="OpenAI", code=ABNORMAL_CLOSE, reason=str(why), kind="lost")
         clock = self.context.clock
-        events = [self._audible.follow(event, clock.now_s()) for event in codec.connection_lost()]
+        events = [self._audible.follow(event, clock.now_s()) for event in codec.connection_over(failure)]
         self._log_rows(codec)
         return [*events, BidiConnectionRestartEvent(why)]
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bidilab.bidi.providers.gemini import HANDLERS, Failure, GeminiLiveCodec, GeminiSettings, turn_detection
+from bidilab.bidi.providers.gemini import HANDLERS, GeminiLiveCodec, GeminiSettings, turn_detection
+from bidilab.bidi.providers.gemini.failures import failure_of
 from bidilab.bidi.types.events import (
     BidiAudioInputEvent,
     BidiAudioStreamEvent,
@@ -165,7 +166,7 @@ def test_how_much_was_heard_shortens_the_history():
     feed(made, audio(bytes(48000)), content(outputTranscription={"text": "one two three four"}))
     feed(made, content(interrupted=True), audible={"response_1"})
     made.truncate("response_1", 8000, 16_000)  # half of the second that was generated
-    made.connection_over(Failure(code=1006, reason=""))
+    made.connection_over(failure_of(1006, ""))
     made.configure()
     made.resume()
     told = made.take_messages()[0]["clientContent"]["turns"]
@@ -182,10 +183,10 @@ def test_a_service_that_is_not_seeded_is_told_the_conversation_as_a_turn_that_go
 def test_a_failure_of_the_service_is_an_event_and_a_lost_connection_is_not():
     made = codec()
     feed(made, audio())
-    events = made.connection_over(Failure(code=1011, reason="You exceeded your current quota"))
+    events = made.connection_over(failure_of(1011, "You exceeded your current quota"))
     assert [e.code for e in of(events, BidiErrorEvent)] == ["close_1011"]
     assert [e.stop_reason for e in of(events, BidiResponseCompleteEvent)] == ["error"]
-    assert made.connection_over(Failure(code=1006, reason="")) == ()
+    assert made.connection_over(failure_of(1006, "")) == ()
 
 
 @pytest.mark.parametrize(

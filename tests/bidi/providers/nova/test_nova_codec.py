@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bidilab.bidi.providers.nova import HANDLERS, Failure, NovaSettings, NovaSonicCodec
+from bidilab.bidi.providers.nova.failures import lost
 from bidilab.bidi.providers.nova.history import History, pieces
 from bidilab.bidi.providers.nova.state import Conversation
 from bidilab.bidi.types.events import (
@@ -36,7 +37,7 @@ from bidilab.core.errors import AudioError, CredentialsError, InvalidParameterEr
 V2 = "amazon.nova-2-sonic-v1:0"
 CHUNK = bytes(3200)  # 100 ms at 16 kHz
 MARKER = '{ "interrupted" : true }'
-LOST = Failure(code="ConnectionLost", message="gone", kind="lost")
+LOST = lost("gone")
 
 
 def codec(system_prompt=None, tools=(), earlier=(), **provider_config):
@@ -525,7 +526,7 @@ def test_what_is_audible_plays_on_when_the_connection_is_lost():
 )
 def test_a_failure_of_the_service_is_an_event(code, kind, error):
     c = opened()
-    (told,) = c.connection_over(Failure(code=code, message="no", kind=kind))
+    (told,) = c.connection_over(Failure(service="Nova Sonic", code=code, reason="no", kind=kind))
     assert isinstance(told, BidiErrorEvent)
     assert told.code == code
     assert type(told.error) is error

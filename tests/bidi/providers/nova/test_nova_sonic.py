@@ -11,7 +11,7 @@ import pytest
 import bidilab as bl
 from bidilab.bidi.models import BidiNovaSonicModel
 from bidilab.bidi.providers.nova.connection import ClientSettings
-from bidilab.bidi.providers.nova.sdkfailures import failure_of
+from bidilab.bidi.providers.nova.failures import failure_of
 from bidilab.core.errors import (
     BidilabError,
     CredentialsError,
@@ -128,7 +128,7 @@ def test_what_an_error_means(error, code, kind, raised):
 
 
 def test_no_key_is_repeated():
-    assert "AKIA" not in failure_of(unknown("the key AKIAIOSFODNN7EXAMPLE is bad")).message
+    assert "AKIA" not in failure_of(unknown("the key AKIAIOSFODNN7EXAMPLE is bad")).reason
 
 
 # By name

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bidilab.bidi.providers.failures import Failure
 from bidilab.bidi.providers.openai import HANDLERS, OpenAIRealtimeCodec, SessionSettings, differences
 from bidilab.bidi.types.events import (
     BidiAudioInputEvent,
@@ -32,6 +33,8 @@ from bidilab.bidi.types.events import (
     ToolUseStreamEvent,
 )
 from bidilab.core.errors import AudioError, InvalidParameterError
+
+LOST = Failure(service="OpenAI", code=1006, reason="no close frame", kind="lost")
 
 CHUNK = bytes(4800)  # 100 ms
 
@@ -423,7 +426,7 @@ def test_a_lost_connection_ends_what_was_generated_and_tells_the_history():
     c.truncate("r1", 2400, 24000)  # half of it was heard
     fed(c, created("r2"))
     c.encode(BidiAudioInputEvent.from_pcm(CHUNK, sample_rate=24000))
-    assert c.connection_lost() == (
+    assert c.connection_over(LOST) == (
         BidiInterruptionEvent("error", interrupted_response_id="r2"),
         BidiResponseCompleteEvent("r2", "error"),
     )
@@ -503,7 +506,7 @@ def test_no_message_of_a_server_breaks_the_codec(messages, audible):
                 c.truncate(event.interrupted_response_id, 5, 24000)
         json.dumps(c.take_messages())
         c.take_rows()
-    c.connection_lost()
+    c.connection_over(LOST)
     c.configure()
     c.resume()
     json.dumps(c.take_messages())
@@ -568,7 +571,7 @@ def test_every_session_key_is_sent_and_compared():
 def test_a_new_connection_may_count_its_events_anew():
     c = codec()
     fed(c, delta(event_id="event_1"))
-    c.connection_lost()
+    c.connection_over(LOST)
     c.configure()
     c.resume()
     assert len(fed(c, delta("r2", event_id="event_1"))) == 2

@@ -9,10 +9,23 @@ from typing import Self, get_args
 from bidilab.bidi.types.base import check_one_of
 from bidilab.bidi.types.io import BidiInput, BidiOutput, SessionAgent, SessionModel
 from bidilab.bidi.types.media import AUDIO_FORMATS, AudioChannel, AudioFormat
+from bidilab.core.clock import VirtualClock
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.units import check_sample_rate
 
-__all__ = ["AudioSettings", "BidiInput", "BidiOutput", "SessionAgent", "SessionModel"]
+__all__ = ["AudioSettings", "BidiInput", "BidiOutput", "SessionAgent", "SessionModel", "require_real_clock"]
+
+
+def require_real_clock(agent: SessionAgent, what: str) -> None:
+    """Refuse a session on the virtual clock to what lives in real time (``"a sound device"``).
+
+    Raises
+    ------
+    InvalidParameterError
+        If the session runs on the virtual clock.
+    """
+    if isinstance(agent.clock, VirtualClock):
+        raise InvalidParameterError("clock", f"real for {what}", agent.clock)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

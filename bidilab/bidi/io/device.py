@@ -8,34 +8,18 @@ logged by the session's own thread: ``input_overrun``, ``input_dropped``, ``outp
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import deque
-from typing import Any
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, Literal
 
-from bidilab.bidi.io.base import AudioSettings, SessionAgent
-from bidilab.bidi.io.playback import PlaybackBuffer, PlaybackChange
-from bidilab.bidi.io.portaudio import open_stream
-from bidilab.bidi.types.events import (
-    BidiAudioInputEvent,
-    BidiAudioStreamEvent,
-    BidiInterruptionEvent,
-    BidiOutputEvent,
-    BidiResponseCompleteEvent,
-    BidiResponseStartEvent,
-)
-from bidilab.bidi.types.media import mono
-from bidilab.bidi.types.playback import PlaybackKind, PlaybackListener, PlaybackReport
-from bidilab.core.clock import VirtualClock
-from bidilab.core.errors import AudioError, DeviceError, EndOfInput, InvalidParameterError
+from bidilab.bidi.io.base import AudioSettings, SessionAgent, require_real_clock
+from bidilab.bidi.io.output import BufferedOutput
+from bidilab.bidi.io.playback import PlaybackChange
+from bidilab.bidi.types.events import BidiAudioInputEvent
+from bidilab.core.errors import DeviceError, EndOfInput, InvalidParameterError, require_extra
 
 __all__ = ["BidiAudioIO", "DeviceInput", "DeviceOutput"]
-
-_UNNAMED = "response"
-
-
-def _refuse_virtual_clock(agent: SessionAgent) -> None:
-    if isinstance(agent.clock, VirtualClock):
-        raise InvalidParameterError("clock", "real for a sound device", agent.clock)
 
 
 class DeviceInput:
@@ -74,7 +58,7 @@ class DeviceInput:
         InvalidParameterError
             If the session runs on the virtual clock, or the input is open already.
         """
-        _refuse_virtual_clock(agent)
+        require_real_clock(agent, "a sound device")
         if self._stream is not None:
             raise InvalidParameterError("input", "stopped before it is started again", "an open one")
         self._settings = AudioSettings.of(agent)
@@ -83,7 +67,7 @@ class DeviceInput:
         self._blocks.clear()
         self._ended, self._arrived = asyncio.Event(), asyncio.Event()
         self._position = 0
-        self._stream = open_stream(
+        self._stream = _open_stream(
             "input",
             device=self._device_index,
             samplerate=self._settings.input_rate,
@@ -148,7 +132,7 @@ class DeviceInput:
         self._blocks.clear()
 
 
-class DeviceOutput:
+class DeviceOutput(BufferedOutput):
     """The loudspeaker. An interruption silences it at once.
 
     Parameters
@@ -163,14 +147,12 @@ class DeviceOutput:
     """
 
     def __init__(self, *, device_index: int | None, buffer_size: int | None, frames_per_buffer: int) -> None:
+        super().__init__()
         self._device_index = device_index
-        self._buffer_size = buffer_size
+        self._capacity = None if buffer_size is None else buffer_size * frames_per_buffer
         self._frames_per_buffer = frames_per_buffer
         self._stream: Any = None
-        self._stopping = False
         self._lost: DeviceError | None = None
-        self._listener: PlaybackListener | None = None
-        self._lock = threading.Lock()  # between PortAudio's thread and the session's; held for a copy
 
     async def start(self, agent: SessionAgent) -> None:
         """Open the loudspeaker, mono, at the rate that the model gives.
@@ -184,26 +166,23 @@ class DeviceOutput:
         InvalidParameterError
             If the session runs on the virtual clock, or the output is open already.
         """
-        _refuse_virtual_clock(agent)
-        if self._stream is not None:
-            raise InvalidParameterError("output", "stopped before it is started again", "an open one")
-        settings = AudioSettings.of(agent)
-        capacity = None if self._buffer_size is None else self._buffer_size * self._frames_per_buffer
-        self._playback = PlaybackBuffer(sample_rate=settings.output_rate, capacity_samples=capacity)
-        self._current = _UNNAMED
-        self._log = agent.log
+        require_real_clock(agent, "a sound device")
+        self._begin(agent, capacity_samples=self._capacity)
         self._loop = asyncio.get_running_loop()
-        self._clock = agent.clock
-        self._stopping, self._lost = False, None
-        self._stream = open_stream(
-            "output",
-            device=self._device_index,
-            samplerate=settings.output_rate,
-            channels=1,
-            blocksize=self._frames_per_buffer,
-            callback=self._callback,
-            finished_callback=self._finished,
-        )
+        self._lost = None
+        try:
+            self._stream = _open_stream(
+                "output",
+                device=self._device_index,
+                samplerate=self._rate,
+                channels=1,
+                blocksize=self._frames_per_buffer,
+                callback=self._callback,
+                finished_callback=self._finished,
+            )
+        except BaseException:
+            self._agent = None
+            raise
 
     def _callback(self, out: Any, frames: int, _time: Any, status: Any) -> None:
         with self._lock:
@@ -211,132 +190,35 @@ class DeviceOutput:
             position = self._playback.position_samples
         out[:] = block.samples.astype("<i2", copy=False).tobytes()
         if block.changes or status.output_underflow:
-            self._loop.call_soon_threadsafe(self._tell, block.changes, bool(status.output_underflow), position)
+            self._loop.call_soon_threadsafe(self._tell_block, block.changes, bool(status.output_underflow), position)
+
+    def _tell_block(self, changes: tuple[PlaybackChange, ...], underrun: bool, position: int) -> None:
+        if underrun:
+            self._log.append("output_underrun", source="playback", playback_samples=position)
+        self._tell_changes(changes)
+
+    def _time_s(self, position: int) -> float:  # noqa: ARG002 - its block is being played: now, to the block
+        return self._clock.now_s()
 
     def _finished(self) -> None:
-        if not self._stopping:
+        if self._agent is not None:
             self._loop.call_soon_threadsafe(self._lose)
 
     def _lose(self) -> None:
         self._lost = DeviceError("the loudspeaker stopped by itself: unplugged?")
 
-    def _tell(self, changes: tuple[PlaybackChange, ...], underrun: bool, position: int) -> None:
-        if underrun:
-            self._log.append("output_underrun", source="playback", playback_samples=position)
-        now_s = self._clock.now_s()
-        for change in changes:
-            self._log.append(
-                _ROW_TYPES[change.kind],
-                source="playback",
-                response_id=change.response_id,
-                playback_samples=change.position_samples,
-                detail={"heard_samples": change.heard_samples, "sample_rate": self._playback.sample_rate},
-            )
-            self._report(change.kind, change.response_id, change.heard_samples, now_s)
-
-    def _report(self, kind: PlaybackKind, response_id: str, heard_samples: int, at_s: float) -> PlaybackReport:
-        report = PlaybackReport(
-            kind=kind,
-            response_id=response_id,
-            heard_samples=heard_samples,
-            sample_rate=self._playback.sample_rate,
-            at_s=at_s,
-        )
-        if self._listener is not None:
-            self._listener(report)
-        return report
-
-    def report_playback_to(self, listener: PlaybackListener) -> None:
-        """Have ``listener`` told of every change from now on."""
-        self._listener = listener
-
-    def cut(self, response_id: str) -> PlaybackReport:
-        """Silence a response now; return what was heard of it. A second cut changes nothing."""
-        with self._lock:
-            done_before = self._playback.is_cleared(response_id)
-        if not done_before:
-            self._cut(response_id)
-        return PlaybackReport(
-            kind="cleared",
-            response_id=response_id,
-            heard_samples=self.heard_samples(response_id),
-            sample_rate=self._playback.sample_rate,
-            at_s=self._clock.now_s(),
-        )
-
-    async def __call__(self, event: BidiOutputEvent) -> None:
-        """Take one event: audio is queued, an interruption cuts it, a completed response is played to its end.
-
-        Raises
-        ------
-        AudioError
-            If audio comes at another rate than the model declared, or is not PCM.
-        DeviceError
-            If the device went away.
-        """
+    def _check_usable(self) -> None:
         if self._lost is not None:
             raise self._lost
-        if self._stream is None:
-            raise InvalidParameterError("output", "started before it is given events", event)
-        if isinstance(event, BidiResponseStartEvent):
-            self._current = event.response_id
-        elif isinstance(event, BidiAudioStreamEvent):
-            self._play(event)
-        elif isinstance(event, BidiInterruptionEvent):
-            if (response_id := event.interrupted_response_id) is None:
-                self._cut(None)
-            else:
-                self.cut(response_id)
-        elif isinstance(event, BidiResponseCompleteEvent):
-            with self._lock:
-                changes = self._playback.mark_done(event.response_id)
-            self._tell(changes, False, self._playback.position_samples)
-
-    def _play(self, event: BidiAudioStreamEvent) -> None:
-        if event.sample_rate != self._playback.sample_rate:
-            declared = self._playback.sample_rate
-            raise AudioError(f"the model declared {declared} Hz, its audio comes at {event.sample_rate} Hz")
-        with self._lock:
-            result = self._playback.put(event.response_id or self._current, mono(event.pcm))
-        self._tell(result.changes, False, self._playback.position_samples)
-        if result.overflow_samples:
-            detail = {"dropped_samples": result.overflow_samples, "sample_rate": self._playback.sample_rate}
-            self._log.append("output_dropped", source="playback", detail=detail)
-
-    def _cut(self, response_id: str | None) -> None:
-        with self._lock:
-            result = self._playback.clear(response_id)
-        for cleared in result.responses:
-            detail = {
-                "heard_samples": cleared.heard_samples,
-                "dropped_samples": cleared.dropped_samples,
-                "sample_rate": self._playback.sample_rate,
-            }
-            self._log.append(
-                "playback_cleared",
-                source="playback",
-                response_id=cleared.response_id,
-                playback_samples=result.position_samples,
-                detail=detail,
-            )
-            self._report("cleared", cleared.response_id, cleared.heard_samples, self._clock.now_s())
-
-    def heard_samples(self, response_id: str) -> int:
-        """Samples of a response handed to the device so far; its own latency is not in it."""
-        with self._lock:
-            return self._playback.heard_samples(response_id)
 
     async def stop(self) -> None:
         """Close the loudspeaker; what still waits is not played."""
-        if self._stream is None:
+        if self._agent is None:
             return
-        self._stopping = True
+        self._agent = None  # before the device reports its own end
         stream, self._stream = self._stream, None
         stream.close()
         await self._clock.sleep_s(0)  # a turn of the loop, in which what the last block had to tell is logged
-
-
-_ROW_TYPES = {"started": "playback_started", "dry": "playback_dry", "drained": "playback_silent"}
 
 
 class BidiAudioIO:
@@ -396,3 +278,91 @@ def _check_whole(name: str, value: object, least: int, *, optional: bool = False
         return
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise InvalidParameterError(name, f"a whole number >= {least}" + (", or None" if optional else ""), value)
+
+
+# ---- PortAudio ------------------------------------------------------------------------------------------------------
+
+
+def _load_sounddevice() -> ModuleType:
+    """The sounddevice module.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    DeviceError
+        If the PortAudio library that it needs is not.
+    """
+    try:
+        return require_extra("sounddevice", feature="BidiAudioIO", extra="audio")
+    except OSError as error:
+        raise DeviceError(f"{error}: install PortAudio (Debian and Ubuntu: apt install libportaudio2)") from error
+
+
+def _open_stream(
+    side: Literal["input", "output"],
+    *,
+    device: int | None,
+    samplerate: int,
+    channels: int,
+    blocksize: int,
+    callback: Callable[..., None],
+    finished_callback: Callable[[], None],
+) -> Any:
+    """A started raw 16-bit stream.
+
+    Parameters
+    ----------
+    side
+        Which way.
+    device
+        Index, or ``None`` for the default.
+    samplerate
+        Hertz.
+    channels
+        Number of channels.
+    blocksize
+        Samples in each callback.
+    callback, finished_callback
+        As sounddevice has them; called in PortAudio's thread.
+
+    Raises
+    ------
+    MissingExtraError
+        If sounddevice is not installed.
+    DeviceError
+        If the device is missing or refuses; the message lists those that are there.
+    """
+    sounddevice = _load_sounddevice()
+    make = sounddevice.RawInputStream if side == "input" else sounddevice.RawOutputStream
+    try:
+        stream = make(
+            samplerate=samplerate,
+            blocksize=blocksize,
+            device=device,
+            channels=channels,
+            dtype="int16",
+            callback=callback,
+            finished_callback=finished_callback,
+        )
+    except (sounddevice.PortAudioError, ValueError) as error:
+        raise _refused(sounddevice, side, device, samplerate, channels, error) from error
+    try:
+        stream.start()
+    except sounddevice.PortAudioError as error:
+        stream.close()
+        raise _refused(sounddevice, side, device, samplerate, channels, error) from error
+    return stream
+
+
+def _refused(
+    sounddevice: ModuleType, side: str, device: int | None, samplerate: int, channels: int, error: Exception
+) -> DeviceError:
+    which = f"the default {side} device" if device is None else f"{side} device {device}"
+    there = [
+        f"{index}: {info['name']}"
+        for index, info in enumerate(sounddevice.query_devices())
+        if info[f"max_{side}_channels"] > 0
+    ]
+    listed = f"{side} devices here are {', '.join(there)}" if there else f"there is no {side} device here"
+    return DeviceError(f"cannot open {which} at {samplerate} Hz with {channels} channel(s): {error}; {listed}")

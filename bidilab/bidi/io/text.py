@@ -10,7 +10,7 @@ import sys
 import threading
 from typing import TextIO as TextStream
 
-from bidilab.bidi.io.base import SessionAgent
+from bidilab.bidi.io.base import SessionAgent, require_real_clock
 from bidilab.bidi.types.events import (
     BidiConnectionCloseEvent,
     BidiErrorEvent,
@@ -19,8 +19,7 @@ from bidilab.bidi.types.events import (
     BidiTextInputEvent,
     BidiTranscriptStreamEvent,
 )
-from bidilab.core.clock import VirtualClock
-from bidilab.core.errors import EndOfInput, InvalidParameterError
+from bidilab.core.errors import EndOfInput
 
 __all__ = ["BidiTextIO", "TextInput", "TextOutput"]
 
@@ -56,8 +55,7 @@ class TextInput:
         InvalidParameterError
             If the session runs on the virtual clock.
         """
-        if isinstance(agent.clock, VirtualClock):
-            raise InvalidParameterError("clock", "real for text that a person types", agent.clock)
+        require_real_clock(agent, "text that a person types")
         self._lines = asyncio.Queue()
         self._wanted = threading.Semaphore(0)
         arguments = (asyncio.get_running_loop(), self._lines, self._wanted)

@@ -11,18 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from bidilab.bidi.io.base import AudioSettings, BidiInput, SessionAgent
-from bidilab.bidi.io.playback import PlaybackBuffer, PlaybackChange
-from bidilab.bidi.types.events import (
-    BidiAudioInputEvent,
-    BidiAudioStreamEvent,
-    BidiInputEvent,
-    BidiInterruptionEvent,
-    BidiOutputEvent,
-    BidiResponseCompleteEvent,
-    BidiResponseStartEvent,
-)
+from bidilab.bidi.io.output import BufferedOutput
+from bidilab.bidi.io.playback import PlaybackBuffer
+from bidilab.bidi.types.events import BidiAudioInputEvent, BidiInputEvent
 from bidilab.bidi.types.media import mono
-from bidilab.bidi.types.playback import PlaybackKind, PlaybackListener, PlaybackReport
 from bidilab.core.audio import Audio, float_to_pcm16, pcm16_to_float
 from bidilab.core.audiofile import read_audio, write_audio
 from bidilab.core.clock import Clock
@@ -31,14 +23,6 @@ from bidilab.core.units import check_sample_rate, ms_to_samples, s_to_samples
 from bidilab.detect.vad.resampling import resample
 
 __all__ = ["WavInput", "WavOutput"]
-
-_UNNAMED = "response"
-_ROW_TYPES: dict[PlaybackKind, str] = {
-    "started": "playback_started",
-    "dry": "playback_dry",
-    "drained": "playback_silent",
-    "cleared": "playback_cleared",
-}
 
 
 class WavInput:
@@ -154,7 +138,7 @@ def _audio(source: str | os.PathLike[str] | Audio | npt.NDArray[Any], sample_rat
     return source if isinstance(source, Audio) else read_audio(source)
 
 
-class WavOutput:
+class WavOutput(BufferedOutput):
     """Writes a session down: one file, one timeline, the user on channel 0 and the agent on channel 1.
 
     The agent's side is what a loudspeaker would have played, by the session's clock: audio that comes early waits,
@@ -184,38 +168,39 @@ class WavOutput:
     def __init__(
         self, path: str | os.PathLike[str] | None, sample_rate: int | None = None, *, keeps_audio: bool = True
     ) -> None:
+        super().__init__()
         if path is not None and not keeps_audio:
             raise InvalidParameterError("keeps_audio", "true where a file is to be written", keeps_audio)
         self._keeps_audio = keeps_audio
         self.path = Path(path) if path is not None else None
         self._recording: Audio | None = None
         self._file_rate = check_sample_rate(sample_rate) if sample_rate is not None else None
-        self._clock: Clock | None = None
-        self._listener: PlaybackListener | None = None
 
     async def start(self, agent: SessionAgent) -> None:
-        """Begin the timeline: position 0 is now."""
-        settings = AudioSettings.of(agent)
-        self._playback = PlaybackBuffer(sample_rate=settings.output_rate)
-        self._agent: list[npt.NDArray[np.int16]] = []
+        """Begin the timeline: position 0 is now.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the model's audio settings are not usable, or the output is started already.
+        """
+        self._begin(agent)
+        self._spoken: list[npt.NDArray[np.int16]] = []
         self._user: list[npt.NDArray[np.int16]] = []
-        self._user_rate = settings.input_rate
-        self._current = _UNNAMED
-        self._log = agent.log
-        self._clock = agent.clock
+        self._user_rate = AudioSettings.of(agent).input_rate
         self._zero_s = agent.clock.now_s()
 
     async def stop(self) -> None:
         """Play to the present moment, and write the file. Without a start before it, nothing."""
-        if self._clock is None:
+        if self._agent is None:
             return
-        self._play_until_now()
-        self._clock = None
+        self._catch_up()
+        self._agent = None
         if not self._keeps_audio:
             return
-        rate = self._file_rate or self._playback.sample_rate
-        agent = np.concatenate([*self._agent, np.zeros(0, dtype=np.int16)])
-        spoken = resample(pcm16_to_float(agent.astype("<i2").tobytes()), self._playback.sample_rate, rate)
+        rate = self._file_rate or self._rate
+        agent = np.concatenate([*self._spoken, np.zeros(0, dtype=np.int16)])
+        spoken = resample(pcm16_to_float(agent.astype("<i2").tobytes()), self._rate, rate)
         user = np.concatenate([*self._user, np.zeros(0, np.int16)])
         heard = resample(pcm16_to_float(user.astype("<i2").tobytes()), self._user_rate, rate)
         both = np.zeros((max(len(heard), len(spoken)), 2), dtype=np.float32)
@@ -240,77 +225,6 @@ class WavOutput:
             raise SessionError("the session is not over: its recording is there when the output is stopped")
         return self._recording
 
-    async def __call__(self, event: BidiOutputEvent) -> None:
-        """Take one event: audio is queued to be played, an interruption cuts it.
-
-        Raises
-        ------
-        AudioError
-            If audio comes at another rate than the model declared, or is not PCM.
-        """
-        if self._clock is None:
-            raise InvalidParameterError("output", "started before it is given events", event)
-        self._play_until_now()
-        if isinstance(event, BidiResponseStartEvent):
-            self._current = event.response_id
-        elif isinstance(event, BidiAudioStreamEvent):
-            if event.sample_rate != self._playback.sample_rate:
-                declared = self._playback.sample_rate
-                raise AudioError(f"the model declared {declared} Hz, its audio comes at {event.sample_rate} Hz")
-            self._playback.put(event.response_id or self._current, mono(event.pcm))
-        elif isinstance(event, BidiInterruptionEvent):
-            cut = self._playback.active_responses
-            for response_id in cut if event.interrupted_response_id is None else (event.interrupted_response_id,):
-                self.cut(response_id)
-        elif isinstance(event, BidiResponseCompleteEvent):
-            self._tell(self._playback.mark_done(event.response_id))
-
-    def report_playback_to(self, listener: PlaybackListener) -> None:
-        """Have ``listener`` told of every change from now on, as it is found out: when the next event comes, or audio
-        of the user passes by. The time that it tells is exact.
-        """
-        self._listener = listener
-
-    def cut(self, response_id: str) -> PlaybackReport:
-        """Silence a response now; return what was heard of it. A second cut changes nothing."""
-        if self._clock is None:
-            raise InvalidParameterError("output", "started before it is cut", response_id)
-        self._play_until_now()
-        if not self._playback.is_cleared(response_id):
-            result = self._playback.clear(response_id)
-            dropped = result.responses[0].dropped_samples
-            heard = result.responses[0].heard_samples
-            self._tell_one("cleared", response_id, result.position_samples, heard, dropped_samples=dropped)
-        return PlaybackReport(
-            kind="cleared",
-            response_id=response_id,
-            heard_samples=self._playback.heard_samples(response_id),
-            sample_rate=self._playback.sample_rate,
-            at_s=self._clock.now_s(),
-        )
-
-    def _tell(self, changes: tuple[PlaybackChange, ...]) -> None:
-        for change in changes:
-            self._tell_one(change.kind, change.response_id, change.position_samples, change.heard_samples)
-
-    def _tell_one(self, kind: PlaybackKind, response_id: str, position: int, heard_samples: int, **detail: int) -> None:
-        rate = self._playback.sample_rate
-        at_s = self._zero_s + position / rate
-        self._log.append(
-            _ROW_TYPES[kind],
-            source="playback",
-            t_s=at_s - self._log.zero_s,
-            response_id=response_id,
-            playback_samples=position,
-            detail={"heard_samples": heard_samples, **detail, "sample_rate": rate},
-        )
-        if self._listener is not None:
-            self._listener(
-                PlaybackReport(
-                    kind=kind, response_id=response_id, heard_samples=heard_samples, sample_rate=rate, at_s=at_s
-                )
-            )
-
     @property
     def playback(self) -> PlaybackBuffer:
         """The loudspeaker that is imitated; as of the last event."""
@@ -330,8 +244,7 @@ class WavOutput:
         AudioError
             If the audio is not PCM or its rate changes.
         """
-        if self._clock is None:
-            raise InvalidParameterError("output", "started before the user speaks", event)
+        self._check_started("the user speaks", event)
         samples = mono(event.pcm)
         if self._keeps_audio and not self._user:
             self._user_rate = event.sample_rate
@@ -342,16 +255,18 @@ class WavOutput:
         if self._keeps_audio:
             self._user.append(samples)
         if self._playback.waiting_samples:  # otherwise nothing can have changed
-            self._play_until_now()
+            self._catch_up()
 
-    def _play_until_now(self) -> None:
-        assert self._clock is not None  # both callers made sure
-        now = s_to_samples(self._clock.now_s() - self._zero_s, self._playback.sample_rate)
+    def _time_s(self, position: int) -> float:
+        return self._zero_s + position / self._rate
+
+    def _catch_up(self) -> None:
+        now = s_to_samples(self._clock.now_s() - self._zero_s, self._rate)
         if now > self._playback.position_samples:
             block = self._playback.get(now - self._playback.position_samples)
             if self._keeps_audio:
-                self._agent.append(block.samples)
-            self._tell(block.changes)
+                self._spoken.append(block.samples)
+            self._tell_changes(block.changes)
 
 
 class _Overheard:

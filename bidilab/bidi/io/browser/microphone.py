@@ -17,11 +17,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bidilab.bidi.io.base import AudioSettings, SessionAgent
+from bidilab.bidi.io.base import AudioSettings, SessionAgent, require_real_clock
 from bidilab.bidi.io.browser.audioclock import ArrivalClock
 from bidilab.bidi.types.events import BidiAudioInputEvent
 from bidilab.core.audio import FloatArray, float_to_pcm16, pcm16_to_float
-from bidilab.core.clock import VirtualClock
 from bidilab.core.errors import EndOfInput, EventError, InvalidParameterError, SessionError
 from bidilab.core.units import s_to_samples
 from bidilab.detect.vad.resampling import StreamResampler
@@ -71,8 +70,7 @@ class BrowserMicrophone:
         InvalidParameterError
             If the session runs on the virtual clock, the model wants two channels, or the input is started already.
         """
-        if isinstance(agent.clock, VirtualClock):
-            raise InvalidParameterError("clock", "real for a browser's microphone", agent.clock)
+        require_real_clock(agent, "a browser's microphone")
         if self._agent is not None:
             raise InvalidParameterError("input", "stopped before it is started again", "a started one")
         settings = AudioSettings.of(agent)

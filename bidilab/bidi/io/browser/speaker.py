@@ -18,19 +18,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bidilab.bidi.io.base import AudioSettings, SessionAgent
+import numpy as np
+import numpy.typing as npt
+
+from bidilab.bidi.io.base import SessionAgent, require_real_clock
 from bidilab.bidi.io.browser.audioclock import ArrivalClock
-from bidilab.bidi.types.events import (
-    BidiAudioStreamEvent,
-    BidiInterruptionEvent,
-    BidiOutputEvent,
-    BidiResponseCompleteEvent,
-    BidiResponseStartEvent,
-)
-from bidilab.bidi.types.media import mono
-from bidilab.bidi.types.playback import PlaybackKind, PlaybackListener, PlaybackReport
-from bidilab.core.clock import VirtualClock
-from bidilab.core.errors import AudioError, EventError, InvalidParameterError
+from bidilab.bidi.io.output import PLAYBACK_ROWS, PlayingOutput
+from bidilab.bidi.types.playback import PlaybackKind, PlaybackReport
+from bidilab.core.errors import EventError, InvalidParameterError
 from bidilab.core.units import check_sample_rate, ms_to_samples, s_to_samples
 
 __all__ = ["BrowserSpeaker", "SendToPage"]
@@ -43,13 +38,6 @@ CONFIRM_LIMIT_S = 0.25
 
 _FRAME_MS = 100.0
 _FLUSH_S = 0.05
-_UNNAMED = "response"
-_ROW_TYPES: dict[PlaybackKind, str] = {
-    "started": "playback_started",
-    "dry": "playback_dry",
-    "drained": "playback_silent",
-    "cleared": "playback_cleared",
-}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,7 +61,7 @@ class _Response:
         return min(self.sent, self.heard + since)
 
 
-class BrowserSpeaker:
+class BrowserSpeaker(PlayingOutput):
     """An output that a page plays.
 
     All methods are called in the session's loop. Without a page there is nobody to hear: audio is dropped and logged
@@ -81,10 +69,9 @@ class BrowserSpeaker:
     """
 
     def __init__(self) -> None:
-        self._agent: SessionAgent | None = None
+        super().__init__()
         self._send: SendToPage | None = None
-        self._listener: PlaybackListener | None = None
-        self._clock: ArrivalClock | None = None
+        self._page_clock: ArrivalClock | None = None
 
     async def start(self, agent: SessionAgent) -> None:
         """Be ready for a page.
@@ -94,16 +81,11 @@ class BrowserSpeaker:
         InvalidParameterError
             If the session runs on the virtual clock, or the output is started already.
         """
-        if isinstance(agent.clock, VirtualClock):
-            raise InvalidParameterError("clock", "real for a browser's loudspeaker", agent.clock)
-        if self._agent is not None:
-            raise InvalidParameterError("output", "stopped before it is started again", "a started one")
-        self._rate = AudioSettings.of(agent).output_rate
-        self._agent = agent
+        require_real_clock(agent, "a browser's loudspeaker")
+        self._begin(agent)
         self._responses: dict[str, _Response] = {}
         self._by_number: dict[int, str] = {}
-        self._current = _UNNAMED
-        self._n_messages = 0
+        self._n_responses = 0
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -131,17 +113,16 @@ class BrowserSpeaker:
         self.close()
         if check_sample_rate(sample_rate) != self._rate:
             raise InvalidParameterError("sample_rate", f"{self._rate}, the model's", sample_rate)
-        self._send, self._clock = send, ArrivalClock(sample_rate=sample_rate)
+        self._send, self._page_clock = send, ArrivalClock(sample_rate=sample_rate)
 
     def close(self) -> None:
         """The page is gone: what it had to play is taken as cleared, heard as far as is known."""
         had_page, self._send = self._send is not None, None
         if had_page and self._agent is not None:
-            for response_id, response in self._responses.items():
-                if not response.over:
-                    now_s = self._agent.clock.now_s()
-                    heard = response.heard_at(now_s, self._rate)
-                    self._change(response_id, "cleared", heard, now_s, None, reason="no_page")
+            for response_id in self._active():
+                now_s = self._clock.now_s()
+                heard = self._responses[response_id].heard_at(now_s, self._rate)
+                self._change(response_id, "cleared", heard, now_s, None, reason="no_page")
 
     def take(self, head: Mapping[str, Any]) -> None:
         """Take a ``played`` or ``tick`` message of the page.
@@ -152,24 +133,24 @@ class BrowserSpeaker:
             If it is neither, or says what cannot be.
         """
         frame = head.get("frame")
-        if self._agent is None or self._clock is None:
+        if self._agent is None or self._page_clock is None:
             return  # the last words of a page whose session is over
         if head.get("kind") not in ("played", "tick") or not isinstance(frame, int) or frame < 0:
             raise EventError(f"the page's loudspeaker tells of played or tick with a frame, got {dict(head)!r}")
         if head["kind"] == "tick":
-            self._clock.observe(frame, self._agent.clock.now_s())
+            self._page_clock.observe(frame, self._clock.now_s())
             return
-        kind = next((known for known in _ROW_TYPES if known == head.get("what")), None)
+        kind = next((known for known in PLAYBACK_ROWS if known == head.get("what")), None)
         heard = head.get("heard")
         if kind is None or not isinstance(heard, int) or heard < 0:
             raise EventError(f"not a report of play-out: {dict(head)!r}")
         response_id = self._by_number.get(head.get("response", -1))
         if response_id is None:
             raise EventError(f"a report of a response that was not sent: {dict(head)!r}")
-        if not self._clock.known:
-            self._clock.observe(frame, self._agent.clock.now_s())
+        if not self._page_clock.known:
+            self._page_clock.observe(frame, self._clock.now_s())
         if not self._responses[response_id].over:
-            self._change(response_id, kind, heard, self._clock.time_s(frame), frame)
+            self._change(response_id, kind, heard, self._page_clock.time_s(frame), frame)
 
     def _change(
         self,
@@ -181,32 +162,14 @@ class BrowserSpeaker:
         *,
         reason: str | None = None,
     ) -> None:
-        agent, response = self._agent, self._responses[response_id]
-        assert agent is not None  # both callers made sure
+        response = self._responses[response_id]
         response.kind, response.heard, response.at_s = kind, heard, at_s
-        detail: dict[str, Any] = {"heard_samples": heard, "sample_rate": self._rate}
-        if kind == "cleared":
-            detail["dropped_samples"] = max(0, response.sent + len(response.pending) // 2 - heard)
-        agent.log.append(
-            _ROW_TYPES[kind],
-            source="playback",
-            t_s=at_s - agent.log.zero_s,
-            response_id=response_id,
-            playback_samples=frame,
-            reason=reason,
-            detail=detail,
-        )
+        dropped = max(0, response.sent + len(response.pending) // 2 - heard) if kind == "cleared" else None
         if response.over:
             response.pending.clear()
             response.confirmed.set()
             self._forget_old()
-        if self._listener is not None:
-            self._listener(self._report(response_id, kind, heard, at_s))
-
-    def _report(self, response_id: str, kind: PlaybackKind, heard: int, at_s: float) -> PlaybackReport:
-        return PlaybackReport(
-            kind=kind, response_id=response_id, heard_samples=heard, sample_rate=self._rate, at_s=at_s
-        )
+        self._tell(kind, response_id, heard, at_s, position=frame, dropped_samples=dropped, reason=reason)
 
     def _forget_old(self) -> None:
         # Of a long session only the last responses can still be asked about; the first that is not over stays.
@@ -218,48 +181,21 @@ class BrowserSpeaker:
 
     # ---- the session -----------------------------------------------------------------------------------------------
 
-    def report_playback_to(self, listener: PlaybackListener) -> None:
-        """Have ``listener`` told of every change from now on."""
-        self._listener = listener
-
     def _of(self, response_id: str) -> _Response:
         if (response := self._responses.get(response_id)) is None:
-            response = self._responses[response_id] = _Response(number=self._n_messages)
+            response = self._responses[response_id] = _Response(number=self._n_responses)
             self._by_number[response.number] = response_id
-            self._n_messages += 1
+            self._n_responses += 1
         return response
 
-    async def __call__(self, event: BidiOutputEvent) -> None:
-        """Take one event: audio goes to the page, an interruption cuts it, a completed response is played to its end.
+    def _active(self) -> list[str]:
+        return [response_id for response_id, response in self._responses.items() if not response.over]
 
-        Raises
-        ------
-        AudioError
-            If audio comes at another rate than the model declared, or is not PCM.
-        """
-        if self._agent is None:
-            raise InvalidParameterError("output", "started before it is given events", event)
-        if isinstance(event, BidiResponseStartEvent):
-            self._current = event.response_id
-        elif isinstance(event, BidiAudioStreamEvent):
-            self._play(event)
-        elif isinstance(event, BidiInterruptionEvent):
-            if (response_id := event.interrupted_response_id) is not None:
-                self.cut(response_id)
-            else:
-                for active in [key for key, r in self._responses.items() if not r.over]:
-                    self.cut(active)
-        elif isinstance(event, BidiResponseCompleteEvent):
-            self._done(event.response_id)
-
-    def _play(self, event: BidiAudioStreamEvent) -> None:
-        if event.sample_rate != self._rate:
-            raise AudioError(f"the model declared {self._rate} Hz, its audio comes at {event.sample_rate} Hz")
-        response_id = event.response_id or self._current
+    def _play(self, response_id: str, samples: npt.NDArray[np.int16]) -> None:
         response = self._of(response_id)
         if response.cut or response.over:
             return
-        response.pending += mono(event.pcm).astype("<i2", copy=False).tobytes()
+        response.pending += samples.astype("<i2", copy=False).tobytes()
         if self._send is None:
             self._drop(response_id, response)
         elif self._is_due(response):
@@ -269,9 +205,8 @@ class BrowserSpeaker:
 
     def _is_due(self, response: _Response) -> bool:
         """Send pieces of at least 100 ms, but what the page is about to run out of at once."""
-        assert self._agent is not None  # the caller made sure
         enough = ms_to_samples(_FRAME_MS, self._rate)
-        waiting = response.sent - response.heard_at(self._agent.clock.now_s(), self._rate)
+        waiting = response.sent - response.heard_at(self._clock.now_s(), self._rate)
         return len(response.pending) // 2 >= enough or waiting < enough
 
     def _flush(self, response: _Response) -> None:
@@ -287,14 +222,10 @@ class BrowserSpeaker:
             self._flush(response)
 
     def _drop(self, response_id: str, response: _Response) -> None:
-        assert self._agent is not None  # the caller made sure
-        detail = {"dropped_samples": len(response.pending) // 2, "sample_rate": self._rate}
-        self._agent.log.append(
-            "output_dropped", source="playback", response_id=response_id, reason="no_page", detail=detail
-        )
-        self._change(response_id, "cleared", response.heard, self._agent.clock.now_s(), None, reason="no_page")
+        self._tell_dropped(len(response.pending) // 2, response_id=response_id, reason="no_page")
+        self._change(response_id, "cleared", response.heard, self._clock.now_s(), None, reason="no_page")
 
-    def _done(self, response_id: str) -> None:
+    def _finish(self, response_id: str) -> None:
         response = self._of(response_id)
         if response.cut or response.over:
             return
@@ -304,21 +235,20 @@ class BrowserSpeaker:
         else:
             self._drop(response_id, response)
 
-    def cut(self, response_id: str) -> PlaybackReport:
-        """Have a response silenced now; return what was heard as far as is known here. A second cut changes nothing.
+    def _cut(self, response_id: str) -> int:
+        """Have a response silenced; return what was heard as far as is known here.
 
         The page says what it really played within milliseconds: `confirm_cut` waits for it.
         """
-        assert self._agent is not None  # only a running session cuts
-        response, now_s = self._of(response_id), self._agent.clock.now_s()
-        heard = response.heard if response.over else response.heard_at(now_s, self._rate)
+        response = self._of(response_id)
+        heard = response.heard if response.over else response.heard_at(self._clock.now_s(), self._rate)
         if not response.cut:
             response.cut = True
             if self._send is not None and not response.over:
                 self._send({"kind": "clear", "response": response.number}, b"")
             elif not response.over:
                 self._drop(response_id, response)
-        return self._report(response_id, "cleared", heard, now_s)
+        return heard
 
     async def confirm_cut(self, response_id: str) -> PlaybackReport | None:
         """What the page says was played of a response that was cut.
@@ -326,25 +256,23 @@ class BrowserSpeaker:
         ``None`` when it does not say within a quarter of a second; the log then has ``cut_unconfirmed``, and the page's
         own figure in the ``playback_cleared`` row that comes later.
         """
-        assert self._agent is not None  # only a running session cuts
         response = self._of(response_id)
         try:
             async with asyncio.timeout(CONFIRM_LIMIT_S):
                 await response.confirmed.wait()
         except TimeoutError:
-            self._agent.log.append(
+            self._log.append(
                 "cut_unconfirmed", source="playback", response_id=response_id, detail={"limit_s": CONFIRM_LIMIT_S}
             )
             return None
-        return self._report(response_id, "cleared", response.heard, response.at_s)
+        return self._report("cleared", response_id, response.heard, response.at_s)
 
     async def stop(self) -> None:
         """Send no more; what the page still has is cleared."""
         if self._agent is None:
             return
-        for response_id, response in list(self._responses.items()):
-            if not response.over:
-                self.cut(response_id)
+        for response_id in self._active():
+            self.cut(response_id)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -192,7 +192,7 @@ class SessionLoop:
         else:
             self._log.append_event(event, source="input")
             if isinstance(event, BidiTextInputEvent):
-                await self._add_message(event.role, [{"text": event.text}])
+                await self._add_messages((event.role, {"text": event.text}))
         await self._model.send(event)
 
     async def _read_input(self, number: int) -> None:
@@ -270,7 +270,7 @@ class SessionLoop:
         self._out.forward(event)
         match event:
             case BidiTranscriptStreamEvent(is_final=True):
-                await self._add_message(event.role, [{"text": event.text}])
+                await self._add_messages((event.role, {"text": event.text}))
             case ToolUseStreamEvent():
                 self._call_tool(event.current_tool_use)
             case BidiConnectionStartEvent() | BidiConnectionRestartEvent() | BidiConnectionCloseEvent():
@@ -376,13 +376,15 @@ class SessionLoop:
     async def _run_tool(self, request: Mapping[str, Any]) -> None:
         result = await self._caller.call(request)
         self._log.append_event(result, source="agent", item_id=result.tool_use_id)
-        await self._add_message("user", [{"toolResult": result.tool_result}])
+        # Together, as Strands does: a provider refuses a result without its call, and a call may never be answered.
+        await self._add_messages(("assistant", {"toolUse": request}), ("user", {"toolResult": result.tool_result}))
         await self._model.send(result)
 
-    async def _add_message(self, role: str, content: list[dict[str, Any]]) -> None:
-        message: dict[str, Any] = {"role": role, "content": content}
-        self._messages.append(message)
-        await self.tell(BidiMessageAddedEvent(agent=self._agent, message=message))
+    async def _add_messages(self, *said: tuple[str, Mapping[str, Any]]) -> None:
+        messages = [{"role": role, "content": [block]} for role, block in said]
+        self._messages += messages
+        for message in messages:
+            await self.tell(BidiMessageAddedEvent(agent=self._agent, message=message))
 
     async def tell(self, event: BidiHookEvent) -> None:
         """Tell the hooks; what fails in them is logged, and the session goes on."""

@@ -118,14 +118,14 @@ def test_results():
     assert tool_result("t", given) == {"toolUseId": "t", **given}
 
 
-def converse(requests, tools, hooks=(), answer=500.0):
+def converse(requests, tools, hooks=(), answer=500.0, asked=None):
     """One text in; the model asks for tools, and then answers. Return events with their times, and the agent."""
 
     def responder(transcript, history):
         asked.append(history)
         return Reply(tool_calls=tuple(requests)) if len(asked) == 1 else answer
 
-    asked: list[Any] = []
+    asked = [] if asked is None else asked
 
     async def main():
         events = []
@@ -179,6 +179,41 @@ def test_tools_run_at_the_same_time_and_a_failing_one_is_an_error_result():
     assert "named seconds" in by_id["call_4"][1]
     assert "seconds missing" in by_id["call_5"][1]
     assert sum("toolResult" in message["content"][0] for message in agent.messages) == 6
+
+
+def called_before_answered(messages):
+    """Ids of the results in their order; each must come after the call that it answers."""
+    called, answered = [], []
+    for message in messages:
+        for block in message["content"]:
+            if "toolUse" in block:
+                assert message["role"] == "assistant"
+                called.append(block["toolUse"]["toolUseId"])
+            elif "toolResult" in block:
+                assert message["role"] == "user"
+                assert block["toolResult"]["toolUseId"] in called
+                answered.append(block["toolResult"]["toolUseId"])
+    return answered
+
+
+def test_each_result_comes_after_its_call_for_the_application_and_for_the_responder():
+    async def slow(seconds: float) -> float:
+        """Wait."""
+        await clock[0].sleep_s(seconds)
+        return seconds
+
+    requests = [ToolRequest(name="slow", input={"seconds": 2.0}), ToolRequest(name="slow", input={"seconds": 1.0})]
+    asked = []
+    _, agent = converse(requests, [slow], asked=asked)
+    assert called_before_answered(agent.messages) == ["call_1", "call_0"]
+    # The messages go in pairs, so that no call is left without its result by an agent that is stopped.
+    assert [next(iter(m["content"][0])) for m in agent.messages] == ["text", *["toolUse", "toolResult"] * 2]
+    assert agent.messages[1]["content"][0]["toolUse"] == {
+        "toolUseId": "call_1",
+        "name": "slow",
+        "input": {"seconds": 1.0},
+    }
+    assert called_before_answered(asked[1]) == ["call_1", "call_0"]
 
 
 def test_hooks_replace_refuse_and_see_results():

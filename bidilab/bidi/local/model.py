@@ -37,6 +37,7 @@ from bidilab.bidi.types.events import (
     BidiTextInputEvent,
     BidiTranscriptStreamEvent,
     ToolResultEvent,
+    ToolUseStreamEvent,
 )
 from bidilab.core.errors import InvalidParameterError, SessionError
 from bidilab.core.units import check_sample_rate, s_to_samples
@@ -408,11 +409,15 @@ class BidiLocalModel(BidiModel):
             self._time.of(response.audible_at),
             self._call_ids(sound),
         )
+        calls: list[dict[str, Any]] = []
         async for event in events:
+            if isinstance(event, ToolUseStreamEvent):
+                calls.append({"role": "assistant", "content": [{"toolUse": dict(event.current_tool_use)}]})
             self._emit(event)
         self._sounds.told(response)
         if sound is not None and sound.text:
             self._history.append({"role": "assistant", "content": [{"text": sound.text}]})
+        self._history += calls  # before any of their results: the events above came without a pause between them
 
     def _call_ids(self, sound: Sound | None) -> tuple[str, ...]:
         n_calls = 0 if sound is None else len(sound.tool_calls)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
@@ -12,6 +11,7 @@ from bidilab.bidi.providers.gemini import messages, signals, turns
 from bidilab.bidi.providers.gemini.received import Message, object_field
 from bidilab.bidi.providers.gemini.settings import OUTPUT_RATE, GeminiSettings
 from bidilab.bidi.providers.gemini.state import Conversation
+from bidilab.bidi.providers.history import call_in_words
 from bidilab.bidi.providers.logentry import LogEntry
 from bidilab.bidi.types.events import (
     BidiAudioInputEvent,
@@ -196,7 +196,7 @@ class GeminiLiveCodec:
         self._c.handle = None
 
     def _told(self) -> list[dict[str, Any]]:
-        return self._c.history.turns(without=self._c.unanswered)
+        return [messages.content(*said) for said in self._c.history.told(without=self._c.unanswered)]
 
     def resume(self) -> None:
         """The connection stands: tell the conversation so far, and what waits for an answer."""
@@ -334,19 +334,19 @@ def _encode_image(c: Conversation, event: BidiImageInputEvent) -> None:
 
 
 def _encode_tool_result(c: Conversation, event: ToolResultEvent) -> None:
-    message = messages.tool_response(event.tool_use_id, c.open_calls.get(event.tool_use_id, ""), event.tool_result)
     if (lost := c.lost_calls.pop(event.tool_use_id, None)) is not None:
-        answer = json.dumps(message["toolResponse"]["functionResponses"][0]["response"], default=str)
-        _say(c, f"The result of the tool {lost}, called before the connection was renewed: {answer}")
+        _say(c, call_in_words(lost, event.tool_result))
         return
-    if c.open_calls.pop(event.tool_use_id, None) is None:
+    if (use := c.open_calls.pop(event.tool_use_id, None)) is None:
         known = event.tool_use_id in c.cancelled_calls
         c.cancelled_calls.discard(event.tool_use_id)
         kind, source = ("tool_result_cancelled", "model") if known else ("tool_result_unasked", "error")
         c.log(kind, source, {"tool_use_id": event.tool_use_id})
         return
+    # Not answered on this connection, it is said to the next one, which knows nothing of the call.
+    c.unanswered.append(c.history.add("user", call_in_words(use, event.tool_result)))
     c.expects_response = True
-    c.messages.append(message)
+    c.messages.append(messages.tool_response(event.tool_use_id, use["name"], event.tool_result))
 
 
 _ENCODERS: Mapping[type, Callable[[Conversation, Any], None]] = {

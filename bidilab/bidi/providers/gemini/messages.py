@@ -6,10 +6,10 @@ Audio and images are left as bytes: whoever sends them encodes them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bidilab.bidi.providers.history import block_text
 from bidilab.bidi.types.events import ToolResult
 
 __all__ = [
@@ -67,11 +67,7 @@ def client_content(turns: Sequence[Mapping[str, Any]], *, complete: bool) -> dic
 
 def tool_response(call_id: str, name: str, result: ToolResult) -> dict[str, Any]:
     """What a tool answered: under ``output`` as the API asks, a failure under ``error``."""
-    blocks = [block["json"] if "json" in block else _text(block) for block in result["content"]]
+    blocks = [block["json"] if "json" in block else block_text(block) for block in result["content"]]
     answer = blocks[0] if len(blocks) == 1 else blocks
     response = {"output" if result["status"] == "success" else "error": answer}
     return {"toolResponse": {"functionResponses": [{"id": call_id, "name": name, "response": response}]}}
-
-
-def _text(block: Mapping[str, Any]) -> str:
-    return str(block["text"]) if isinstance(block.get("text"), str) else json.dumps(block, default=str)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from bidilab.bidi.providers.gemini.received import Message, object_field, objects_field, optional_text, text_field
 from bidilab.bidi.providers.gemini.state import Conversation
 from bidilab.bidi.providers.gemini.turns import complete, end_of_words
-from bidilab.bidi.types.events import BidiUsageEvent, ModalityUsage, ToolUseStreamEvent
+from bidilab.bidi.types.events import BidiUsageEvent, ModalityUsage, ToolUse, ToolUseStreamEvent
 from bidilab.core.errors import EventError
 
 __all__ = ["go_away", "resumption_update", "setup_complete", "tool_call", "tool_call_cancellation", "usage"]
@@ -31,8 +31,7 @@ def tool_call(c: Conversation, body: Message) -> None:
         return
     response, c.current = c.response(), None
     for call_id, name, arguments in read:
-        c.open_calls[call_id] = name
-        use = {"toolUseId": call_id, "name": name, "input": arguments}
+        use = c.open_calls[call_id] = ToolUse(toolUseId=call_id, name=name, input=arguments)
         c.events.append(ToolUseStreamEvent({"toolUse": use}, use))
     end_of_words(c, response)
     complete(c, response, "tool_use")
@@ -47,7 +46,7 @@ def tool_call_cancellation(c: Conversation, body: Message) -> None:
         known = c.open_calls.pop(call_id, None)
         if known is not None:
             c.cancelled_calls.add(call_id)
-        c.log("tool_call_cancelled", "model", {"tool_use_id": call_id, "name": known})
+        c.log("tool_call_cancelled", "model", {"tool_use_id": call_id, "name": known and known["name"]})
 
 
 def usage(c: Conversation, body: Message) -> None:

@@ -17,11 +17,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bidilab.bidi.providers.gemini.history import History, Utterance
 from bidilab.bidi.providers.gemini.settings import GeminiSettings
+from bidilab.bidi.providers.history import History, Utterance
 from bidilab.bidi.providers.logentry import LogEntry
 from bidilab.bidi.providers.uplink import AudioUplink
-from bidilab.bidi.types.events import BidiOutputEvent, BidiResponseStartEvent
+from bidilab.bidi.types.events import BidiOutputEvent, BidiResponseStartEvent, ToolUse
 
 __all__ = ["Conversation", "Response"]
 
@@ -58,10 +58,10 @@ class Conversation:
     """Words of a response of which nothing else has come."""
     user_words: Utterance | None = None
     """What the user is being heard to say."""
-    open_calls: dict[str, str] = field(default_factory=dict)
-    """Call id → name of the tool, until the result was sent."""
+    open_calls: dict[str, ToolUse] = field(default_factory=dict)
+    """By call id, until the result was sent."""
     cancelled_calls: set[str] = field(default_factory=set)
-    lost_calls: dict[str, str] = field(default_factory=dict)
+    lost_calls: dict[str, ToolUse] = field(default_factory=dict)
     """As `open_calls`, of a connection that is gone: their results are told in words."""
     audible: Collection[str] = ()
     """Responses that are audible as the message at hand is handled."""
@@ -75,7 +75,7 @@ class Conversation:
     expects_response: bool = False
     """The user has said something that is to be answered."""
     unanswered: list[Utterance] = field(default_factory=list)
-    """What the user wrote, until an answer begins."""
+    """What the user wrote and what tools answered, until an answer begins."""
     connection_start_samples: int = 0
     """Position in the user's stream at which the server of this connection began to count."""
     dropped_samples: int = 0

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from bidilab.bidi.providers.gemini.history import Utterance
 from bidilab.bidi.providers.gemini.received import (
     Message,
     audio_offset_s,
@@ -20,6 +19,7 @@ from bidilab.bidi.providers.gemini.received import (
 )
 from bidilab.bidi.providers.gemini.settings import OUTPUT_RATE
 from bidilab.bidi.providers.gemini.state import Conversation, Response
+from bidilab.bidi.providers.history import Utterance
 from bidilab.bidi.types.events import (
     BidiAudioStreamEvent,
     BidiInterruptionEvent,

@@ -19,6 +19,7 @@ from bidilab.bidi.types.events import (
     BidiResponseCompleteEvent,
     BidiResponseStartEvent,
     BidiTranscriptStreamEvent,
+    ToolUse,
     ToolUseStreamEvent,
 )
 from bidilab.bidi.types.outputs import InterruptionReason, StopReason
@@ -105,7 +106,7 @@ def text_output(c: Conversation, event: NovaEvent) -> None:
     response = block.response
     if block.stage == "FINAL" or block.role == "USER" or response is None:
         return
-    response.words.planned.append(text)
+    response.words.text = f"{response.words.text} {text}".strip()
     if not response.cut:
         so_far = block.text if before else None
         c.events.append(
@@ -171,8 +172,8 @@ def tool_use(c: Conversation, event: NovaEvent) -> None:
         # The model wrote it, not the peer: the tool that cannot read it answers with an error, and it tries again.
         c.log("tool_arguments_invalid", "error", {"error": str(error), "arguments": arguments})
         value = arguments
-    c.open_calls[call_id] = c.prompt
-    use = {"toolUseId": call_id, "name": name, "input": value}
+    use = ToolUse(toolUseId=call_id, name=name, input=value)
+    c.open_calls[call_id] = c.prompt, use
     c.events.append(ToolUseStreamEvent({"toolUse": use}, use))
 
 
@@ -198,10 +199,10 @@ def _finish_text(c: Conversation, block: Block) -> None:
     is_user = block.role == "USER"
     response_id = None
     if is_user:
-        c.history.user(block.text)
+        c.history.add("user", block.text)
         c.expects_response = c.expects_response or c.generating is None
     elif block.response is not None:
-        block.response.words.spoken.append(block.text)
+        block.response.words.spoken = f"{block.response.words.spoken} {block.text}".strip()
         response_id = block.response.response_id
     c.events.append(
         BidiTranscriptStreamEvent(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
 from bidilab.bidi.providers.failures import Failure
+from bidilab.bidi.providers.history import call_in_words
 from bidilab.bidi.providers.logentry import LogEntry
 from bidilab.bidi.providers.nova import blocks, messages
-from bidilab.bidi.providers.nova.history import pieces
+from bidilab.bidi.providers.nova.history import pieces, within_limits
 from bidilab.bidi.providers.nova.received import NovaEvent
 from bidilab.bidi.providers.nova.settings import NovaSettings
 from bidilab.bidi.providers.nova.state import Conversation
@@ -192,7 +192,7 @@ class NovaSonicCodec:
     def _tell_history(self) -> None:
         """The conversation so far. Words of the user that still wait for an answer are said anew, to get one."""
         c = self._c
-        told = c.history.tell()
+        told = within_limits(c.history.told())
         for number, (role, text) in enumerate(told.messages, 1):
             waits = c.expects_response and number == len(told.messages) and role == "USER"
             c.messages += messages.text_block(c.prompt, c.new_id(), role, list(pieces(text)), interactive=waits)
@@ -279,7 +279,7 @@ def _encode_audio(c: Conversation, event: BidiAudioInputEvent) -> None:
 
 
 def _send_text(c: Conversation, text: str) -> None:
-    c.history.user(text)
+    c.history.add("user", text)
     c.expects_response = True
     if c.prompt:  # or else the history tells it, to the next connection
         c.messages += messages.text_block(c.prompt, c.new_id(), "USER", list(pieces(text)), interactive=True)
@@ -295,12 +295,13 @@ def _encode_text(c: Conversation, event: BidiTextInputEvent) -> None:
 
 def _encode_result(c: Conversation, event: ToolResultEvent) -> None:
     value = messages.tool_result_value(event.tool_result)
-    prompt = c.open_calls.pop(event.tool_use_id, c.prompt)
+    prompt, use = c.open_calls.pop(event.tool_use_id, (c.prompt, None))
+    words = call_in_words(use, event.tool_result)
     if not c.prompt or prompt != c.prompt:
         # This connection never asked for it, and would refuse a result: it is told in words.
-        said = json.dumps({"toolUseId": event.tool_use_id, **value})
-        _send_text(c, f"The result of the tool that was called before the connection was renewed: {said}")
+        _send_text(c, words)
         return
+    c.history.add("user", words)
     c.expects_response = True
     c.messages += messages.tool_result_block(c.prompt, c.new_id(), event.tool_use_id, value)
 

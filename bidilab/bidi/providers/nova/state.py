@@ -19,11 +19,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from bidilab.bidi.providers.history import History, Utterance
 from bidilab.bidi.providers.logentry import LogEntry
-from bidilab.bidi.providers.nova.history import History, Spoken
 from bidilab.bidi.providers.nova.settings import NovaSettings
 from bidilab.bidi.providers.uplink import AudioUplink
-from bidilab.bidi.types.events import BidiOutputEvent
+from bidilab.bidi.types.events import BidiOutputEvent, ToolUse
 
 __all__ = ["Block", "Conversation", "Response"]
 
@@ -39,7 +39,7 @@ class Response:
     """One response of the agent."""
 
     response_id: str
-    words: Spoken
+    words: Utterance
     generating: bool = True
     cut: bool = False
     n_samples: int = 0
@@ -70,8 +70,8 @@ class Conversation:
     uplink: AudioUplink = field(init=False)
     responses: dict[str, Response] = field(default_factory=dict)
     blocks: dict[str, Block] = field(default_factory=dict)
-    open_calls: dict[str, str] = field(default_factory=dict)
-    """Tool use id → name of the prompt in which it was asked, until the result was sent."""
+    open_calls: dict[str, tuple[str, ToolUse]] = field(default_factory=dict)
+    """Tool use id → name of the prompt in which it was asked, and the call, until the result was sent."""
     audible: Collection[str] = ()
     """Responses that are audible as the event at hand is handled."""
     prompt: str = ""
@@ -97,7 +97,7 @@ class Conversation:
     def begin_response(self) -> Response:
         """A new response, with an id of our own."""
         self.blocks = {key: b for key, b in self.blocks.items() if b.response is None or not b.response.cut}
-        response = Response(response_id=f"response_{next(self._numbers)}", words=self.history.response())
+        response = Response(response_id=f"response_{next(self._numbers)}", words=self.history.add("assistant"))
         self.responses[response.response_id] = response
         self.expects_response = False
         return response

@@ -362,7 +362,8 @@ def _encode_image(c: Conversation, event: BidiImageInputEvent) -> None:
 
 def _encode_tool_result(c: Conversation, event: ToolResultEvent) -> None:
     item = tool_output(c.new_id("item"), event.tool_result)
-    c.history.add_item(item)
+    if c.history.has_call(event.tool_use_id):  # the server refuses any other, now and whenever it were told again
+        c.history.add_item(item)
     c.send(create_item(item))
     response_id = c.open_calls.pop(event.tool_use_id, None)
     if response_id is None:

@@ -35,6 +35,11 @@ class History:
         """Keep a whole item."""
         self._entries.setdefault(item["id"], _Entry(item=item))
 
+    def has_call(self, call_id: str) -> bool:
+        """Whether a tool call of that id is among the items."""
+        items = (entry.item for entry in self._entries.values() if entry.item is not None)
+        return any(item["type"] == "function_call" and item["call_id"] == call_id for item in items)
+
     def add_speech(self, item_id: str, role: str) -> None:
         """Keep the place of an utterance; one that is known stays where it is."""
         self._entries.setdefault(item_id, _Entry(role=role))

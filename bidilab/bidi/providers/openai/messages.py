@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bidilab.bidi.providers.history import arguments_json, block_text, call_in_words, result_text
 from bidilab.bidi.types.events import ToolResult
 
 __all__ = [
@@ -97,29 +98,26 @@ def function_call(item_id: str, call_id: str, name: str, arguments: str) -> dict
 
 def tool_output(item_id: str, result: ToolResult) -> dict[str, Any]:
     """Item: what a tool answered. Text blocks are joined; a failure is an object with the key ``error``."""
-    text = "\n".join(_block_text(block) for block in result["content"])
+    text = result_text(result)
     output = text if result["status"] == "success" else json.dumps({"error": text}, ensure_ascii=False)
     return {"id": item_id, "type": "function_call_output", "call_id": result["toolUseId"], "output": output}
-
-
-def _block_text(block: Mapping[str, Any]) -> str:
-    if isinstance(block.get("text"), str):
-        return str(block["text"])
-    return json.dumps(block.get("json", block), ensure_ascii=False, default=str)
 
 
 def history_items(messages: Sequence[Mapping[str, Any]], new_id: Iterator[str]) -> Iterator[dict[str, Any]]:
     """Items of a conversation in Strands' form: ``{"role": …, "content": [{"text": …}, {"toolUse": …}, …]}``.
 
-    Blocks that a Realtime conversation cannot hold as text or as a tool call become their JSON.
+    Blocks that a Realtime conversation cannot hold as text or as a tool call become their JSON. A result whose call is
+    not among the messages before it would be refused: it is told in words.
     """
+    called = set()
     for message in messages:
         for block in message["content"]:
-            if "toolUse" in block:
-                use = block["toolUse"]
-                arguments = json.dumps(use.get("input", {}), ensure_ascii=False)
-                yield function_call(next(new_id), use["toolUseId"], use["name"], arguments)
-            elif "toolResult" in block:
-                yield tool_output(next(new_id), block["toolResult"])
+            if (use := block.get("toolUse")) is not None:
+                called.add(use["toolUseId"])
+                yield function_call(next(new_id), use["toolUseId"], use["name"], arguments_json(use))
+            elif (result := block.get("toolResult")) is None:
+                yield text_message(next(new_id), message["role"], block_text(block))
+            elif result["toolUseId"] in called:
+                yield tool_output(next(new_id), result)
             else:
-                yield text_message(next(new_id), message["role"], _block_text(block))
+                yield text_message(next(new_id), "user", call_in_words(None, result))

@@ -109,7 +109,8 @@ def transcript_delta(c: Conversation, message: Message) -> None:
     response, place = _transcript_place(c, message)
     before = response.transcripts.get(place)
     response.transcripts[place] = (before or "") + delta
-    c.history.set_text(place[0], "assistant", response.transcripts[place])
+    if not response.truncated:  # after a truncation the history holds what was heard, and stays so
+        c.history.set_text(place[0], "assistant", response.transcripts[place])
     if response.generating and not response.cut:
         so_far = None if before is None else response.transcripts[place]
         c.events.append(_said(delta, response, place[0], is_final=False, so_far=so_far))
@@ -120,7 +121,7 @@ def transcript_done(c: Conversation, message: Message) -> None:
     text = text_field(message, "text" if "text" in message else "transcript")
     response, place = _transcript_place(c, message)
     response.transcripts[place] = text
-    if not response.truncated:  # after a truncation the history holds what was heard, and stays so
+    if not response.truncated:
         c.history.set_text(place[0], "assistant", text)
     if response.cut:
         c.log("transcript_unheard", "model", {"text": text}, response_id=response.response_id, item_id=place[0])

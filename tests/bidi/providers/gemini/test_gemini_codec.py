@@ -19,6 +19,7 @@ from bidilab.bidi.types.events import (
     BidiResponseStartEvent,
     BidiTextInputEvent,
     BidiTranscriptStreamEvent,
+    ToolResultEvent,
 )
 
 PCM = bytes(range(200))
@@ -171,6 +172,65 @@ def test_how_much_was_heard_shortens_the_history():
     made.resume()
     told = made.take_messages()[0]["clientContent"]["turns"]
     assert [turn["parts"][0]["text"] for turn in told] == ["Count.", "one two"]
+
+
+def called(call_id="c1", **args):
+    return {"toolCall": {"functionCalls": [{"id": call_id, "name": "weather", "args": args}]}}
+
+
+def result(call_id="c1", text="18 degrees", status="success"):
+    return ToolResultEvent({"toolUseId": call_id, "status": status, "content": [{"text": text}]})
+
+
+def told_anew(made):
+    """What another connection, without a handle, is told: the history, and what still waits for an answer."""
+    made.connection_over(failure_of(1006, ""))
+    made.configure()
+    made.resume()
+    history, said = [], []
+    for message in made.take_messages():
+        history += [t["parts"][0]["text"] for t in message.get("clientContent", {"turns": []})["turns"]]
+        said += [message["realtimeInput"]["text"]] if "realtimeInput" in message else []
+    return history, said
+
+
+def test_a_call_and_its_result_are_told_to_the_next_session():
+    made = codec()
+    feed(made, called(city="Rome"))
+    made.encode(result())
+    feed(made, audio(), content(outputTranscription={"text": "It is 18."}), content(turnComplete=True))
+    (exchange, answer), said = told_anew(made)
+    assert all(word in exchange for word in ("weather", '"city": "Rome"', "18 degrees"))
+    assert (answer, said) == ("It is 18.", [])
+
+
+def test_a_result_that_was_not_answered_is_said_again():
+    made = codec()
+    feed(made, called())
+    made.encode(result(text="no such city", status="error"))
+    history, (said,) = told_anew(made)
+    assert history == []
+    assert "weather" in said
+    assert "no such city" in said
+    made.encode(result())  # of a call that is answered
+    assert ("tool_result_unasked", "error") in rows(made)
+
+
+def test_a_call_and_its_result_from_before_the_session_are_told_in_words():
+    made = GeminiLiveCodec(GeminiSettings())
+    use = {"toolUseId": "c1", "name": "weather", "input": {"city": "Rome"}}
+    made.configure(
+        [
+            {"role": "assistant", "content": [{"toolUse": use}]},
+            {"role": "user", "content": [{"toolResult": result().tool_result}]},
+            {"role": "user", "content": [{"image": {"source": {"bytes": bytes(100_000)}}}]},
+        ]
+    )
+    made.resume()
+    exchange, image = [turn["parts"][0]["text"] for turn in made.take_messages()[0]["clientContent"]["turns"]]
+    assert exchange == 'The tool weather was called with {"city": "Rome"}. It answered: 18 degrees'
+    assert "image" in image
+    assert len(image) < 100  # the bytes are not words
 
 
 def test_a_service_that_is_not_seeded_is_told_the_conversation_as_a_turn_that_goes_on():

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bidilab.bidi.providers.history import History
 from bidilab.bidi.providers.nova import HANDLERS, Failure, NovaSettings, NovaSonicCodec
 from bidilab.bidi.providers.nova.failures import lost
-from bidilab.bidi.providers.nova.history import History, pieces
+from bidilab.bidi.providers.nova.history import pieces, within_limits
 from bidilab.bidi.providers.nova.state import Conversation
 from bidilab.bidi.types.events import (
     BidiAudioInputEvent,
@@ -593,6 +594,54 @@ def test_a_result_that_comes_after_a_renewal_is_told_in_words():
     assert names(c) == ["contentStart", "textInput", "contentEnd"]
 
 
+def answered(status="success", words="42"):
+    return ToolResultEvent({"toolUseId": "x1", "status": status, "content": [{"text": words}]})
+
+
+def test_a_call_and_its_result_are_told_to_the_next_connection():
+    c = opened()
+    fed(c, *text("u1", "look it up", role="USER", stage="FINAL"), *tool())
+    c.encode(answered())
+    fed(c, *text("t1", "It is 42."), *text("t2", "It is 42.", stage="FINAL", reason="END_TURN"))
+    c.connection_over(LOST)
+    c.begin()
+    (role, interactive, words), answer = told(c)
+    assert (role, interactive) == ("USER", False)
+    assert words == 'look it up\nThe tool look was called with {"q": 1}. It answered: 42'
+    assert answer == ("ASSISTANT", False, "It is 42.")
+
+
+def test_a_result_that_was_not_answered_is_said_again():
+    c = opened()
+    fed(c, *text("u1", "look it up", role="USER", stage="FINAL"), *tool())
+    c.encode(answered("error", "no such page"))
+    c.connection_over(LOST)
+    c.begin()
+    ((role, interactive, words),) = told(c)
+    assert (role, interactive) == ("USER", True)
+    assert words.endswith("It failed: no such page")
+
+
+def test_a_call_and_its_result_from_before_the_session_are_told_in_words():
+    use = {"toolUseId": "x1", "name": "look", "input": {"q": 1}}
+    open_use = {"toolUseId": "x2", "name": "look", "input": "{q"}
+    c = codec(
+        earlier=[
+            {"role": "user", "content": [{"text": "look it up"}]},
+            {"role": "assistant", "content": [{"toolUse": use}, {"toolUse": open_use}]},
+            {"role": "user", "content": [{"toolResult": answered().tool_result}]},
+            {"role": "user", "content": [{"toolResult": {**answered().tool_result, "toolUseId": "gone"}}]},
+        ]
+    )
+    ((_, _, words),) = told(c)
+    assert words.split("\n") == [
+        "look it up",
+        "The tool look was called with {q. It has not answered.",
+        'The tool look was called with {"q": 1}. It answered: 42',
+        "A tool answered: 42",
+    ]
+
+
 # History within its limits (Nova 2 user guide, "Managing chat history": 40 KB, 1 KB a textInput; "Handling errors with
 # Amazon Nova Sonic": the first message is the user's)
 
@@ -600,19 +649,22 @@ def test_a_result_that_comes_after_a_renewal_is_told_in_words():
 def test_roles_take_turns_and_the_user_begins():
     history = History()
     history.begin([{"role": "assistant", "content": [{"text": "welcome"}]}])
-    history.user("one")
-    history.user("two")
-    history.response().planned.append("three")
-    assert history.tell().messages == (("USER", "one\ntwo"), ("ASSISTANT", "three"))
-    assert history.tell().dropped_bytes == len("welcome")
+    history.add("user", "one")
+    history.add("user", "two")
+    history.add("assistant", "three")
+    assert within_limits(history.told()).messages == (("USER", "one\ntwo"), ("ASSISTANT", "three"))
+    assert within_limits(history.told()).dropped_bytes == len("welcome")
 
 
 def test_the_newest_that_fits_is_told():
     history = History()
     for number in range(100):
-        history.user(f"{number} " + "x" * 996)
-        history.response().spoken.append("y" * 999)
-    messages, total = history.tell().messages, sum(len(t.encode()) for _, t in history.tell().messages)
+        history.add("user", f"{number} " + "x" * 996)
+        history.add("assistant").spoken = "y" * 999
+    messages, total = (
+        within_limits(history.told()).messages,
+        sum(len(t.encode()) for _, t in within_limits(history.told()).messages),
+    )
     assert 39_000 <= total <= 40_000
     assert messages[0][0] == "USER"
     assert messages[-1] == ("ASSISTANT", "y" * 999)
@@ -620,8 +672,8 @@ def test_the_newest_that_fits_is_told():
 
 def test_one_message_that_is_too_long_keeps_its_end():
     history = History()
-    history.user("word " * 20_000 + "last")
-    ((_, text_told),) = history.tell().messages
+    history.add("user", "word " * 20_000 + "last")
+    ((_, text_told),) = within_limits(history.told()).messages
     assert len(text_told) <= 40_000
     assert text_told.startswith("word ")
     assert text_told.endswith("word last")
@@ -642,7 +694,7 @@ def test_pieces_are_small_and_together_the_text(words, limit):
 def test_the_history_is_always_as_the_service_asks(messages):
     history = History()
     history.begin([{"role": role, "content": [{"text": words}]} for role, words in messages])
-    made = history.tell()
+    made = within_limits(history.told())
     roles = [role for role, _ in made.messages]
     assert roles == ["USER", "ASSISTANT"] * (len(roles) // 2) + ["USER"] * (len(roles) % 2)
     assert sum(len(words.encode()) for _, words in made.messages) <= 40_000

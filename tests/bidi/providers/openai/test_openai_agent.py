@@ -112,6 +112,41 @@ def test_a_tool_of_the_agent_answers_the_model():
     assert server.of("session.update")[0]["session"]["tools"][0]["parameters"]["required"] == ["city"]
 
 
+def test_an_agent_that_is_started_again_knows_the_call_and_its_result():
+    def weather(city: str) -> str:
+        """Tell the weather of a city."""
+        return f"sunny in {city}"
+
+    replies = [Reply(outputs=(FunctionCall(name="weather", arguments={"city": "Rome"}),)), "Sunny.", "Rainy."]
+
+    async def scenario(server, agent, listener):
+        await agent.send("What is the weather in Rome?")
+        await listener.until("bidi_response_start")
+        await server.advance(1.0)
+        await listener.until("bidi_response_start", 2)
+        await server.advance(10.0)
+        await listener.until("bidi_response_complete", 2)
+        await agent.stop()
+        await listener.task
+        server.received.clear()
+        await agent.start()
+        again = Listener(agent)
+        await agent.send("And tomorrow?")
+        await again.until("bidi_response_start")
+        await server.advance(20.0)
+        await again.until("bidi_response_complete")
+        assert again.of("bidi_error") == []
+        listener.task = again.task
+
+    server, _, _ = run(scenario, replies, tools=[weather])
+    told = [m["item"] for m in server.of("conversation.item.create")]
+    assert [item["type"] for item in told] == [
+        *("message", "function_call", "function_call_output", "message", "message"),
+    ]
+    assert told[1]["call_id"] == told[2]["call_id"]
+    assert not [m for m in server.sent if m["type"] == "error"]
+
+
 def test_a_lost_connection_does_not_end_the_session():
     async def scenario(server, agent, listener):
         await agent.send("Hello.")

@@ -442,6 +442,66 @@ def test_a_lost_connection_ends_what_was_generated_and_tells_the_history():
     assert rows(c)["speech_started"].detail["audio_start_samples"] == 2400
 
 
+def told(c, *messages):
+    """The items that a new connection is told."""
+    c.connection_over(LOST)
+    c.configure()
+    c.take_messages()
+    c.resume(messages)
+    return [m["item"] for m in sent(c) if m["type"] == "conversation.item.create"]
+
+
+def use(call="call_1", **given):
+    return {"role": "assistant", "content": [{"toolUse": {"toolUseId": call, "name": "weather", "input": given}}]}
+
+
+def test_messages_from_before_keep_a_call_and_its_result():
+    items = told(codec(), use(city="Rome"), {"role": "user", "content": [{"toolResult": result().tool_result}]})
+    assert [(item["type"], item["call_id"]) for item in items] == [
+        ("function_call", "call_1"),
+        ("function_call_output", "call_1"),
+    ]
+    assert items[0]["arguments"] == '{"city": "Rome"}'
+
+
+def test_a_result_without_its_call_is_told_in_words():
+    # Agents kept only the results once, and a conversation may have been cut between the two.
+    (item,) = told(codec(), {"role": "user", "content": [{"toolResult": result().tool_result}]})
+    assert (item["type"], item["role"]) == ("message", "user")
+    assert "18 degrees" in item["content"][0]["text"]
+
+
+def test_arguments_that_are_not_json_are_told_as_they_were():
+    call = {"role": "assistant", "content": [{"toolUse": {"toolUseId": "k", "name": "t", "input": '{"city": '}}]}
+    assert [item["arguments"] for item in told(codec(), call)] == ['{"city": ']
+
+
+def test_a_result_that_nobody_asked_for_is_refused_once_and_not_told_again():
+    c = codec()
+    c.encode(result("never"))
+    assert [m["type"] for m in sent(c)] == ["conversation.item.create"]  # the server says what it thinks of it
+    assert rows(c)["tool_result_unasked"].source == "error"
+    assert told(c) == []
+
+
+def test_a_result_of_a_call_from_before_the_session_is_told_again():
+    c = codec()
+    c.resume([use()])
+    c.encode(result())
+    assert [item["type"] for item in told(c)] == ["function_call", "function_call_output"]
+
+
+def test_words_that_come_after_the_truncation_are_not_told_again():
+    c = codec()
+    said = {"response_id": "r1", "item_id": "a1", "content_index": 0}
+    words = {"type": "response.output_audio_transcript.delta", **said}
+    fed(c, created(), delta(), {**words, "delta": "One two three four"})
+    fed(c, speech_started())
+    c.truncate("r1", 1200, 24000)  # half of it was heard
+    fed(c, {**words, "delta": " five six"}, done(status="cancelled"))
+    assert [item["content"][0]["text"] for item in told(c)] == ["One two"]
+
+
 def test_an_unknown_type_is_logged_and_nothing_else():
     c = codec()
     assert fed(c, {"type": "response.telepathy.delta", "delta": "…"}) == []

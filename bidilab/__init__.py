@@ -13,6 +13,8 @@ import importlib
 from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
+import bidilab.show  # noqa: F401  # registers figures and reports on the results; loads neither
+
 if TYPE_CHECKING:
     from bidilab.bidi.log.eventlog import EventLog
     from bidilab.bidi.realtime.probe import ProbeReport, probe_client

@@ -5,6 +5,7 @@ Audio is ``float32`` in [-1, 1], mono ``(n_samples,)`` or ``(n_samples, n_channe
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from bidilab.core.errors import AudioError, InvalidParameterError
 from bidilab.core.units import check_sample_rate
 
-__all__ = ["Audio", "FloatArray", "float_to_pcm16", "pcm16_to_float"]
+__all__ = ["Audio", "FloatArray", "audio_digest", "float_to_pcm16", "pcm16_to_float"]
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -119,3 +120,10 @@ def pcm16_to_float(data: bytes) -> FloatArray:
     if len(data) % 2:
         raise AudioError(f"16-bit PCM has an even number of bytes, got {len(data)}")
     return (np.frombuffer(data, dtype="<i2") / np.float32(_PCM16_SCALE)).astype(np.float32)
+
+
+def audio_digest(audio: Audio) -> str:
+    """Return a hash of the samples, their shape and their rate, 32 hexadecimal digits."""
+    digest = hashlib.sha256(f"{audio.samples.shape} {audio.sample_rate} ".encode())
+    digest.update(np.ascontiguousarray(audio.samples, dtype="<f4").tobytes())
+    return digest.hexdigest()[:32]

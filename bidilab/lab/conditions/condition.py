@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bidilab.core.audio import Audio
+from bidilab.core.audio import Audio, audio_digest
 from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.conditions.bandwidth import BANDS_HZ
 from bidilab.lab.conditions.codec import CODECS, OPUS_KBPS
@@ -210,8 +210,6 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.12g}"
     if isinstance(value, Audio):
-        from bidilab.lab.conditions.identity import audio_digest
-
         return f"{ARRAY_PREFIX}{audio_digest(value)}"
     return value.as_posix() if isinstance(value, Path) else str(value)
 

@@ -7,8 +7,6 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-
 from bidilab.core.audio import Audio
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.vad import audio_sha256
@@ -16,17 +14,10 @@ from bidilab.lab.conditions.condition import Condition
 from bidilab.lab.conditions.noise import COLOURS, babble_clips
 from bidilab.lab.datasets.building.clips import AUDIO_SUFFIXES
 
-__all__ = ["CONDITIONS_VERSION", "audio_digest", "fingerprint"]
+__all__ = ["CONDITIONS_VERSION", "fingerprint"]
 
 CONDITIONS_VERSION = 1
 """Raise it when the same condition would give other samples."""
-
-
-def audio_digest(audio: Audio) -> str:
-    """Hash of an `Audio`'s samples, shape and rate, 32 hexadecimal digits."""
-    digest = hashlib.sha256(f"{audio.samples.shape} {audio.sample_rate} ".encode())
-    digest.update(np.ascontiguousarray(audio.samples, dtype="<f4").tobytes())
-    return digest.hexdigest()[:32]
 
 
 def fingerprint(condition: Condition) -> str:

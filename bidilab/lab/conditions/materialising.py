@@ -6,6 +6,7 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -16,10 +17,12 @@ from bidilab.detect.vad import audio_sha256
 from bidilab.lab.conditions.applying import apply_condition, check_channels
 from bidilab.lab.conditions.condition import Condition
 from bidilab.lab.conditions.identity import fingerprint
-from bidilab.lab.datasets.dataset import Dataset
 from bidilab.lab.datasets.manifest import DATASET_FILE, MANIFEST_FILE, manifest_line
 from bidilab.lab.datasets.placing import check_target, put_in_place
 from bidilab.lab.datasets.recording import Recording
+
+if TYPE_CHECKING:
+    from bidilab.lab.datasets.dataset import Dataset
 
 __all__ = ["condition_dataset"]
 
@@ -85,7 +88,7 @@ def condition_dataset(
         put_in_place(partial, target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return Dataset.load(target)
+    return type(dataset).load(target)
 
 
 def _write(recording: Recording, condition: Condition, root: Path) -> Recording:

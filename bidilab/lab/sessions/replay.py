@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import html
-import importlib
 import os
 import threading
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
@@ -33,6 +32,10 @@ from bidilab.lab.sessions.logged import logged_responses, logged_turns
 from bidilab.lab.sessions.providers import PROVIDER_MODELS, provider_model, provider_params
 from bidilab.lab.sessions.source import Source, SourceLike
 from bidilab.lab.sessions.verdicts import verdicts
+from bidilab.lab.showing import showing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["ModelName", "Replay", "replay"]
 
@@ -89,12 +92,12 @@ class Replay:
         """The agent's responses as they were heard, as segments; what was never audible is not among them."""
         return logged_responses(self.log)
 
-    def timeline(self, *, xlim: tuple[float, float] | None = None) -> Any:
+    def timeline(self, *, xlim: tuple[float, float] | None = None) -> Figure:
         """Figure of the session: both sides, labels, probability of speech, turns and interruptions.
 
         The probabilities are Silero's on the user's side; the turns are those of the session's detector.
         """
-        return importlib.import_module("bidilab.show.plots.session").session_timeline(self, xlim=xlim)
+        return showing().session_timeline(self, xlim=xlim)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write ``events.jsonl``, ``events.parquet``, ``interruptions.csv``, ``session.wav`` and ``timeline.*``."""
@@ -106,7 +109,7 @@ class Replay:
         self.log.to_parquet(out / "events.parquet")
         self.interruptions.to_csv(out / "interruptions.csv", index=False, na_rep="NaN")
         write_audio(out / "session.wav", self.audio.samples, self.audio.sample_rate)
-        importlib.import_module("bidilab.show.plots").save_figure(self.timeline(), out / "timeline")
+        showing().save_figure(self.timeline(), out / "timeline")
         return out
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import importlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +18,7 @@ from bidilab.core.errors import ResultError
 from bidilab.detect.turns import Turn
 from bidilab.lab.conditions.condition import Condition
 from bidilab.lab.datasets import Dataset
+from bidilab.lab.showing import showing
 from bidilab.lab.sweep.comparison import compare_settings
 from bidilab.lab.sweep.conditioned import part_of_swept
 from bidilab.lab.sweep.events import events_frame
@@ -32,6 +32,7 @@ from bidilab.lab.sweep.validation import validate
 
 if TYPE_CHECKING:
     from bidilab.lab.sweep.engine import SweptGrid
+    from bidilab.show.plots.accessor import SweepPlots
 
 __all__ = ["SweepResult"]
 
@@ -299,10 +300,9 @@ class SweepResult(SweepFacts):
         return replace(found, params=params, guards=guards, validation=validation)
 
     @property
-    def plot(self) -> Any:
+    def plot(self) -> SweepPlots:
         """Figures: ``result.plot.heatmap("missed_rate")``, ``.curves()``, ``.tradeoff()``, ``.timeline(…)``."""
-        # Bound late, as pandas binds its plotting backend: the lab does not depend on how results are shown.
-        return importlib.import_module("bidilab.show.plots.accessor").SweepPlots(self)
+        return showing().plots(self)
 
     def report(
         self,
@@ -326,7 +326,7 @@ class SweepResult(SweepFacts):
         validate_on
             As in `recommend`; adds a section.
         """
-        written: Path = importlib.import_module("bidilab.show.report").report(
+        return showing().report(
             self,
             path,
             max_false_interruption_rate=max_false_interruption_rate,
@@ -334,7 +334,6 @@ class SweepResult(SweepFacts):
             figures=figures,
             validate_on=validate_on,
         )
-        return written
 
     # -- storage ----------------------------------------------------------------------------------------------------
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 import weakref
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from bidilab.show.widgets.live.widget import LiveSession
+from typing import Protocol
 
 __all__ = ["cell_id", "replace"]
 
-_made: weakref.WeakValueDictionary[tuple[str, str], LiveSession] = weakref.WeakValueDictionary()
+
+class _Closing(Protocol):
+    def close(self) -> None: ...
+
+
+_made: weakref.WeakValueDictionary[tuple[str, str], _Closing] = weakref.WeakValueDictionary()
 
 
 def cell_id() -> tuple[str, str] | None:
@@ -25,7 +27,7 @@ def cell_id() -> tuple[str, str] | None:
     return None if cell is None else (cell, parent["header"]["msg_id"])
 
 
-def replace(session: LiveSession) -> None:
+def replace(session: _Closing) -> None:
     """Close what an earlier run of the same cell made, and remember this one."""
     here = cell_id()
     if here is None:

@@ -1,5 +1,11 @@
 """What every test shares: Hypothesis without deadlines (these machines are noisy), and the real recordings."""
 
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +20,43 @@ ROOT = Path(__file__).resolve().parents[1]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browser tests first: one at a time and mostly waiting, they are the longest way through the suite."""
     items.sort(key=lambda item: "browser" not in item.path.parts)
+
+
+COMPILED = "BIDILAB_TEST_COMPILED"
+USES_KERNELS = ("lab", "agreement", "cli", "show")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile the kernels in one process beside the workers, which would else each do it."""
+    if "PYTEST_XDIST_WORKER" in os.environ or not session.config.getoption("numprocesses", None):
+        return
+    done = Path(tempfile.mkdtemp(prefix="bidilab-tests-")) / "compiled"
+    os.environ[COMPILED] = str(done)  # the workers inherit it
+    compiling = subprocess.Popen([sys.executable, "-m", "tests.compiled", str(done)], cwd=ROOT)
+    session.config.add_cleanup(lambda: (compiling.kill(), compiling.wait(), shutil.rmtree(done.parent)))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Wait for the kernels where they are used; where they never come, the test compiles them itself."""
+    done, zone = os.environ.get(COMPILED), item.path.relative_to(ROOT / "tests").parts[0]
+    if "PYTEST_XDIST_WORKER" not in os.environ or done is None or zone not in USES_KERNELS:
+        return
+    until = time.monotonic() + 120  # noqa: TID251 - another process is waited for
+    while not Path(done).exists() and time.monotonic() < until:  # noqa: TID251
+        time.sleep(0.1)  # noqa: TID251
+    os.environ.pop(COMPILED)  # once waited for is enough
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are cores: tests in real time and in a browser mostly wait."""
+    return (os.cpu_count() or 1) + 1
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for probabilities that all workers of this run share, for tests that do not test the cache."""
+    root = tmp_path_factory.getbasetemp()
+    return (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "shared-cache"
 
 
 @pytest.fixture(scope="session")

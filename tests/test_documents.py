@@ -38,8 +38,8 @@ def test_doctests(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_runs_from_top_to_bottom(path, tmp_path, monkeypatch):
-    monkeypatch.setenv("BIDILAB_CACHE_DIR", str(tmp_path))
+def test_notebook_runs_from_top_to_bottom(path, shared_cache, monkeypatch):
+    monkeypatch.setenv("BIDILAB_CACHE_DIR", str(shared_cache))
     notebook = nbformat.read(path, as_version=4)
     nbclient.NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(path.parent)}}).execute()
 
@@ -80,9 +80,9 @@ def test_readme_imports_a_folder_of_calls_as_printed(tmp_path, monkeypatch):
     assert len(bidilab.load_dataset("my-calls")) == 2
 
 
-def test_readme_notebook_lines_run(tmp_path, monkeypatch):
+def test_readme_notebook_lines_run(shared_cache, monkeypatch):
     monkeypatch.chdir(ROOT)
-    monkeypatch.setenv("BIDILAB_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("BIDILAB_CACHE_DIR", str(shared_cache))
     sweep, session, agent = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     names: dict[str, object] = {}
     exec(compile(sweep + session, "README.md", "exec"), names)

@@ -1,6 +1,7 @@
 """What the compiled closed loop of a sweep counts is what sessions do."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -47,7 +48,8 @@ RESUME = {"false_interruption_timeout_ms": 400}
 )
 def test_sessions_do_what_the_kernel_counts(threshold, silence_duration_ms, guards, tmp_path, monkeypatch):
     monkeypatch.setenv("BIDILAB_CACHE_DIR", str(tmp_path / "none"))  # the sessions run their detector
-    dataset = bl.load_dataset(DATASET)
+    whole = bl.load_dataset(DATASET)
+    dataset = replace(whole, recordings=tuple(whole[name] for name in RECORDINGS))
     grid = bl.Grid(threshold=threshold, prefix_padding_ms=300, silence_duration_ms=silence_duration_ms, **guards)
     cache = bl.ProbabilityCache(tmp_path / "sweep")
     how = {"evaluation": "simulated", "word_times": "spread", "progress": False, "n_resamples": 2}

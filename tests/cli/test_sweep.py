@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 import soundfile
 
+import bidilab as bl
+from bidilab.cli import main
 from tests.lab.sweep.conftest import write_dataset
 
 
@@ -27,16 +29,41 @@ def bidilab(*args, cwd, env=None):
     )
 
 
+@pytest.fixture
+def here(tmp_path, monkeypatch, capsys):
+    """Run the command in this process: what is refused early needs no interpreter of its own."""
+
+    def run(*args):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("BIDILAB_CACHE_DIR", str(tmp_path / "cache"))
+        monkeypatch.setenv("COLUMNS", "160")
+        monkeypatch.setattr(sys, "argv", ["bidilab", *map(str, args)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        return stop.value.code, capsys.readouterr().err
+
+    return run
+
+
 GRID = ("--threshold", "0.3,0.6", "--silence-duration-ms", "200", "--prefix-padding-ms", "100", "--vad", "energy")
 
 
-def test_it_leaves_tables_figures_and_a_report_and_replaces_them_when_asked(folder, tmp_path):
-    done = bidilab("sweep", folder, *GRID, "--max-false-rate", "0.2", "--out", "found", cwd=tmp_path)
+def test_it_leaves_tables_figures_a_report_and_settings_and_replaces_them_when_asked(folder, tmp_path, here):
+    out = tmp_path / "found"
+    grid = bl.Grid(threshold=0.9, prefix_padding_ms=100, silence_duration_ms=200)
+    bl.sweep(folder, grid, vad="energy", cache=False, progress=False, n_resamples=2).save(out)
+    (out / "notes.txt").write_text("mine")
+    code, told = here("sweep", folder, *GRID, "--out", "found")
+    assert code == 2
+    assert "--force" in told
+    assert len(pd.read_parquet(out / "settings.parquet")) == 1
+
+    options = ("--max-false-rate", "0.2", "--export", "livekit, nova", "--out", "found", "--force")
+    done = bidilab("sweep", folder, *GRID, *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "VAD (energy)" in done.stderr  # the progress bars
+    assert "VAD (energy" in done.stderr  # the progress bars
     assert "Settings" in done.stderr
     assert "report.html" in done.stdout
-    out = tmp_path / "found"
     assert {p.name for p in out.iterdir()} == {
         "sweep.json",
         "settings.parquet",
@@ -44,23 +71,24 @@ def test_it_leaves_tables_figures_and_a_report_and_replaces_them_when_asked(fold
         "recommendation.json",
         "figures",
         "report.html",
+        "setting-livekit.py",
+        "setting-nova.json",
+        "notes.txt",
     }
+    assert (out / "notes.txt").read_text() == "mine"
     assert len(pd.read_parquet(out / "settings.parquet")) == 2
     assert len(pd.read_parquet(out / "recordings.parquet")) == 12
     recommendation = json.loads((out / "recommendation.json").read_text())
     assert recommendation["limits"] == {"max_false_interruption_rate": 0.2, "max_missed_rate": None}
     assert len(list((out / "figures").glob("*.svg"))) >= 8
     assert str(tmp_path) not in (out / "report.html").read_text()
+    assert "activation_threshold=" in (out / "setting-livekit.py").read_text()
+    assert "endpointingSensitivity" in (out / "setting-nova.json").read_text()
+    assert "silence_duration_ms: 200 ms wanted, 1500 ms got" in done.stdout.replace("\n", " ").replace("  ", " ")
 
-    (out / "notes.txt").write_text("mine")
-    refused = bidilab("sweep", folder, *GRID, "--out", "found", cwd=tmp_path)
-    assert refused.returncode == 2
-    assert "--force" in refused.stderr
-    assert bidilab("sweep", folder, *GRID, "--out", "found", "--force", cwd=tmp_path).returncode == 0
-    assert (out / "notes.txt").read_text() == "mine"
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.tex").write_text("mine")
-    assert bidilab("sweep", folder, *GRID, "--out", "other", cwd=tmp_path).returncode == 2
+    assert here("sweep", folder, *GRID, "--out", "other")[0] == 2
 
 
 @pytest.mark.parametrize(
@@ -79,21 +107,13 @@ def test_it_leaves_tables_figures_and_a_report_and_replaces_them_when_asked(fold
         (("--holdout", "1.5"), "fraction must be"),
     ],
 )
-def test_bad_options_are_one_clear_line(folder, tmp_path, options, word):
-    done = bidilab("sweep", folder, "--vad", "energy", *options, cwd=tmp_path)
-    assert done.returncode == 2
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
+def test_bad_options_are_one_clear_line(folder, tmp_path, here, options, word):
+    code, told = here("sweep", folder, "--vad", "energy", *options)
+    assert code == 2
+    lines = [line for line in told.splitlines() if line.strip()]
     assert len(lines) == 1
     assert word in lines[0]
     assert not list(tmp_path.glob("sweep-*"))
-
-
-def test_the_recommended_setting_is_written_for_what_it_will_run_on(folder, tmp_path):
-    done = bidilab("sweep", folder, *GRID, "--export", "livekit, nova", "--out", "found", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "activation_threshold=" in (tmp_path / "found" / "setting-livekit.py").read_text()
-    assert "endpointingSensitivity" in (tmp_path / "found" / "setting-nova.json").read_text()
-    assert "silence_duration_ms: 200 ms wanted, 1500 ms got" in done.stdout.replace("\n", " ").replace("  ", " ")
 
 
 def test_unknown_option_is_exit_code_2(folder, tmp_path):
@@ -102,10 +122,11 @@ def test_unknown_option_is_exit_code_2(folder, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_missing_and_empty_datasets(tmp_path):
-    assert bidilab("sweep", "nowhere", cwd=tmp_path).returncode == 2
+def test_missing_and_empty_datasets(tmp_path, here):
+    assert here("sweep", "nowhere")[0] == 2
     empty = write_dataset(tmp_path / "empty", n=1)
     (empty / "manifest.jsonl").write_text("")
+    assert here("sweep", empty)[0] == 2
     done = bidilab("sweep", empty, cwd=tmp_path)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
@@ -131,13 +152,12 @@ def _nan(path):
     ],
     ids=["0-byte", "truncated", "nan", "text"],
 )
-def test_corrupt_audio_is_one_clear_line_and_nothing_is_left(tmp_path, break_it, word):
+def test_corrupt_audio_is_one_clear_line_and_nothing_is_left(tmp_path, here, break_it, word):
     folder = write_dataset(tmp_path / "data", n=2)
     break_it(folder / "audio" / "r0.flac")
-    done = bidilab("sweep", folder, *GRID, "--out", "found", cwd=tmp_path)
-    assert done.returncode == 2
-    assert word in done.stderr
-    assert "Traceback" not in done.stderr
+    code, told = here("sweep", folder, *GRID, "--out", "found")
+    assert code == 2
+    assert word in told.splitlines()[-1]
     assert {p.name for p in tmp_path.iterdir()} <= {"data", "cache"}
 
 

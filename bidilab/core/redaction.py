@@ -1,26 +1,36 @@
-"""What may stand in a log: plain JSON, no secrets, and of audio only how long it is."""
+"""What may stand in a log or an error: plain JSON, no secrets, and of audio only how long it is.
+
+Only what is logged or raised goes through here. What a service sends reaches the application as it came.
+
+What is promised of a secret that `conceal` was given: it stands in no row of a log and in no error, wherever the text
+came from, when it has at least `SHORTEST_SECRET` characters. A shorter one, a placeholder such as ``"any"``, is a part
+of ordinary words, and nobody can tell it from them. It is struck out where it stands by itself in what tells of a
+failure: an error, an error event, a row with source ``error``. The words of a conversation keep it.
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 
-__all__ = ["REDACTED", "loggable", "redact_text"]
+__all__ = ["REDACTED", "SHORTEST_SECRET", "conceal", "loggable", "redact_text", "redact_values"]
 
 REDACTED = "[redacted]"
+SHORTEST_SECRET = 8
+"""Characters of the shortest secret that is struck out wherever it stands."""
 
 _SECRET_KEY = re.compile(r"api[-_]?key|authorization|token|secret|password|credential|cookie", re.IGNORECASE)
 # "token" also names what a model counts: input_tokens, totalTokens, input_token_details, max_output_tokens.
 _COUNT_KEY = re.compile(r"(tokens|tokens?[-_]?details)$", re.IGNORECASE)
 _SECRET_TEXT = re.compile(
     r"""\b(?:sk|rk|pk|ek)[-_][A-Za-z0-9_-]{8,}       # OpenAI and its like
-    |\bAKIA[0-9A-Z]{12,}                             # AWS
+    |\bA[KS]IA[0-9A-Z]{12,}                          # AWS
     |\bAIza[A-Za-z0-9_-]{20,}                        # Google
     |(?<=[Bb]earer\ )[A-Za-z0-9._~+/=-]{16,}         # RFC 6750, section 2.1
     |(?<=api_key=)[^\s&,)]+|(?<=api-key=)[^\s&,)]+|(?<=[?&]key=)[^\s&,)]+
@@ -30,20 +40,68 @@ _SECRET_TEXT = re.compile(
 _MEDIA_KEYS = frozenset({"audio", "image", "pcm"})
 _LONG_REPR = 200
 
+_concealed: tuple[str, ...] = ()
 
-def redact_text(text: str) -> str:
-    """The text without what looks like a key: ``sk-…``, ``AKIA…``, a bearer token, ``api_key=…``.
+
+def conceal(*secrets: str) -> None:
+    """Strike secrets out of all that this process logs or raises from now on.
+
+    Secrets of fewer than `SHORTEST_SECRET` characters are not taken; give them to `redact_text` where a text tells of
+    a failure.
+    """
+    global _concealed  # one list for the process: no log must need to know who has which key
+    known = {*_concealed, *(secret for secret in secrets if len(secret) >= SHORTEST_SECRET)}
+    _concealed = tuple(sorted(known, key=len, reverse=True))  # one that holds another goes first
+
+
+def redact_text(text: str, secrets: Iterable[str] = ()) -> str:
+    """Strike out what looks like a key (``sk-…``, ``AKIA…``, a bearer token, ``api_key=…``) and what is concealed.
 
     Half a surrogate pair, which no file can hold, becomes its escape.
+
+    Parameters
+    ----------
+    text
+        To be logged or raised.
+    secrets
+        Further ones, struck out wherever they stand; one of fewer than `SHORTEST_SECRET` characters only where it is
+        no part of a word.
 
     Examples
     --------
     >>> redact_text("401 for sk-abcdefgh12345678")
     '401 for [redacted]'
+    >>> redact_text("the company has no key 'any'", ["any"])
+    "the company has no key '[redacted]'"
     """
     if not text.isascii():
         text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    for secret in _concealed:
+        if secret in text:
+            text = text.replace(secret, REDACTED)
+    for secret in secrets:
+        if not secret or secret not in text:
+            continue
+        if len(secret) >= SHORTEST_SECRET:
+            text = text.replace(secret, REDACTED)
+        else:
+            text = re.sub(rf"(?<![\w-]){re.escape(secret)}(?![\w-])", lambda _: REDACTED, text)
     return _SECRET_TEXT.sub(REDACTED, text)
+
+
+def redact_values(value: Any, secrets: Iterable[str]) -> Any:
+    """Strike secrets out of every string of a JSON value, as `redact_text` does."""
+    secrets = tuple(secrets)
+    if isinstance(value, str):
+        return redact_text(value, secrets)
+    if isinstance(value, Mapping):
+        return {key: redact_values(item, secrets) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        redacted = [redact_values(item, secrets) for item in value]
+        return tuple(redacted) if isinstance(value, tuple) else redacted
+    if isinstance(value, BaseException):
+        return redact_text(f"{type(value).__name__}: {value}", secrets)
+    return value
 
 
 def loggable(value: Any) -> Any:
@@ -72,7 +130,7 @@ def _mapping(mapping: Mapping[Any, Any]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     carries_audio = "audio" in str(mapping.get("type", "")) and "transcript" not in str(mapping.get("type", ""))
     for raw_key, value in mapping.items():
-        key = str(raw_key)
+        key = redact_text(str(raw_key)) if _concealed else str(raw_key)
         if isinstance(value, str) and (key in _MEDIA_KEYS or (key == "delta" and carries_audio)):
             out[f"{key}_bytes"] = len(value) * 3 // 4 - value[-2:].count("=")
         elif isinstance(value, bytes | bytearray | memoryview):

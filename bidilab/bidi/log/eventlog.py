@@ -144,7 +144,7 @@ class EventLog:
                 item_id,
                 None if input_samples is None else int(input_samples),
                 None if playback_samples is None else int(playback_samples),
-                reason,
+                redact_text(reason) if reason is not None else None,
                 stop_reason,
                 role,
                 shown,

@@ -1,13 +1,18 @@
-"""Reading a model's configuration: no key is ignored."""
+"""A model's configuration: no key of it is ignored, and what every provider's client has is declared once."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 from bidilab.core.errors import InvalidParameterError
+from bidilab.core.redaction import conceal, redact_text
 
-__all__ = ["check_keys"]
+__all__ = ["ClientSettings", "check_keys", "check_number"]
+
+_MAX_RECONNECT_DELAY_S = 8.0
 
 
 def check_keys(name: str, values: object, known: Sequence[str]) -> Mapping[str, Any]:
@@ -27,3 +32,94 @@ def check_keys(name: str, values: object, known: Sequence[str]) -> Mapping[str, 
         if key not in known:
             raise InvalidParameterError(name, allowed, key)
     return values
+
+
+def check_number(name: str, value: object, *, at_least: float, below: float = float("inf")) -> None:
+    """Raise `InvalidParameterError` unless ``value`` is a number in ``[at_least, below)``."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not at_least <= value < below:  # type: ignore[operator]
+        allowed = f"a number >= {at_least:g}" + (f" and < {below:g}" if below < float("inf") else "")
+        raise InvalidParameterError(name, allowed, value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSettings:
+    """What every provider's ``client_config`` has. A provider adds its own fields.
+
+    Parameters
+    ----------
+    timeout_s
+        Seconds within which a session must stand, ``> 0``.
+    reconnect_attempts
+        How often in a row a lost connection is tried again, ``>= 0``.
+    reconnect_delay_s
+        Seconds before the first try, ``>= 0``; each further one waits twice as long, at most 8 s.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a value is not allowed.
+    """
+
+    TEXTS: ClassVar[tuple[str, ...]] = ()
+    """Fields of a provider that are strings or ``None``. A wrong one is not shown: it may be a key."""
+
+    timeout_s: float = 15.0
+    reconnect_attempts: int = 5
+    reconnect_delay_s: float = 0.5
+
+    def __post_init__(self) -> None:
+        self._check()
+        check_number("timeout_s", self.timeout_s, at_least=0.001)
+        check_number("reconnect_delay_s", self.reconnect_delay_s, at_least=0)
+        check_number("reconnect_attempts", self.reconnect_attempts, at_least=0)
+        if int(self.reconnect_attempts) != self.reconnect_attempts:
+            raise InvalidParameterError("reconnect_attempts", "a whole number", self.reconnect_attempts)
+        conceal(*self.secrets)
+
+    def _check(self) -> None:
+        """Check the fields that the provider adds."""
+
+    @classmethod
+    def from_config(cls, client_config: Mapping[str, Any] | None) -> Self:
+        """Read a ``client_config``.
+
+        Raises
+        ------
+        InvalidParameterError
+            If a key is unknown or a value not allowed; nothing is ignored.
+        CredentialsError
+            If the provider needs a key, and there is none here or in the environment.
+        """
+        if not isinstance(client_config, Mapping | None):  # it is not shown: it may be a key
+            raise InvalidParameterError("client_config", "an object, or None", type(client_config).__name__)
+        shared = [field.name for field in dataclasses.fields(ClientSettings)]
+        own = [field.name for field in dataclasses.fields(cls) if field.name not in shared]
+        config = dict(check_keys("client_config", client_config, (*own, *shared)))
+        for name in cls.TEXTS:
+            if (value := config.get(name)) is not None and not isinstance(value, str):
+                raise InvalidParameterError(f"client_config[{name!r}]", "a string", type(value).__name__)
+        return cls(**cls._completed(config))
+
+    @classmethod
+    def _completed(cls, config: dict[str, Any]) -> dict[str, Any]:
+        """Return the config with what the environment adds to it."""
+        return config
+
+    @property
+    def settle_s(self) -> float:
+        """Seconds of silence after which nothing more is expected; 0 where the service says when it owes nothing."""
+        return 0.0
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Values that must be in no log, ``repr`` or error."""
+        return ()
+
+    def delay_s(self, attempt: int) -> float:
+        """Seconds to wait before the attempt of that number, from 0."""
+        return min(self.reconnect_delay_s * 2.0**attempt, max(self.reconnect_delay_s, _MAX_RECONNECT_DELAY_S))
+
+    def without_key(self, text: str) -> str:
+        """The text with the key, and what looks like one, struck out (`bidilab.core.redaction.redact_text`)."""
+        return redact_text(text, self.secrets)

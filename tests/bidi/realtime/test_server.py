@@ -127,6 +127,23 @@ def test_the_token_is_shown_nowhere(tmp_path: Path) -> None:
     assert TOKEN not in journal.read_text("utf-8")
 
 
+def test_a_token_that_the_client_repeats_is_in_no_log(tmp_path: Path) -> None:
+    async def main() -> dict[str, object]:
+        async with running(log_dir=tmp_path, token=TOKEN) as server:
+            async with client(server, additional_headers={"Authorization": f"Bearer {TOKEN}"}) as user:
+                said = f"My token is {TOKEN}."
+                await user.send("session.update", session={"type": "realtime", "instructions": said})
+                updated = await user.until("session.updated")
+                await user.socket.close(1000, f"bye {TOKEN}")
+            return updated
+
+    updated = asyncio.run(main())
+    assert updated["session"]["instructions"] == f"My token is {TOKEN}."  # what the client gets is as it said it
+    (journal,) = tmp_path.iterdir()
+    assert TOKEN not in journal.read_text("utf-8")
+    assert "[redacted]" in journal.read_text("utf-8")
+
+
 def test_beyond_the_machine_a_token_is_required() -> None:
     with pytest.raises(InvalidParameterError, match="token"):
         ServerSettings(host="0.0.0.0")

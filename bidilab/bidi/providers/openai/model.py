@@ -1,50 +1,31 @@
-"""`BidiOpenAIRealtimeModel`: a session with the OpenAI Realtime API.
-
-The codec (`bidilab.bidi.providers.openai`) decides; this is the shell about it:
-connection, reconnection, log, and what is
-audible. It has no task of its own: whoever iterates `BidiOpenAIRealtimeModel.receive` drives it.
-"""
+"""`BidiOpenAIRealtimeModel`: a session with the OpenAI Realtime API."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bidilab.bidi.model import BidiModel, ModelInput, PlaybackReport
 from bidilab.bidi.providers.failures import ABNORMAL_CLOSE, Failure
 from bidilab.bidi.providers.openai import (
-    SAMPLE_RATE,
     OpenAIRealtimeCodec,
     SemanticVad,
     SessionSettings,
     longest_wait_ms,
 )
 from bidilab.bidi.providers.openai import turn_detection as read_turn_detection
-from bidilab.bidi.providers.openai.connection import ClientSettings, RealtimeConnection, connect
-from bidilab.bidi.session.audible import AudibleResponses
-from bidilab.bidi.types.events import (
-    BidiConnectionCloseEvent,
-    BidiConnectionRestartEvent,
-    BidiConnectionStartEvent,
-    BidiErrorEvent,
-    BidiOutputEvent,
-)
-from bidilab.core.errors import (
-    EventError,
-    InvalidParameterError,
-    ProviderConnectionError,
-    ProviderError,
-    SessionError,
-)
+from bidilab.bidi.providers.openai.connection import SERVICE, ClientSettings, RealtimeConnection, connect
+from bidilab.bidi.providers.shell import ProviderModel
+from bidilab.bidi.types.events import BidiErrorEvent
+from bidilab.core.errors import EventError
 from bidilab.detect.turns import ServerVad
 
 __all__ = ["BidiOpenAIRealtimeModel"]
 
-_SILENCE_MARGIN_MS = 500
+_EXPIRED = Failure(service=SERVICE, code="session_expired", reason="the session is too old", kind="lost")
 
 
-class BidiOpenAIRealtimeModel(BidiModel):
+class BidiOpenAIRealtimeModel(ProviderModel[OpenAIRealtimeCodec, RealtimeConnection]):
     """A model of the OpenAI Realtime API (GA protocol).
 
     Parameters
@@ -74,33 +55,20 @@ class BidiOpenAIRealtimeModel(BidiModel):
     outputs report, or else by `PlayoutEstimate`) and ``interrupt_response`` is on.
     """
 
+    _settings: SessionSettings
+    _client: ClientSettings
+
     def __init__(
         self,
         model_id: str = "gpt-realtime",
         provider_config: Mapping[str, Any] | None = None,
         client_config: Mapping[str, Any] | None = None,
     ) -> None:
-        if not isinstance(model_id, str) or not model_id:
-            raise InvalidParameterError("model_id", "the name of a model", model_id)
-        self.model_id = model_id
-        self._settings = SessionSettings.from_config(provider_config)
-        self._client = ClientSettings.from_config(client_config)
-        self.config = self._config()
-        self._codec: OpenAIRealtimeCodec | None = None
-        self._connection: RealtimeConnection | None = None
-        self._messages: Sequence[Mapping[str, Any]] = ()
-        self._early: list[BidiOutputEvent] = []
+        settings = SessionSettings.from_config(provider_config)
+        super().__init__(model_id, settings, ClientSettings.from_config(client_config))
 
-    def _config(self) -> dict[str, Any]:
-        requested = self._settings.to_dict()
-        return {
-            "audio": self._settings.audio_config(),
-            "inference": dict(self._settings.inference),
-            "turn_detection": requested["audio"]["input"]["turn_detection"],
-        }
-
-    def __repr__(self) -> str:
-        return f"BidiOpenAIRealtimeModel({self.model_id!r}, turn_detection={self._settings.turn_detection!r})"
+    def _turn_detection_config(self) -> Any:
+        return self._settings.to_dict()["audio"]["input"]["turn_detection"]
 
     @property
     def effective_session(self) -> Mapping[str, Any] | None:
@@ -114,113 +82,55 @@ class BidiOpenAIRealtimeModel(BidiModel):
         told: Mapping[str, Any] | None = session.get("audio", {}).get("input", {}).get("turn_detection")
         return told
 
-    # Start and stop
+    # Connection
 
-    async def start(
-        self,
-        system_prompt: str | None = None,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        messages: Sequence[Mapping[str, Any]] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Connect, ask for the session, wait until it is in force, and tell the conversation so far.
+    def _make_codec(self, system_prompt: str | None, tools: Sequence[Mapping[str, Any]]) -> OpenAIRealtimeCodec:
+        return OpenAIRealtimeCodec(self._settings, model_id=self.model_id, system_prompt=system_prompt, tools=tools)
 
-        Parameters
-        ----------
-        system_prompt, tools, messages
-            As `BidiModel.start`.
-        **kwargs
-            None is known.
+    async def _connect(self, codec: OpenAIRealtimeCodec) -> RealtimeConnection | Failure:  # noqa: ARG002
+        return await connect(self._client, self.model_id)
 
-        Raises
-        ------
-        SessionError
-            If it runs already.
-        CredentialsError, ProviderError, ProviderConnectionError
-            If the service does not take the key, refuses the session, or cannot be reached.
-        """
-        if kwargs:
-            raise InvalidParameterError("start", "called with system_prompt, tools and messages", sorted(kwargs))
-        if self._codec is not None:
-            raise SessionError("the model runs already: stop it before it is started again")
-        self._codec = OpenAIRealtimeCodec(
-            self._settings, model_id=self.model_id, system_prompt=system_prompt, tools=tools or ()
-        )
-        self._audible = AudibleResponses(sample_rate=SAMPLE_RATE)
-        self._messages = tuple(messages or ())
-        self._early = []
-        self._sending = asyncio.Lock()
-        self._settled = asyncio.Event()
-        self._n_messages = 0
-        try:
-            await self._establish()
-        except BaseException:
-            self._codec = None
-            raise
-
-    async def stop(self) -> None:
-        """Close the connection; `receive` then ends. Twice, or before the start, is no error."""
-        if self._codec is not None:
-            self._settled.set()  # whoever waits for it waits no longer
-        connection, self._connection, self._codec = self._connection, None, None
-        if connection is not None:
-            await connection.close()
-
-    def _running(self) -> OpenAIRealtimeCodec:
-        if self._codec is None:
-            raise SessionError("the model is not running: start it first")
-        return self._codec
-
-    async def _establish(self) -> None:
-        """Connect and configure, all within ``timeout_s``."""
-        codec = self._running()
-        connection = await connect(self._client, self.model_id)
+    async def _begin(self, connection: RealtimeConnection, codec: OpenAIRealtimeCodec) -> Failure | None:
         try:
             async with asyncio.timeout(self._client.timeout_s):
-                codec.configure()
-                await self._send_all(connection, codec)
-                while codec.effective_session is None:
-                    await self._take_setup_message(connection, codec)
-                codec.resume(self._messages)
-                await self._send_all(connection, codec)
-        except TimeoutError as error:
-            await connection.close()
-            raise ProviderConnectionError("OpenAI did not confirm the session in time") from error
-        except BaseException:
-            await connection.close()
-            raise
-        finally:
-            self._log_rows(codec)
-        if self._codec is not codec:  # stopped meanwhile
-            await connection.close()
-            return
-        self._connection = connection
-        await self._flush()  # what came while the history was told
+                return await self._configure(connection, codec)
+        except TimeoutError:
+            why = f"it did not confirm the session within {self._client.timeout_s:g} s"
+            return Failure(service=SERVICE, code=ABNORMAL_CLOSE, reason=why, kind="unreachable")
 
-    async def _take_setup_message(self, connection: RealtimeConnection, codec: OpenAIRealtimeCodec) -> None:
-        for event in codec.feed(await connection.receive()):
+    async def _configure(self, connection: RealtimeConnection, codec: OpenAIRealtimeCodec) -> Failure | None:
+        codec.configure()
+        if (failure := await self._send_all(connection, codec)) is not None:
+            return failure
+        while codec.effective_session is None:
+            if (failure := await self._take_setup_message(connection, codec)) is not None:
+                return failure
+        codec.resume(self._messages)
+        return await self._send_all(connection, codec)
+
+    async def _take_setup_message(self, connection: RealtimeConnection, codec: OpenAIRealtimeCodec) -> Failure | None:
+        try:
+            message = await connection.receive()
+        except EventError as error:
+            self._log_malformed(error)
+            return None
+        if isinstance(message, Failure):
+            return message
+        for event in self._follow(codec.feed(message)):
             if isinstance(event, BidiErrorEvent):
-                raise ProviderError(f"OpenAI refused the session: {event.message} ({event.code})")
+                return Failure(service=SERVICE, code=event.code, reason=event.message, kind="refused")
             self._early.append(event)
+        return None
 
-    # Input
+    def _connection_id(self, codec: OpenAIRealtimeCodec) -> str:
+        return codec.session_id or "unnamed"
 
-    async def send(self, content: ModelInput) -> None:
-        """Take text, audio of any rate, an image, or the result of a tool.
+    async def _receive(
+        self, connection: RealtimeConnection, codec: OpenAIRealtimeCodec
+    ) -> Mapping[str, Any] | Failure | None:
+        return _EXPIRED if codec.expired else await connection.receive()
 
-        While there is no connection, audio is dropped and logged (``input_dropped``); all else is told later.
-
-        Raises
-        ------
-        SessionError
-            If the model is not running.
-        InvalidParameterError
-            If it is no input event.
-        AudioError
-            If the audio is not PCM.
-        """
-        self._running().encode(content)
-        await self._flush()
+    # Turns by hand, and other settings
 
     async def commit(self) -> None:
         """End the user's turn by hand and ask for a response: for ``turn_detection`` of ``None``."""
@@ -253,167 +163,6 @@ class BidiOpenAIRealtimeModel(BidiModel):
         codec.update(self._settings)
         await self._flush()
 
-    async def end_of_audio(self) -> None:
-        """Let an open turn end: give the server the silence that it waits for, or commit by hand."""
-        self._running().end_audio(longest_wait_ms(self._settings.turn_detection) + _SILENCE_MARGIN_MS)
-        self._settled.clear()
-        await self._flush()
-
-    async def settled(self) -> None:
-        """Wait until the server owes nothing more: no turn, no response, no tool result. `receive` must be iterated.
-
-        A server from which nothing has come for ``timeout_s`` is not waited for; the log then has ``settle_timeout``.
-        """
-        while self._codec is not None and not self._settled.is_set():
-            n_before = self._n_messages
-            try:
-                async with asyncio.timeout(self._client.timeout_s):
-                    await self._settled.wait()
-            except TimeoutError:
-                if self._n_messages == n_before:
-                    self.context.log("settle_timeout", source="error", detail={"timeout_s": self._client.timeout_s})
-                    return
-
-    # Play-out
-
-    def playback(self, report: PlaybackReport) -> None:
-        """Be told what an output has played: from then on that counts, not the estimate."""
-        if self._codec is not None:
-            self._audible.report(report)
-
-    async def truncate(self, response_id: str, heard_samples: int, sample_rate: int) -> None:
-        """Tell the server how much of a cut response was heard.
-
-        As `BidiModel.truncate`.
-        """
-        if self._codec is None:
-            return  # stopped meanwhile: there is no conversation left to mend
-        self._codec.truncate(response_id, heard_samples, sample_rate)
-        await self._flush()
-
-    # Output
-
-    async def receive(self) -> AsyncIterator[BidiOutputEvent]:
-        """What the model tells, until it is stopped or the connection is lost for good.
-
-        Yields
-        ------
-        BidiOutputEvent
-            `BidiConnectionStartEvent` first, `BidiConnectionCloseEvent` last; when the connection was lost,
-            `BidiConnectionRestartEvent`, and `BidiConnectionStartEvent` again once it stands with the history.
-
-        Raises
-        ------
-        SessionError
-            If the model is not running.
-        ProviderError
-            If the connection was lost and could not be made anew.
-        """
-        codec = self._running()
-        connection_id = codec.session_id or "unnamed"
-        yield BidiConnectionStartEvent(connection_id, self.model_id)
-        early, self._early = self._early, []
-        clock = self.context.clock
-        for event in early:
-            yield self._audible.follow(event, clock.now_s())
-        while self._codec is codec and (connection := self._connection) is not None:
-            try:
-                events = await self._next(connection, codec)
-            except ProviderConnectionError as error:
-                if self._codec is not codec:
-                    break  # it was stopped, and that is why
-                for event in self._lost(codec, error):
-                    yield event
-                try:
-                    await self._restart(connection, codec)
-                except ProviderError:
-                    yield BidiConnectionCloseEvent(connection_id, "error")
-                    raise
-                if self._codec is codec:
-                    connection_id = codec.session_id or "unnamed"
-                    yield BidiConnectionStartEvent(connection_id, self.model_id)
-            else:
-                for event in events:
-                    yield event
-        yield BidiConnectionCloseEvent(connection_id, "user_request")
-
-    async def _next(self, connection: RealtimeConnection, codec: OpenAIRealtimeCodec) -> list[BidiOutputEvent]:
-        """Take one message, answer it, and return its events."""
-        try:
-            message = await connection.receive()
-        except EventError as error:
-            self.context.log("malformed_message", source="error", detail={"error": str(error)})
-            return []
-        self._n_messages += 1
-        clock = self.context.clock
-        audible = self._audible.active_responses(clock.now_s())
-        events = [self._audible.follow(event, clock.now_s()) for event in codec.feed(message, audible=audible)]
-        # What the codec has to say comes before anyone hears of the events: a cancel must not wait for a consumer.
-        await self._flush()
-        if codec.expired:
-            await connection.close()
-        return events
-
-    # Connection
-
-    def _lost(self, codec: OpenAIRealtimeCodec, error: ProviderConnectionError) -> list[BidiOutputEvent]:
-        why = ProviderConnectionError("the session is too old for OpenAI") if codec.expired else error
-        self._connection = None
-        failure = Failure(service="OpenAI", code=ABNORMAL_CLOSE, reason=str(why), kind="lost")
-        clock = self.context.clock
-        events = [self._audible.follow(event, clock.now_s()) for event in codec.connection_over(failure)]
-        self._log_rows(codec)
-        return [*events, BidiConnectionRestartEvent(why)]
-
-    async def _restart(self, lost: RealtimeConnection, codec: OpenAIRealtimeCodec) -> None:
-        """Make the connection anew, with the history.
-
-        Raises
-        ------
-        ProviderError
-            If every attempt failed, or the service refuses.
-        """
-        await lost.close()
-        clock, log = self.context.clock, self.context.log
-        last: ProviderConnectionError | None = None
-        for attempt in range(self._client.reconnect_attempts):
-            await clock.sleep_s(self._client.delay_s(attempt))
-            if self._codec is not codec:
-                return  # stopped meanwhile
-            try:
-                await self._establish()
-            except ProviderConnectionError as error:
-                log("reconnect_failed", source="error", detail={"attempt": attempt + 1, "error": error})
-                last = error
-            else:
-                log("reconnected", source="model", detail={"attempt": attempt + 1})
-                return
-        attempts = f"{self._client.reconnect_attempts} attempts to reconnect"
-        raise ProviderConnectionError(f"the connection to OpenAI is lost, {attempts} failed") from last
-
-    async def _flush(self) -> None:
-        """Send what the codec has to say; without a connection it waits there for the next one."""
-        codec, connection = self._codec, self._connection
-        if codec is None:
-            return
-        self._log_rows(codec)
-        if connection is None:
-            return
-        try:
-            await self._send_all(connection, codec)
-        except ProviderConnectionError as error:
-            # Whoever iterates `receive` finds the same loss and deals with it; here it is only noted.
-            self.context.log("send_failed", source="error", detail={"error": error})
-
-    async def _send_all(self, connection: RealtimeConnection, codec: OpenAIRealtimeCodec) -> None:
-        async with self._sending:  # or two senders could swap an audio chunk and the commit behind it
-            for message in codec.take_messages():
-                await connection.send(message)
-
-    def _log_rows(self, codec: OpenAIRealtimeCodec) -> None:
-        for row in codec.take_rows():
-            self.context.log(row.type, source=row.source, detail=row.detail, **row.columns)
-        if codec.settled:
-            self._settled.set()
-        else:
-            self._settled.clear()
+    @property
+    def _silence_ms(self) -> int:
+        return longest_wait_ms(self._settings.turn_detection)

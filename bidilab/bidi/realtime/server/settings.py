@@ -9,6 +9,7 @@ from typing import Literal
 
 from bidilab.bidi.realtime.server.faults import NetworkFaults
 from bidilab.core.errors import InvalidParameterError
+from bidilab.core.redaction import conceal
 
 __all__ = ["ServerSettings", "is_loopback"]
 
@@ -107,3 +108,5 @@ class ServerSettings:
             raise InvalidParameterError("token", f"given when listening on {self.host}, beyond this machine", None)
         if not isinstance(self.allowed_origins, tuple):
             raise InvalidParameterError("allowed_origins", "a tuple of origins", self.allowed_origins)
+        if self.token is not None:
+            conceal(self.token)

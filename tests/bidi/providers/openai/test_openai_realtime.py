@@ -464,3 +464,96 @@ def test_a_session_that_ends_by_itself_is_made_anew():
         await server.got("session.update", 2)
 
     run(scenario, settings=RealtimeSettings(session_name="x"))
+
+
+def with_key(scenario, key, **config):
+    """Run a scenario with a client whose key is that, against a server that takes it."""
+
+    async def main():
+        async with Loopback(HandClock(), ScriptedResponder(["Yes."]), key=key) as server:
+            async with Client(server, client_config={"api_key": key, **config}) as client:
+                await scenario(server, client)
+            return client
+
+    return asyncio.run(asyncio.wait_for(main(), 20))
+
+
+PLAIN_KEY = "correct-horse-battery"
+"""A key that looks like none."""
+
+
+@pytest.mark.parametrize("key", ["any", "A", PLAIN_KEY])
+def test_what_the_server_says_is_never_altered(key):
+    said = f"The company has {key} plans and can answer {key}thing, on {key} day."
+    place = {"response_id": "r1", "item_id": "i1", "content_index": 0, "output_index": 0}
+
+    async def scenario(server, client):
+        await server.say({"type": "response.created", "response": {"id": "r1", "output": []}})
+        audio = "AAAAanyA"  # base64 that holds short keys
+        await server.say({"type": "response.output_audio.delta", "delta": audio, **place})
+        await server.say({"type": "response.output_audio_transcript.done", "transcript": said, **place})
+        transcript = await client.until(BidiTranscriptStreamEvent)
+        assert transcript.text == said
+        assert client.of(BidiAudioStreamEvent)[0].audio == audio
+
+    with_key(scenario, key)
+
+
+@pytest.mark.parametrize("key", ["any", "A", PLAIN_KEY])
+def test_the_key_is_in_no_error_and_no_row_of_one(key):
+    async def scenario(server, client):
+        error = {"type": "server_error", "code": "hiccup", "message": f"no such key: {key}", "param": key}
+        await server.say({"type": "error", "event_id": "e1", "error": error})
+        told = await client.until(BidiErrorEvent)
+        assert told.message == "no such key: [redacted]"
+        assert "'[redacted]'" in repr(told)
+        await server.say({"type": "brand.new", "event_id": "e2", "key": key})
+        await server.sockets[-1].close(1011, f"bad key '{key}'")
+        restart = await client.until(BidiConnectionRestartEvent)
+        assert "bad key '[redacted]' (close_1011)" in restart.message
+        assert restart.timeout_error.__cause__ is restart.timeout_error.__context__ is None  # websockets quotes it
+        await server.got("session.update", 2)
+
+    client = with_key(scenario, key)
+    (over,) = client.rows("connection_over")
+    (unknown,) = client.rows("unknown_message")
+    assert "bad key '[redacted]'" in over.detail
+    assert '"key":"[redacted]"' in unknown.detail
+
+
+def test_a_key_said_in_a_conversation_is_in_no_row():
+    async def scenario(server, client):
+        await server.say({"type": "conversation.item.retrieved", "event_id": "e1", "item": {"text": f"-{PLAIN_KEY}-"}})
+        await client.model.send(BidiTextInputEvent("Hello."))
+        await client.until(BidiResponseStartEvent)
+        client.log.append_event(BidiTranscriptStreamEvent({"text": PLAIN_KEY}, PLAIN_KEY, "user", True), source="model")
+
+    client = with_key(scenario, PLAIN_KEY)
+    assert [row.text for row in client.rows("bidi_transcript_stream")] == ["[redacted]"]
+    assert not [row for row in client.log.rows if PLAIN_KEY in str(row)]
+
+
+def test_a_config_that_is_no_object_is_not_shown():
+    with pytest.raises(InvalidParameterError, match="got 'str'"):
+        BidiOpenAIRealtimeModel(client_config=KEY)
+
+
+def test_a_server_that_confirms_a_session_and_ends_it_at_once_is_not_tried_for_ever():
+    async def scenario(server, client):
+        await client.until(BidiConnectionStartEvent)
+        drain = server._drain
+
+        async def drain_and_end(session, socket):
+            await drain(session, socket)
+            if any(message["type"] == "session.update" for message in server.received):
+                server.received.clear()
+                await socket.close(1011, "not you")
+
+        server._drain = drain_and_end
+        await server.sockets[-1].close(1011, "not you")
+        async with asyncio.timeout(10):
+            await client.task
+
+    _, client = run(scenario, client_config={"reconnect_attempts": 3, "reconnect_delay_s": 0.01})
+    assert isinstance(client.failure, ProviderConnectionError)
+    assert client.events[-1].reason == "error"

@@ -25,15 +25,10 @@ from bidilab.detect.turns.params import DEACTIVATION_FLOOR
 from bidilab.detect.turns.simulation import SimulatedAgent
 from bidilab.lab.datasets import Dataset
 from bidilab.lab.datasets.words import WordTimes, check_word_times, word_ends
+from bidilab.lab.metrics.columns import setting_columns
 from bidilab.lab.metrics.opportunities import MIN_OVERLAP_MS, TOLERANCE_MS, RecordingLabels, label_recording
 from bidilab.lab.metrics.simulated import response_plan
-from bidilab.lab.sweep.aggregate import (
-    RESUME_COLUMNS,
-    SETTING_COLUMNS,
-    SIMULATED_COLUMNS,
-    aggregate,
-    clipped_quantiles,
-)
+from bidilab.lab.sweep.aggregate import CLIPPED_COLUMNS, aggregate, clipped_quantiles
 from bidilab.lab.sweep.evaluated import N_SAMPLE_COUNTS, SimulatedLengths
 from bidilab.lab.sweep.executors import Executor, InProcess, executor_for
 from bidilab.lab.sweep.grid import Grid
@@ -158,13 +153,9 @@ def setting_row(
         seed=0,
     )
     table, clipped, _ = _evaluate_block(problem, block)
-    table["onset_clipped_ms_p50"], table["onset_clipped_ms_p90"] = clipped[0, 0]
-    columns = [
-        *SETTING_COLUMNS,
-        *(SIMULATED_COLUMNS if simulated is not None else ()),
-        *(RESUME_COLUMNS if guard.timeout_samples >= 0 else ()),
-    ]
-    return table[columns].iloc[0]
+    table[list(CLIPPED_COLUMNS)] = clipped[:, 0]
+    columns = setting_columns(simulated=simulated is not None, resumes=guard.timeout_samples >= 0)
+    return table[list(columns)].iloc[0]
 
 
 def _compact(counts: npt.NDArray[np.int32]) -> npt.NDArray[np.integer[Any]]:
@@ -232,13 +223,10 @@ def sweep_grid(
     rows = (of_detector[:, None] * len(guards) + of_guard).ravel()
     settings = pd.concat(tables, ignore_index=True).iloc[rows].reset_index(drop=True)
     clip = np.concatenate(clipped)[rows, np.searchsorted(prefixes, np.repeat(prefix, len(rules)))]
-    settings["onset_clipped_ms_p50"], settings["onset_clipped_ms_p90"] = clip[:, 0], clip[:, 1]
+    settings[list(CLIPPED_COLUMNS)] = clip
     settings = pd.concat([grid.to_frame().reset_index(drop=True), settings], axis=1).rename_axis("setting")
-    further = (
-        *(SIMULATED_COLUMNS if simulated is not None else ()),
-        *(RESUME_COLUMNS if any(rule.timeout_samples >= 0 for rule in rules) else ()),
-    )
-    settings = settings[[*grid.axes, *SETTING_COLUMNS, *further]]
+    resumes = any(rule.timeout_samples >= 0 for rule in rules)
+    settings = settings[[*grid.axes, *setting_columns(simulated=simulated is not None, resumes=resumes)]]
     return SweptGrid(settings=settings, evaluation=rows, counts=np.concatenate(counts))
 
 

@@ -7,45 +7,31 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bidilab.lab.datasets.labels import FALSE_KINDS
+from bidilab.lab.metrics.columns import COUNTED, TIMED, counted_names, counts_dtype
 from bidilab.lab.sweep.problem import SweepProblem
 
-__all__ = ["ABSENT", "CENSORED", "COUNTS", "EVENT", "N_SAMPLE_COUNTS", "UNDEFINED", "Evaluated", "SimulatedLengths"]
+__all__ = [
+    "ABSENT",
+    "CENSORED",
+    "COUNTS",
+    "COUNTS_RECORD",
+    "EVENT",
+    "N_SAMPLE_COUNTS",
+    "UNDEFINED",
+    "Evaluated",
+    "SimulatedLengths",
+]
 
 ABSENT, EVENT, CENSORED = 0, 1, 2
 """State of a true opportunity's latency under one setting."""
 UNDEFINED = np.int32(np.iinfo(np.int32).min)
 """Stands in the integer arrays for a quantity that does not exist."""
 
-COUNTS: tuple[str, ...] = (
-    "n_true_opportunities",
-    "n_masked",
-    "n_preempted",
-    "n_detected",
-    "n_missed",
-    "n_false",
-    *(f"n_false_{kind}" for kind in FALSE_KINDS),
-    "n_false_premature_endpoint",
-    "n_false_none",
-    *(f"n_false_opportunities_{kind}" for kind in FALSE_KINDS),
-    *(f"n_false_on_opportunity_{kind}" for kind in FALSE_KINDS),
-    "n_terminal_overlap",
-    "n_turns",
-    "n_premature_endpoints",
-    "n_endpoints",
-    "n_onsets",
-    "n_detector_turns",
-    "n_flushed",
-    "n_responses",
-    "n_cancelled_unheard",
-    "n_resumed",
-    "n_resumed_true",
-    "pause_samples",
-    "agent_speech_samples",
-    "talk_over_samples",
-)
+COUNTS: tuple[str, ...] = counted_names()
 """Columns of `Evaluated.counts`; the last `N_SAMPLE_COUNTS` count samples."""
-N_SAMPLE_COUNTS = 3
+N_SAMPLE_COUNTS = len(TIMED)
+COUNTS_RECORD = counts_dtype((*COUNTED, *TIMED))
+"""The same columns by name: what the kernels count in."""
 
 
 class Evaluated(NamedTuple):
@@ -63,6 +49,11 @@ class Evaluated(NamedTuple):
     state: npt.NDArray[np.uint8]
     endpoint_latency: npt.NDArray[np.int32]
     first_turn: npt.NDArray[np.int32]
+
+    @property
+    def records(self) -> npt.NDArray[np.void]:
+        """The counts by name, ``(n_recordings,)`` records of `COUNTS_RECORD`: a view."""
+        return self.counts.view(COUNTS_RECORD)[:, 0]
 
     @classmethod
     def empty(cls, problem: SweepProblem) -> Evaluated:

@@ -18,24 +18,18 @@ from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.turns import Guards, TurnParams
 from bidilab.detect.turns.providers import swept_params
 from bidilab.lab.conditions.condition import Condition, condition_label, parse_condition
+from bidilab.lab.metrics import columns
 from bidilab.lab.sweep.values import Timeouts, Values, checked, nearest, parse_timeouts, parse_values
 
 __all__ = ["AXES", "CONDITION", "GUARD_AXES", "Grid", "Setting", "parse_values"]
 
-CONDITION = "condition"
+CONDITION = columns.CONDITION.name
 """Column of a settings table in which the audio's condition stands, where there is an axis of them."""
-AXES: tuple[str, ...] = ("threshold", "prefix_padding_ms", "silence_duration_ms")
-GUARD_AXES: tuple[str, ...] = ("min_interruption_ms", "min_words", "false_interruption_timeout_ms")
+AXES: tuple[str, ...] = tuple(axis.name for axis in columns.KNOBS)
+GUARD_AXES: tuple[str, ...] = tuple(axis.name for axis in columns.GUARD_AXES)
 """Axes of `Guards`; those at which nothing is guarded are left out of a grid's axes."""
 NO_GUARDS = Guards()
-_WORDS = {
-    "threshold": "threshold",
-    "prefix_padding_ms": "prefix padding",
-    "silence_duration_ms": "silence duration",
-    "min_interruption_ms": "min interruption",
-    "min_words": "min words",
-    "false_interruption_timeout_ms": "false-interruption timeout",
-}
+_WORDS = {axis.name: axis.short for axis in (*columns.KNOBS, *columns.GUARD_AXES)}
 
 DEFAULT_THRESHOLDS = tuple(round(0.05 * k, 2) for k in range(4, 19))
 DEFAULT_PREFIX_PADDING_MS = (100.0, 300.0, 500.0)

@@ -1,7 +1,7 @@
 """Starts and ends of the user's turns, compiled: the rules of `metrics.endpoint`. No guard moves them.
 
-Numba's cache looks at the file of a function alone, so constants stand here as literals; the assertions fail when what
-they mirror has moved.
+Counts are records of `COUNTS_RECORD`, addressed by the names of `bidilab.lab.metrics.columns`. Other constants stand
+here as literals, as numba's cache looks at this file alone; the assertions fail when what they mirror has moved.
 """
 
 from __future__ import annotations
@@ -10,30 +10,15 @@ import numba
 
 from bidilab.detect.turns.kernels import TURN_COLUMNS
 from bidilab.lab.datasets.labels import TRUE_KINDS
-from bidilab.lab.sweep.evaluated import COUNTS
 
 __all__ = ["evaluate_endpoints_of_all"]
 
-_TURNS = 21
-_CUT_IN = 22
-_ENDPOINTS = 23
-_ONSETS = 24
-_DETECTOR_TURNS = 25
-_FLUSHED_TURNS = 26
 ONSET, STARTED, OFFSET, STOPPED, FLUSHED = range(5)
 _START, _END, _KIND, _TRUE_INDEX = range(4)
 _N_TRUE_KINDS = 2
 
 assert (ONSET, STARTED, OFFSET, STOPPED, FLUSHED) == TURN_COLUMNS
 assert len(TRUE_KINDS) == _N_TRUE_KINDS
-assert COUNTS[_TURNS : _FLUSHED_TURNS + 1] == (
-    "n_turns",
-    "n_premature_endpoints",
-    "n_endpoints",
-    "n_onsets",
-    "n_detector_turns",
-    "n_flushed",
-)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -46,7 +31,7 @@ def _of_recording(  # type: ignore[no-untyped-def]  # pragma: no cover
             continue
         start = segments[s, _START]
         end = segments[s, _END]
-        out[_TURNS] += 1
+        out.n_turns += 1
         while t0 < end_turn_row and turns[t0, OFFSET] * frame <= start:
             t0 += 1
         index = segments[s, _TRUE_INDEX]
@@ -54,7 +39,7 @@ def _of_recording(  # type: ignore[no-untyped-def]  # pragma: no cover
         t = t0
         while t < end_turn_row and turns[t, ONSET] * frame < end:
             if t == t0:
-                out[_ONSETS] += 1
+                out.n_onsets += 1
                 first_turn[index, 0] = turns[t, ONSET] * frame
                 first_turn[index, 1] = turns[t - 1, STOPPED] * frame if t > first_turn_row else 0
             if turns[t, FLUSHED] == 0:
@@ -63,10 +48,10 @@ def _of_recording(  # type: ignore[no-untyped-def]  # pragma: no cover
                     cut_in = True
                 if stopped >= end:
                     endpoint_latency[index] = stopped - end
-                    out[_ENDPOINTS] += 1
+                    out.n_endpoints += 1
                     break
             t += 1
-        out[_CUT_IN] += cut_in
+        out.n_premature_endpoints += cut_in
 
 
 @numba.njit(cache=True, nogil=True)
@@ -78,9 +63,9 @@ def evaluate_endpoints_of_all(  # type: ignore[no-untyped-def]  # pragma: no cov
         out = counts[r]
         row = turn_bounds[r]
         last = turn_bounds[r + 1]
-        out[_DETECTOR_TURNS] = last - row
+        out.n_detector_turns = last - row
         if last > row:
-            out[_FLUSHED_TURNS] = turns[last - 1, FLUSHED]
+            out.n_flushed = turns[last - 1, FLUSHED]
         _of_recording(
             segments,
             segment_bounds[r],

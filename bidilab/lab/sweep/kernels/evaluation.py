@@ -51,7 +51,7 @@ def evaluate(
         problem.frame_samples,
         problem.segments,
         problem.segment_bounds,
-        shared.counts,
+        shared.records,
         shared.endpoint_latency,
         shared.first_turn,
     )
@@ -76,7 +76,7 @@ def _under_guard(
     turns = (*table, acted, stands, rule.timeout_samples, problem.frame_samples, problem.frame_bounds)
     labels = (problem.segments, problem.segment_bounds)
     limits = (problem.tolerance, problem.min_overlap)
-    found = (result.counts, result.latency, result.state)
+    found = (result.records, result.latency, result.state)
     if simulated is not None:
         simulate_and_evaluate(*turns, *simulated, *labels, *limits, *found)
     else:

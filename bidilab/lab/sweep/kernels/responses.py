@@ -1,7 +1,10 @@
 """Responses and what interrupts them, compiled: the rules of `metrics.interruption` and `metrics.simulated`.
 
-Numba's cache looks at the file of a function alone, so all that these functions call stands in this file, and the
-constants as literals; the assertions fail when what they mirror has moved.
+Counts are records of `COUNTS_RECORD`, whose fields are the columns declared in `bidilab.lab.metrics.columns`; counts by
+kind of event are arrays, addressed by the kind's place among `FALSE_KINDS`.
+
+Numba's cache looks at the file of a function and the types of its arguments, so all that these functions call stands in
+this file, and other constants as literals; the assertions fail when what they mirror has moved.
 """
 
 from __future__ import annotations
@@ -10,30 +13,11 @@ import numba
 import numpy as np
 
 from bidilab.detect.turns.kernels import TURN_COLUMNS
-from bidilab.lab.datasets.labels import FALSE_KINDS, TRUE_KINDS
-from bidilab.lab.sweep.evaluated import CENSORED, COUNTS, EVENT
+from bidilab.lab.datasets.labels import TRUE_KINDS
+from bidilab.lab.sweep.evaluated import CENSORED, EVENT
 
 __all__ = ["evaluate_recorded", "simulate_and_evaluate"]
 
-_N_TRUE = 0
-_MASKED = 1
-_PREEMPTED = 2
-_DETECTED = 3
-_MISSED = 4
-_FALSE = 5
-_CAUSE = 6
-_PREMATURE = 10
-_NONE = 11
-_OPPORTUNITIES = 12
-_ON_OPPORTUNITY = 16
-_TERMINAL = 20
-_RESPONSES = 27
-_UNHEARD = 28
-_RESUMED = 29
-_RESUMED_TRUE = 30
-_PAUSE = 31
-_AGENT_SPEECH = 32
-_TALK_OVER = 33
 _EVENT = 1
 _CENSORED = 2
 ONSET, STARTED, OFFSET, STOPPED, FLUSHED = range(5)
@@ -43,28 +27,6 @@ _N_TRUE_KINDS = 2
 assert (_EVENT, _CENSORED) == (EVENT, CENSORED)
 assert (ONSET, STARTED, OFFSET, STOPPED, FLUSHED) == TURN_COLUMNS
 assert len(TRUE_KINDS) == _N_TRUE_KINDS
-assert COUNTS[_CAUSE : _CAUSE + len(FALSE_KINDS)] == tuple(f"n_false_{kind}" for kind in FALSE_KINDS)
-for _place, _name in {
-    _N_TRUE: "n_true_opportunities",
-    _MASKED: "n_masked",
-    _PREEMPTED: "n_preempted",
-    _DETECTED: "n_detected",
-    _MISSED: "n_missed",
-    _FALSE: "n_false",
-    _PREMATURE: "n_false_premature_endpoint",
-    _NONE: "n_false_none",
-    _OPPORTUNITIES: "n_false_opportunities_backchannel",
-    _ON_OPPORTUNITY: "n_false_on_opportunity_backchannel",
-    _TERMINAL: "n_terminal_overlap",
-    _RESPONSES: "n_responses",
-    _UNHEARD: "n_cancelled_unheard",
-    _RESUMED: "n_resumed",
-    _RESUMED_TRUE: "n_resumed_true",
-    _PAUSE: "pause_samples",
-    _AGENT_SPEECH: "agent_speech_samples",
-    _TALK_OVER: "talk_over_samples",
-}.items():
-    assert COUNTS[_place] == _name
 
 
 @numba.njit(cache=True, nogil=True)
@@ -122,64 +84,67 @@ def _evaluate_response(  # type: ignore[no-untyped-def]  # pragma: no cover
     state,
 ):
     """Rules 2 to 4; the segments ``[low, high)`` start in the response while it is active."""
-    n_false = out[_FALSE]
+    n_false = out.n_false
     evaluation_end = decided if decided >= 0 else end
     open_from = max(masked_until, audible)
     if evaluation_end > open_from:
-        out[_AGENT_SPEECH] += evaluation_end - open_from
+        out.agent_speech_samples += evaluation_end - open_from
     hit = -1
     if decided >= 0:
         hit = _hit(segments, first_of_recording, low, high, audible, end, onset, masked_until, tolerance, min_overlap)
         if hit < 0:
-            out[_FALSE] += 1
-            out[_NONE] += 1
+            out.n_false += 1
+            out.n_false_none += 1
         elif hit < low:
-            out[_FALSE] += 1
+            out.n_false += 1
             kind = segments[hit, _KIND]
-            out[_PREMATURE if kind < _N_TRUE_KINDS else _CAUSE + kind - _N_TRUE_KINDS] += 1
+            if kind < _N_TRUE_KINDS:
+                out.n_false_premature_endpoint += 1
+            else:
+                out.n_false_by_kind[kind - _N_TRUE_KINDS] += 1
     for s in range(low, high):
         kind = segments[s, _KIND]
         is_true = kind < _N_TRUE_KINDS
         opportunity = _is_opportunity(segments, s, audible, end, min_overlap)
         if opportunity and segments[s, _START] < masked_until:
-            out[_MASKED] += 1
+            out.n_masked += 1
             continue
         if s != hit and not (opportunity and segments[s, _START] < evaluation_end):
             continue
         if not is_true:
             if opportunity:
-                out[_OPPORTUNITIES + kind - _N_TRUE_KINDS] += 1
+                out.n_false_opportunities_by_kind[kind - _N_TRUE_KINDS] += 1
             if s == hit:
-                out[_FALSE] += 1
-                out[_CAUSE + kind - _N_TRUE_KINDS] += 1
+                out.n_false += 1
+                out.n_false_by_kind[kind - _N_TRUE_KINDS] += 1
                 if opportunity:
-                    out[_ON_OPPORTUNITY + kind - _N_TRUE_KINDS] += 1
+                    out.n_false_on_opportunity_by_kind[kind - _N_TRUE_KINDS] += 1
             continue
         if not opportunity:
-            out[_TERMINAL] += 1
+            out.n_terminal_overlap += 1
             continue
         k = segments[s, _TRUE_INDEX]
         chance_end = min(segments[s, _END], end)
         if s == hit:
-            out[_N_TRUE] += 1
-            out[_DETECTED] += 1
-            out[_RESUMED_TRUE] += resumed >= 0
+            out.n_true_opportunities += 1
+            out.n_detected += 1
+            out.n_resumed_true += resumed >= 0
             state[k] = _EVENT
             latency[k] = decided - segments[s, _START]
         else:
             state[k] = _CENSORED
             latency[k] = min(chance_end, evaluation_end) - segments[s, _START]
             if decided >= 0 and chance_end > evaluation_end:
-                out[_PREEMPTED] += 1
+                out.n_preempted += 1
             else:
-                out[_N_TRUE] += 1
-                out[_MISSED] += 1
+                out.n_true_opportunities += 1
+                out.n_missed += 1
         spoken = min(segments[s, _END], evaluation_end) - max(segments[s, _START], audible)
         if spoken > 0:
-            out[_TALK_OVER] += spoken
-    if resumed >= 0 and out[_FALSE] > n_false:
-        out[_RESUMED] += 1
-        out[_PAUSE] += resumed - decided
+            out.talk_over_samples += spoken
+    if resumed >= 0 and out.n_false > n_false:
+        out.n_resumed += 1
+        out.pause_samples += resumed - decided
 
 
 @numba.njit(cache=True, nogil=True)
@@ -221,7 +186,7 @@ def evaluate_recorded(  # type: ignore[no-untyped-def]  # pragma: no cover
         row = turn_bounds[r]
         last = turn_bounds[r + 1]
         stream_end = (frame_bounds[r + 1] - frame_bounds[r]) * frame
-        out[_RESPONSES] = response_bounds[r + 1] - response_bounds[r]
+        out.n_responses = response_bounds[r + 1] - response_bounds[r]
         for j in range(response_bounds[r], response_bounds[r + 1]):
             start = responses[j, 0]
             end = responses[j, 1]
@@ -351,7 +316,7 @@ def simulate_and_evaluate(  # type: ignore[no-untyped-def]  # pragma: no cover
                 if timeout >= 0:
                     t, resumed = _resume(turns, stands, frame, t, last, timeout, stream_end)
                 if decided <= audible:
-                    out[_UNHEARD] += resumed < 0
+                    out.n_cancelled_unheard += resumed < 0
                 elif audible < stream_end:
                     _evaluate_stretch(
                         segments,
@@ -400,8 +365,8 @@ def simulate_and_evaluate(  # type: ignore[no-untyped-def]  # pragma: no cover
             if ends < 0 and turns[t, FLUSHED] == 0:
                 active_from = turns[t, STOPPED] * frame
                 audible = active_from + delay
-                ends = audible + lengths[length_bounds[r] + out[_RESPONSES] % n_lengths]
-                out[_RESPONSES] += 1
+                ends = audible + lengths[length_bounds[r] + out.n_responses % n_lengths]
+                out.n_responses += 1
             t += 1
         if ends >= 0 and audible < stream_end:
             _evaluate_stretch(

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["REDACTED", "SHORTEST_SECRET", "conceal", "loggable", "redact_text", "redact_values"]
+__all__ = ["REDACTED", "SHORTEST_SECRET", "conceal", "is_secret_name", "loggable", "redact_text", "redact_values"]
 
 REDACTED = "[redacted]"
 SHORTEST_SECRET = 8
@@ -52,6 +52,11 @@ def conceal(*secrets: str) -> None:
     global _concealed  # one list for the process: no log must need to know who has which key
     known = {*_concealed, *(secret for secret in secrets if len(secret) >= SHORTEST_SECRET)}
     _concealed = tuple(sorted(known, key=len, reverse=True))  # one that holds another goes first
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether what stands under that name is a secret: ``"api_key"``, ``"Authorization"``."""
+    return _SECRET_KEY.search(name) is not None
 
 
 def redact_text(text: str, secrets: Iterable[str] = ()) -> str:
@@ -135,7 +140,7 @@ def _mapping(mapping: Mapping[Any, Any]) -> dict[str, Any]:
             out[f"{key}_bytes"] = len(value) * 3 // 4 - value[-2:].count("=")
         elif isinstance(value, bytes | bytearray | memoryview):
             out[f"{key}_bytes"] = len(bytes(value))
-        elif _SECRET_KEY.search(key) and not _is_count(key, value):
+        elif is_secret_name(key) and not _is_count(key, value):
             out[key] = REDACTED
         else:
             out[key] = loggable(value)

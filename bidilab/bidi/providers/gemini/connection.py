@@ -1,6 +1,6 @@
 """The connection to Gemini's Live API: key, address, sending and receiving, by the ``google-genai`` package.
 
-Nothing here knows what the messages mean. The key is never in a ``repr``, an error or a message that is handed on.
+Nothing here knows what the messages mean. The key is never in a ``repr`` or an error; messages stay as they came.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from bidilab.bidi.providers.config import check_keys
+from bidilab.bidi.providers import config
 from bidilab.bidi.providers.failures import ABNORMAL_CLOSE, Failure
 from bidilab.bidi.providers.gemini.failures import SERVICE, failure_of
 from bidilab.core.errors import CredentialsError, EventError, InvalidParameterError, require_extra
-from bidilab.core.redaction import REDACTED, redact_text
+from bidilab.core.redaction import is_secret_name
 
 if TYPE_CHECKING:
     from google.genai.live import AsyncSession
@@ -27,10 +27,7 @@ __all__ = ["KEY_VARIABLES", "ClientSettings", "GeminiConnection", "check_session
 KEY_VARIABLES = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
 """Environment variables that may hold the key; the first that is set counts, as in the SDK."""
 
-_TEXTS = ("api_key", "project", "location")
-_NUMBERS = ("timeout_s", "reconnect_attempts", "reconnect_delay_s", "settle_s")
 _HTTP_OPTIONS = ("base_url", "api_version", "headers", "async_client_args")
-_MAX_RECONNECT_DELAY_S = 8.0
 _NOT_TAKEN = 1007  # RFC 6455, 7.4.1: data that does not fit
 
 
@@ -46,7 +43,7 @@ def require_gemini() -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClientSettings:
+class ClientSettings(config.ClientSettings):
     """A model's ``client_config``.
 
     Parameters
@@ -74,17 +71,16 @@ class ClientSettings:
         If there is no key, and none is to do without.
     """
 
+    TEXTS: ClassVar[tuple[str, ...]] = ("api_key", "project", "location")
+
     api_key: str = field(default="", repr=False)
     vertexai: bool = False
     project: str | None = None
     location: str | None = None
     http_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    timeout_s: float = 15.0
-    reconnect_attempts: int = 5
-    reconnect_delay_s: float = 0.5
     settle_s: float = 4.0
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         if not isinstance(self.vertexai, bool):
             raise InvalidParameterError("vertexai", "true or false", self.vertexai)
         if not self.vertexai and (self.project or self.location):
@@ -94,51 +90,24 @@ class ClientSettings:
                 f"no key for Gemini: set the environment variable {' or '.join(KEY_VARIABLES)}, "
                 "or client_config={'api_key': …}"
             )
-        check_keys("client_config['http_options']", self.http_options, _HTTP_OPTIONS)
-        for name, least in (("timeout_s", 0.001), ("settle_s", 0.001), ("reconnect_delay_s", 0), _ATTEMPTS):
-            _check_number(name, getattr(self, name), at_least=least)
-        if int(self.reconnect_attempts) != self.reconnect_attempts:
-            raise InvalidParameterError("reconnect_attempts", "a whole number", self.reconnect_attempts)
+        config.check_keys("client_config['http_options']", self.http_options, _HTTP_OPTIONS)
+        config.check_number("settle_s", self.settle_s, at_least=0.001)
 
     @classmethod
-    def from_config(cls, client_config: Mapping[str, Any] | None) -> Self:
-        """Read a ``client_config``.
+    def _completed(cls, given: dict[str, Any]) -> dict[str, Any]:
+        if given.get("http_options") is None:
+            given.pop("http_options", None)
+        if not given.get("api_key") and not given.get("vertexai"):
+            given["api_key"] = next(filter(None, map(os.environ.get, KEY_VARIABLES)), "")
+        return given
 
-        Raises
-        ------
-        InvalidParameterError
-            If a key is unknown or a value not allowed; nothing is ignored.
-        CredentialsError
-            If there is no key, here or in the environment.
-        """
-        known = (*_TEXTS, "vertexai", "http_options", *_NUMBERS)
-        config = dict(check_keys("client_config", client_config, known))
-        for name in _TEXTS:
-            if (value := config.get(name)) is not None and not isinstance(value, str):
-                shown = type(value).__name__  # not the value: under this name it may be a key
-                raise InvalidParameterError(f"client_config[{name!r}]", "a string", shown)
-        if config.get("http_options") is None:
-            config.pop("http_options", None)
-        if not config.get("api_key") and not config.get("vertexai"):
-            config["api_key"] = next(filter(None, map(os.environ.get, KEY_VARIABLES)), "")
-        return cls(**config)
-
-    def delay_s(self, attempt: int) -> float:
-        """Seconds to wait before the attempt of that number, from 0."""
-        return min(self.reconnect_delay_s * 2.0**attempt, max(self.reconnect_delay_s, _MAX_RECONNECT_DELAY_S))
-
-    def without_key(self, text: str) -> str:
-        """The text with the key, and what looks like one, struck out."""
-        return redact_text(text.replace(self.api_key, REDACTED) if self.api_key else text)
-
-
-_ATTEMPTS = ("reconnect_attempts", 0)
-
-
-def _check_number(name: str, value: object, *, at_least: float) -> None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not at_least <= value < float("inf"):  # type: ignore[operator]
-        raise InvalidParameterError(name, f"a number >= {at_least:g}", value)
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The key, and what a header holds instead of it: they must be in no log, ``repr`` or error."""
+        headers = self.http_options.get("headers")
+        given = headers.items() if isinstance(headers, Mapping) else ()
+        shown = [value.rpartition(" ")[2] for name, value in given if is_secret_name(name)]  # without "Bearer"
+        return tuple(filter(None, (self.api_key, *shown)))
 
 
 def check_session(session: Mapping[str, Any]) -> None:

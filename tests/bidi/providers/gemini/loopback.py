@@ -84,8 +84,8 @@ class StandIn:
     that answer it. `on_setup` may take a connection's fate into its hands: it returns true when it has.
     """
 
-    def __init__(self, clock, *, vad="energy", plan=None, answers=None):
-        self.clock = clock
+    def __init__(self, clock, *, vad="energy", plan=None, answers=None, key=KEY):
+        self.clock, self.key = clock, key
         self.vad = VadSpec(name=vad)
         self.plan = plan or ResponsePlan(response_delay_ms=0)
         self.answers = answers or {}
@@ -118,7 +118,7 @@ class StandIn:
             self.setups.append(setup)
             if self.on_setup is not None and await self.on_setup(socket, setup):
                 return
-            if socket.request.headers.get("x-goog-api-key") != KEY:
+            if socket.request.headers.get("x-goog-api-key") != self.key:
                 await socket.close(1007, "API key not valid. Please pass a valid API key.")
                 return
             self.connections.append(self._connection(socket, setup))

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from bidilab.bidi.providers.gemini.connection import ClientSettings
 from bidilab.bidi.types.events import (
     BidiAudioInputEvent,
     BidiConnectionCloseEvent,
@@ -13,6 +14,7 @@ from bidilab.bidi.types.events import (
     BidiInterruptionEvent,
     BidiResponseCompleteEvent,
     BidiTextInputEvent,
+    BidiTranscriptStreamEvent,
     ToolResultEvent,
     ToolUseStreamEvent,
 )
@@ -277,6 +279,36 @@ def test_a_malformed_message_is_logged_and_the_session_goes_on(message):
     assert len(client.rows("malformed_message")) == 1
     assert client.rows("malformed_message")[0].source == "error"
     assert [e.stop_reason for e in client.of(BidiResponseCompleteEvent)] == ["complete"]
+
+
+PLAIN_KEY = "correct-horse-battery"
+"""A key that looks like none."""
+
+
+@pytest.mark.parametrize("key", ["any", "API", PLAIN_KEY])
+def test_the_key_is_in_no_error_and_what_the_service_says_is_as_it_came(key):
+    said = f"The company has {key} plans, {key}thing goes."
+
+    async def scenario(server, client):
+        for message in answer(text=said):
+            await server.say(message)
+        await client.barrier()
+        assert [e.text for e in client.of(BidiTranscriptStreamEvent) if e.is_final] == [said]
+        await server.close(1007, f"API key not valid: '{key}'")
+        assert type(await client.until_end()) is CredentialsError
+
+    _, client = run(scenario, server={"key": key}, client_config={"api_key": key})
+    struck = "API key" if key != "API" else "[redacted] key"  # it is read before it is struck out
+    told = client.of(BidiErrorEvent)[0].message
+    assert told == str(client.failure) == f"Gemini does not take the key: {struck} not valid: '[redacted]' (close_1007)"
+    assert "[redacted]" in client.rows("connection_over")[0].detail
+
+
+def test_headers_are_shown_nowhere():
+    options = {"headers": {"X-Proxy-Token": f"Bearer {PLAIN_KEY}", "Accept-Language": "application/json"}}
+    settings = ClientSettings(api_key=KEY, http_options=options)
+    assert settings.secrets == (KEY, PLAIN_KEY)
+    assert PLAIN_KEY not in repr(settings)
 
 
 def test_the_server_goes_away_in_mid_response_without_waiting():

@@ -1,0 +1,213 @@
+"""Delays of members, compiled: `metrics.members.delay_reference` for all members of a dataset under one setting.
+
+Without guards a member is acted upon at the end of the first run of ``min_speech`` high frames in its window, so one
+pass serves every silence duration. With guards the turn is followed to its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Self
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from bidilab.core.errors import InvalidParameterError
+from bidilab.detect.turns.guards import GuardRule
+from bidilab.detect.turns.params import FrameParams
+from bidilab.lab.metrics.members import MISSED, Member
+
+__all__ = ["MemberWindows", "member_delays"]
+
+IntArray = npt.NDArray[np.int64]
+
+
+class MemberWindows(NamedTuple):
+    """The windows of all members of a dataset, laid out flat.
+
+    ``windows`` is ``(n_windows, 5) int64``: index of the member, first frame and end frame of what is heard, the last
+    frame at which an onset counts, and the frame at which the recording begins; frames count from the start of the
+    track of all recordings. ``onsets`` is ``(n_members,) int64`` samples from the start of the member's recording.
+    ``word_ends`` are samples from there too, rising in each member, with ``word_bounds`` ``(n_members + 1,) int64``.
+    """
+
+    windows: IntArray
+    onsets: IntArray
+    word_ends: IntArray
+    word_bounds: IntArray
+    frame_samples: int
+
+    @classmethod
+    def build(cls, members: Sequence[Sequence[Member]], frame_bounds: IntArray, *, frame_samples: int) -> Self:
+        """Lay the members of every recording out flat.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is not one list of members for each recording.
+        """
+        if len(members) != len(frame_bounds) - 1:
+            raise InvalidParameterError("members", f"one list for each of {len(frame_bounds) - 1} recordings", members)
+        rows: list[tuple[int, int, int, int, int]] = []
+        flat = [(int(origin), m) for origin, listed in zip(frame_bounds, members, strict=False) for m in listed]
+        ends = [int(end) for end, listed in zip(frame_bounds[1:], members, strict=True) for _ in listed]
+        for index, ((origin, member), track_end) in enumerate(zip(flat, ends, strict=True)):
+            for window in member.windows:
+                first = origin - (-max(window.start, 0) // frame_samples)
+                end = min(origin + window.end // frame_samples, track_end)
+                if end > first:
+                    rows.append((index, first, end, origin + window.last_onset // frame_samples, origin))
+        words = [m.word_ends for _, m in flat]
+        return cls(
+            windows=np.array(rows, dtype=np.int64).reshape(-1, 5),
+            onsets=np.array([m.interval.start for _, m in flat], dtype=np.int64),
+            word_ends=np.array([end for said in words for end in said], dtype=np.int64),
+            word_bounds=np.concatenate([[0], np.cumsum([len(said) for said in words])]).astype(np.int64),
+            frame_samples=frame_samples,
+        )
+
+
+@numba.njit(cache=True, nogil=True)
+def _started(p, windows, threshold, min_speech):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """End of the frame at which the first turn of each window starts; -1 for none whose onset counts."""
+    started = np.full(len(windows), -1, np.int64)
+    for i in range(len(windows)):
+        run = 0
+        k = windows[i, 1]
+        last = windows[i, 3] + min_speech  # a turn that starts after this has an onset that is too late
+        while k < last:
+            value = np.float64(p[k]) if k < windows[i, 2] else 0.0
+            if k >= windows[i, 2] and threshold > 0:
+                break
+            run = run + 1 if value >= threshold else 0
+            if run >= min_speech:
+                started[i] = k + 1
+                break
+            k += 1
+    return started
+
+
+@numba.njit(cache=True, nogil=True)
+def _stopped(p, k, end, threshold, deactivation, silence):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """End of the frame that ends a turn which is open at frame ``k``, with silence after ``end``; -1 for never."""
+    silence_start = -1
+    while True:
+        value = np.float64(p[k]) if k < end else 0.0
+        if value >= threshold:
+            silence_start = -1
+        if value < deactivation:
+            if silence_start < 0:
+                silence_start = k
+            if k + 1 - silence_start >= silence:
+                return k + 1
+        elif k >= end:
+            return -1
+        if k >= end and threshold <= 0:
+            return -1
+        k += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _acted(  # type: ignore[no-untyped-def]  # pragma: no cover
+    p,
+    windows,
+    started,
+    frame,
+    threshold,
+    deactivation,
+    min_speech,
+    silence,
+    min_frames,
+    min_words,
+    word_ends,
+    word_bounds,
+):
+    """End of the frame at which the guards let a turn of each window act; -1 for none."""
+    acted = np.full(len(windows), -1, np.int64)
+    for i in range(len(windows)):
+        start = started[i]
+        end = windows[i, 2]
+        while start >= 0:
+            onset = start - min_speech
+            due = max(start, onset + min_frames)
+            if min_words > 0:
+                member = windows[i, 0]
+                word = word_bounds[member]
+                while word < word_bounds[member + 1] and word_ends[word] <= (onset - windows[i, 4]) * frame:
+                    word += 1
+                last = word + min_words - 1
+                if last >= word_bounds[member + 1]:
+                    break  # later turns have no more words than this one
+                due = max(due, windows[i, 4] + (word_ends[last] + frame - 1) // frame)
+            stopped = _stopped(p, start, end, threshold, deactivation, silence)
+            if stopped < 0 or due <= stopped:
+                acted[i] = due
+                break
+            run = 0
+            k = stopped
+            start = -1
+            while k < windows[i, 3] + min_speech and k < end:
+                run = run + 1 if np.float64(p[k]) >= threshold else 0
+                if run >= min_speech:
+                    start = k + 1
+                    break
+                k += 1
+    return acted
+
+
+@numba.njit(cache=True, nogil=True)
+def _earliest(windows, acted, frame, onsets, missed):  # type: ignore[no-untyped-def]  # pragma: no cover
+    delays = np.full(len(onsets), missed, np.int64)
+    for i in range(len(windows)):
+        member = windows[i, 0]
+        if acted[i] >= 0:
+            delays[member] = min(delays[member], (acted[i] - windows[i, 4]) * frame - onsets[member])
+    return delays
+
+
+def member_delays(
+    table: MemberWindows,
+    probabilities: npt.NDArray[np.float32],
+    rule: FrameParams,
+    guards: Sequence[GuardRule],
+) -> list[IntArray]:
+    """Delay of every member under one setting of the detector and each of several guards.
+
+    Parameters
+    ----------
+    table
+        The members.
+    probabilities
+        ``(n_frames,) float32``: the tracks of all recordings, one behind the other.
+    rule
+        The setting in frames.
+    guards
+        In frames.
+
+    Returns
+    -------
+    list of ndarray
+        ``(n_members,) int64`` samples from each member's onset, for each guard; `MISSED` where it is never acted upon.
+    """
+    started = _started(probabilities, table.windows, float(rule.threshold), rule.min_speech_frames)
+    found: list[IntArray] = []
+    for guard in guards:
+        acted = started
+        if guard.min_frames or guard.min_words:
+            acted = _acted(
+                probabilities,
+                table.windows,
+                started,
+                table.frame_samples,
+                float(rule.threshold),
+                float(rule.deactivation_threshold),
+                rule.min_speech_frames,
+                rule.silence_frames,
+                guard.min_frames,
+                guard.min_words,
+                table.word_ends,
+                table.word_bounds,
+            )
+        found.append(_earliest(table.windows, acted, table.frame_samples, table.onsets, MISSED))
+    return found

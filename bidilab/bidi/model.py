@@ -59,6 +59,7 @@ class AppendRow(Protocol):
         *,
         source: str,
         t_s: float | None = None,
+        at_s: float | None = None,
         response_id: str | None = None,
         item_id: str | None = None,
         input_samples: int | None = None,

@@ -166,7 +166,7 @@ class PlayingOutput(ABC):
         self._log.append(
             PLAYBACK_ROWS[kind],
             source="playback",
-            t_s=at_s - self._log.zero_s,
+            at_s=at_s - self._log.zero_s,
             response_id=response_id,
             playback_samples=position,
             reason=reason,

@@ -193,7 +193,7 @@ def moved(decision: Decision, offset: int) -> Decision:
 
 
 def log_decision(log: AppendRow, decision: SpeechStarted | SpeechStopped, *, item_id: str, sample_rate: int) -> None:
-    """Add the row of a decision, as `bidilab.bidi.log.tables` reads it."""
+    """Add the row of a decision, as `bidilab.bidi.log.fold` reads it."""
     detail: dict[str, Any]
     if isinstance(decision, SpeechStarted):
         kind, detail = "speech_started", {"onset_samples": decision.onset}

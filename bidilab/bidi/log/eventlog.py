@@ -1,13 +1,39 @@
-"""The log of a session: one row an event, in order, append-only (DESIGN §7).
+"""The log of a session: one row per event, in order, append-only (DESIGN §7).
 
-Rows are written to a JSONL journal as they happen, and become pandas tables when asked for. Rows that
-`interruptions`, `responses` and `turns` read are described in `bidilab.bidi.log.tables`.
+Rows are written to a JSONL journal as they happen, and become pandas tables when asked for. The columns:
+
+====================================  ================================================================================
+``session_id`` (str), ``seq`` (int)   the session, and the row's number in it: 0, 1, 2, …
+``t_s`` (float)                       when the row was written, in seconds on the session's clock; never goes back
+``at_s`` (float)                      when the event happened, on the same clock (see below)
+``wall_time`` (datetime, UTC)         when the row was written, by the calendar
+``source``, ``type`` (category)       who tells it, and the event's name on the wire
+``response_id``, ``item_id`` (str)    what it belongs to
+``input_samples`` (int)               position in the user's stream
+``playback_samples`` (int)            position in the loudspeaker's stream
+``reason``, ``stop_reason``           as the event has them
+``role``, ``text`` (str)              as the event has them
+``detail`` (JSON str)                 everything else; audio is a count of bytes, secrets are struck out
+====================================  ================================================================================
+
+The session's clock is 0 at the first sample of the user's audio; what comes before it has negative times. It is the
+clock of the user's samples: where a sound card is a little fast or slow, or stands still, it follows the sound card.
+
+Events come in chunks of audio, so many rows are written in one instant, after what they tell. ``at_s`` is the time of
+the event's own sample: of ``speech_started`` the onset, of ``speech_stopped`` the offset, of ``interruption_due`` and
+``interruption_decided`` the decision (`bidilab.bidi.log.fold.happened_s` has all of them), of a row about play-out the
+instant in which the sample was heard, where the output knows it. Of every other row it is when it was written. So
+``at_s`` of ``bidi_interruption`` minus ``at_s`` of the ``speech_started`` before it is the latency. Logs of before have
+no ``at_s``; it is then ``t_s``.
+
+What the rows come to (responses, turns, interruptions) is read by `bidilab.bidi.log.fold`, row by row.
 """
 
 from __future__ import annotations
 
 import html
 import json
+import math
 import os
 import threading
 import uuid
@@ -17,7 +43,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from bidilab.bidi.log.journal import SOURCES, DroppedLine, JournalWriter, LogRow, read_journal
+from bidilab.bidi.log.fold import LogFold, happened_s
+from bidilab.bidi.log.journal import INPUT_STARTED, SOURCES, DroppedLine, JournalWriter, LogRow, read_journal
 from bidilab.core.clock import Clock, RealClock
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.redaction import loggable, redact_text
@@ -44,7 +71,8 @@ class EventLog:
     clock
         What `append` takes the time from; by default a `RealClock` made now.
     zero_s
-        Where on that clock ``t_s`` is 0: the time of the first input sample. By default, now.
+        Where on that clock ``t_s`` is 0. By default, at the first sample of the user's audio: `begin_input` says when
+        that came, and until then times count from now.
 
     Raises
     ------
@@ -71,9 +99,14 @@ class EventLog:
         self.session_id = session_id if session_id is not None else uuid.uuid4().hex
         self._clock: Clock = clock if clock is not None else RealClock()
         self._zero_s = self._clock.now_s() if zero_s is None else zero_s
+        self._has_zero = zero_s is not None
+        self._stream_s = 0.0  # where, in t_s, sample 0 of the user's stream lies
+        self._last_s = -math.inf
         self._rows: list[LogRow] = []
         self._dropped: tuple[DroppedLine, ...] = ()
         self._lock = threading.Lock()  # a sound card's thread may log too
+        self._fold = LogFold()
+        self._fold_lock = threading.Lock()
         self._journal = JournalWriter(path) if path is not None else None
         self.path = Path(path) if path is not None else None
         self._closed = False
@@ -84,6 +117,7 @@ class EventLog:
         *,
         source: str,
         t_s: float | None = None,
+        at_s: float | None = None,
         response_id: str | None = None,
         item_id: str | None = None,
         input_samples: int | None = None,
@@ -104,7 +138,10 @@ class EventLog:
             ``"input"``, ``"detector"``, ``"model"``, ``"agent"``, ``"playback"``, ``"hook"``, ``"user"`` or
             ``"error"``.
         t_s
-            Seconds on the session's clock; by default, now.
+            When the row is written, in seconds on the session's clock; by default, now. Not before the last row.
+        at_s
+            When the event happened, on the same clock, for one who knows it better than the event's own position. By
+            default by that position (`bidilab.bidi.log.fold.happened_s`); where there is none, when it is written.
         response_id, item_id
             What it belongs to.
         input_samples, playback_samples
@@ -122,7 +159,7 @@ class EventLog:
         Raises
         ------
         InvalidParameterError
-            If ``source`` is unknown, or the log is closed or was read from a file.
+            If ``source`` is unknown, ``t_s`` is before the last row's, or the log is closed or was read from a file.
         OSError
             If the journal cannot be written.
         """
@@ -130,13 +167,20 @@ class EventLog:
             raise InvalidParameterError("source", f"one of {', '.join(SOURCES)}", source)
         encoded = _encode(loggable(detail)) if detail else None
         shown = redact_text(text) if text is not None else None
+        stream_s = happened_s(type, detail or {}, input_samples)
         with self._lock:
             if self._closed:
                 raise InvalidParameterError("log", "open for appending", repr(self))
+            now_s = self._clock.now_s() - self._zero_s if t_s is None else float(t_s)
+            if t_s is not None and now_s < self._last_s:
+                raise InvalidParameterError("t_s", f"at least that of the last row, {self._last_s}", t_s)
+            if at_s is None:
+                at_s = now_s if stream_s is None else self._stream_s + stream_s
             row = LogRow(
                 self.session_id,
                 len(self._rows),
-                self._clock.now_s() - self._zero_s if t_s is None else float(t_s),
+                max(now_s, self._last_s),
+                float(at_s),
                 self._clock.wall_time(),
                 source,
                 type,
@@ -150,10 +194,14 @@ class EventLog:
                 shown,
                 encoded,
             )
-            if self._journal is not None:
-                self._journal.append(row)
-            self._rows.append(row)
-            return row.seq
+            return self._add(row)
+
+    def _add(self, row: LogRow) -> int:
+        if self._journal is not None:
+            self._journal.append(row, from_start=not self._has_zero)
+        self._rows.append(row)
+        self._last_s = row.t_s
+        return row.seq
 
     def append_event(self, event: Mapping[str, Any], *, source: str, **columns: Any) -> int:
         """Add a session event: what has a column goes there, the rest to ``detail``.
@@ -179,13 +227,45 @@ class EventLog:
         """Where on the clock ``t_s`` is 0."""
         return self._zero_s
 
-    def rezero(self, zero_s: float) -> None:
-        """Count ``t_s`` from another time on the clock, for the rows that follow.
+    def begin_input(self, first_s: float) -> None:
+        """Say when the first sample of the user's audio came: ``t_s`` is 0 there.
 
-        A session's zero is its first input sample, which comes after the session's start: rows from before it keep
-        the ``t_s`` that they were written with, counted from the start. ``wall_time`` is in step throughout.
+        Rows from before it are moved to where they belong on that clock, and a row ``input_started`` tells of it. A log
+        whose zero is known already, because it was given one or has heard a session before, keeps it: then positions
+        of the new stream count from ``at_s`` of that row.
+
+        Parameters
+        ----------
+        first_s
+            When, on the clock given to the log.
         """
-        self._zero_s = zero_s
+        with self._lock:
+            if self._closed:
+                raise InvalidParameterError("log", "open for appending", repr(self))
+            detail = None
+            if not self._has_zero:
+                from_start_s = first_s - self._zero_s
+                detail = _encode({"from_start_s": from_start_s})
+                self._rows[:] = [row.counted_from(from_start_s) for row in self._rows]
+                self._last_s -= from_start_s
+                self._fold = LogFold()  # what it has taken is no longer so
+                self._zero_s, self._has_zero = first_s, True
+            self._stream_s = first_s - self._zero_s
+            now_s = max(self._clock.now_s() - self._zero_s, self._last_s)
+            moment = (now_s, self._stream_s, self._clock.wall_time())
+            self._add(LogRow(self.session_id, len(self._rows), *moment, "input", INPUT_STARTED, detail=detail))
+
+    def rezero(self, first_s: float) -> None:
+        """Count ``t_s`` so that the first sample of the user's audio came at another time, for the rows that follow.
+
+        This is how the session's clock follows a sound card that leaves the machine's. ``t_s`` never goes back: where
+        the clock does, it stands still until that is made up for; ``at_s`` is right all the while. Before `begin_input`
+        it is the same as that. ``wall_time`` is in step throughout.
+        """
+        if not self._has_zero:
+            self.begin_input(first_s)
+        with self._lock:
+            self._zero_s = first_s - self._stream_s
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Self:
@@ -210,8 +290,19 @@ class EventLog:
         return tuple(self._rows)
 
     def since(self, seq: int) -> tuple[LogRow, ...]:
-        """Rows from ``seq`` on, for one that follows the log as it grows."""
+        """Rows from ``seq`` on, for one that follows the log as it grows.
+
+        Rows from before ``input_started`` change their times when it comes (`begin_input`).
+        """
         return tuple(self._rows[seq:])
+
+    def fold(self) -> LogFold:
+        """What the rows come to, all of them taken in; each is read once."""
+        with self._fold_lock:
+            with self._lock:
+                fold, rows = self._fold, self._rows[self._fold.n_rows :]
+            fold.take_all(rows)
+            return fold
 
     @property
     def dropped(self) -> tuple[DroppedLine, ...]:
@@ -227,6 +318,9 @@ class EventLog:
         self.__init__(session_id=state["session_id"])  # type: ignore[misc]
         self._rows, self._dropped, self.path = state["rows"], state["dropped"], state["path"]
         self._closed = True
+
+    def __getitem__(self, index: int) -> LogRow:
+        return self._rows[index]
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -279,22 +373,22 @@ class EventLog:
         return path
 
     def interruptions(self) -> pd.DataFrame:
-        """One row an interruption; see `bidilab.bidi.log.tables.interruptions_frame`."""
+        """One row per interruption; see `bidilab.bidi.log.tables.interruptions_frame`."""
         from bidilab.bidi.log.tables import interruptions_frame
 
-        return interruptions_frame(self._rows)
+        return interruptions_frame(self.fold())
 
     def responses(self) -> pd.DataFrame:
-        """One row a response; see `bidilab.bidi.log.tables.responses_frame`."""
+        """One row per response; see `bidilab.bidi.log.tables.responses_frame`."""
         from bidilab.bidi.log.tables import responses_frame
 
-        return responses_frame(self._rows)
+        return responses_frame(self.fold())
 
     def turns(self) -> pd.DataFrame:
-        """One row a turn of the user; see `bidilab.bidi.log.tables.turns_frame`."""
+        """One row per turn of the user; see `bidilab.bidi.log.tables.turns_frame`."""
         from bidilab.bidi.log.tables import turns_frame
 
-        return turns_frame(self._rows)
+        return turns_frame(self.fold())
 
     def _summary(self) -> list[tuple[str, str]]:
         rows = self.rows

@@ -1,32 +1,47 @@
-"""The journal: one JSON object a line, written as it happens, and read back as far as it is whole.
+"""The journal: one JSON object per line, written as it happens, and read back as far as it is whole.
 
 Each line goes out in one ``write`` on a descriptor opened for appending, and nothing is held back in the process, so
 a process killed at any moment loses at most the line being written. (A machine that loses power may lose what its
 system had not yet put on the disk.)
+
+A line has the columns of `LogRow`; what is ``None`` is left out. Until the first sample of the user's audio comes,
+nobody knows where ``t_s`` is 0: such a line has ``{"from_start": {"t_s": …, "at_s": …}}``, counted from the start of
+the session, in the place of ``t_s`` and ``at_s``. The row `INPUT_STARTED` then says in its detail, ``from_start_s``,
+where the first sample lies on that count, and `read_journal` moves the earlier rows to where they belong. A session
+that hears no audio keeps counting from its start.
+
+Journals of before have no ``at_s`` (it is then ``t_s``) and no such row: they are read as they stand.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from bidilab.core.errors import InvalidParameterError
 
-__all__ = ["SOURCES", "DroppedLine", "JournalWriter", "LogRow", "read_journal"]
+__all__ = ["INPUT_STARTED", "SOURCES", "DroppedLine", "JournalWriter", "LogRow", "read_journal"]
 
 SOURCES = ("input", "detector", "model", "agent", "playback", "hook", "user", "error")
 
+INPUT_STARTED = "input_started"
+"""Type of the row that says that the first sample of the user's audio came, and where on the session's clock."""
+
 
 class LogRow(NamedTuple):
-    """One event of a session (DESIGN §7). What does not apply is ``None``; ``detail`` is JSON text."""
+    """One event of a session (DESIGN §7). What does not apply is ``None``; ``detail`` is JSON text.
+
+    ``t_s`` is when the row was written, ``at_s`` is when the event happened: see `bidilab.bidi.log.eventlog`.
+    """
 
     session_id: str
     seq: int
     t_s: float
+    at_s: float
     wall_time: datetime
     source: str
     type: str
@@ -40,6 +55,15 @@ class LogRow(NamedTuple):
     text: str | None = None
     detail: str | None = None
 
+    def said(self) -> dict[str, Any]:
+        """The detail, decoded; empty where there is none."""
+        detail: dict[str, Any] = {} if self.detail is None else json.loads(self.detail)
+        return detail
+
+    def counted_from(self, zero_s: float) -> LogRow:
+        """The same row on the same clock, whose 0 now lies at ``zero_s``."""
+        return self._replace(t_s=self.t_s - zero_s, at_s=self.at_s - zero_s)
+
 
 class DroppedLine(NamedTuple):
     """A line of a journal that is not a whole row: its number from 1, and why."""
@@ -51,23 +75,34 @@ class DroppedLine(NamedTuple):
         return f"line {self.line}: {self.reason}"
 
 
-_OPTIONAL = LogRow._fields[6:-1]
+_REQUIRED = ("session_id", "seq", "t_s", "wall_time", "source", "type")
+_OPTIONAL = LogRow._fields[7:-1]
+_TIMES = ("t_s", "at_s")
 _INTEGERS = ("seq", "input_samples", "playback_samples")
 _TEXTS = ("session_id", "source", "type", "response_id", "item_id", "reason", "stop_reason", "role", "text")
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
-def row_line(row: LogRow) -> bytes:
-    """The row as a line of the journal, newline included; what is ``None`` is left out."""
+def row_line(row: LogRow, *, from_start: bool = False) -> bytes:
+    """The row as a line of the journal, newline included; what is ``None`` is left out.
+
+    Parameters
+    ----------
+    row
+        The row.
+    from_start
+        Whether its times still count from the start of the session.
+    """
+    times = {"t_s": row.t_s, "at_s": row.at_s}
     fields: dict[str, Any] = {
         "session_id": row.session_id,
         "seq": row.seq,
-        "t_s": row.t_s,
+        **({"from_start": times} if from_start else times),
         "wall_time": row.wall_time.isoformat(),
         "source": row.source,
         "type": row.type,
     }
-    fields |= {name: value for name, value in zip(_OPTIONAL, row[6:-1], strict=True) if value is not None}
+    fields |= {name: value for name, value in zip(_OPTIONAL, row[7:-1], strict=True) if value is not None}
     text = _encode(fields)
     if row.detail is not None:
         text = f'{text[:-1]},"detail":{row.detail}}}'  # it is JSON already
@@ -99,9 +134,9 @@ class JournalWriter:
             if os.read(self._descriptor, 1) != b"\n":
                 self._write(b"\n")
 
-    def append(self, row: LogRow) -> None:
-        """Write one row; when it returns, the system has it."""
-        self._write(row_line(row))
+    def append(self, row: LogRow, *, from_start: bool = False) -> None:
+        """Write one row, as `row_line`; when it returns, the system has it."""
+        self._write(row_line(row, from_start=from_start))
 
     def _write(self, line: bytes) -> None:
         if self._descriptor is None:
@@ -126,7 +161,7 @@ class JournalWriter:
 
 
 def read_journal(path: str | os.PathLike[str]) -> tuple[list[LogRow], list[DroppedLine]]:
-    """All whole rows of a journal, and the lines that are none.
+    """All whole rows of a journal, on their session's clock, and the lines that are none.
 
     Raises
     ------
@@ -135,12 +170,21 @@ def read_journal(path: str | os.PathLike[str]) -> tuple[list[LogRow], list[Dropp
     """
     rows: list[LogRow] = []
     dropped: list[DroppedLine] = []
+    from_start: dict[str, list[int]] = {}
     for number, line in _lines(Path(path)):
         try:
-            rows.append(_row(line))
+            fields = _fields(line)
+            row, zero_s = _row(fields), _zero_s(fields)
         except ValueError as error:
             torn = "" if line.endswith(b"\n") else "torn: "
             dropped.append(DroppedLine(number, f"{torn}{error} ({len(line)} bytes)"))
+            continue
+        if "from_start" in fields:
+            from_start.setdefault(row.session_id, []).append(len(rows))
+        elif zero_s is not None:
+            for place in from_start.pop(row.session_id, ()):
+                rows[place] = rows[place].counted_from(zero_s)
+        rows.append(row)
     return rows, dropped
 
 
@@ -151,30 +195,51 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
                 yield number, line
 
 
-def _row(line: bytes) -> LogRow:
-    """The row of a line; `ValueError` says what is wrong with it."""
+def _fields(line: bytes) -> dict[str, Any]:
+    """What a line says, its times found; `ValueError` says what is wrong with it."""
     fields = json.loads(line.decode("utf-8"))
     if not isinstance(fields, dict):
         raise ValueError(f"a JSON {type(fields).__name__}, not an object")  # noqa: TRY004 - one kind for a bad line
-    if missing := [name for name in LogRow._fields[:6] if name not in fields]:
+    times = fields.get("from_start", fields)
+    if not isinstance(times, dict):
+        raise ValueError(f"from_start is {times!r}, not an object")  # noqa: TRY004
+    if missing := [name for name in _REQUIRED if name not in (times if name == "t_s" else fields)]:
         raise ValueError(f"no {', '.join(missing)}")
-    if unknown := fields.keys() - set(LogRow._fields):
+    for name in _TIMES:
+        time_s = times.get(name, times["t_s"])
+        if isinstance(time_s, bool) or not isinstance(time_s, int | float):
+            raise ValueError(f"{name} is {time_s!r}, not a number")  # noqa: TRY004
+        fields[name] = float(time_s)
+    return fields
+
+
+def _row(fields: Mapping[str, Any]) -> LogRow:
+    """The row that a line's fields are; `ValueError` says what is wrong with them."""
+    columns = {name: value for name, value in fields.items() if name != "from_start"}
+    if unknown := columns.keys() - set(LogRow._fields):
         raise ValueError(f"unknown columns {', '.join(sorted(unknown))}")
     for name in _INTEGERS:
-        if name in fields and type(fields[name]) is not int:
-            raise ValueError(f"{name} is {fields[name]!r}, not a whole number")
+        if name in columns and type(columns[name]) is not int:
+            raise ValueError(f"{name} is {columns[name]!r}, not a whole number")
     for name in _TEXTS:
-        if name in fields and not isinstance(fields[name], str):
-            raise ValueError(f"{name} is {fields[name]!r}, not text")
-    if fields["source"] not in SOURCES:
-        raise ValueError(f"source is {fields['source']!r}, not one of {', '.join(SOURCES)}")
-    if isinstance(fields["t_s"], bool) or not isinstance(fields["t_s"], int | float):
-        raise ValueError(f"t_s is {fields['t_s']!r}, not a number")  # noqa: TRY004
-    fields["t_s"] = float(fields["t_s"])
-    fields["wall_time"] = _wall_time(fields["wall_time"])
-    if "detail" in fields:
-        fields["detail"] = _encode(fields["detail"])
-    return LogRow(**fields)
+        if name in columns and not isinstance(columns[name], str):
+            raise ValueError(f"{name} is {columns[name]!r}, not text")
+    if columns["source"] not in SOURCES:
+        raise ValueError(f"source is {columns['source']!r}, not one of {', '.join(SOURCES)}")
+    columns["wall_time"] = _wall_time(columns["wall_time"])
+    if "detail" in columns:
+        if not isinstance(columns["detail"], dict):
+            raise ValueError(f"detail is a JSON {type(columns['detail']).__name__}, not an object")
+        columns["detail"] = _encode(columns["detail"])
+    return LogRow(**columns)
+
+
+def _zero_s(fields: Mapping[str, Any]) -> float | None:
+    """Where the session's zero lies, counted from its start, if this is the line that says so."""
+    zero_s = fields.get("detail", {}).get("from_start_s") if fields["type"] == INPUT_STARTED else None
+    if zero_s is not None and (isinstance(zero_s, bool) or not isinstance(zero_s, int | float)):
+        raise ValueError(f"from_start_s is {zero_s!r}, not a number")
+    return zero_s
 
 
 def _wall_time(text: object) -> datetime:

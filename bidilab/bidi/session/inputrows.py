@@ -48,7 +48,7 @@ class AudioInputRows:
         self._width = 2 * event.channels
         if not self._rate:
             length_s = len(event.data) / self._width / event.sample_rate
-            self._log.rezero(self._clock.now_s() - length_s if event.captured_s is None else event.captured_s)
+            self._log.begin_input(self._clock.now_s() - length_s if event.captured_s is None else event.captured_s)
         self._rate, self._channels, self._position = event.sample_rate, event.channels, 0
 
     def flush(self) -> None:

@@ -7,7 +7,7 @@ The data interface, all times in seconds of the recording:
     magnitude), ``gain`` (by which the player evens the two out) and ``overview`` (bytes: pairs of little-endian int16,
     least and greatest sample of each of equal stretches, 32767 the peak); ``segments``: ``channel, kind, label,
     start_s, end_s, text``; ``probability``: ``frame_s`` and ``values`` (bytes, little-endian float32), or ``null``;
-    ``session``: what a log says, or ``null``: ``turns``, ``responses``, ``events`` as below and ``rows``: ``t_s,
+    ``session``: what a log says, or ``null``: ``turns``, ``responses``, ``events`` as below and ``rows``: ``at_s,
     source, type, text``.
 ``decisions_data`` (sent for each setting)
     ``threshold``, ``deactivation_threshold``; ``agent_audio``: whether the agent's channel is what this agent said;

@@ -270,7 +270,7 @@ def test_a_cut_between_two_events_is_exact_and_reported(make_agent):
         await recorder.stop()
         assert (first.kind, first.heard_samples, again.heard_samples) == ("cleared", 6000, 6000)
         assert [(r.kind, r.heard_samples, r.at_s) for r in reports] == [("started", 0, 0.5), ("cleared", 6000, 0.75)]
-        rows = [(row.type, row.t_s, row.playback_samples) for row in agent.log]
+        rows = [(row.type, row.at_s, row.playback_samples) for row in agent.log]
         assert rows == [("playback_started", 0.5, 12_000), ("playback_cleared", 0.75, 18_000)]
         agent_side = recorder.recording.samples[:, 1]
         assert (np.flatnonzero(agent_side)[[0, -1]] == [12_000, 17_999]).all()

@@ -22,6 +22,7 @@ COLUMNS = {
     "session_id": "string",
     "seq": "int64",
     "t_s": "float64",
+    "at_s": "float64",
     "wall_time": "datetime64[ns, UTC]",
     "source": "category",
     "type": "category",
@@ -129,11 +130,11 @@ def test_cut_anywhere_it_gives_all_whole_rows(tmp_path_factory, cut):
         (b"\xff\xfe", "decode"),
         (b"[1]", "a JSON list"),
         (b'{"seq": 1}', "no session_id, t_s, wall_time, source, type"),
-        (row_line(LogRow("s", 0, 0.0, datetime(2024, 1, 1, tzinfo=UTC), "moon", "x")), "moon"),
-        (row_line(LogRow("s", 0, 0.0, datetime(2024, 1, 1), "user", "x")), "zone"),  # noqa: DTZ001
-        (row_line(LogRow("s", 0.5, 0.0, datetime(2024, 1, 1, tzinfo=UTC), "user", "x")), "seq is 0.5"),
-        (row_line(LogRow("s", 0, 0.0, datetime(2024, 1, 1, tzinfo=UTC), "user", "x", role=5)), "role is 5"),
-        (row_line(LogRow("s", 0, True, datetime(2024, 1, 1, tzinfo=UTC), "user", "x")), "t_s is True"),
+        (row_line(LogRow("s", 0, 0.0, 0.0, datetime(2024, 1, 1, tzinfo=UTC), "moon", "x")), "moon"),
+        (row_line(LogRow("s", 0, 0.0, 0.0, datetime(2024, 1, 1), "user", "x")), "zone"),  # noqa: DTZ001
+        (row_line(LogRow("s", 0.5, 0.0, 0.0, datetime(2024, 1, 1, tzinfo=UTC), "user", "x")), "seq is 0.5"),
+        (row_line(LogRow("s", 0, 0.0, 0.0, datetime(2024, 1, 1, tzinfo=UTC), "user", "x", role=5)), "role is 5"),
+        (row_line(LogRow("s", 0, True, 0.0, datetime(2024, 1, 1, tzinfo=UTC), "user", "x")), "t_s is True"),
         (
             b'{"session_id":"","seq":0,"t_s":0,"wall_time":"","source":"user","type":"","more":1}',
             "unknown columns more",

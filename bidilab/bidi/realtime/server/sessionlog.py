@@ -1,7 +1,6 @@
 """A session's event log (DESIGN §7), as the server sees it.
 
-What the tables of `bidilab.bidi.log.tables` are read from is logged in their words; every other message under its own
-name on the wire:
+What `bidilab.bidi.log.fold` reads is logged in its words; every other message under its own name on the wire:
 
 =================================  ==============================  ========  ====================================
 on the wire                        row                             source    tells
@@ -76,7 +75,7 @@ class SessionLog:
         if not self._begun:
             self._begun = True
             duration_s = n_bytes / self._input_format.sample_bytes / self._input_format.sample_rate
-            self._log.rezero(at_s - duration_s)
+            self._log.begin_input(at_s - duration_s)
         self._bytes += n_bytes
         self._chunks += 1
         if self._bytes >= self._input_format.sample_rate * self._input_format.sample_bytes:

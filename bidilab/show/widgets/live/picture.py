@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bidilab.bidi.log.fold import LogFold
 from bidilab.detect.turns import ServerVad
 from bidilab.show.plots.style import COLOURS, detached_figures, new_figure, style
 from bidilab.show.widgets.base import StaticForm, png_of, rows_html
-from bidilab.show.widgets.live.tally import Tally
+from bidilab.show.widgets.live.feed import Tally
 
 if TYPE_CHECKING:
     from bidilab.show.widgets.live.run import LiveRun
@@ -41,7 +42,7 @@ def live_form(run: LiveRun | None, *, state: str, message: str, setting: ServerV
     setting
         Its knobs.
     """
-    tally = Tally() if run is None else run.feed.catch_up()
+    tally = Tally.of(LogFold()) if run is None else run.feed.tally
     figures = ", ".join(f"{n} {name}" for name, n in tally.counts.items())
     words = f"Live session, {state}{f' ({message})' if message else ''}: {figures}."
     rows = [("state", state), *((name, str(n)) for name, n in tally.counts.items())]

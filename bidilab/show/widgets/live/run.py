@@ -15,6 +15,7 @@ from bidilab.bidi.background import BackgroundSession
 from bidilab.bidi.io.browser import BrowserMicrophone, BrowserSpeaker, LoopbackSocket, Peer
 from bidilab.bidi.io.wav import WavOutput
 from bidilab.bidi.log.eventlog import EventLog
+from bidilab.bidi.log.fold import LABEL_ROW
 from bidilab.bidi.states import SessionState
 from bidilab.bidi.types.io import BidiInput, BidiOutput
 from bidilab.core.clock import RealClock
@@ -366,16 +367,16 @@ class LiveRun:
             await told
 
     def _label_by_hand(self, head: Mapping[str, Any]) -> None:
-        known = {i.seq: i for i in self.feed.catch_up().interruptions}
-        if head.get("seq") not in known or not isinstance(head.get("label"), bool):
+        seq = head.get("seq")
+        chosen = self.log.fold().interruption_at(seq, self.log.session_id) if isinstance(seq, int) else None
+        if chosen is None or not isinstance(head.get("label"), bool):
             raise EventError(f"a label is true or false and names an interruption, got {dict(head)!r}")
-        chosen = known[head["seq"]]
         self.label(chosen.seq, chosen.response_id, "true" if head["label"] else "false")
 
     def label(self, seq: int, response_id: str | None, label: str) -> None:
         """Write down what a listener calls an interruption."""
         self.log.append(
-            "interruption_label",
+            LABEL_ROW,
             source="user",
             response_id=response_id,
             detail={"label": label, "interruption_seq": seq},

@@ -257,13 +257,12 @@ class LiveSession(LiveState, module="live.js", stylesheets=("live.css",)):
         if not isinstance(is_true, bool):
             raise InvalidParameterError("is_true", "True or False", is_true)
         run = self._started()
-        table = run.log.interruptions()
-        chosen = table if seq is None else table[table["seq"] == seq]
-        if chosen.empty:
+        fold = run.log.fold()
+        found = fold.last_interruptions(1) if seq is None else (fold.interruption_at(seq, run.log.session_id),)
+        chosen = next(iter(found), None)
+        if chosen is None:
             raise SessionError("there is no interruption to label" if seq is None else f"row {seq} is no interruption")
-        last = chosen.iloc[-1]
-        response_id = None if last["response_id"] is None else str(last["response_id"])
-        said = (int(last["seq"]), response_id, "true" if is_true else "false")
+        said = (chosen.seq, chosen.response_id, "true" if is_true else "false")
         if not run.post(run.label, *said):
             run.label(*said)
 

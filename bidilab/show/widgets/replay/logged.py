@@ -61,13 +61,13 @@ class Logged:
             sample_rate=logged_rate(log) or _NO_DETECTOR_RATE,
             responses=logged_responses(log),
             events=events,
-            rows=tuple(row for row in log if row.type not in _STREAMED and math.isfinite(row.t_s)),
+            rows=tuple(row for row in log if row.type not in _STREAMED and math.isfinite(row.at_s)),
         )
 
     @property
     def data(self) -> dict[str, Any]:
         """What the browser is sent: `timelinefeed.session_data`."""
-        rows = [{"t_s": row.t_s, "source": row.source, "type": row.type, "text": row.text} for row in self.rows]
+        rows = [{"at_s": row.at_s, "source": row.source, "type": row.type, "text": row.text} for row in self.rows]
         return session_data(turns_data(self.turns, self.sample_rate), self.responses, self.events, rows)
 
     @property

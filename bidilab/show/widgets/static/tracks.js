@@ -204,7 +204,7 @@ export function drawRows(pen, top, height, rows) {
   ctx.strokeStyle = colours["text-weak"];
   ctx.lineWidth = 1;
   for (const row of rows) {
-    const x = pen.x(row.t_s);
+    const x = pen.x(row.at_s);
     if (x >= pen.left && x <= pen.right) line(ctx, x, top, x, top + height);
   }
 }

@@ -52,7 +52,7 @@ def played(what, heard, frame, response=0):
 
 
 def rows(agent):
-    return [(row.type, row.response_id, row.reason, round(row.t_s, 3)) for row in agent.log]
+    return [(row.type, row.response_id, row.reason, round(row.at_s, 3)) for row in agent.log]
 
 
 def test_a_response_is_played_to_its_end(agent):

@@ -96,6 +96,7 @@ def test_an_interruption_and_what_was_heard():
     assert np.isnan(cut["onset_s"])  # Strands does not tell it
     assert types(log) == [
         "bidi_connection_start",
+        "input_started",
         "idle_interruption",
         "bidi_response_start",
         "playback_started",

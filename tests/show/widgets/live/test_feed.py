@@ -5,17 +5,16 @@ import json
 import pytest
 
 from bidilab.bidi.log.eventlog import EventLog
-from bidilab.show.widgets.live.tally import Tally
+from bidilab.core.clock import VirtualClock, run_virtual
+from bidilab.show.widgets.live.feed import LiveFeed, Tally
+from bidilab.show.widgets.live.monitor import SpeechMonitor
 from tests.sessions import bursts, hold
 
 PARTS = ("onset_to_detected_ms", "detected_to_event_ms", "event_to_silent_ms", "onset_to_silent_ms", "heard_ms")
 
 
 def tallied(log):
-    tally = Tally()
-    for row in log:
-        tally.take(row)
-    return tally
+    return Tally.of(log.fold())
 
 
 def test_it_says_what_the_tables_say():
@@ -84,3 +83,30 @@ def test_a_gap_is_counted_in_milliseconds():
         log.append("input_gap", source="input", detail={"samples": n, "sample_rate": 24_000})
     tally = tallied(log)
     assert (tally.counts["input gaps"], tally.lost_ms) == (2, 30.0)
+
+
+def test_rows_from_before_the_microphone_are_shown_on_the_clock_that_it_set():
+    clock = VirtualClock()
+    log = EventLog(clock=clock)
+    feed = LiveFeed(log, SpeechMonitor())
+    log.append("bidi_connection_start", source="model")
+    (told, _), *_ = feed.news()
+    assert [row["t_s"] for row in told["rows"]] == [0.0]
+    run_virtual(clock.sleep_s(3.0), clock)
+    log.begin_input(2.5)
+    (told, _), *_ = feed.news()
+    assert [(row["type"], row["t_s"]) for row in told["rows"]] == [
+        ("bidi_connection_start", -2.5),
+        ("input_started", 0.5),
+    ]
+
+
+def test_a_page_is_told_of_the_last_of_a_long_session_and_of_all_in_the_counts():
+    log = EventLog()
+    for n in range(250):
+        log.append("bidi_response_start", source="model", response_id=f"r{n}")
+        log.append("playback_started", source="playback", response_id=f"r{n}")
+        log.append("bidi_interruption", source="agent", response_id=f"r{n}", reason="error")
+    told = tallied(log).to_dict()
+    assert (told["counts"]["interruptions"], len(told["interruptions"]), len(told["spans"])) == (250, 200, 200)
+    assert told["interruptions"][-1]["response_id"] == "r249"

@@ -306,3 +306,27 @@ def test_stopping_in_mid_response_is_prompt():
     assert took_s < 5
     assert client.failure is None
     assert client.events[-1].reason == "user_request"
+
+
+def test_a_long_silence_is_renewed_as_often_as_it_needs():
+    """A connection that was left at its limit is no failed attempt, though nothing came over it."""
+    made = backend()
+
+    async def main():
+        async with running(model(made, restart_after_s=10, reconnect_attempts=2)) as client:
+            await client.speak((50.0, 0), chunk=4096)
+        return client
+
+    client = run_virtual(main())
+    assert client.failure is None
+    assert len(client.of(BidiConnectionRestartEvent)) >= 4
+
+
+def test_credentials_are_in_no_error_and_no_row():
+    """The service quotes the request whose signature it does not take, and with it the session's token."""
+    said = f"The canonical string should have been x-amz-security-token:{TOKEN} {SECRET}"
+    made = backend(after_audio={0: (3, error("InvalidSignatureException", said))})
+    client = session(made)
+    assert "x-amz-security-token:[redacted] [redacted]" in str(client.failure)
+    assert "[redacted]" in client.of(BidiErrorEvent)[0].message
+    assert not [row for row in client.log.rows if TOKEN in str(row) or SECRET in str(row)]

@@ -162,7 +162,7 @@ class ProviderModel(BidiModel, ABC, Generic[CodecT, ConnectionT]):
 
     @abstractmethod
     async def _connect(self, codec: CodecT) -> ConnectionT | Failure:
-        """Make a connection; return why there is none."""
+        """Make a connection; return why there is none. Raises `CredentialsError` where there is no key to show."""
 
     @abstractmethod
     async def _begin(self, connection: ConnectionT, codec: CodecT) -> Failure | None:
@@ -450,6 +450,8 @@ class ProviderModel(BidiModel, ABC, Generic[CodecT, ConnectionT]):
         """
         clock, log = self.context.clock, self.context.log
         # Only a message of the service shows that a session stands: one that ends at once counts as a failure too.
+        # A connection that we leave has stood for as long as it may.
+        self._n_failures = 0 if why.planned else self._n_failures
         while self._n_failures < self._client.reconnect_attempts:
             attempt, self._n_failures = self._n_failures, self._n_failures + 1
             await clock.sleep_s(0.0 if why.planned and not attempt else self._client.delay_s(attempt))

@@ -1,6 +1,6 @@
 """The connection to Amazon Bedrock: credentials, address, sending and receiving, by ``aws-sdk-bedrock-runtime``.
 
-Nothing here knows what the events mean. Credentials are never in a ``repr``, an error or a message that is handed on.
+Nothing here knows what the events mean. Credentials are never in a ``repr`` or an error; events stay as they came.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import re
 import sys
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from bidilab.bidi.providers.config import check_keys
+from bidilab.bidi.providers import config
 from bidilab.bidi.providers.failures import Failure
-from bidilab.bidi.providers.nova.failures import failure_of, lost
+from bidilab.bidi.providers.nova.failures import LOST, SERVICE, failure_of, lost
 from bidilab.bidi.providers.waking import take_result
 from bidilab.core.errors import CredentialsError, EventError, InvalidParameterError, require_extra
-from bidilab.core.redaction import redact_text
+from bidilab.core.redaction import conceal, redact_text
 
 __all__ = ["CONNECTION_LIMIT_S", "ClientSettings", "NovaConnection", "connect", "require_nova"]
 
@@ -29,12 +29,8 @@ CONNECTION_LIMIT_S = 480.0
 """Seconds after which the service ends a connection: 8 minutes (Amazon Bedrock API reference,
 ``InvokeModelWithBidirectionalStream``, read 2026-11)."""
 
-_OBJECTS = ("boto_session", "http_client")
-_TEXTS = ("region", "endpoint_uri")
-_NUMBERS = ("timeout_s", "reconnect_attempts", "reconnect_delay_s", "restart_after_s", "settle_s")
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]+")
 _DEFAULT_REGION = "us-east-1"
-_MAX_RECONNECT_DELAY_S = 8.0
 _ANSWER_S = 3.0
 _REASON_S = 2.0
 _READ_OUT_S = 2.0
@@ -61,7 +57,7 @@ def require_nova() -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClientSettings:
+class ClientSettings(config.ClientSettings):
     """A model's ``client_config``.
 
     Parameters
@@ -94,17 +90,16 @@ class ClientSettings:
         If a value is not allowed.
     """
 
+    TEXTS: ClassVar[tuple[str, ...]] = ("region", "endpoint_uri")
+
     boto_session: Any = field(default=None, repr=False)
     region: str | None = None
     endpoint_uri: str | None = None
     http_client: Any = field(default=None, repr=False)
-    timeout_s: float = 15.0
-    reconnect_attempts: int = 5
-    reconnect_delay_s: float = 0.5
     restart_after_s: float = 420.0
     settle_s: float = 4.0
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         if self.boto_session is not None and self.region is not None:
             raise InvalidParameterError("client_config", "boto_session or region, not both", "both")
         if self.boto_session is not None and not callable(getattr(self.boto_session, "get_credentials", None)):
@@ -113,39 +108,8 @@ class ClientSettings:
             raise InvalidParameterError("http_client", "a function that makes one", type(self.http_client).__name__)
         if self.region is not None and not _REGION.fullmatch(self.region):
             raise InvalidParameterError("region", "a region of AWS such as 'us-east-1'", self.region)
-        for name in ("timeout_s", "settle_s"):
-            _check_number(name, getattr(self, name), at_least=0.001)
-        _check_number("restart_after_s", self.restart_after_s, at_least=0.001, below=CONNECTION_LIMIT_S)
-        _check_number("reconnect_delay_s", self.reconnect_delay_s, at_least=0)
-        _check_number("reconnect_attempts", self.reconnect_attempts, at_least=0)
-        if int(self.reconnect_attempts) != self.reconnect_attempts:
-            raise InvalidParameterError("reconnect_attempts", "a whole number", self.reconnect_attempts)
-
-    @classmethod
-    def from_config(cls, client_config: Mapping[str, Any] | None) -> Self:
-        """Read a ``client_config``.
-
-        Raises
-        ------
-        InvalidParameterError
-            If a key is unknown or a value not allowed; nothing is ignored.
-        """
-        config = dict(check_keys("client_config", client_config, (*_OBJECTS, *_TEXTS, *_NUMBERS)))
-        for name in _TEXTS:
-            if (value := config.get(name)) is not None and not isinstance(value, str):
-                raise InvalidParameterError(f"client_config[{name!r}]", "a string", type(value).__name__)
-        return cls(**config)
-
-    def delay_s(self, attempt: int) -> float:
-        """Seconds to wait before the attempt of that number, from 0."""
-        return min(self.reconnect_delay_s * 2.0**attempt, max(self.reconnect_delay_s, _MAX_RECONNECT_DELAY_S))
-
-
-def _check_number(name: str, value: object, *, at_least: float, below: float = float("inf")) -> None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not at_least <= value < below:  # type: ignore[operator]
-        allowed = f"a number >= {at_least:g}" + (f" and < {below:g}" if below < float("inf") else "")
-        raise InvalidParameterError(name, allowed, value)
+        config.check_number("settle_s", self.settle_s, at_least=0.001)
+        config.check_number("restart_after_s", self.restart_after_s, at_least=0.001, below=CONNECTION_LIMIT_S)
 
 
 class NovaConnection:
@@ -339,19 +303,35 @@ def _identity(session: Any) -> Any:
             "no credentials for AWS: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, log in with the AWS CLI, "
             "or give client_config={'boto_session': …}"
         )
+    # The service may quote the request that it could not verify, and with it the session token.
+    conceal(frozen.access_key, frozen.secret_key, frozen.token or "")
     return AWSCredentialsIdentity(
         access_key_id=frozen.access_key, secret_access_key=frozen.secret_key, session_token=frozen.token
     )
 
 
-async def connect(settings: ClientSettings, model_id: str) -> NovaConnection:
+async def connect(settings: ClientSettings, model_id: str) -> NovaConnection | Failure:
     """Begin a connection; the service answers it when the first events have come.
+
+    Returns
+    -------
+    NovaConnection or Failure
+        The connection, or why it did not begin within ``timeout_s``.
 
     Raises
     ------
     CredentialsError
         If there are no credentials.
     """
+    try:
+        async with asyncio.timeout(settings.timeout_s):
+            return await _connect(settings, model_id)
+    except TimeoutError:
+        reason = f"no connection within {settings.timeout_s:g} s"
+        return Failure(service=SERVICE, code=LOST, reason=reason, kind="unreachable")
+
+
+async def _connect(settings: ClientSettings, model_id: str) -> NovaConnection:
     from aws_sdk_bedrock_runtime.client import AsyncBedrockRuntimeClient
     from aws_sdk_bedrock_runtime.config import AsyncBedrockRuntimeConfig
     from aws_sdk_bedrock_runtime.models import InvokeModelWithBidirectionalStreamOperationInput
@@ -365,13 +345,13 @@ async def connect(settings: ClientSettings, model_id: str) -> NovaConnection:
     # Looking for credentials may ask a server.
     identity = await asyncio.to_thread(_identity, session)
     transport = ConnectionClient() if settings.http_client is None else settings.http_client()
-    config = await AsyncBedrockRuntimeConfig.resolve(
+    resolved = await AsyncBedrockRuntimeConfig.resolve(
         region=settings.region or getattr(session, "region_name", None) or _DEFAULT_REGION,
         aws_credentials_identity_resolver=StaticCredentialsResolver(identity),
         transport=transport,
         **({} if settings.endpoint_uri is None else {"endpoint_uri": settings.endpoint_uri}),
     )
-    client = AsyncBedrockRuntimeClient(config=config)
+    client = AsyncBedrockRuntimeClient(config=resolved)
     stream = await client.invoke_model_with_bidirectional_stream(
         InvokeModelWithBidirectionalStreamOperationInput(model_id=model_id)
     )

@@ -41,21 +41,13 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 from bidilab.bidi.log.journal import LogRow
+from bidilab.bidi.log.records import LoggedCounts, LoggedInterruption, LoggedResponse, LoggedSpan, LoggedTurn
 from bidilab.core.units import samples_to_ms, samples_to_s
 
-__all__ = [
-    "LABEL_ROW",
-    "LogFold",
-    "LoggedCounts",
-    "LoggedInterruption",
-    "LoggedResponse",
-    "LoggedSpan",
-    "LoggedTurn",
-    "happened_s",
-]
+__all__ = ["LABEL_ROW", "LogFold", "happened_s"]
 
 LABEL_ROW = "interruption_label"
 """Type of the row by which a listener calls an interruption true or false (``source="user"``)."""
@@ -100,204 +92,6 @@ def happened_s(type: str, detail: Mapping[str, Any], input_samples: int | None) 
     if type in _HAPPENED_AT_INPUT and input_samples is not None and detail.get("sample_rate"):
         return samples_to_s(input_samples, detail["sample_rate"])
     return None
-
-
-# ---- what the rows come to -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoggedResponse:
-    """A response of the agent; times in seconds on the session's clock, ``None`` while they are not known.
-
-    Parameters
-    ----------
-    session_id, response_id
-        Which.
-    created_s
-        When its generation began.
-    decided_s
-        Where it was decided on, by the detector's own sample: at the end of a turn that was told in the very instant in
-        which the response began, or at a resume.
-    audible_s, silent_s
-        When its first sample was audible, and when its last sample left the loudspeaker.
-    completed_s
-        When it ended.
-    stop_reason
-        How it ended.
-    interrupted
-        Whether it was interrupted.
-    generated_whole
-        Whether it was generated to its end before anything interrupted it.
-    heard_ms
-        How much of it was heard.
-    received_ms
-        Audio of it that arrived.
-    told_generated_ms
-        How much of it was generated, as an interruption says.
-    """
-
-    session_id: str
-    response_id: str
-    created_s: float | None = None
-    decided_s: float | None = None
-    audible_s: float | None = None
-    completed_s: float | None = None
-    silent_s: float | None = None
-    stop_reason: str | None = None
-    interrupted: bool = False
-    generated_whole: bool = False
-    heard_ms: float | None = None
-    received_ms: float = 0.0
-    told_generated_ms: float | None = None
-
-    @property
-    def generated_ms(self) -> float | None:
-        """How much of it was generated: exact where an interruption says so, else what arrived."""
-        return self.told_generated_ms if self.told_generated_ms is not None else self.received_ms or None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoggedTurn:
-    """A turn of the user as the detector told it; ``None`` is what is not known, or not yet.
-
-    Parameters
-    ----------
-    session_id, item_id
-        Which.
-    onset_samples, started_at_samples, audio_start_samples, offset_samples, stopped_at_samples
-        Positions in the user's stream; ``started_at`` and ``stopped_at`` are where it was decided.
-    sample_rate
-        Hertz of the positions.
-    onset_s, offset_s
-        Seconds on the session's clock.
-    flushed
-        Whether the end of the stream ended it; ``None`` while it is open.
-    interrupted_response_id
-        The response that it cut.
-    text
-        Its final transcript.
-    """
-
-    session_id: str
-    item_id: str | None
-    onset_samples: int | None
-    started_at_samples: int | None
-    audio_start_samples: int | None
-    sample_rate: int | None
-    onset_s: float | None
-    offset_samples: int | None = None
-    stopped_at_samples: int | None = None
-    offset_s: float | None = None
-    flushed: bool | None = None
-    interrupted_response_id: str | None = None
-    text: str | None = None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether its end has not been told."""
-        return self.flushed is None
-
-    @property
-    def duration_ms(self) -> float | None:
-        """From onset to offset."""
-        return _ms_between(self.onset_s, self.offset_s)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoggedInterruption:
-    """An interruption; ``None`` is what is not known, or not yet.
-
-    Parameters
-    ----------
-    session_id, seq
-        Of its row.
-    t_s, at_s
-        When the application was told, and the same before ``t_s`` was held from going back.
-    reason, response_id
-        Why, and of which response.
-    onset_samples, decided_at_samples
-        Positions of the speech that interrupted: its onset, as the detector has it, and the decision.
-    onset_s, decided_s
-        The same in seconds on the session's clock.
-    silent_s
-        When the last sample of the response left the loudspeaker.
-    heard_ms, generated_ms
-        How much of the response was heard and generated.
-    label
-        What a listener calls it: ``"true"`` or ``"false"``.
-    """
-
-    session_id: str
-    seq: int
-    t_s: float
-    at_s: float
-    reason: str | None
-    response_id: str | None
-    onset_samples: int | None = None
-    decided_at_samples: int | None = None
-    onset_s: float | None = None
-    decided_s: float | None = None
-    silent_s: float | None = None
-    heard_ms: float | None = None
-    generated_ms: float | None = None
-    label: str | None = None
-
-    @property
-    def onset_to_detected_ms(self) -> float | None:
-        """To the end of the frame that decided."""
-        return _ms_between(self.onset_s, self.decided_s)
-
-    @property
-    def detected_to_event_ms(self) -> float | None:
-        """To the event in the application."""
-        return _ms_between(self.decided_s, self.at_s)
-
-    @property
-    def event_to_silent_ms(self) -> float | None:
-        """To the last sample that left the loudspeaker; negative when that was before the application was told."""
-        return _ms_between(self.at_s, self.silent_s)
-
-    @property
-    def onset_to_silent_ms(self) -> float | None:
-        """The sum of the three."""
-        return _ms_between(self.onset_s, self.silent_s)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoggedSpan:
-    """A stretch of sound: the user's speech as detected, or a response from where it is audible to where it is silent.
-
-    Parameters
-    ----------
-    who
-        ``"user"`` or ``"agent"``.
-    start_s, end_s
-        Seconds on the session's clock; ``end_s`` is ``None`` while it lasts.
-    response_id
-        Of the agent's.
-    """
-
-    who: Literal["user", "agent"]
-    start_s: float
-    end_s: float | None = None
-    response_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoggedCounts:
-    """How much of what a log tells; ``lost_ms`` is audio of the user that never came."""
-
-    turns: int = 0
-    responses: int = 0
-    interruptions: int = 0
-    labelled_true: int = 0
-    labelled_false: int = 0
-    input_gaps: int = 0
-    errors: int = 0
-    lost_ms: float = 0.0
-
-
-# ---- reading ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -663,7 +457,3 @@ def _ms(detail: Mapping[str, Any], key: str) -> float | None:
     if detail.get(key) is None or not detail.get("sample_rate"):
         return None
     return samples_to_ms(detail[key], detail["sample_rate"])
-
-
-def _ms_between(from_s: float | None, to_s: float | None) -> float | None:
-    return None if from_s is None or to_s is None else (to_s - from_s) * 1000

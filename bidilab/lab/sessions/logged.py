@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bidilab.bidi.log.eventlog import EventLog
-from bidilab.bidi.log.fold import LoggedTurn
+from bidilab.bidi.log.records import LoggedTurn
 from bidilab.detect.turns import Turn
 from bidilab.lab.datasets.labels import Segment
 

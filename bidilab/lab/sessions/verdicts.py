@@ -30,7 +30,8 @@ from typing import Any
 import pandas as pd
 
 from bidilab.bidi.log.eventlog import EventLog
-from bidilab.bidi.log.fold import LogFold, LoggedInterruption, LoggedResponse
+from bidilab.bidi.log.fold import LogFold
+from bidilab.bidi.log.records import LoggedInterruption, LoggedResponse
 from bidilab.core.timeline import Interval
 from bidilab.core.units import ms_to_samples, s_to_samples
 from bidilab.detect.turns import Turn

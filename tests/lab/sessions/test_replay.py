@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sys
 
 import numpy as np
@@ -302,3 +303,38 @@ def test_known_probabilities_change_nothing(name, tmp_path, monkeypatch):
     pd.testing.assert_frame_equal(live[same], known[same])
     decisions = live["source"] == "detector"
     assert live["detail"][decisions].tolist() == known["detail"][decisions].tolist()
+
+
+def test_the_log_gives_the_latency_that_the_page_on_it_says(tmp_path):
+    """`docs/event-log.md`, its code as it stands, on a replay that is saved and read."""
+    made = replay(bl.load_dataset(OVERLAP_MINI)["one-word-clean-03"])
+    made.log.write(tmp_path / "events.jsonl")
+    page = (ROOT / "docs" / "event-log.md").read_text("utf-8")
+    code = "\n".join(re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL))
+    namespace = {}
+    exec(code.replace("DIR/", f"{tmp_path.as_posix()}/"), namespace)
+    assert namespace["cut"]["t_s"] == namespace["speech"]["t_s"]  # written in one instant
+    first = made.log.interruptions().iloc[0]
+    assert namespace["latency_ms"] == pytest.approx(first["onset_to_detected_ms"] + first["detected_to_event_ms"])
+    assert namespace["latency_ms"] >= 32
+    assert namespace["log"].rows == made.log.rows
+
+
+def test_each_latency_of_a_replay_is_a_difference_of_at_s():
+    made = replay(bl.load_dataset(OVERLAP_MINI)["one-word-clean-03"])
+    rows, told = made.events, made.interruptions
+    events = rows[rows["type"] == "bidi_interruption"]
+    decided = rows[rows["type"] == "interruption_decided"].set_index("response_id")["at_s"]
+    cleared = rows[rows["type"] == "playback_cleared"].set_index("response_id")["at_s"]
+    assert len(events) >= 3
+    for at_s, response_id in zip(events["at_s"], events["response_id"], strict=True):
+        started = rows[(rows["type"] == "speech_started") & (rows["at_s"] < at_s)]["at_s"].iloc[-1]
+        one = made.log.interruptions().set_index("response_id").loc[response_id]
+        assert one["onset_s"] == started
+        assert one["onset_to_detected_ms"] == pytest.approx((decided[response_id] - started) * 1000)
+        assert one["detected_to_event_ms"] == pytest.approx((at_s - decided[response_id]) * 1000)
+        assert one["event_to_silent_ms"] == pytest.approx((cleared[response_id] - at_s) * 1000)
+        assert 0 < one["onset_to_silent_ms"] < 100
+    judged = told.set_index("response_id").loc[list(events["response_id"])]
+    assert judged["event_s"].tolist() == events["at_s"].tolist()
+    assert judged["decided_s"].tolist() == pytest.approx(decided.tolist())

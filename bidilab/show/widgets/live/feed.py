@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bidilab.bidi.log.eventlog import EventLog
-from bidilab.bidi.log.fold import LABEL_ROW, LogFold, LoggedInterruption, LoggedSpan
+from bidilab.bidi.log.fold import LABEL_ROW, LogFold
 from bidilab.bidi.log.journal import LogRow
+from bidilab.bidi.log.records import LoggedInterruption, LoggedSpan
 from bidilab.show.widgets.live.monitor import SpeechMonitor
 
 __all__ = ["LiveFeed", "Tally"]

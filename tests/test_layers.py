@@ -19,7 +19,6 @@ NAMES_TYPES_OF_SHOW = {"bidilab.lab.showing", "bidilab.lab.sweep.result", "bidil
 """Modules of the lab whose public methods return what `show` provides."""
 KNOWN_CIRCLES = {
     "bidilab.bidi.providers.nova.transport": {"bidilab.bidi.providers.nova.connection"},
-    "bidilab.lab.sweep.validation": {"bidilab.lab.sweep.sweep", "bidilab.lab.sweep.result"},
 }
 """Imports of the circles that are still to be mended."""
 

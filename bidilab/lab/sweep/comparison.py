@@ -7,10 +7,12 @@ Task
 Unit
     As the columns of ``SweepResult.settings``: rates in [0, 1], milliseconds, events per minute.
 Index
-    `compare_settings`, `COMPARISON_COLUMNS`
+    `compare`, `compare_settings`, `COMPARISON_COLUMNS`
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +22,13 @@ from bidilab.lab.datasets.labels import FALSE_KINDS
 from bidilab.lab.metrics.latency import km_quantiles, resample_counts
 from bidilab.lab.metrics.statistics import rank
 from bidilab.lab.sweep.evaluated import ABSENT, Evaluated
+from bidilab.lab.sweep.onesetting import recordings_table
 from bidilab.lab.sweep.problem import SweepProblem
 
-__all__ = ["COMPARED", "COMPARISON_COLUMNS", "compare_settings"]
+if TYPE_CHECKING:
+    from bidilab.lab.sweep.result import SweepResult
+
+__all__ = ["COMPARED", "COMPARISON_COLUMNS", "compare", "compare_settings"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -45,6 +51,31 @@ COMPARED: tuple[str, ...] = (*_RATIOS, *_LATENCIES, *_UNPAIRED)
 
 _CONFIDENCE = 0.95
 _RESAMPLES_AT_A_TIME = 100
+
+
+def compare(result: SweepResult, a: int, b: int) -> pd.DataFrame:
+    """Compare two settings of a sweep by its recordings, or by their stored counts where they are not at hand."""
+    pair, n_resamples = (a, b), int(result.meta["n_resamples"])
+    if not result.has_recordings:
+        counts = result.counts_at(a), result.counts_at(b)
+        return compare_settings(result.settings, pair, counts, n_resamples=n_resamples, seed=result.seed)
+    ids = [recording.id for recording in result.dataset]
+    problem = result.source_of(a).problem  # of the labels, which no condition moves
+    first, second = (
+        result.source_of(setting).evaluate_all(result.params(setting), result.guards(setting)) for setting in pair
+    )
+    return compare_settings(
+        result.settings,
+        pair,
+        (
+            recordings_table(problem, first, ids),
+            recordings_table(result.source_of(b).problem, second, ids),
+        ),
+        problem=problem,
+        evaluated=(first, second),
+        n_resamples=n_resamples,
+        seed=result.seed,
+    )
 
 
 def compare_settings(

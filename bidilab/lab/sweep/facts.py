@@ -51,7 +51,12 @@ class SweepFacts:
     @property
     def evaluation(self) -> str:
         """How the settings were evaluated: ``"recorded"`` or ``"simulated"``."""
-        return str(self.meta["conditions"]["evaluation"])
+        return str(self.meta["protocol"]["evaluation"])
+
+    @property
+    def outdated(self) -> str:
+        """Why the numbers cannot be compared with those of a sweep made now; empty where they can."""
+        return str(self.meta.get("outdated", ""))
 
     @property
     def dataset_name(self) -> str:

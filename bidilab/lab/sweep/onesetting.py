@@ -1,21 +1,22 @@
-"""One setting of a sweep, recording by recording: what the compiled evaluation of the sweep says of each."""
+"""One setting of a sweep looked at closely: counts of each recording, and a row per opportunity and interruption."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
 from bidilab.detect.turns import Guards, TurnParams
 from bidilab.detect.turns.kernels import turns_in_frames
+from bidilab.lab.metrics.interruption import CAUSES, OUTCOMES, InterruptionEvaluation, Outcome
 from bidilab.lab.metrics.latency import km_quantiles
+from bidilab.lab.sweep.counts import RECORDING_COUNTS
 from bidilab.lab.sweep.evaluated import ABSENT, COUNTS, Evaluated, SimulatedLengths
 from bidilab.lab.sweep.kernels import evaluate
 from bidilab.lab.sweep.problem import SweepProblem
-from bidilab.lab.sweep.storage import RECORDING_COUNTS
 
-__all__ = ["RECORDING_COLUMNS", "evaluate_setting", "recordings_table"]
+__all__ = ["EVENT_COLUMNS", "RECORDING_COLUMNS", "evaluate_setting", "events_frame", "recordings_table"]
 
 RECORDING_COLUMNS: tuple[str, ...] = (
     *RECORDING_COUNTS,
@@ -24,6 +25,24 @@ RECORDING_COLUMNS: tuple[str, ...] = (
     "talk_over_s",
 )
 """Columns of `recordings_table`."""
+EVENT_COLUMNS: tuple[str, ...] = (
+    "recording_id",
+    "response",
+    "outcome",
+    "kind",
+    "cause",
+    "segment_start_s",
+    "segment_end_s",
+    "onset_s",
+    "decided_s",
+    "chance_end_s",
+    "latency_ms",
+    "talk_over_s",
+    "resumed_s",
+    "text",
+)
+"""Columns of ``SweepResult.events``: times in seconds of the recording, NaN where there is none. ``decided_s`` is where
+the interruption was acted upon, past the guards; ``resumed_s`` where it was taken back."""
 
 
 def evaluate_setting(
@@ -78,3 +97,45 @@ def recordings_table(problem: SweepProblem, evaluated: Evaluated, recording_ids:
     table["agent_speech_min"] = evaluated.counts[:, COUNTS.index("agent_speech_samples")] / problem.sample_rate / 60
     table["talk_over_s"] = evaluated.counts[:, COUNTS.index("talk_over_samples")] / problem.sample_rate
     return table
+
+
+def events_frame(evaluated: Iterable[tuple[str, InterruptionEvaluation]], sample_rate: int) -> pd.DataFrame:
+    """Outcomes of every recording under one setting, as a table with the columns `EVENT_COLUMNS`.
+
+    Parameters
+    ----------
+    evaluated
+        Recording id and what became of it.
+    sample_rate
+        Hertz of the positions.
+    """
+    rows = [
+        _row(recording_id, sample_rate, outcome)
+        for recording_id, evaluation in evaluated
+        for outcome in evaluation.outcomes
+    ]
+    frame = pd.DataFrame(rows, columns=list(EVENT_COLUMNS))
+    frame["outcome"] = pd.Categorical(frame["outcome"], categories=list(OUTCOMES))
+    frame["cause"] = pd.Categorical(frame["cause"], categories=list(CAUSES))
+    return frame
+
+
+def _row(recording_id: str, sample_rate: int, outcome: Outcome) -> tuple[object, ...]:
+    segment, turn = outcome.segment, outcome.turn
+    latency = outcome.latency
+    return (
+        recording_id,
+        outcome.response,
+        outcome.outcome,
+        segment.kind if segment else None,
+        outcome.cause,
+        segment.interval.start / sample_rate if segment else float("nan"),
+        segment.interval.end / sample_rate if segment else float("nan"),
+        turn.onset / sample_rate if turn else float("nan"),
+        outcome.acted_at / sample_rate if outcome.acted_at is not None else float("nan"),
+        outcome.chance_end / sample_rate if outcome.chance_end is not None else float("nan"),
+        1000 * latency / sample_rate if latency is not None else float("nan"),
+        outcome.talk_over / sample_rate,
+        outcome.resumed_at / sample_rate if outcome.resumed_at is not None else float("nan"),
+        segment.text if segment else None,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,13 +13,13 @@ import pandas as pd
 from bidilab.core.errors import InvalidParameterError, ResultError
 from bidilab.detect.turns import ExportedSetting, Guards, TurnParams, export_setting
 from bidilab.detect.turns.providers.gemini import PrefixMeaning
-from bidilab.lab.sweep.grid import CONDITION, GUARD_AXES
-from bidilab.lab.sweep.worstcase import DECIMALS, same_setting, several_conditions, worst_in_words, worst_rows
+from bidilab.lab.sweep.grid import AXES, CONDITION, GUARD_AXES
 
 if TYPE_CHECKING:
+    from bidilab.lab.sweep.result import SweepResult
     from bidilab.lab.sweep.validation import Validation
 
-__all__ = ["Recommendation", "recommend_setting"]
+__all__ = ["Recommendation", "recommend", "recommend_setting"]
 
 _LATENCY_STEP_MS = 32.0  # a Silero frame: less than that is no difference
 _CUT_IN_S = 3.0
@@ -29,6 +29,10 @@ _BEHIND = {
     "max_missed_rate": ("missed", "n_true_opportunities"),
 }
 _RATES = {"max_false_interruption_rate": "false_interruption_rate", "max_missed_rate": "missed_rate"}
+
+_DECIMALS = 12
+"""Of sums of rates that are compared: 0.1 + 0.2 is 0.3 + 0. Rates of up to a million opportunities differ by more."""
+_RATE_WORDS = {"false_interruption_rate": "false rate", "missed_rate": "missed rate"}
 
 SHOWN = (
     CONDITION,
@@ -162,6 +166,20 @@ def _check_limit(name: str, value: float | None) -> None:
         raise InvalidParameterError(name, "None or a rate in [0, 1]", value)
 
 
+def recommend(
+    result: SweepResult, *, max_false_interruption_rate: float | None, max_missed_rate: float | None
+) -> Recommendation:
+    """Choose a setting of a sweep by `recommend_setting`, with its parameters, and say what its n rests on."""
+    found = recommend_setting(
+        result.settings, max_false_interruption_rate=max_false_interruption_rate, max_missed_rate=max_missed_rate
+    )
+    if result.proposed_labels:
+        found = replace(found, message=f"{found.message} Its n rests on labels of which {result.proposed_labels}.")
+    if found.setting is None:
+        return found
+    return replace(found, params=result.params(found.setting), guards=result.guards(found.setting))
+
+
 def recommend_setting(
     settings: pd.DataFrame,
     *,
@@ -212,8 +230,8 @@ def recommend_setting(
     excess = pd.DataFrame(over, index=settings.index).sum(axis=1)
     usable = ~settings["degenerate"] & settings[list(_RATES.values())].notna().all(axis=1)
     every = settings
-    if several_conditions(settings):
-        rows = worst_rows(settings, usable, excess, free)
+    if _several_conditions(settings):
+        rows = _worst_rows(settings, usable, excess, free)
         settings, usable, excess = settings.loc[rows], usable.loc[rows], excess.loc[rows]
     qualifying = settings[usable & (excess == 0)]
     shown = [column for column in SHOWN if column in settings]
@@ -229,7 +247,7 @@ def recommend_setting(
             message=message,
             limits=limits,
         )
-    closest = _rank(settings[usable].assign(excess=excess[usable].round(DECIMALS)), list(_RATES.values()))
+    closest = _rank(settings[usable].assign(excess=excess[usable].round(_DECIMALS)), list(_RATES.values()))
     closest = closest.sort_values("excess", kind="stable")[[*shown, "excess"]].head(n_best)
     return Recommendation(
         setting=None,
@@ -245,9 +263,9 @@ def _rank(settings: pd.DataFrame, rates: list[str]) -> pd.DataFrame:
     waiting = _CUT_IN_S * settings["premature_endpoint_rate"] + settings["endpoint_latency_ms_p50"] / 1000
     keys = pd.DataFrame(
         {
-            "rates": settings[rates].sum(axis=1).round(DECIMALS),
+            "rates": settings[rates].sum(axis=1).round(_DECIMALS),
             "latency": np.ceil(settings["latency_detected_ms_p90"] / _LATENCY_STEP_MS),
-            "endpoint": waiting.round(DECIMALS),
+            "endpoint": waiting.round(_DECIMALS),
             "clipped": settings["onset_clipped_ms_p90"],
             "prefix": settings["prefix_padding_ms"],
             "silence": settings["silence_duration_ms"],
@@ -280,14 +298,14 @@ def _name(row: pd.Series) -> str:
 
 
 def _rates_in_words(row: pd.Series, every: pd.DataFrame) -> str:
-    if several_conditions(every):
-        return worst_in_words(same_setting(every, row))
+    if _several_conditions(every):
+        return _worst_in_words(_same_setting(every, row))
     under = f" under {row[CONDITION]}" if CONDITION in row else ""
     return f"false rate {row['false_interruption_rate']:.1%}, missed rate {row['missed_rate']:.1%}{under}"
 
 
 def _describe(best: pd.Series, every: pd.DataFrame, limits: dict[str, float | None], n_qualifying: int, n: int) -> str:
-    caution = "".join(_caution(same_setting(every, best), name, limit) for name, limit in limits.items())
+    caution = "".join(_caution(_same_setting(every, best), name, limit) for name, limit in limits.items())
     if any(value is not None for value in limits.values()):
         start = f"{_name(best)} is the best of {n_qualifying:,} out of {n:,} settings with {_limits_in_words(limits)}"
     else:
@@ -316,3 +334,50 @@ def _refuse(closest: pd.DataFrame, every: pd.DataFrame, limits: dict[str, float 
         f"None of the {n:,} settings keeps {_limits_in_words(limits)}. The closest is {_name(best)}: "
         f"{_rates_in_words(best, every)}."
     )
+
+
+# Settings under several conditions of the audio: each is what it is where it does worst.
+
+
+def _several_conditions(settings: pd.DataFrame) -> bool:
+    """Whether a settings table holds more than one condition."""
+    return CONDITION in settings and settings[CONDITION].nunique() > 1
+
+
+def _knobs(settings: pd.DataFrame) -> list[str]:
+    return [name for name in (*AXES, *GUARD_AXES) if name in settings]
+
+
+def _worst_rows(settings: pd.DataFrame, usable: pd.Series, excess: pd.Series, free: list[str]) -> pd.Index:
+    """The row of each setting under the condition in which it does worst, in the table's order.
+
+    Parameters
+    ----------
+    settings
+        One row a setting and condition.
+    usable
+        Whether the row can be judged at all; one that cannot is worse than any rate.
+    excess
+        By how much the row exceeds the limits: then the greatest is the worst.
+    free
+        Rates without a limit: then the greatest sum is.
+    """
+    rates = settings[free].sum(axis=1)
+    keys = pd.DataFrame({"unusable": ~usable, "excess": excess.round(_DECIMALS), "rates": rates.round(_DECIMALS)})
+    order = settings.loc[keys.sort_values(list(keys.columns), ascending=False, kind="stable").index]
+    return order.drop_duplicates(_knobs(settings)).index.sort_values()
+
+
+def _same_setting(settings: pd.DataFrame, row: pd.Series[Any]) -> pd.DataFrame:
+    """A setting's rows under all conditions."""
+    knobs = _knobs(settings)
+    return settings[(settings[knobs] == row[knobs]).all(axis=1)]
+
+
+def _worst_in_words(rows: pd.DataFrame) -> str:
+    """The greatest of each rate over the rows of one setting, and where: each may be under another condition."""
+    parts = []
+    for name, words in _RATE_WORDS.items():
+        worst = rows.sort_values(name, ascending=False, kind="stable").iloc[0]
+        parts.append(f"{words} up to {worst[name]:.1%} (under {worst[CONDITION]})")
+    return ", ".join(parts)

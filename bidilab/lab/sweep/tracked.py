@@ -29,14 +29,14 @@ from bidilab.lab.sweep.engine import setting_row, simulated_lengths
 from bidilab.lab.sweep.evaluated import SimulatedLengths
 from bidilab.lab.sweep.problem import SweepProblem
 
-__all__ = ["EVALUATIONS", "SweepConditions", "TrackedRecording"]
+__all__ = ["EVALUATIONS", "SweepProtocol", "TrackedRecording"]
 
 NO_GUARDS = Guards()
 
 EVALUATIONS: tuple[str, ...] = ("recorded", "simulated")
 
 
-class SweepConditions(TypedDict):
+class SweepProtocol(TypedDict):
     """How a sweep evaluates: the arguments of `sweep` of the same names."""
 
     min_overlap_ms: float
@@ -59,7 +59,7 @@ class TrackedRecording:
         ``(n_frames,) float32`` in [0, 1].
     frame_samples
         Samples a frame.
-    conditions
+    protocol
         How it is evaluated.
     word_ends
         Ends of the user's words, ``(n_words,) int64`` samples; ``None`` where no guard counts them.
@@ -68,7 +68,7 @@ class TrackedRecording:
     labels: RecordingLabels
     probabilities: npt.NDArray[np.float32]
     frame_samples: int
-    conditions: SweepConditions
+    protocol: SweepProtocol
     word_ends: npt.NDArray[np.int64] | None = None
 
     @property
@@ -98,15 +98,15 @@ class TrackedRecording:
         grain = {"frame_samples": self.frame_samples, "sample_rate": self.sample_rate}
         acted_at = acted_at_reference(turns, guards, word_ends=ends, **grain)
         n_words = [words_said(ends, turn.onset, turn.stopped_at) for turn in turns]
-        if self.conditions["evaluation"] == "recorded":
+        if self.protocol["evaluation"] == "recorded":
             resumed_at = resumed_at_reference(
                 turns, guards, n_words=n_words, n_samples=self.n_samples, sample_rate=self.sample_rate
             )
             return evaluate_interruptions(self.labels, turns, acted_at=acted_at, resumed_at=resumed_at)
         plan = response_plan(
             self.labels,
-            response_delay_ms=self.conditions["response_delay_ms"],
-            response_ms=self.conditions["response_ms"],
+            response_delay_ms=self.protocol["response_delay_ms"],
+            response_ms=self.protocol["response_ms"],
             guards=guards,
         )
         return evaluate_simulated(
@@ -154,10 +154,10 @@ class TrackedRecording:
 
     @cached_property
     def _simulated(self) -> SimulatedLengths | None:
-        if self.conditions["evaluation"] == "recorded":
+        if self.protocol["evaluation"] == "recorded":
             return None
         return simulated_lengths(
             [self.labels],
-            response_delay_ms=self.conditions["response_delay_ms"],
-            response_ms=self.conditions["response_ms"],
+            response_delay_ms=self.protocol["response_delay_ms"],
+            response_ms=self.protocol["response_ms"],
         )

@@ -14,7 +14,6 @@ import pandas as pd
 
 from bidilab.core.errors import InvalidParameterError, ResultError
 from bidilab.lab.conditions.condition import condition_label
-from bidilab.lab.datasets import Dataset
 from bidilab.lab.datasets.splitting import user_speakers
 from bidilab.lab.sweep.grid import CONDITION
 
@@ -91,8 +90,8 @@ class Validation:
         return f"<p>{html.escape(self.message)}</p>{warned}{self.table.T.to_html(float_format='{:.4g}'.format)}"
 
 
-def validate(result: SweepResult, setting: int, on: Dataset | SweepResult) -> Validation:
-    """Evaluate a setting on other recordings, as the sweep it was chosen in evaluates.
+def validate(result: SweepResult, setting: int, other: SweepResult) -> Validation:
+    """Say what a setting does on other recordings, evaluated as the sweep that it was chosen in was.
 
     Parameters
     ----------
@@ -100,15 +99,17 @@ def validate(result: SweepResult, setting: int, on: Dataset | SweepResult) -> Va
         The sweep that it was chosen in.
     setting
         Row of it.
-    on
-        A dataset, which is evaluated at this one setting; or a sweep that holds the setting, made in the same way.
+    other
+        A sweep of the other recordings that holds the setting, made in the same way.
 
     Raises
     ------
     InvalidParameterError
-        If ``on`` is neither, or a sweep of another VAD, provider or evaluation, or without the setting.
+        If ``other`` is a sweep of another VAD, provider or evaluation, or without the setting.
+    ResultError
+        If ``other`` was evaluated by another rule than today's.
     """
-    other = _evaluated(result, setting, on) if isinstance(on, Dataset) else _comparable(result, on)
+    _check_comparable(result, other)
     row = _row_of(result, setting, other)
     shown = [c for c in _SHOWN if c in result.settings and c in other.settings]
     rows = [result.settings[shown].iloc[[setting]], other.settings[shown].iloc[[row]]]
@@ -131,38 +132,18 @@ def _condition_words(result: SweepResult, setting: int) -> str:
     return f" That is under the condition {condition!r} alone, of {len(result.conditions)} that were chosen for."
 
 
-def _evaluated(result: SweepResult, setting: int, on: Dataset) -> SweepResult:
-    from bidilab.detect.vad import VadSpec
-    from bidilab.lab.sweep.sweep import sweep
-
-    vad = result.meta["vad"]
-    spec = VadSpec.of(vad["name"], vad["sample_rate"], **vad["options"])
-    return sweep(
-        on,
-        result.grid.only(setting),
-        vad=spec,
-        n_resamples=int(result.meta["n_resamples"]),
-        seed=result.seed,
-        progress=False,
-        **result.meta["conditions"],
-    )
-
-
-def _comparable(result: SweepResult, on: Any) -> SweepResult:
-    from bidilab.lab.sweep.result import SweepResult
-
-    if not isinstance(on, SweepResult):
-        raise InvalidParameterError("validate_on", "a Dataset or a SweepResult", on)
+def _check_comparable(result: SweepResult, on: SweepResult) -> None:
+    if on.outdated:
+        raise ResultError(f"no setting can be validated on this sweep. {on.outdated}")
     ours, theirs = result.meta, on.meta
     same = {
         "provider": (result.provider, on.provider),
         "VAD": (ours["vad"], theirs["vad"]),
-        "evaluation": (ours["conditions"], theirs["conditions"]),
+        "evaluation": (ours["protocol"], theirs["protocol"]),
     }
     for name, (wanted, found) in same.items():
         if wanted != found:
             raise InvalidParameterError("validate_on", f"a sweep with the same {name} ({wanted})", found)
-    return on
 
 
 def _row_of(result: SweepResult, setting: int, other: SweepResult) -> int:

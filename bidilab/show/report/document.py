@@ -204,21 +204,21 @@ def _swept(result: SweepResult) -> list[tuple[str, str]]:
 def _simulated_facts(result: SweepResult) -> list[tuple[str, str]]:
     if result.evaluation != "simulated":
         return []
-    conditions = result.meta["conditions"]
-    length = conditions["response_ms"]
+    protocol = result.meta["protocol"]
+    length = protocol["response_ms"]
     spoken = "as long as the recorded responses, in turn" if length == "recorded" else f"{length:g} ms"
-    return [("simulated agent", f"answers after {conditions['response_delay_ms']:g} ms, speaks {spoken}")]
+    return [("simulated agent", f"answers after {protocol['response_delay_ms']:g} ms, speaks {spoken}")]
 
 
 def _word_facts(result: SweepResult) -> list[tuple[str, str]]:
     if not any(guards.needs_words for guards in result.grid.guard_settings):
         return []
     words = {"labelled": "as labelled", "spread": "assumed: the words of a text take equal parts of its segment"}
-    return [("word times", words[result.meta["conditions"]["word_times"]])]
+    return [("word times", words[result.meta["protocol"]["word_times"]])]
 
 
 def _provenance(result: SweepResult) -> list[tuple[str, str]]:
-    dataset, vad, conditions = result.meta["dataset"], result.meta["vad"], result.meta["conditions"]
+    dataset, vad, protocol = result.meta["dataset"], result.meta["vad"], result.meta["protocol"]
     rows = [
         ("dataset", f"{dataset['name']} {dataset.get('version', '')}".strip()),
         ("dataset SHA-256", result.dataset_sha256),
@@ -227,10 +227,11 @@ def _provenance(result: SweepResult) -> list[tuple[str, str]]:
         ("VAD", f"{vad['name']}, {vad['version']}, {vad['sample_rate']} Hz, {vad['frame_samples']} samples a frame"),
         ("provider", result.provider),
         ("evaluation", result.evaluation),
+        *([("warning", result.outdated)] if result.outdated else []),
         *_simulated_facts(result),
         *_word_facts(result),
-        ("least overlap", f"{conditions['min_overlap_ms']:g} ms"),
-        ("matching tolerance", f"{conditions['tolerance_ms']:g} ms"),
+        ("least overlap", f"{protocol['min_overlap_ms']:g} ms"),
+        ("matching tolerance", f"{protocol['tolerance_ms']:g} ms"),
         ("bootstrap", f"{result.meta['n_resamples']} resamples of recordings, seed {result.seed}"),
         ("versions", ", ".join(f"{name} {number}" for name, number in result.meta["versions"].items())),
     ]

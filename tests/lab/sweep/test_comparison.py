@@ -7,7 +7,7 @@ import pytest
 from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.sweep import Grid, SweepResult, sweep
 from bidilab.lab.sweep.comparison import COMPARED, compare_settings
-from bidilab.lab.sweep.storage import RECORDING_COUNTS
+from bidilab.lab.sweep.counts import RECORDING_COUNTS
 
 
 @pytest.fixture(scope="module", params=["recorded", "simulated"])

@@ -223,21 +223,6 @@ def test_a_half_written_folder_is_no_result(result, tmp_path):
         SweepResult.load(folder)
 
 
-@pytest.mark.parametrize("evaluation", ["recorded", "simulated"])
-def test_simulated_sweeps_of_the_format_before_are_not_mixed_with_later_ones(bursts, evaluation, tmp_path):
-    """They judged speech between a response's creation and its first audible sample by another rule."""
-    made = run(bursts, evaluation=evaluation)
-    path = made.save(tmp_path / "saved") / "sweep.json"
-    facts = json.loads(path.read_text())
-    assert facts["format"] == 2
-    path.write_text(json.dumps(facts | {"format": 1}))
-    if evaluation == "recorded":
-        pd.testing.assert_frame_equal(SweepResult.load(path.parent).settings, made.settings)
-    else:
-        with pytest.raises(ResultError, match=r"format 1.*sweep again"):
-            SweepResult.load(path.parent)
-
-
 def test_bootstrap_is_seeded(bursts, result):
     pd.testing.assert_frame_equal(run(bursts).settings, result.settings)
 

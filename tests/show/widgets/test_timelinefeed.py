@@ -12,7 +12,7 @@ from bidilab.detect.turns import TurnParams, detect_turns
 from bidilab.lab.datasets import Segment
 from bidilab.lab.metrics.interruption import evaluate_interruptions
 from bidilab.lab.metrics.opportunities import label_recording
-from bidilab.lab.sweep.events import events_frame
+from bidilab.lab.sweep.onesetting import events_frame
 from bidilab.show.plots.style import COLOURS
 from bidilab.show.plots.timeline import EVENT_LOOKS, HOLLOW, TimelineData
 from bidilab.show.widgets.timelinefeed import EVEN_LEVEL, TimelineFeed, decisions_data

@@ -257,7 +257,7 @@ class ReplayPlayer(Widget, module="replay.js", stylesheets=("replay.css",)):
             labels=labels,
             probabilities=self._subject.probabilities,
             frame_samples=self._frame_samples,
-            conditions={**self._limits, **self._simulation, "evaluation": self.evaluation},  # type: ignore[typeddict-item]
+            protocol={**self._limits, **self._simulation, "evaluation": self.evaluation},  # type: ignore[typeddict-item]
         )
 
     @cached_property

@@ -11,7 +11,7 @@ import pandas as pd
 
 from bidilab.detect.turns import Turn, TurnParams
 from bidilab.lab.datasets import Segment
-from bidilab.lab.sweep.events import events_frame
+from bidilab.lab.sweep.onesetting import events_frame
 from bidilab.lab.sweep.tracked import TrackedRecording
 from bidilab.show.report.tables import headline
 from bidilab.show.widgets.base import rows_html
@@ -65,7 +65,7 @@ class Trial:
         evaluation = recording.evaluate(params)
         turns = recording.turns(params)
         events = events_frame([(name, evaluation)], recording.sample_rate)
-        simulated = recording.conditions["evaluation"] == "simulated"
+        simulated = recording.protocol["evaluation"] == "simulated"
         if labelled:
             row = recording.setting_row(params)
         else:

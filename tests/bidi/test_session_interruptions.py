@@ -22,7 +22,7 @@ import pytest
 from bidilab.bidi.agent import BidiAgent
 from bidilab.bidi.hooks.events import BidiBeforeInvocationEvent
 from bidilab.bidi.io import WavInput, WavOutput
-from bidilab.bidi.local.responder import Reply, ToolRequest
+from bidilab.bidi.reply import Reply, ToolRequest
 from bidilab.bidi.types.events import (
     BidiErrorEvent,
     BidiInterruptionEvent,

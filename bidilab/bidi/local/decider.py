@@ -1,24 +1,102 @@
-"""What the local model decides, from the user's samples alone: ear, guards and simulated agent as one. Sans-I/O.
+"""What the local model decides by, and what it decides: ear, guards and simulated agent as one. Sans-I/O.
 
-Decisions come in the order of their positions. A caller acts on each before it asks for the next, as what it says of a
-response (`SimulatedAgent.reschedule`) is part of what is decided then.
+Everything follows from the user's samples alone. Decisions come in the order of their positions. A caller acts on each
+before it asks for the next, because what it says of a response (`SimulatedAgent.reschedule`) is part of what is decided
+then. Each decision has its row in the log, as `bidilab.bidi.log.fold` reads it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from bidilab.bidi.local.listening import Ear, EarDecision, log_decision, log_due, moved
 from bidilab.bidi.local.streamtime import StreamTime
 from bidilab.bidi.model import AppendRow
 from bidilab.bidi.types.events import BidiAudioInputEvent
-from bidilab.detect.turns import Guards, InterruptionDue, SpeechStarted, SpeechStopped
-from bidilab.detect.turns.simulation import SimulatedAgent, SimulatedInterruption, SimulatedResponse, SimulatedResume
+from bidilab.bidi.types.media import mono
+from bidilab.core.errors import InvalidParameterError
+from bidilab.detect.turns import Guards, InterruptionDue, ServerVad, SpeechStarted, SpeechStopped, TurnParams
+from bidilab.detect.turns.hearing import Ear, EarDecision, moved
+from bidilab.detect.turns.simulation import (
+    ResponsePlan,
+    SimulatedAgent,
+    SimulatedInterruption,
+    SimulatedResponse,
+    SimulatedResume,
+)
+from bidilab.detect.vad.known import KnownTrack
+from bidilab.detect.vad.registry import VadSpec
 
-__all__ = ["OPEN_SAMPLES", "Consequence", "Decider", "TurnEnded"]
+__all__ = ["OPEN_SAMPLES", "Consequence", "Decider", "TurnDetection", "TurnEnded", "decided_by", "detection_detail"]
+__all__ += ["log_decided", "log_detection"]
 
 OPEN_SAMPLES = 1 << 40  # of a response whose length is not known yet: longer than any session
+
+
+# ---- what is decided by ----------------------------------------------------------------------------------------------
+
+TurnDetection = ServerVad | TurnParams | Mapping[str, Any]
+"""`ServerVad`, its dict (``{"type": "server_vad", …}``), or `TurnParams`, which say nothing of responses."""
+
+
+def decided_by(given: TurnDetection | None, plan: ResponsePlan) -> tuple[TurnParams, ResponsePlan]:
+    """Parameters of the detector, and the plan with what they say of responses.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a value is not allowed, or ``idle_timeout_ms`` is set: the local model does not speak unasked.
+    """
+    if given is None or isinstance(given, TurnParams):
+        return given or TurnParams(), plan
+    server = given if isinstance(given, ServerVad) else ServerVad.from_dict(given)
+    if server.idle_timeout_ms is not None:
+        raise InvalidParameterError(
+            "idle_timeout_ms", "None: this model does not speak unasked", server.idle_timeout_ms
+        )
+    changed = dataclasses.replace(
+        plan, create_response=server.create_response, interrupt_response=server.interrupt_response
+    )
+    return server.canonical(), changed
+
+
+def detection_detail(params: TurnParams, plan: ResponsePlan) -> dict[str, Any]:
+    """All that is decided by, for the log."""
+    return {
+        **dataclasses.asdict(params),
+        "create_response": plan.create_response,
+        "interrupt_response": plan.interrupt_response,
+        "response_delay_ms": plan.response_delay_ms,
+        **_guards_detail(plan.guards),
+    }
+
+
+def _guards_detail(guards: Guards) -> dict[str, Any]:
+    if guards == Guards():
+        return {}
+    timeout = guards.false_interruption_timeout_ms if guards.resumes else None
+    return {**dataclasses.asdict(guards), "false_interruption_timeout_ms": timeout}
+
+
+def log_detection(
+    log: AppendRow,
+    kind: str,
+    vad: VadSpec | KnownTrack,
+    params: TurnParams,
+    plan: ResponsePlan,
+    *,
+    input_samples: int | None = None,
+    **more: Any,
+) -> None:
+    """Add a row of what is decided by, ``turn_detection`` or ``turn_detection_updated``."""
+    known = isinstance(vad, KnownTrack)
+    detail = {"vad": vad.name, "probabilities_known": known, **detection_detail(params, plan), **more}
+    log(kind, source="model", input_samples=input_samples, detail=detail)
+
+
+# ---- what is decided -------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +110,7 @@ class TurnEnded:
     started, stopped
         In samples of the ear.
     response
-        What it makes; ``None`` for nothing. Its length is to be said by `SimulatedAgent.reschedule`.
+        What it makes; ``None`` for nothing. The caller says its length by `SimulatedAgent.reschedule`.
     """
 
     item_id: str
@@ -66,8 +144,15 @@ class Decider:
         self._n_turns = 0
 
     def feed(self, event: BidiAudioInputEvent) -> Iterator[Consequence]:
-        """Take a chunk."""
-        return self._decide(self._ear.feed(event))
+        """Take a chunk.
+
+        Raises
+        ------
+        AudioError
+            If it is not PCM, or comes at another rate than the chunk before it.
+        """
+        pcm = event.pcm if event.channels == 1 else mono(event.pcm)
+        return self._decide(self._ear.feed(pcm, event.sample_rate))
 
     def flush(self) -> Iterator[Consequence]:
         """End the stream."""
@@ -120,3 +205,40 @@ class Decider:
     @property
     def _item_id(self) -> str:
         return f"turn_{self._n_turns}"
+
+
+# ---- rows ------------------------------------------------------------------------------------------------------------
+
+
+def log_decision(log: AppendRow, decision: SpeechStarted | SpeechStopped, *, item_id: str, sample_rate: int) -> None:
+    """Add the row of a start or a stop."""
+    detail: dict[str, Any]
+    if isinstance(decision, SpeechStarted):
+        kind, detail = "speech_started", {"onset_samples": decision.onset}
+    else:
+        kind, detail = "speech_stopped", {"offset_samples": decision.offset}
+    detail["decided_at_samples"] = decision.decided_at
+    if isinstance(decision, SpeechStarted):
+        detail["audio_start_samples"] = decision.audio_start
+    else:
+        detail["flushed"] = decision.flushed
+    detail["sample_rate"] = sample_rate
+    log(kind, source="detector", item_id=item_id, input_samples=decision.decided_at, detail=detail)
+
+
+def log_due(log: AppendRow, due: InterruptionDue, *, item_id: str, sample_rate: int) -> None:
+    """Add the row of a turn that passed the guards: the decision that an interruption after it belongs to."""
+    detail = {"onset_samples": due.onset, "decided_at_samples": due.acted_at, "sample_rate": sample_rate}
+    log("interruption_due", source="detector", item_id=item_id, input_samples=due.acted_at, detail=detail)
+
+
+def log_decided(log: AppendRow, due: InterruptionDue, *, response_id: str, sample_rate: int) -> None:
+    """Add the row of what interrupts a response: the application may be told after the next turn has begun."""
+    detail = {"onset_samples": due.onset, "decided_at_samples": due.acted_at, "sample_rate": sample_rate}
+    log(
+        "interruption_decided",
+        source="detector",
+        response_id=response_id,
+        input_samples=due.acted_at,
+        detail=detail,
+    )

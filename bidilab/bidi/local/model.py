@@ -1,8 +1,8 @@
 """`BidiLocalModel`: a model that needs no network. It listens with a real detector and answers what it is told to.
 
-What it decides are pure functions of the user's samples: turns by `Ear`, responses and interruptions by
-`SimulatedAgent`, the very object that the sweep's closed-loop evaluation and its predictions use. Only when a response
-is *heard* belongs to the clock: at the time of its sample, ``zero + audible_at / rate``.
+What it decides is a pure function of the user's samples: turns by `Ear`, responses and interruptions by
+`SimulatedAgent`, the very object that the sweep's closed-loop evaluation and its predictions use. Only the moment at
+which a response is *heard* belongs to the clock: the time of its sample, ``zero + audible_at / rate``.
 
 Positions are samples at the detector's rate, from the first thing that the user did in the session.
 """
@@ -11,21 +11,40 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
 
-from bidilab.bidi.local.decider import OPEN_SAMPLES, Consequence, Decider, TurnEnded
-from bidilab.bidi.local.detection import TurnDetection, decided_by, detection_detail, log_detection
-from bidilab.bidi.local.listening import Ear, log_decided
-from bidilab.bidi.local.responder import Answer, Reply, Responder, ScriptedResponder
-from bidilab.bidi.local.resuming import ResponseSounds
-from bidilab.bidi.local.speaking import Mouth, Sound
+from bidilab.bidi.local.decider import (
+    OPEN_SAMPLES,
+    Consequence,
+    Decider,
+    TurnDetection,
+    TurnEnded,
+    decided_by,
+    detection_detail,
+    log_decided,
+    log_detection,
+)
+from bidilab.bidi.local.speaking import Mouth, ResponseSounds, Sound
 from bidilab.bidi.local.streamtime import StreamTime
-from bidilab.bidi.local.tasks import NamedTasks
-from bidilab.bidi.local.transcribing import LabelledSpeech, Transcriber, TurnTranscriber
-from bidilab.bidi.local.voice.recorded import RecordedVoice, Voice
+from bidilab.bidi.local.transcribing import LabelledSpeech, TurnTranscriber
+from bidilab.bidi.local.voice.recorded import DefaultResponder, RecordedVoice
 from bidilab.bidi.model import BidiModel, ModelInput
+from bidilab.bidi.reply import (
+    ReplyLike,
+    Responder,
+    ResponseRequest,
+    ScriptedResponder,
+    TextToSpeech,
+    Transcriber,
+    Utterance,
+    Voice,
+    as_reply,
+)
+from bidilab.bidi.tasks import NamedTasks
 from bidilab.bidi.types.events import (
     BidiAudioInputEvent,
     BidiConnectionStartEvent,
@@ -39,9 +58,11 @@ from bidilab.bidi.types.events import (
     ToolResultEvent,
     ToolUseStreamEvent,
 )
+from bidilab.core.audio import FloatArray
 from bidilab.core.errors import InvalidParameterError, SessionError
-from bidilab.core.units import check_sample_rate, s_to_samples
+from bidilab.core.units import check_sample_rate, ms_to_samples, s_to_samples
 from bidilab.detect.turns import Guards, InterruptionDue
+from bidilab.detect.turns.hearing import Ear
 from bidilab.detect.turns.simulation import (
     ResponsePlan,
     SimulatedAgent,
@@ -53,7 +74,14 @@ from bidilab.detect.vad.known import KnownTrack
 from bidilab.detect.vad.registry import VadSpec
 from bidilab.detect.vad.resampling import StreamResampler
 
-__all__ = ["BidiLocalModel"]
+__all__ = ["AnswerFunction", "BidiLocalModel"]
+
+AnswerFunction: TypeAlias = (
+    "Callable[[str | None, Sequence[Mapping[str, Any]]], ReplyLike | Awaitable[ReplyLike | None] | None]"
+)
+"""A responder as a plain function. It takes what the user said (``None`` when that is not known, or when the result of
+a tool is answered) and the conversation so far, as messages; it returns what `as_reply` takes, ``None`` for nothing. A
+bare number is a length in milliseconds. It may be a coroutine."""
 
 
 class BidiLocalModel(BidiModel):
@@ -67,22 +95,27 @@ class BidiLocalModel(BidiModel):
     vad
         The detector; Silero at 16 kHz by default. A `KnownTrack` hears the one recording that it knows.
     responses
-        What is answered, in turn and from the start again: texts, lengths in milliseconds, `Audio`, paths of audio
-        files, `Reply`; or a function of transcript and conversation that returns one of these or a `ToolRequest`. By
-        default the sentences of the recorded voice.
+        What is answered: a sequence, in turn and from the start again, of `Reply` or what stands for one (`as_reply`),
+        where a bare number is a length in milliseconds, at least 20; a `Responder`; or a function of transcript and
+        conversation (`AnswerFunction`). By default `DefaultResponder`: a story of about 20 seconds when the user's
+        words have "story" in them, and to every turn when nobody transcribes; else a short sentence.
     voice
-        Who says texts; by default the recorded voice, which says its own sentences only.
+        Who says texts: a `Voice`, or a function of text and voice name; by default the recorded voice, which says its
+        own sentences and its story only.
     transcripts
-        What the user says: labels of the recording, or a function of audio and rate. By default nobody transcribes.
+        What the user says: labels of the recording, a function of samples and rate, or one of `UserSpeech`. By default
+        nobody transcribes.
     response_delay_ms
-        From the decision that a turn is over to the first audible sample, ``>= 0``.
+        From the decision that a turn is over to the first audible sample, ``>= 0``; a reply's own
+        ``delivery.first_output_delay_ms`` takes its place.
     guards
         What must hold for speech to interrupt (`bidilab.detect.turns.guards`); by default only that it starts.
     word_ends_s
         Where the user's words end, seconds from the first sample, rising: for guards that count words. A session hears
         no more of them than the time has come for.
     generation_pace
-        Seconds of audio generated in a second, ``>= 1``; infinity: all at once.
+        Seconds of audio generated per second, ``>= 1``; infinity: all at once. A reply's own ``delivery`` takes its
+        place.
     input_rate, output_rate
         Hertz of the audio that is asked for and given.
 
@@ -97,9 +130,9 @@ class BidiLocalModel(BidiModel):
         turn_detection: TurnDetection | None = None,
         *,
         vad: VadSpec | KnownTrack | None = None,
-        responses: Responder | Sequence[Answer] | None = None,
-        voice: Voice | None = None,
-        transcripts: Transcriber | Sequence[LabelledSpeech] | None = None,
+        responses: Responder | AnswerFunction | Sequence[ReplyLike] | None = None,
+        voice: Voice | TextToSpeech | None = None,
+        transcripts: Transcriber | Callable[[FloatArray, int], Any] | Sequence[LabelledSpeech] | None = None,
         response_delay_ms: float = 300.0,
         guards: Guards | None = None,
         word_ends_s: Sequence[float] | None = None,
@@ -116,13 +149,17 @@ class BidiLocalModel(BidiModel):
         self._word_ends = [s_to_samples(end_s, self._vad.sample_rate) for end_s in sorted(word_ends_s or ())]
         plan = ResponsePlan(response_delay_ms=response_delay_ms, guards=guards)
         self._params, self._plan = decided_by(turn_detection, plan)
-        recorded = RecordedVoice()
-        self._responder: Responder = (
-            responses if callable(responses) else ScriptedResponder(responses or recorded.sentences)
-        )
+        self._answers: AnswerFunction | None = None
+        self._responder: Responder = DefaultResponder()
+        if isinstance(responses, Responder):
+            self._responder = responses
+        elif callable(responses):
+            self._answers = responses
+        elif responses:
+            self._responder = ScriptedResponder(responses, number_unit="ms")
         self._transcribe = TurnTranscriber(transcripts)
         self._mouth = Mouth(
-            voice=voice if voice is not None else recorded,
+            voice=voice if voice is not None else RecordedVoice(),
             vad_rate=self._vad.sample_rate,
             output_rate=check_sample_rate(output_rate, "output_rate"),
             pace=generation_pace,
@@ -150,7 +187,7 @@ class BidiLocalModel(BidiModel):
     ) -> None:
         """Load detector and voice; be at the start of a stream.
 
-        ``system_prompt`` and ``tools`` are for models that read: a responder knows its own.
+        ``system_prompt`` and ``tools`` are told to the responder.
 
         Raises
         ------
@@ -177,10 +214,12 @@ class BidiLocalModel(BidiModel):
         self._mouth.warm_up()
         self._sim = SimulatedAgent(self._plan, sample_rate=self._rate)
         self._history: list[Mapping[str, Any]] = list(messages or ())
+        self._asked = ResponseRequest(index=0, instructions=system_prompt or "", tools=tuple(tools or ()))
         self._time = StreamTime(self.context.clock, sample_rate=self._rate)
         self._decider = Decider(self._ear, self._sim, self._time, self.context.log)
         self._n_calls = 0
         self._tools_due: set[str] = set()
+        self._texts_due: set[int] = set()
         self._out: deque[BidiOutputEvent] = deque()
         self._arrived = asyncio.Event()
         self._running = True
@@ -271,7 +310,9 @@ class BidiLocalModel(BidiModel):
         elif isinstance(content, BidiTextInputEvent):
             self._history.append({"role": content.role, "content": [{"text": content.text}]})
             if content.role == "user":
-                self._tasks.start(f"text {len(self._history)}", self._answer_unprompted, content.text)
+                index = len(self._history) - 1
+                self._texts_due.add(index)
+                self._tasks.start(f"text {index}", self._answer_unprompted, content.text, index)
         elif isinstance(content, ToolResultEvent):
             self._take_result(content)
         elif isinstance(content, BidiImageInputEvent):
@@ -319,7 +360,7 @@ class BidiLocalModel(BidiModel):
 
     def _turn_ended(self, turn: TurnEnded) -> None:
         response = turn.response
-        heard = self._transcribe(self._ear, turn.started, turn.stopped)
+        heard = self._transcribe(self._ear, turn.started, turn.stopped, item_id=turn.item_id)
         if inspect.isawaitable(heard):
             key = turn.item_id if response is None else self._sounds.id_of(response)
             if response is not None:
@@ -328,7 +369,7 @@ class BidiLocalModel(BidiModel):
             return
         self._tell_transcript(heard, turn.item_id)
         if response is not None:
-            self._answer(response, heard)
+            self._answer(response, heard, turn_id=turn.item_id)
 
     # ---- what the user said --------------------------------------------------------------------------------------
 
@@ -340,12 +381,25 @@ class BidiLocalModel(BidiModel):
 
     # ---- answering -----------------------------------------------------------------------------------------------
 
-    def _answer(self, response: SimulatedResponse, transcript: str | None) -> None:
-        """Answer a turn. A responder that is no coroutine is asked here and now, so that positions are exact."""
+    def _ask(self, transcript: str | None, turn_id: str | None) -> Any:
+        """What the responder says: something for `_sound`, or something that will give it."""
+        if self._answers is not None:
+            return self._answers(transcript, tuple(self._history))
+        # A text that waits for its own answer has not been heard yet.
+        messages = [m for index, m in enumerate(self._history) if index not in self._texts_due]
+        heard = list(_utterances(messages))
+        if turn_id is not None and not transcript:
+            heard.append(Utterance(role="user", text="", item_id=turn_id))
+        request = replace(self._asked, history=tuple(heard))
+        self._asked = replace(self._asked, index=self._asked.index + 1)
+        return self._responder.respond(request)
+
+    def _answer(self, response: SimulatedResponse, transcript: str | None, turn_id: str | None = None) -> None:
+        """Answer. A responder that is no coroutine is asked here and now, so that positions are exact."""
         response_id = self._sounds.id_of(response)
         self._emit(BidiResponseStartEvent(response_id))
         try:
-            answer = self._responder(transcript, tuple(self._history))
+            answer = self._ask(transcript, turn_id)
             sound = None if inspect.isawaitable(answer) else self._sound(answer)
         except Exception as error:  # noqa: BLE001 - a user's code: it ends this response, not the session
             self._fail(response, error)
@@ -365,8 +419,14 @@ class BidiLocalModel(BidiModel):
                 self._fail(response, error)
             return
         self._tell_transcript(transcript, item_id)
-        if response is not None:
-            await self._await_answer(response, self._responder(transcript, tuple(self._history)))
+        if response is None:
+            return
+        try:
+            answer = self._ask(transcript, item_id)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._fail(response, error)
+            return
+        await self._await_answer(response, answer)
 
     async def _await_answer(self, response: SimulatedResponse, answer: Any) -> None:
         try:
@@ -376,18 +436,21 @@ class BidiLocalModel(BidiModel):
             return
         await self._speech(*self._place(response, sound, not_before=self._time.position_now()))
 
-    async def _answer_unprompted(self, transcript: str | None) -> None:
+    async def _answer_unprompted(self, transcript: str | None, index: int | None = None) -> None:
         """Answer text, or the result of a tool: when what is being said has been said, unless the user speaks."""
         while (active := self._sim.active(self._time.position_now())) is not None:
             if (speaking := self._tasks.get(self._sounds.id_of(active))) is not None and active.ends_at > OPEN_SAMPLES:
                 await asyncio.wait([speaking])
             else:
                 await self.context.clock.sleep_until_s(self._time.of(active.ends_at))
+        if index is not None:
+            self._texts_due.discard(index)
         if not self._ear.speaking:
             self._answer(self._sim.respond(self._time.position_now(), length_samples=OPEN_SAMPLES), transcript)
 
-    def _sound(self, answer: Answer | None) -> Sound | None:
-        return None if answer is None else self._mouth.prepare(Reply.of(answer))
+    def _sound(self, answer: ReplyLike | None) -> Sound | None:
+        reply = None if answer is None else as_reply(answer, number_unit="ms")
+        return None if reply is None or not reply.outputs else self._mouth.prepare(reply)
 
     def _speak(self, response: SimulatedResponse, sound: Sound | None) -> None:
         self._tasks.start(self._sounds.id_of(response), self._speech, *self._place(response, sound))
@@ -395,7 +458,10 @@ class BidiLocalModel(BidiModel):
     def _place(
         self, response: SimulatedResponse, sound: Sound | None, not_before: int = 0
     ) -> tuple[SimulatedResponse, Sound | None]:
-        audible_at = max(response.audible_at, not_before)
+        audible_at = response.audible_at
+        if sound is not None and sound.delivery is not None:
+            audible_at = response.created_at + ms_to_samples(sound.delivery.first_output_delay_ms, self._rate)
+        audible_at = max(audible_at, not_before)
         length = 0 if sound is None else sound.length_samples
         ends_at = audible_at + length if length else response.created_at
         self._sounds.says(response, sound)
@@ -438,3 +504,26 @@ class BidiLocalModel(BidiModel):
         self._place(response, None)  # it is over
         self._emit(BidiErrorEvent(error, {"response_id": self._sounds.id_of(response)}))
         self._emit(BidiInterruptionEvent("error", interrupted_response_id=self._sounds.id_of(response)))
+
+
+def _utterances(messages: Sequence[Mapping[str, Any]]) -> Iterator[Utterance]:
+    """The conversation as a responder sees it, of messages as a session keeps them."""
+    for number, message in enumerate(messages):
+        for part in message["content"]:
+            if "text" in part:
+                yield Utterance(role=message["role"], text=part["text"], item_id=f"message_{number}")
+            elif "toolUse" in part:
+                use = part["toolUse"]
+                arguments = json.dumps(use["input"])
+                yield Utterance(role="function_call", text=arguments, item_id=use["toolUseId"], name=use["name"])
+            elif "toolResult" in part:
+                result = part["toolResult"]
+                text = " ".join(map(_shown, result["content"]))
+                yield Utterance(role="function_call_output", text=text, item_id=result["toolUseId"])
+
+
+def _shown(content: Mapping[str, Any]) -> str:
+    """Text or JSON of a tool's result; of anything else its kind."""
+    if "text" in content:
+        return str(content["text"])
+    return json.dumps(content["json"]) if "json" in content else f"[{', '.join(content)}]"

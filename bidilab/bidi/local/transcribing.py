@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol
 
-from bidilab.bidi.local.listening import Ear
-from bidilab.core.audio import FloatArray
+from bidilab.bidi.reply import Transcriber, UserSpeech, as_transcriber
 from bidilab.core.units import samples_to_s
 from bidilab.detect.turns import SpeechStarted, SpeechStopped
+from bidilab.detect.turns.hearing import Ear
 
-__all__ = ["LabelTranscriber", "LabelledSpeech", "Transcriber", "TurnTranscriber"]
-
-Transcriber: TypeAlias = "Callable[[FloatArray, int], str | Awaitable[str | None] | None]"
-"""Takes the turn's audio, ``(n,) float32``, and its rate in hertz; returns what was said, ``None`` for nothing. May be
-async; a slow one should be, as the session waits for one that is not."""
+__all__ = ["LabelTranscriber", "LabelledSpeech", "TurnTranscriber"]
 
 
 class LabelledSpeech(Protocol):
@@ -63,22 +59,32 @@ class TurnTranscriber:
     Parameters
     ----------
     transcripts
-        Labels, a function of audio and rate, or ``None``: nobody transcribes.
+        Labels, a `Transcriber`, a function of samples and rate, or ``None``: nobody transcribes.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a function takes neither.
     """
 
-    def __init__(self, transcripts: Transcriber | Sequence[LabelledSpeech] | None) -> None:
+    def __init__(self, transcripts: Callable[..., Any] | Sequence[LabelledSpeech] | None) -> None:
         self._labels = None if callable(transcripts) or transcripts is None else LabelTranscriber(transcripts)
-        self._function: Transcriber | None = transcripts if callable(transcripts) else None
+        self._function: Transcriber | None = None
+        if callable(transcripts):
+            self._function = as_transcriber(transcripts, first="samples")
 
     @property
     def hears(self) -> bool:
         """Whether it needs the audio."""
         return self._function is not None
 
-    def __call__(self, ear: Ear, started: SpeechStarted, stopped: SpeechStopped) -> str | Awaitable[str | None] | None:
+    def __call__(
+        self, ear: Ear, started: SpeechStarted, stopped: SpeechStopped, *, item_id: str
+    ) -> str | Awaitable[str | None] | None:
         """What was said in a turn that the ear has heard."""
         if self._labels is not None:
             return self._labels.between(started.onset, stopped.offset, ear.sample_rate)
         if self._function is None:
             return None
-        return self._function(ear.turn_audio(started.audio_start, stopped.audio_end), ear.sample_rate)
+        samples = ear.turn_audio(started.audio_start, stopped.audio_end)
+        return self._function(UserSpeech(samples=samples, sample_rate=ear.sample_rate, item_id=item_id))

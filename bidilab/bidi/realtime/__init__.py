@@ -16,26 +16,34 @@
 and `bidilab.bidi.realtime.memory` is one without a network.
 
 What stands in for what is not here, each documented where it is: the model (a responder), its voice (`babble`), the
-transcriber (a label of the length), the semantic VAD's model (a fixed fraction of the longest wait), token counts
-(audio by the published rates, text by four characters), rate limits (shown, not enforced) and play-out (a client that
-plays at once and in order, for ``idle_timeout_ms`` only). Not here: transcription sessions, MCP tools, stored prompts,
-noise reduction, tracing, truncation of a long context, ``output_audio_buffer.*`` (WebRTC and SIP only).
+transcriber (a label of the length, ``[speech 1.23 s]``; a recording without a text is ``[recording 2.00 s]``), the
+semantic VAD's model (a fixed fraction of the longest wait), token counts (audio by the published rates, text by four
+characters), rate limits (shown, not enforced) and play-out (a client that plays at once and in order, for
+``idle_timeout_ms`` only). Not here: transcription sessions, MCP tools, stored prompts, noise reduction, tracing,
+truncation of a long context, ``output_audio_buffer.*`` (WebRTC and SIP only).
 """
 
-from bidilab.bidi.realtime.reply import Delivery, FunctionCall, Reply, Speech, as_reply
-from bidilab.bidi.realtime.responder import (
+from bidilab.bidi.realtime.session import RealtimeSession
+from bidilab.bidi.realtime.settings import RealtimeSettings
+from bidilab.bidi.realtime.voice import babble
+from bidilab.bidi.reply import (
     CallableResponder,
+    Delivery,
+    FunctionCall,
     RecordedResponder,
+    Reply,
     Responder,
     ResponseRequest,
     ScriptedResponder,
+    Speech,
+    TextToSpeech,
+    ToolRequest,
     Transcriber,
     UserSpeech,
     Utterance,
+    Voice,
+    as_reply,
 )
-from bidilab.bidi.realtime.session import RealtimeSession
-from bidilab.bidi.realtime.settings import RealtimeSettings
-from bidilab.bidi.realtime.voice import TextToSpeech, babble
 
 __all__ = [
     "CallableResponder",
@@ -50,9 +58,11 @@ __all__ = [
     "ScriptedResponder",
     "Speech",
     "TextToSpeech",
+    "ToolRequest",
     "Transcriber",
     "UserSpeech",
     "Utterance",
+    "Voice",
     "as_reply",
     "babble",
 ]

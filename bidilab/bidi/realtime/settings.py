@@ -7,9 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bidilab.bidi.realtime.reply import Delivery
-from bidilab.bidi.realtime.responder import Transcriber
-from bidilab.bidi.realtime.voice import TextToSpeech, babble
+from bidilab.bidi.realtime.voice import babble
+from bidilab.bidi.reply import (
+    Delivery,
+    TextToSpeech,
+    Transcriber,
+    Voice,
+    as_text_to_speech,
+    as_transcriber,
+)
 from bidilab.core.errors import InvalidParameterError
 
 __all__ = ["RealtimeSettings"]
@@ -46,9 +52,10 @@ class RealtimeSettings:
     delivery
         How responses are generated, unless a reply says otherwise.
     speak
-        Text-to-speech; `babble` when none is given.
+        A `Voice`, or a function of text and voice name; `babble` when none is given.
     transcribe
-        The user's words; ``None`` labels speech by its length.
+        A function of `UserSpeech` (or of samples and rate) that returns the user's words; no coroutine. ``None`` labels
+        speech by its length.
     transcription_delay_ms
         From the commit to the transcription's events, in milliseconds, [0, 600000].
     semantic_wait_fraction
@@ -70,7 +77,7 @@ class RealtimeSettings:
     Raises
     ------
     InvalidParameterError
-        If a value is out of bounds.
+        If a value is out of bounds, or ``speak`` or ``transcribe`` is no such thing.
     """
 
     session_name: str = "local"
@@ -79,7 +86,7 @@ class RealtimeSettings:
     turn_detection: Mapping[str, Any] | None = field(default_factory=lambda: {"type": "server_vad"})
     voice: str = "alloy"
     delivery: Delivery = field(default_factory=Delivery)
-    speak: TextToSpeech = babble
+    speak: Voice | TextToSpeech = babble
     transcribe: Transcriber | None = None
     transcription_delay_ms: float = 0
     semantic_wait_fraction: float = 0.25
@@ -91,6 +98,9 @@ class RealtimeSettings:
     tokens_per_minute: int = 40_000
 
     def __post_init__(self) -> None:
+        as_text_to_speech(self.speak)
+        if self.transcribe is not None:
+            as_transcriber(self.transcribe)
         if not re.fullmatch(r"[A-Za-z0-9]{1,12}", self.session_name):
             raise InvalidParameterError("session_name", "1 to 12 letters and digits", self.session_name)
         for name, (low, high) in _BOUNDS.items():

@@ -9,19 +9,15 @@ characters join without a click.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 
+from bidilab.bidi.reply import S_PER_CHARACTER as BABBLE_S_PER_CHARACTER
 from bidilab.core.audio import Audio, FloatArray
 
-__all__ = ["BABBLE_S_PER_CHARACTER", "TextToSpeech", "babble"]
+__all__ = ["BABBLE_S_PER_CHARACTER", "babble"]
 
-TextToSpeech = Callable[[str, str], Audio]
-"""Text and the name of a voice in, mono audio out, at any rate."""
-
-BABBLE_S_PER_CHARACTER = 0.065
 _SAMPLE_RATE = 24_000
 _CHARACTER_SAMPLES = round(BABBLE_S_PER_CHARACTER * _SAMPLE_RATE)
 _TOP_HZ = 4_000  # what survives G.711

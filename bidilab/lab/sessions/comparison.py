@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from bidilab.bidi.local.detection import TurnDetection
+from bidilab.bidi.local.decider import TurnDetection
 from bidilab.core.errors import InvalidParameterError, MissingExtraError, ProviderError
 from bidilab.detect.turns import ProviderParams
 from bidilab.lab.sessions.replay import ModelName, Replay, replay

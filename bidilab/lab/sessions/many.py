@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bidilab.bidi.local.detection import TurnDetection
+from bidilab.bidi.local.decider import TurnDetection
 from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.datasets.dataset import Dataset
 from bidilab.lab.datasets.recording import Recording

@@ -17,7 +17,7 @@ import pandas as pd
 
 from bidilab.bidi.agent import BidiAgent
 from bidilab.bidi.io.wav import WavInput, WavOutput
-from bidilab.bidi.local.detection import TurnDetection
+from bidilab.bidi.local.decider import TurnDetection
 from bidilab.bidi.log.eventlog import EventLog
 from bidilab.bidi.model import ModelProtocol
 from bidilab.bidi.types.io import BidiInput
@@ -154,7 +154,8 @@ def replay(
         An audio file (its first channel is the user), ``"DATASET#recording-id"``, `Audio` or a `Recording`.
     model
         A model, ``"local"`` (the default), ``"openai"``, ``"nova"`` or ``"gemini"``. The local one answers with the
-        lengths of the recording's own responses, where they are labelled, and reads transcripts off the labels; where a
+        lengths of the recording's own responses, where they are labelled, else with the four recorded sentences in
+        turn, and reads transcripts off the labels; where a
         sweep has left the recording's probabilities in the cache, it takes them from there, bit for bit what its
         detector would compute.
     clock
@@ -218,11 +219,14 @@ def _local(
     source: Source, turn_detection: Any, guards: Guards | None, word_times: WordTimes, *, known: bool
 ) -> ModelProtocol:
     from bidilab.bidi.local.model import BidiLocalModel
+    from bidilab.bidi.local.voice import RecordedVoice
+    from bidilab.bidi.reply import Reply
 
+    lengths = [Reply(length_ms=length_ms) for length_ms in source.response_lengths_ms]
     return BidiLocalModel(
         turn_detection,
         vad=source.known_track() if known else None,
-        responses=source.response_lengths_ms or None,
+        responses=lengths or RecordedVoice().sentences,
         transcripts=source.segments or None,
         guards=guards,
         word_ends_s=source.word_ends_s(word_times) if guards is not None and guards.needs_words else None,

@@ -1,9 +1,11 @@
-"""The voice of the local model: recorded sentences, audio files, or any text by a synthesiser.
+"""The voice of the local model: recorded sentences and a story, or any text by a synthesiser.
 
-``sentences.flac`` was rendered by ``render.sh`` (flite, voice "slt"); ``sentences.json`` says where each sentence lies.
+``render.sh`` rendered ``sentences.flac`` and ``story.flac`` (flite, voice "slt"); the ``.json`` beside each says where
+its sentences lie.
 """
 
 from bidilab.bidi.local.voice.espeak import EspeakVoice
-from bidilab.bidi.local.voice.recorded import RecordedVoice, Voice
+from bidilab.bidi.local.voice.recorded import DefaultResponder, RecordedVoice
+from bidilab.bidi.reply import Voice
 
-__all__ = ["EspeakVoice", "RecordedVoice", "Voice"]
+__all__ = ["DefaultResponder", "EspeakVoice", "RecordedVoice", "Voice"]

@@ -6,12 +6,12 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
-from bidilab.bidi.local.tasks import NamedTasks
 from bidilab.bidi.model import BidiModel, ModelInput, PlaybackReport
 from bidilab.bidi.providers.logentry import LogEntry
 from bidilab.bidi.providers.strands import StrandsAudio, StrandsEvents, strands_input
 from bidilab.bidi.providers.waking import WakingReceiver
 from bidilab.bidi.session.audible import AudibleResponses
+from bidilab.bidi.tasks import NamedTasks
 from bidilab.bidi.types.events import BidiOutputEvent
 from bidilab.core.errors import InvalidParameterError, ProviderConnectionError, SessionError
 

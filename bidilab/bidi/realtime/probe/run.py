@@ -9,11 +9,11 @@ from contextlib import suppress
 
 from bidilab.bidi.realtime.probe.report import ProbedSession, ProbeReport
 from bidilab.bidi.realtime.probe.wire import WireRecorder
-from bidilab.bidi.realtime.responder import Responder, ScriptedResponder
 from bidilab.bidi.realtime.server.observer import SessionObserver
 from bidilab.bidi.realtime.server.server import RealtimeServer
 from bidilab.bidi.realtime.server.settings import ServerSettings
 from bidilab.bidi.realtime.settings import RealtimeSettings
+from bidilab.bidi.reply import Responder, ScriptedResponder
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.vad import VadBackend, VadSpec
 

@@ -18,7 +18,6 @@ from websockets.typing import Subprotocol
 
 from bidilab.bidi.log.eventlog import EventLog
 from bidilab.bidi.realtime.protocol.audio import audio_format
-from bidilab.bidi.realtime.responder import Responder
 from bidilab.bidi.realtime.server.admission import PATH, Admission, Refusal, admit
 from bidilab.bidi.realtime.server.connection import Connection
 from bidilab.bidi.realtime.server.listening import SharedVad
@@ -29,6 +28,7 @@ from bidilab.bidi.realtime.session import RealtimeSession
 from bidilab.bidi.realtime.session.config import EffectiveSession
 from bidilab.bidi.realtime.session.user.turn_detection import SpeechEdge, TurnTaking
 from bidilab.bidi.realtime.settings import RealtimeSettings
+from bidilab.bidi.reply import Responder
 from bidilab.core.clock import Clock, running_clock
 from bidilab.core.errors import SessionError
 from bidilab.detect.turns import TurnParams

@@ -9,7 +9,6 @@ from typing import Any
 
 from bidilab.bidi.realtime.protocol.errors import RequestError, unknown_item
 from bidilab.bidi.realtime.protocol.messages import client_event_id, parse_client_message, parse_json
-from bidilab.bidi.realtime.responder import Responder
 from bidilab.bidi.realtime.session.agent.response import Response
 from bidilab.bidi.realtime.session.agent.responses import Responses
 from bidilab.bidi.realtime.session.config import EffectiveSession
@@ -19,6 +18,7 @@ from bidilab.bidi.realtime.session.outbox import Ids, Outbox
 from bidilab.bidi.realtime.session.user.turn_detection import SpeechEdge
 from bidilab.bidi.realtime.session.user.turns import UserTurns
 from bidilab.bidi.realtime.settings import RealtimeSettings
+from bidilab.bidi.reply import Responder
 from bidilab.core.audio import FloatArray
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.vad import VadBackend, VadSpec, VadWork

@@ -11,15 +11,16 @@ import dataclasses
 import json
 import ssl
 
+import numpy as np
 import trustme
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
-from bidilab.bidi.local.listening import Ear
 from bidilab.bidi.log.eventlog import EventLog
 from bidilab.bidi.models import BidiGeminiLiveModel, SessionContext
 from bidilab.bidi.types.events import BidiAudioInputEvent, BidiUsageEvent
 from bidilab.detect.turns import GeminiActivityDetection, InterruptionDue, SpeechStarted
+from bidilab.detect.turns.hearing import Ear
 from bidilab.detect.turns.simulation import ResponsePlan, SimulatedAgent
 from bidilab.detect.vad import VadSpec
 from tests.bidi.providers.openai.loopback import HandClock
@@ -132,7 +133,7 @@ class StandIn:
         config = setup["realtimeInputConfig"]
         detection = GeminiActivityDetection.from_dict(config["automaticActivityDetection"])
         plan = dataclasses.replace(self.plan, interrupt_response=config["activityHandling"] != "NO_INTERRUPTION")
-        ear = None if detection.disabled else Ear(self.vad.build(), detection.canonical(), keeps_audio=False)
+        ear = None if detection.disabled else Ear(self.vad.build(), detection.canonical())
         return Connection(socket, setup, ear, SimulatedAgent(plan, sample_rate=RATE))
 
     async def _take(self, connection, message):
@@ -151,7 +152,7 @@ class StandIn:
         pcm = base64.urlsafe_b64decode(blob["data"])
         self.heard_samples += len(pcm) // 2
         if connection.ear is not None:
-            for decision in connection.ear.feed(BidiAudioInputEvent.from_pcm(pcm, sample_rate=RATE)):
+            for decision in connection.ear.feed(np.frombuffer(pcm, "<i2"), RATE):
                 await self._decide(connection, decision)
             await self._deliver(connection)
 

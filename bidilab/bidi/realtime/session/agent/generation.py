@@ -14,15 +14,17 @@ from typing import Any
 import numpy as np
 
 from bidilab.bidi.realtime.protocol.audio import AudioFormat, Pcm16Array, to_pcm16
-from bidilab.bidi.realtime.reply import Delivery, FunctionCall, Reply, Speech
-from bidilab.bidi.realtime.voice import TextToSpeech
+from bidilab.bidi.reply import Delivery, Reply, Speech, TextToSpeech, ToolRequest, filler
 from bidilab.core.audio import Audio
+from bidilab.core.errors import InvalidParameterError
 from bidilab.core.units import ms_to_samples
 
 __all__ = ["TEXT_S_PER_CHARACTER", "OutputPlan", "Piece", "plan_reply"]
 
 TEXT_S_PER_CHARACTER = 0.005
 """Time that one character of text or of a function's arguments takes to generate at pace 1 (50 tokens a second)."""
+
+_MAX_LENGTH_MS = 600_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -98,18 +100,49 @@ def plan_reply(
     -------
     tuple of OutputPlan
         One for each output, one after the other.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a length is over 600 s.
     """
     plans = []
     start_s = 0.0
     for output in reply.outputs:
-        if isinstance(output, Speech) and modality == "audio":
-            audio = output.audio or speak(output.text, voice if isinstance(voice, str) else voice["id"])
-            plan = _audio_plan(output.text, _at_format(audio, audio_format, speed), audio_format, delivery, start_s)
+        if isinstance(output, ToolRequest):
+            plan = _text_plan(output.arguments_json, delivery, start_s, tool=output.name)
+        elif modality == "audio":
+            audio = _sound(output, speak, voice if isinstance(voice, str) else voice["id"])
+            samples = _at_format(audio, audio_format, speed)
+            plan = _audio_plan(_text(output), samples, audio_format, delivery, start_s)
         else:
-            plan = _text_plan(output, delivery, start_s)
+            plan = _text_plan(_text(output), delivery, start_s)
         plans.append(plan)
         start_s = plan.end_s
     return tuple(plans)
+
+
+def _text(speech: Speech) -> str:
+    """What is said; where nobody knows, a label, or nonsense of the length."""
+    if speech.text is not None:
+        return speech.text
+    if speech.audio is not None:
+        return f"[recording {speech.audio.duration_s:.2f} s]"
+    assert speech.length_ms is not None  # a Speech has one of the three
+    return filler(speech.length_ms)
+
+
+def _sound(speech: Speech, speak: TextToSpeech, voice: str) -> Audio:
+    if speech.audio is not None:
+        return speech.audio
+    if speech.length_ms is None:
+        return speak(_text(speech), voice)
+    if speech.length_ms > _MAX_LENGTH_MS:
+        raise InvalidParameterError("length_ms", f"at most {_MAX_LENGTH_MS} on the server", speech.length_ms)
+    said = speak(_text(speech), voice)
+    n_samples = max(1, ms_to_samples(speech.length_ms, said.sample_rate))
+    # As much of it as is asked for, from the start again where it is shorter.
+    return Audio(samples=np.resize(said.channel(), n_samples), sample_rate=said.sample_rate, name=said.name)
 
 
 def _at_format(audio: Audio, audio_format: AudioFormat, speed: float) -> Pcm16Array:
@@ -148,12 +181,11 @@ def _audio_plan(
     return OutputPlan(kind="audio", start_s=start_s, end_s=end_s, pieces=tuple(pieces))
 
 
-def _text_plan(output: Speech | FunctionCall, delivery: Delivery, start_s: float) -> OutputPlan:
-    text = output.arguments_json if isinstance(output, FunctionCall) else output.text
+def _text_plan(text: str, delivery: Delivery, start_s: float, *, tool: str | None = None) -> OutputPlan:
     at_s = start_s
     pieces = []
     for word in _words(text):
         pieces.append(Piece(at_s=at_s, text=word, samples=np.zeros(0, np.int16)))
         at_s += len(word) * TEXT_S_PER_CHARACTER / delivery.pace
-    kind, name = ("function_call", output.name) if isinstance(output, FunctionCall) else ("text", "")
-    return OutputPlan(kind=kind, start_s=start_s, end_s=at_s, pieces=tuple(pieces), name=name)
+    kind = "text" if tool is None else "function_call"
+    return OutputPlan(kind=kind, start_s=start_s, end_s=at_s, pieces=tuple(pieces), name=tool or "")

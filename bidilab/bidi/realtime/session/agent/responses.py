@@ -8,8 +8,6 @@ from typing import Any
 from bidilab.bidi.realtime.playout import PlayoutQueue
 from bidilab.bidi.realtime.protocol.audio import audio_format
 from bidilab.bidi.realtime.protocol.errors import RequestError, quoted
-from bidilab.bidi.realtime.reply import FunctionCall, Reply
-from bidilab.bidi.realtime.responder import Responder, ResponseRequest, Utterance
 from bidilab.bidi.realtime.session.agent.generation import OutputPlan, plan_reply
 from bidilab.bidi.realtime.session.agent.response import Response, ResponseTerms
 from bidilab.bidi.realtime.session.agent.usage import RateLimits, input_usage
@@ -17,6 +15,7 @@ from bidilab.bidi.realtime.session.config import EffectiveSession, check_modalit
 from bidilab.bidi.realtime.session.items import Conversation, Item, item_from_client
 from bidilab.bidi.realtime.session.outbox import Ids, Outbox
 from bidilab.bidi.realtime.settings import RealtimeSettings
+from bidilab.bidi.reply import Reply, Responder, ResponseRequest, Utterance, as_text_to_speech, give_up
 from bidilab.core.errors import InvalidParameterError
 
 __all__ = ["Responses"]
@@ -48,6 +47,7 @@ class Responses:
     ) -> None:
         self.conversation_id = ids.next("conv")
         self._settings = settings
+        self._speak = as_text_to_speech(settings.speak)
         self._responder = responder
         self._session = session
         self._conversation = conversation
@@ -170,7 +170,7 @@ class Responses:
         # The responder and the text-to-speech are the user's own code: what they raise ends this response, is told
         # to the client as the API tells a failure of its model, and leaves the session as it was.
         try:
-            reply = self._responder.respond(request)
+            reply = _at_once(self._responder.respond(request))
             _check_calls(reply, request)
             plans = self._plan(reply, response.terms)
         except Exception as error:  # noqa: BLE001
@@ -188,7 +188,7 @@ class Responses:
             audio_format=terms.audio_format,
             voice=terms.voice,
             speed=self._session.to_dict()["audio"]["output"]["speed"],
-            speak=self._settings.speak,
+            speak=self._speak,
         )
 
     def advance(self, now_s: float) -> list[Response]:
@@ -237,10 +237,18 @@ class Responses:
         self._conversation.let_old_audio_go()
 
 
+def _at_once(answer: object) -> Reply:
+    """The reply, if it is one: the session waits for nothing."""
+    if isinstance(answer, Reply):
+        return answer
+    give_up(answer)
+    raise InvalidParameterError("responder.respond", "a function that returns a Reply at once (no coroutine)", answer)
+
+
 def _check_calls(reply: Reply, request: ResponseRequest) -> None:
     """A model calls only the tools it was given."""
     offered = {tool["name"] for tool in request.tools} if request.tool_choice != "none" else set()
-    for output in reply.outputs:
-        if isinstance(output, FunctionCall) and output.name not in offered:
+    for call in reply.tool_calls:
+        if call.name not in offered:
             allowed = f"one of the client's tools ({', '.join(sorted(offered)) or 'it offers none'})"
-            raise InvalidParameterError("FunctionCall.name", allowed, output.name)
+            raise InvalidParameterError("FunctionCall.name", allowed, call.name)

@@ -1,4 +1,4 @@
-"""Where the user's turns start and end in the audio written: resampling, VAD and the detector of DESIGN §4.
+"""Where the user's turns start and end in the audio written: `bidilab.detect.turns.hearing.Ear`, on the wire's clock.
 
 ``server_vad`` is `bidilab.detect.turns.ServerVad`, canonical. ``semantic_vad`` needs a model of whether what was said
 is complete, and none is here. What stands in for it: the same detector at its default threshold and prefix padding,
@@ -8,16 +8,16 @@ with a silence that is a fixed fraction (a setting of the server, 0.25) of the l
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from bidilab.bidi.realtime.protocol.audio import Pcm16Array
 from bidilab.bidi.realtime.session.user.input_audio import TICKS_PER_S
 from bidilab.core.audio import FloatArray
-from bidilab.detect.turns import ServerVad, SpeechStarted, SpeechStopped, TurnDetector, TurnParams
-from bidilab.detect.vad import StreamResampler, VadBackend, VadWork
+from bidilab.detect.turns import InterruptionDue, ServerVad, SpeechStarted, SpeechStopped, TurnParams
+from bidilab.detect.turns.hearing import Ear, EarDecision
+from bidilab.detect.vad import VadBackend, VadWork
 
 __all__ = ["SEMANTIC_MAX_WAIT_MS", "SpeechEdge", "TurnTaking", "turn_params"]
 
@@ -70,82 +70,58 @@ class TurnTaking:
         self._vad = vad
         self._input_rate = input_rate
         self._ticks_per_sample = TICKS_PER_S // vad.sample_rate
-        self._detector: TurnDetector | None = None
+        self._ear: Ear | None = None
+        self._origin_ticks = 0
 
     @property
     def enabled(self) -> bool:
         """Whether turns are detected."""
-        return self._detector is not None
+        return self._ear is not None
 
     @property
     def speaking(self) -> bool:
         """Whether the user is in a turn."""
-        return self._detector is not None and self._detector.speaking
+        return self._ear is not None and self._ear.speaking
 
     def configure(self, params: TurnParams | None, *, at_ticks: int) -> None:
         """Decide by ``params`` from the next frame on; ``None`` is off. Turned on, frames start at ``at_ticks``."""
         if params is None:
-            self._detector = None
-        elif self._detector is not None:
-            self._detector.update(params)
+            self._ear = None
+        elif self._ear is not None:
+            self._ear.update(params)
         else:
-            self._stream = self._vad.stream()
-            self._n_heard = 0
-            self._resampler = StreamResampler(self._input_rate, self._vad.sample_rate)
-            self._start(params, at_ticks)
-
-    def _start(self, params: TurnParams, at_ticks: int) -> None:
-        self._origin_ticks = at_ticks
-        vad = self._vad
-        self._detector = TurnDetector(params, frame_samples=vad.frame_samples, sample_rate=vad.sample_rate)
+            self._ear, self._origin_ticks = Ear(self._vad, params), at_ticks
 
     def change_input_rate(self, input_rate: int) -> list[SpeechEdge]:
         """Take audio of another rate from now on; what the resampler held back is decided on first."""
         if input_rate == self._input_rate:
             return []
         self._input_rate = input_rate
-        if self._detector is None:
-            return []
-        rest = self._resampler.flush()
-        self._n_heard += len(rest)
-        edges = self.decide(self._stream.feed(rest))
-        self._resampler = StreamResampler(input_rate, self._vad.sample_rate)
-        return edges
+        return [] if self._ear is None else self._edges(self._ear.change_rate(input_rate))
 
     def start_over(self, *, at_ticks: int) -> None:
         """Forget all that was heard (its audio was committed or cleared by hand); frames start at ``at_ticks``."""
-        if self._detector is not None:
-            params, self._detector = self._detector.params, None
-            self.configure(params, at_ticks=at_ticks)
+        if self._ear is not None:
+            self._ear, self._origin_ticks = Ear(self._vad, self._ear.params), at_ticks
 
     def start_turn_anew(self) -> None:
         """Let the next turn's audio start here at the earliest (what came before was committed as silence).
 
         The VAD goes on listening, its frames lie where they did.
         """
-        if self._detector is not None:
-            end = self._origin_ticks + self._detector.position_samples * self._ticks_per_sample
-            self._start(self._detector.params, end)
+        if self._ear is not None:
+            self._ear.start_turn_anew()
 
     def hear(self, samples: Pcm16Array) -> VadWork | None:
         """Take samples ``(n,) int16``; return what the VAD is to be fed with before `decide`, or ``None``."""
-        if self._detector is None:
-            return None
-        resampled = self._resampler.feed((samples / np.float32(32768)).astype(np.float32))
-        frame_samples, before = self._vad.frame_samples, self._n_heard
-        self._n_heard += len(resampled)
-        if self._n_heard // frame_samples == before // frame_samples:
-            self._stream.feed(resampled)  # it keeps them; there is nothing to ask the network
-            return None
-        return VadWork(self._stream, resampled)
+        return None if self._ear is None else self._ear.hear(samples, self._input_rate)
 
     def decide(self, probabilities: FloatArray) -> list[SpeechEdge]:
         """The edges that frames cause, given their probabilities ``(k,) float32``."""
-        detector = self._detector
-        if detector is None:
-            return []
-        events = (detector.feed(float(p)) for p in probabilities)
-        return [self._edge(event) for event in events if event is not None]
+        return [] if self._ear is None else self._edges(self._ear.decide(probabilities))
+
+    def _edges(self, decisions: Iterable[EarDecision]) -> list[SpeechEdge]:
+        return [self._edge(decision) for decision in decisions if not isinstance(decision, InterruptionDue)]
 
     def _edge(self, event: SpeechStarted | SpeechStopped) -> SpeechEdge:
         if isinstance(event, SpeechStarted):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,14 +12,15 @@ import numpy as np
 
 from bidilab.bidi.realtime.protocol.audio import Pcm16Array, decode_base64
 from bidilab.bidi.realtime.protocol.errors import RequestError
-from bidilab.bidi.realtime.responder import UserSpeech
 from bidilab.bidi.realtime.session.config import EffectiveSession
 from bidilab.bidi.realtime.session.items import Content, Conversation, Item
 from bidilab.bidi.realtime.session.outbox import Ids, Outbox
 from bidilab.bidi.realtime.session.user.input_audio import TICKS_PER_S, InputAudio, ticks_to_ms
 from bidilab.bidi.realtime.session.user.turn_detection import SpeechEdge, TurnTaking, turn_params
 from bidilab.bidi.realtime.settings import RealtimeSettings
+from bidilab.bidi.reply import UserSpeech, as_transcriber, give_up
 from bidilab.core.audio import FloatArray
+from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.vad import VadBackend, VadWork
 
 __all__ = ["UserTurns"]
@@ -59,6 +61,7 @@ class UserTurns:
         outbox: Outbox,
     ) -> None:
         self._settings = settings
+        self._transcribe = None if settings.transcribe is None else as_transcriber(settings.transcribe)
         self._session = session
         self._conversation = conversation
         self._ids = ids
@@ -193,7 +196,7 @@ class UserTurns:
         for event in ("conversation.item.added", "conversation.item.done"):
             self._outbox.put(event, previous_item_id=previous, item=item.to_dict())
         self._conversation.let_old_audio_go()
-        error = self.hear(item) if is_speech or self._settings.transcribe is not None else None
+        error = self.hear(item) if is_speech or self._transcribe is not None else None
         wanted = self._session.transcription
         if wanted is not None:
             whole = wanted.get("model") in _WHOLE_TRANSCRIPT_MODELS
@@ -212,14 +215,14 @@ class UserTurns:
         for part in item.content:
             if part.audio_format is None or part.transcript is not None:
                 continue
-            if self._settings.transcribe is None:
+            if self._transcribe is None:
                 part.heard = f"[speech {part.duration_ms / 1000:.2f} s]"
                 continue
             samples = (np.concatenate(part.audio) / np.float32(32768)).astype(np.float32)
             speech = UserSpeech(samples=samples, sample_rate=part.audio_format.sample_rate, item_id=item.id)
             # The transcriber is the user's own code: its failure is told to the client by the event made for it.
             try:
-                part.heard = str(self._settings.transcribe(speech))
+                part.heard = _words_at_once(self._transcribe(speech))
             except Exception as raised:  # noqa: BLE001
                 error = f"{type(raised).__name__}: {raised}"[:500]
         return error
@@ -244,6 +247,14 @@ class UserTurns:
         content.transcript = content.heard
         usage = {"type": "duration", "seconds": content.duration_ms / 1000}
         self._outbox.put(f"{prefix}.completed", **place, transcript=content.heard, usage=usage)
+
+
+def _words_at_once(heard: object) -> str:
+    """What a transcriber returned, if that is words or nothing: the session waits for nothing."""
+    if inspect.isawaitable(heard):
+        give_up(heard)
+        raise InvalidParameterError("transcribe", "a function that returns text at once (no coroutine)", heard)
+    return "" if heard is None else str(heard)
 
 
 def _words(text: str) -> tuple[str, ...]:

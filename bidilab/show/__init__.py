@@ -50,7 +50,7 @@ class _Shown:
         )
 
     def session_timeline(self, replay: Replay, *, xlim: tuple[float, float] | None) -> Figure:
-        from bidilab.show.plots.session import session_timeline
+        from bidilab.show.plots.accessor import session_timeline
 
         return session_timeline(replay, xlim=xlim)
 

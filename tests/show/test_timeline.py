@@ -8,7 +8,7 @@ from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.vad import VadSpec
 from bidilab.lab.sessions import replay
 from bidilab.show.plots import data_behind, envelope
-from bidilab.show.plots.session import session_timeline
+from bidilab.show.plots.accessor import session_timeline
 from tests.sessions import bursts, local_model
 
 
@@ -68,7 +68,7 @@ def test_bad_names(result):
 def test_turns_of_a_detector_at_8_khz_are_drawn_where_they_were(monkeypatch):
     """A tone from 0.32 to 0.64 s, 20 frames of 512 in: the turn from sample 2560 at 8 kHz on is drawn from 5120."""
     drawn = []
-    monkeypatch.setattr("bidilab.show.plots.session.timeline", lambda data, **_: drawn.append(data))
+    monkeypatch.setattr("bidilab.show.plots.accessor.timeline", lambda data, **_: drawn.append(data))
     model = local_model([500.0], vad=VadSpec(name="energy", sample_rate=8000))
     made = replay(Audio(samples=bursts((10, 19)), sample_rate=16000), model)
     assert [turn.onset for turn in made.turns] == [2560]

@@ -2,8 +2,7 @@
 
 from bidilab.lab.sessions.comparison import ModelComparison, compare_models
 from bidilab.lab.sessions.many import DatasetReplay, replay_dataset
-from bidilab.lab.sessions.replay import Replay, replay
-from bidilab.lab.sessions.strands import record_strands
+from bidilab.lab.sessions.replay import Replay, record_strands, replay
 
 __all__ = [
     "DatasetReplay",

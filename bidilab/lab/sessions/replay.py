@@ -20,15 +20,17 @@ from bidilab.bidi.io.wav import WavInput, WavOutput
 from bidilab.bidi.local.decider import TurnDetection
 from bidilab.bidi.log.eventlog import EventLog
 from bidilab.bidi.model import ModelProtocol
+from bidilab.bidi.providers.strands.model import StrandsAgentModel
 from bidilab.bidi.types.io import BidiInput
 from bidilab.core.audio import Audio
 from bidilab.core.audiofile import write_audio
 from bidilab.core.clock import ClockName, run, running_clock
 from bidilab.core.errors import EndOfInput, InvalidParameterError
+from bidilab.core.units import rescale_samples
 from bidilab.detect.turns import Guards, ProviderParams, ServerVad, Turn, TurnParams
 from bidilab.lab.datasets.labels import Segment
 from bidilab.lab.datasets.words import WordTimes
-from bidilab.lab.sessions.logged import logged_responses, logged_turns
+from bidilab.lab.sessions.logged import logged_rate, logged_responses, logged_turns
 from bidilab.lab.sessions.providers import PROVIDER_MODELS, provider_model, provider_params
 from bidilab.lab.sessions.source import Source, SourceLike
 from bidilab.lab.sessions.verdicts import verdicts
@@ -37,7 +39,7 @@ from bidilab.lab.showing import showing
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["ModelName", "Replay", "replay"]
+__all__ = ["ModelName", "Replay", "record_strands", "replay"]
 
 ModelName = Literal["local", "openai", "nova", "gemini"]
 
@@ -86,6 +88,16 @@ class Replay:
     def turns(self) -> tuple[Turn, ...]:
         """Turns of the detector, in samples of its stream; one still open is not among them."""
         return logged_turns(self.log)
+
+    def turns_at(self, sample_rate: int) -> tuple[Turn, ...]:
+        """`turns` in samples at another rate than the one at which the session's detector heard."""
+        turns, own = self.turns, logged_rate(self.log)
+        if not turns or own is None:
+            return ()
+        return tuple(
+            Turn._make((*(rescale_samples(position, own, sample_rate) for position in turn[:6]), turn.flushed))
+            for turn in turns
+        )
 
     @property
     def spoken(self) -> tuple[Segment, ...]:
@@ -213,6 +225,62 @@ def replay(
     if out is not None:
         made.save(out)
     return made
+
+
+def record_strands(
+    agent: Any,
+    recording: SourceLike,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    chunk_ms: float = 20.0,
+    tail_ms: float | None = None,
+    progress: bool = False,
+) -> Replay:
+    """Let a Strands agent hear a recording in real time, and write down everything that happened.
+
+    Both generations are taken: ``strands.bidi`` (strands-agents 1.58 and later) and ``strands.experimental.bidi`` (1.54
+    to 1.57). The agent keeps its model, tools and hooks; `StrandsAgentModel` says what of its session is known and what
+    Strands does not pass on. To talk to it instead, or to run it beside other outputs, give a `StrandsAgentModel` to a
+    `bidilab.bidi.BidiAgent`.
+
+    Parameters
+    ----------
+    agent
+        A Strands ``BidiAgent``, not started. It is stopped when this returns.
+    recording
+        As in `replay`: an audio file (its first channel is the user), ``"DATASET#recording-id"``, `Audio` or a
+        `Recording`, whose labels judge the interruptions.
+    out
+        Folder to write to (`Replay.save`); the journal is written there as things happen.
+    chunk_ms
+        Length of the chunks in which the recording is heard.
+    tail_ms
+        Silence after the recording, by default 2 s.
+    progress
+        Whether to show a bar of seconds.
+
+    Returns
+    -------
+    Replay
+        As of our own agents. Strands does not tell where speech began, so there are no turns, and interruptions are
+        judged by when they were told (`bidilab.lab.sessions.verdicts`).
+
+    Raises
+    ------
+    InvalidParameterError
+        If a parameter is not allowed.
+    AudioError, DatasetError
+        If the recording cannot be read.
+    Exception
+        What the Strands agent raises: when it cannot connect, or when its session fails.
+
+    Examples
+    --------
+    >>> made = record_strands(agent, "call.wav")  # doctest: +SKIP
+    >>> made.log.interruptions()  # doctest: +SKIP
+    """
+    model = StrandsAgentModel(agent)
+    return replay(recording, model, clock="real", out=out, chunk_ms=chunk_ms, tail_ms=tail_ms, progress=progress)
 
 
 def _local(

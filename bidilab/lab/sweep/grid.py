@@ -10,16 +10,17 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.turns import Guards, TurnParams
+from bidilab.detect.turns.params import check_duration_ms, check_probability
 from bidilab.detect.turns.providers import swept_params
 from bidilab.lab.conditions.condition import Condition, condition_label, parse_condition
 from bidilab.lab.metrics import columns
-from bidilab.lab.sweep.values import Timeouts, Values, checked, nearest, parse_timeouts, parse_values
 
 __all__ = ["AXES", "CONDITION", "GUARD_AXES", "Grid", "Setting", "parse_values"]
 
@@ -35,7 +36,8 @@ DEFAULT_THRESHOLDS = tuple(round(0.05 * k, 2) for k in range(4, 19))
 DEFAULT_PREFIX_PADDING_MS = (100.0, 300.0, 500.0)
 DEFAULT_SILENCE_DURATION_MS = tuple(float(ms) for ms in range(200, 1001, 100))
 
-
+Values = float | str | Iterable[float]
+Timeouts = float | str | None | Iterable[float | None]
 Conditions = Condition | str | None | Iterable[Condition | str | None]
 
 
@@ -118,10 +120,10 @@ class Grid:
             "min_words": min_words,
         }
         for name, values in given.items():
-            object.__setattr__(self, name, tuple(checked(name, number) for number in parse_values(name, values)))
+            object.__setattr__(self, name, tuple(_checked(name, number) for number in parse_values(name, values)))
         name = "false_interruption_timeout_ms"
-        timeouts = parse_timeouts(name, false_interruption_timeout_ms)
-        object.__setattr__(self, name, tuple(t if t == math.inf else checked(name, t) for t in timeouts))
+        timeouts = _parse_timeouts(name, false_interruption_timeout_ms)
+        object.__setattr__(self, name, tuple(t if t == math.inf else _checked(name, t) for t in timeouts))
 
     @property
     def axes(self) -> dict[str, tuple[float, ...]]:
@@ -244,7 +246,7 @@ class Grid:
         position = 0 if condition is None else self.condition_index(condition)
         for name, numbers in axes.items():
             target = values.get(name, numbers[len(numbers) // 2])
-            position = position * len(numbers) + nearest(numbers, target)
+            position = position * len(numbers) + _nearest(numbers, target)
         return position
 
     def __repr__(self) -> str:
@@ -272,3 +274,108 @@ def _conditions(given: Conditions) -> tuple[Condition | None, ...]:
     if not labels or len(set(labels)) < len(labels):
         raise InvalidParameterError("conditions", "at least one, and none twice", labels)
     return conditions
+
+
+# Numbers of an axis as people write them: one, several, ``start:stop:step``, or with commas between.
+
+
+def _range(name: str, text: str) -> tuple[float, ...]:
+    allowed = "start:stop:step with start <= stop and step > 0 (both ends included), or values with commas between"
+    try:
+        start, stop, step = (Decimal(part) for part in text.split(":"))
+    except (InvalidOperation, ValueError) as error:
+        raise InvalidParameterError(name, allowed, text) from error
+    if not (start.is_finite() and stop.is_finite() and step.is_finite()) or step <= 0 or start > stop:
+        raise InvalidParameterError(name, allowed, text)
+    if (stop - start) / step > 100_000:
+        raise InvalidParameterError(name, "a range of at most 100,000 values", text)
+    return tuple(float(start + k * step) for k in range(int((stop - start) / step) + 1))
+
+
+def parse_values(name: str, values: Values) -> tuple[float, ...]:
+    """Numbers of an axis: one number, several, ``"0.2:0.9:0.05"`` (ends included) or ``"100,300,500"``.
+
+    Returns
+    -------
+    tuple of float
+        In rising order.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is none, one twice, one that is no finite number, or a range that runs backwards.
+
+    Examples
+    --------
+    >>> parse_values("threshold", "0.2:0.4:0.1")
+    (0.2, 0.3, 0.4)
+    >>> parse_values("prefix_padding_ms", "100,300")
+    (100.0, 300.0)
+    """
+    if isinstance(values, str):
+        parts = [part.strip() for part in values.split(",")]
+        numbers: list[float] = []
+        for part in parts:
+            if ":" in part:
+                numbers += _range(name, part)
+            else:
+                try:
+                    numbers.append(float(part))
+                except ValueError as error:
+                    raise InvalidParameterError(name, "numbers, or start:stop:step", values) from error
+    elif isinstance(values, Iterable):
+        numbers = [float(value) for value in values]
+    else:
+        numbers = [float(values)]
+    if not numbers:
+        raise InvalidParameterError(name, "at least one value", values)
+    if not all(math.isfinite(number) for number in numbers):
+        raise InvalidParameterError(name, "finite numbers", values)
+    if len(set(numbers)) < len(numbers):
+        raise InvalidParameterError(name, "values that differ from each other", values)
+    return tuple(sorted(numbers))
+
+
+def _parse_timeouts(name: str, values: Timeouts) -> tuple[float, ...]:
+    """Numbers of an axis on which ``None``, infinity or the word ``"never"`` stand for never.
+
+    Examples
+    --------
+    >>> _parse_timeouts("false_interruption_timeout_ms", "1000,2000,never")
+    (1000.0, 2000.0, inf)
+    """
+    given: list[object] = []
+    if isinstance(values, str):
+        given += values.split(",")
+    else:
+        given += values if isinstance(values, Iterable) else [values]
+    never = [value for value in given if value is None or value == math.inf or str(value).strip() == "never"]
+    rest = [value for value in given if value not in never]
+    if len(never) > 1:
+        raise InvalidParameterError(name, "values that differ from each other", values)
+    finite = parse_values(name, ",".join(map(str, rest))) if rest or not never else ()
+    return (*finite, *(math.inf for _ in never))
+
+
+def _checked(name: str, number: float) -> float:
+    """The number, when the axis of that name may hold it.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it may not.
+    """
+    if name == "threshold":
+        return check_probability(name, number)
+    if name == "min_words":
+        return float(Guards(min_words=number).min_words)  # type: ignore[arg-type]  # checked there
+    if check_duration_ms(name, number) != int(number):
+        raise InvalidParameterError(name, "whole milliseconds", number)
+    return number
+
+
+def _nearest(numbers: tuple[float, ...], target: float) -> int:
+    """Index of the number nearest to a target, the first of several."""
+    if target in numbers:  # infinities have no distance
+        return numbers.index(target)
+    return min(range(len(numbers)), key=lambda k: abs(numbers[k] - target))

@@ -27,7 +27,7 @@ from bidilab.lab.sweep.recommendation import Recommendation, recommend
 from bidilab.lab.sweep.run import run_again
 from bidilab.lab.sweep.source import SweepSource, find_sources
 from bidilab.lab.sweep.storage import read_sweep, write_sweep
-from bidilab.lab.sweep.validation import validate
+from bidilab.lab.sweep.validation import validate_setting
 
 if TYPE_CHECKING:
     from bidilab.show.plots.accessor import SweepPlots
@@ -242,7 +242,7 @@ class SweepResult(SweepFacts):
         )
         if found.setting is None or validate_on is None:
             return found
-        return replace(found, validation=validate(self, found.setting, self._on(validate_on, found.setting)))
+        return replace(found, validation=validate_setting(self, found.setting, self._on(validate_on, found.setting)))
 
     def _on(self, recordings: Dataset | SweepResult, setting: int) -> SweepResult:
         """A sweep of other recordings: the one given, or one of a setting, made as this one was."""

@@ -20,7 +20,7 @@ from bidilab.lab.sweep.grid import CONDITION
 if TYPE_CHECKING:
     from bidilab.lab.sweep.result import SweepResult
 
-__all__ = ["Validation", "validate"]
+__all__ = ["Validation", "validate_setting"]
 
 CHOSEN_ON, VALIDATED_ON = "chosen on", "validated on"
 _SHOWN = (
@@ -90,7 +90,7 @@ class Validation:
         return f"<p>{html.escape(self.message)}</p>{warned}{self.table.T.to_html(float_format='{:.4g}'.format)}"
 
 
-def validate(result: SweepResult, setting: int, other: SweepResult) -> Validation:
+def validate_setting(result: SweepResult, setting: int, other: SweepResult) -> Validation:
     """Say what a setting does on other recordings, evaluated as the sweep that it was chosen in was.
 
     Parameters

@@ -1,4 +1,7 @@
-"""``result.plot``: the figures of a sweep, each one call."""
+"""Figures of results, each one call: ``result.plot`` of a sweep, ``replay.timeline()`` of a session.
+
+The one module of plots that knows results: it takes their tables out, and the other modules draw tables.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bidilab.core.errors import InvalidParameterError
+from bidilab.detect.vad import VadSpec, resample
 from bidilab.lab.sweep.grid import CONDITION
 from bidilab.show.plots.conditions import DEFAULT_METRICS, conditions
 from bidilab.show.plots.curves import by_kind, curve, curves
@@ -21,9 +25,10 @@ from bidilab.show.plots.timeline import TimelineData, timeline
 from bidilab.show.plots.tradeoff import tradeoff
 
 if TYPE_CHECKING:
+    from bidilab.lab.sessions import Replay
     from bidilab.lab.sweep import Recommendation, SweepResult
 
-__all__ = ["SweepPlots"]
+__all__ = ["SweepPlots", "session_timeline"]
 
 
 class SweepPlots:
@@ -218,3 +223,31 @@ class SweepPlots:
     def __repr__(self) -> str:
         names = "heatmap, heatmaps, curve, curves, by_kind, conditions, tradeoff, ecdf, timeline"
         return f"SweepPlots of {len(self._result.settings)} settings: .{names.replace(', ', ', .')}"
+
+
+def session_timeline(replay: Replay, *, xlim: tuple[float, float] | None = None) -> Figure:
+    """Draw a replay; see `bidilab.show.plots.timeline.timeline`.
+
+    Parameters
+    ----------
+    replay
+        What to draw: the user's labels, and the agent's responses as they were heard.
+    xlim
+        Seconds to show; by default the whole session.
+    """
+    backend = VadSpec().build()
+    rate = replay.audio.sample_rate
+    user, agent = replay.audio.channel(0), replay.audio.channel(1)
+    data = TimelineData(
+        user=user,
+        agent=agent,
+        sample_rate=rate,
+        segments=[*(s for s in replay.segments if s.channel == "user"), *replay.spoken],
+        probabilities=backend.probabilities(resample(user, rate, backend.sample_rate)),
+        frame_samples=backend.frame_samples,
+        vad_sample_rate=backend.sample_rate,
+        params=replay.params,  # where they are not known, no thresholds are drawn
+        turns=replay.turns_at(backend.sample_rate),
+        events=replay.interruptions,
+    )
+    return timeline(data, title=f"session: {replay.name}", xlim=xlim)

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 import bidilab as bl
-from bidilab.core.errors import DatasetError, InvalidParameterError, ResultError
+from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.vad import audio_sha256, speech_probabilities
 from bidilab.lab.metrics.endpoint import evaluate_endpoints
 from bidilab.lab.metrics.interruption import evaluate_interruptions
@@ -171,56 +171,6 @@ def test_how_many_processes():
     assert isinstance(executor_of(None, None, 600.0), InProcess)
     with pytest.raises(InvalidParameterError, match="jobs must be"):
         executor_of(None, 0, 1.0)
-
-
-def test_save_and_load(bursts_folder, result, tmp_path):
-    loaded = SweepResult.load(result.save(tmp_path / "saved"))
-    pd.testing.assert_frame_equal(loaded.settings, result.settings)
-    pd.testing.assert_frame_equal(loaded.recordings, result.recordings)
-    assert loaded.meta == result.meta
-    assert loaded.grid == result.grid
-    pd.testing.assert_frame_equal(loaded.events(3), result.events(3))
-    assert repr(loaded) == repr(result)
-    again = SweepResult.load(loaded.save(tmp_path / "again"))
-    pd.testing.assert_frame_equal(again.recordings, result.recordings)
-
-
-def test_a_moved_or_changed_dataset_is_noticed(result, tmp_path, bursts):
-    result.meta["dataset"]["path"] = str(tmp_path / "gone")
-    loaded = SweepResult.load(result.save(tmp_path / "saved"))
-    with pytest.raises(ResultError, match="attach"):
-        loaded.events(0)
-    assert len(loaded.attach(bursts).events(0))
-    with pytest.raises(ResultError, match="not the one swept"):
-        SweepResult.load(tmp_path / "saved").attach(bursts[:3])
-
-
-def test_audio_that_was_changed_is_neither_swept_nor_taken_for_what_was(tmp_path):
-    """The labels of a recording say nothing of another file in its place, and a saved result nothing of both."""
-    root = write_dataset(tmp_path / "changed", n=3)
-    dataset = bl.load_dataset(root)
-    saved = run(dataset).save(tmp_path / "saved")
-    assert SweepResult.load(saved).has_recordings
-    path = dataset[1].path
-    samples, rate = soundfile.read(path)
-    soundfile.write(path, 0.5 * samples, rate)
-    for cache in (True, False):
-        with pytest.raises(DatasetError, match="1 of 3 recordings is not the audio that the manifest describes"):
-            run(dataset, cache=cache)
-    loaded = SweepResult.load(saved)
-    assert not loaded.has_recordings
-    with pytest.raises(ResultError, match=r"not the one swept(.|\n)*r1: sha256 of r1\.flac"):
-        loaded.events(0)
-
-
-def test_a_half_written_folder_is_no_result(result, tmp_path):
-    folder = result.save(tmp_path / "saved")
-    (folder / "sweep.json").unlink()
-    with pytest.raises(ResultError, match=r"no sweep\.json"):
-        SweepResult.load(folder)
-    (folder / "sweep.json").write_text('{"format": 99, "grid": {}}')
-    with pytest.raises(ResultError, match="format 99"):
-        SweepResult.load(folder)
 
 
 def test_bootstrap_is_seeded(bursts, result):

@@ -20,7 +20,7 @@ from bidilab.core.units import rescale_samples, samples_to_s
 from bidilab.detect.dsp.mixing import TELEPHONE_RATE, Samples, add_at, db_to_gain, telephone
 from bidilab.lab.datasets.building.clips import ClipLibrary
 from bidilab.lab.datasets.building.microphone import pick_up
-from bidilab.lab.datasets.building.recipe import Condition, Recipe, Scenario
+from bidilab.lab.datasets.building.recipe import LineCondition, Recipe, Scenario
 from bidilab.lab.datasets.building.recipe_yaml import load_recipe
 from bidilab.lab.datasets.building.script import Label, ScriptWriter
 from bidilab.lab.datasets.dataset import Dataset
@@ -78,7 +78,7 @@ def build_recordings(
             yield _build_one(recipe, library, recording_id, scenario, condition)
 
 
-def _titles(recipe: Recipe) -> Iterator[tuple[str, Scenario, Condition]]:
+def _titles(recipe: Recipe) -> Iterator[tuple[str, Scenario, LineCondition]]:
     for batch in recipe.batches:
         for number in range(1, batch.count + 1):
             recording_id = f"{batch.scenario}-{batch.condition}-{number:02d}"
@@ -86,7 +86,7 @@ def _titles(recipe: Recipe) -> Iterator[tuple[str, Scenario, Condition]]:
 
 
 def _build_one(
-    recipe: Recipe, library: ClipLibrary, recording_id: str, scenario: Scenario, condition: Condition
+    recipe: Recipe, library: ClipLibrary, recording_id: str, scenario: Scenario, condition: LineCondition
 ) -> BuiltRecording:
     digest = hashlib.sha256(recording_id.encode()).digest()
     rng = np.random.default_rng([recipe.seed, int.from_bytes(digest[:8], "big")])

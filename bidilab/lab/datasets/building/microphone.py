@@ -17,7 +17,7 @@ from bidilab.detect.dsp.mixing import (
     lowpass,
 )
 from bidilab.lab.datasets.building.clips import ClipLibrary
-from bidilab.lab.datasets.building.recipe import Background, Condition, Echo, Recipe
+from bidilab.lab.datasets.building.recipe import Background, Echo, LineCondition, Recipe
 from bidilab.lab.datasets.building.script import Label, Script, other_voices
 from bidilab.lab.datasets.building.synth import room_impulse_response
 
@@ -52,7 +52,7 @@ def pick_up(
     recipe: Recipe,
     library: ClipLibrary,
     rng: np.random.Generator,
-    condition: Condition,
+    condition: LineCondition,
     *,
     script: Script,
     agent: Samples,

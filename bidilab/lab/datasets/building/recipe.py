@@ -29,7 +29,7 @@ from bidilab.lab.datasets.labels import Kind
 from bidilab.lab.datasets.manifest import DatasetInfo
 from bidilab.lab.datasets.recording import TagValue
 
-__all__ = ["Background", "Batch", "Condition", "Echo", "Event", "Exchange", "Recipe", "Scenario"]
+__all__ = ["Background", "Batch", "Echo", "Event", "Exchange", "LineCondition", "Recipe", "Scenario"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +134,7 @@ class Echo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
+class LineCondition:
     """What line and microphone do to the user channel."""
 
     name: str
@@ -184,7 +184,7 @@ class Recipe:
     user_voices: Mapping[str, Mapping[str, str]]
     agent_voices: Mapping[str, Mapping[str, str]]
     scenarios: Mapping[str, Scenario]
-    conditions: Mapping[str, Condition]
+    conditions: Mapping[str, LineCondition]
     batches: tuple[Batch, ...]
     lead_s: Span = (0.4, 0.8)
     response_delay_s: Span = (0.3, 0.8)

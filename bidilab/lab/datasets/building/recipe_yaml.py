@@ -12,7 +12,16 @@ import yaml
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.dsp.mixing import TELEPHONE_RATE
 from bidilab.detect.dsp.truth import TruthRule
-from bidilab.lab.datasets.building.recipe import Background, Batch, Condition, Echo, Event, Exchange, Recipe, Scenario
+from bidilab.lab.datasets.building.recipe import (
+    Background,
+    Batch,
+    Echo,
+    Event,
+    Exchange,
+    LineCondition,
+    Recipe,
+    Scenario,
+)
 from bidilab.lab.datasets.building.settings import Settings, Span
 from bidilab.lab.datasets.building.synth import SOUNDS
 from bidilab.lab.datasets.labels import FALSE_KINDS, Kind
@@ -187,8 +196,8 @@ def _speech_source(settings: Settings, event: Event) -> Event:
     )
 
 
-def _condition(name: str, settings: Settings) -> Condition:
-    condition = Condition(
+def _condition(name: str, settings: Settings) -> LineCondition:
+    condition = LineCondition(
         name=name,
         floor_dbfs=settings.number("floor_dbfs", low=-120, high=-20) if settings.has("floor_dbfs") else None,
         background=_background(settings.section("background")) if settings.has("background") else None,

@@ -47,14 +47,14 @@ def recordings_answer(result: SweepResult, setting: int) -> tuple[dict[str, Any]
 
 def recording_decisions(result: SweepResult, recording_id: str, setting: int) -> dict[str, Any]:
     """What a setting makes of a recording, for ``static/timeline.js``, and which ``setting`` it is."""
-    params = result.params(setting)
+    params, guards = result.params(setting), result.guards(setting)
     simulated = result.evaluation == "simulated"
     decided = decisions_data(
         params,
         result.turns(recording_id, setting),
         result.events(setting, recording_id),
         sample_rate=result.vad_sample_rate,
-        responses=result.source.simulated_segments(recording_id, params) if simulated else None,
+        responses=result.source_of(setting).simulated_segments(recording_id, params, guards) if simulated else None,
     )
     return {**decided, "setting": setting}
 

@@ -14,6 +14,7 @@ from bidilab.lab.sweep import Grid, SweepResult, sweep
 from bidilab.show.plots.heatmap import metric_grid
 from bidilab.show.widgets.explorer import SweepExplorer
 from bidilab.show.widgets.explorer.columns import COLOURS_RGB
+from bidilab.show.widgets.explorer.details import recording_decisions
 from tests.show.conftest import NASTY
 
 
@@ -152,6 +153,22 @@ def test_one_recording_under_the_setting_selected(explorer, result):
     assert (explorer.recording, explorer._recording_data, explorer._decisions) == (None, None, None)
     content, _ = asked(explorer, kind="audio", channel="user", start_s=0.0, end_s=1.0)
     assert "kind must be" in content["error"]
+
+
+def test_the_simulated_agent_is_shown_under_the_guards_of_the_setting(result):
+    """A guard that no speech passes lets every response end by itself."""
+    knobs = {"threshold": 0.3, "prefix_padding_ms": 300, "silence_duration_ms": 200}
+    grid = Grid(**knobs, min_interruption_ms=[0, 60_000])
+    how = {"vad": "energy", "cache": False, "jobs": 1, "n_resamples": 2, "progress": False}
+    swept = sweep(result.dataset, grid, evaluation="simulated", **how)
+    shown = []
+    for setting in (0, 1):
+        drawn = swept.plot.timeline_data("r0", setting).segments
+        responses = [(s.start_s, s.end_s) for s in drawn if s.channel == "agent"]
+        decided = recording_decisions(swept, "r0", setting)["responses"]
+        assert [(each["start_s"], each["end_s"]) for each in decided] == responses
+        shown.append(responses)
+    assert shown[0] != shown[1]
 
 
 def test_two_settings_compared(explorer, result):

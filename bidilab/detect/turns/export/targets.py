@@ -26,11 +26,28 @@ from bidilab.detect.turns.providers import (
 from bidilab.detect.turns.providers.base import ProviderParams
 from bidilab.detect.turns.providers.gemini import PrefixMeaning
 
-__all__ = ["EXPORT_TARGETS", "export_setting"]
+__all__ = ["EXPORT_TARGETS", "ExportTarget", "export_setting", "register_target"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Target:
+class ExportTarget:
+    """What a setting can be exported for.
+
+    Parameters
+    ----------
+    title
+        Name and language of the target, as a person reads them.
+    params
+        The target's own parameters.
+    language
+        What is written.
+    write
+        Writes the target's parameters.
+    remarks
+        What must be known besides.
+    """
+
+    title: str
     params: type[ProviderParams]
     language: Literal["json", "python"]
     write: Callable[[Any], str]
@@ -117,65 +134,82 @@ def _arguments(values: Mapping[str, Any], *, indent: int) -> str:
     return "\n".join(f"{' ' * indent}{key}={value!r}," for key, value in values.items())
 
 
-_TARGETS: Final[Mapping[str, _Target]] = MappingProxyType(
-    {
-        "openai": _Target(
-            params=ServerVad,
-            language="json",
-            write=_openai,
-            remarks=("The `session` object of a `session.update`; which detector OpenAI runs is not published.",),
+_TARGETS: dict[str, ExportTarget] = {
+    "openai": ExportTarget(
+        title="OpenAI Realtime: session (JSON)",
+        params=ServerVad,
+        language="json",
+        write=_openai,
+        remarks=("The `session` object of a `session.update`; which detector OpenAI runs is not published.",),
+    ),
+    "strands": ExportTarget(
+        title="Strands (Python)",
+        params=ServerVad,
+        language="python",
+        write=_strands,
+        remarks=(
+            "For `strands.bidi`, checked with strands-agents 1.62. `strands.experimental.bidi` (checked with 1.54) "
+            "sends its own turn detection, 0.5, 300 ms and 500 ms, whatever it is given, and cannot be set.",
         ),
-        "strands": _Target(
-            params=ServerVad,
-            language="python",
-            write=_strands,
-            remarks=(
-                "For `strands.bidi`, checked with strands-agents 1.62. `strands.experimental.bidi` (checked with 1.54) "
-                "sends its own turn detection, 0.5, 300 ms and 500 ms, whatever it is given, and cannot be set.",
-            ),
+    ),
+    "livekit": ExportTarget(
+        title="LiveKit Agents (Python)",
+        params=LiveKitVad,
+        language="python",
+        write=_livekit,
+        remarks=(
+            "`turn_handling` lets the VAD alone decide, as in a sweep: by default an AgentSession wants 0.5 s of "
+            "speech for an interruption and waits 0.5 s after speech for the end of a turn.",
+            "LiveKit smooths the probabilities over frames (0.35 old, 0.65 new): expect starts and ends up to a "
+            "few frames later than the sweep's.",
         ),
-        "livekit": _Target(
-            params=LiveKitVad,
-            language="python",
-            write=_livekit,
-            remarks=(
-                "`turn_handling` lets the VAD alone decide, as in a sweep: by default an AgentSession wants 0.5 s of "
-                "speech for an interruption and waits 0.5 s after speech for the end of a turn.",
-                "LiveKit smooths the probabilities over frames (0.35 old, 0.65 new): expect starts and ends up to a "
-                "few frames later than the sweep's.",
-            ),
+    ),
+    "pipecat": ExportTarget(
+        title="Pipecat (Python)",
+        params=PipecatVad,
+        language="python",
+        write=_pipecat,
+        remarks=(
+            "`min_volume=0.0` because the sweep asked nothing of the loudness; Pipecat's default of 0.6 does.",
+            "The strategies let the VAD alone decide, as in a sweep: by default transcripts start turns too, and "
+            "a turn analyzer ends them.",
         ),
-        "pipecat": _Target(
-            params=PipecatVad,
-            language="python",
-            write=_pipecat,
-            remarks=(
-                "`min_volume=0.0` because the sweep asked nothing of the loudness; Pipecat's default of 0.6 does.",
-                "The strategies let the VAD alone decide, as in a sweep: by default transcripts start turns too, and "
-                "a turn analyzer ends them.",
-            ),
+    ),
+    "gemini": ExportTarget(
+        title="Gemini Live: setup (JSON)",
+        params=GeminiActivityDetection,
+        language="json",
+        write=_gemini,
+        remarks=(
+            "Part of the `setup` message; `LiveConnectConfig.model_validate` of google-genai reads it too.",
+            "Google publishes two meanings of prefixPaddingMs, speech required and look-back; which one this went "
+            "by is `setting.prefix_meaning`. What the sensitivities stand for is assumed: verify on the service.",
         ),
-        "gemini": _Target(
-            params=GeminiActivityDetection,
-            language="json",
-            write=_gemini,
-            remarks=(
-                "Part of the `setup` message; `LiveConnectConfig.model_validate` of google-genai reads it too.",
-                "Google publishes two meanings of prefixPaddingMs, speech required and look-back; which one this went "
-                "by is `setting.prefix_meaning`. What the sensitivities stand for is assumed: verify on the service.",
-            ),
-        ),
-        "nova": _Target(
-            params=NovaTurnDetection,
-            language="json",
-            write=_nova,
-            remarks=("Part of the `sessionStart` event of Nova 2 Sonic; v1 refuses it.",),
-        ),
-    }
-)
+    ),
+    "nova": ExportTarget(
+        title="Nova Sonic: sessionStart (JSON)",
+        params=NovaTurnDetection,
+        language="json",
+        write=_nova,
+        remarks=("Part of the `sessionStart` event of Nova 2 Sonic; v1 refuses it.",),
+    ),
+}
 
-EXPORT_TARGETS: Final[tuple[str, ...]] = tuple(_TARGETS)
-"""For what a setting can be exported."""
+EXPORT_TARGETS: Final[Mapping[str, ExportTarget]] = MappingProxyType(_TARGETS)
+"""For what a setting can be exported, by name; `register_target` adds one."""
+
+
+def register_target(name: str, target: ExportTarget) -> None:
+    """Add what a setting can be exported for; a target of the same name is replaced.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the name is empty.
+    """
+    if not name:
+        raise InvalidParameterError("name", "the name of a target", name)
+    _TARGETS[name] = target
 
 
 def export_setting(

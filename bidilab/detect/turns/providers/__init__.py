@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeGuard
 
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.turns.providers.base import ProviderParams, SweptParams
@@ -30,18 +30,43 @@ __all__ = [
     "ServerVad",
     "SweptParams",
     "provider_params",
+    "register_params",
     "swept_params",
 ]
 
-PROVIDERS: Final[Mapping[str, type[ProviderParams]]] = MappingProxyType(
-    {cls.provider: cls for cls in (ServerVad, GeminiActivityDetection, LiveKitVad, PipecatVad, NovaTurnDetection)}
-)
-"""Parameter class of each provider, by its name."""
+_all: dict[str, type[ProviderParams]] = {}
+_swept: dict[str, type[SweptParams]] = {}
 
-SWEPT_PROVIDERS: Final[Mapping[str, type[SweptParams]]] = MappingProxyType(
-    {cls.provider: cls for cls in (ServerVad, GeminiActivityDetection, LiveKitVad)}
-)
+PROVIDERS: Final[Mapping[str, type[ProviderParams]]] = MappingProxyType(_all)
+"""Parameter class of each provider, by its name; `register_params` adds one."""
+
+SWEPT_PROVIDERS: Final[Mapping[str, type[SweptParams]]] = MappingProxyType(_swept)
 """Those that have a threshold, a prefix padding and a silence duration: what a sweep turns."""
+
+
+def register_params(cls: type[ProviderParams]) -> None:
+    """Add the parameter class of a provider; one of the same name is replaced.
+
+    A class that has what `SweptParams` asks for can be swept, too.
+
+    Raises
+    ------
+    InvalidParameterError
+        If its ``provider`` is no name.
+    """
+    if not isinstance(cls.provider, str) or not cls.provider:
+        raise InvalidParameterError("provider", "the name of a provider", cls.provider)
+    _all[cls.provider] = cls
+    if _is_swept(cls):
+        _swept[cls.provider] = cls
+
+
+def _is_swept(cls: type[ProviderParams]) -> TypeGuard[type[SweptParams]]:
+    return all(callable(getattr(cls, name, None)) for name in ("sweep_params", "from_setting"))
+
+
+for _cls in (ServerVad, GeminiActivityDetection, LiveKitVad, PipecatVad, NovaTurnDetection):
+    register_params(_cls)
 
 
 def provider_params(name: str) -> type[ProviderParams]:

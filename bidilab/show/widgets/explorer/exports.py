@@ -22,17 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Export", "export_of", "exports_of"]
 
 _ALWAYS_NAMED = ("threshold", "prefix_padding_ms", "silence_duration_ms")
-_TITLES: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "python": "bidilab (Python)",
-        "agent": "bidilab: agent with OpenAI Realtime (Python)",
-        "openai": "OpenAI Realtime: session (JSON)",
-        "strands": "Strands (Python)",
-        "livekit": "LiveKit Agents (Python)",
-        "pipecat": "Pipecat (Python)",
-        "gemini": "Gemini Live: setup (JSON)",
-        "nova": "Nova Sonic: sessionStart (JSON)",
-    }
+_OWN_TITLES: Final[Mapping[str, str]] = MappingProxyType(
+    {"python": "bidilab (Python)", "agent": "bidilab: agent with OpenAI Realtime (Python)"}
 )
 
 
@@ -85,7 +76,8 @@ def export_of(result: SweepResult, setting: int, name: str) -> Export:
 
 def _export(name: str, text: str, lost: tuple[Compromise, ...], remarks: tuple[str, ...] = ()) -> Export:
     note = " ".join([*map(str, lost), *remarks])
-    return Export(name=name, title=_TITLES[name], text=text.rstrip("\n") + "\n", note=note)
+    title = _OWN_TITLES[name] if name in _OWN_TITLES else EXPORT_TARGETS[name].title
+    return Export(name=name, title=title, text=text.rstrip("\n") + "\n", note=note)
 
 
 def _own_forms(result: SweepResult, setting: int) -> dict[str, Callable[[], str]]:

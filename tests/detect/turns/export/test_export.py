@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import bidilab as bl
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.turns import EXPORT_TARGETS, GeminiActivityDetection, LiveKitVad, ServerVad, TurnParams
+from bidilab.detect.turns.export import ExportTarget, register_target, targets
 
 SETTING = TurnParams(threshold=0.6, prefix_padding_ms=300, silence_duration_ms=400)
 
@@ -115,3 +116,12 @@ def test_what_is_no_target_and_no_setting():
         bl.export_setting(SETTING, "azure")
     with pytest.raises(InvalidParameterError, match="TurnParams or a provider's parameters"):
         bl.export_setting({"threshold": 0.5}, "openai")
+
+
+def test_a_target_is_added_by_registering_it(monkeypatch):
+    monkeypatch.setattr(targets, "_TARGETS", dict(EXPORT_TARGETS))
+    toy = ExportTarget(title="Toy", params=ServerVad, language="json", write=lambda setting: repr(setting.threshold))
+    register_target("toy", toy)
+    assert bl.export_setting(SETTING, "toy").text == "0.6"
+    with pytest.raises(InvalidParameterError, match="name of a target"):
+        register_target("", toy)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bidilab.core.errors import InvalidParameterError
-from bidilab.detect.turns import TurnParams, detect_turns
+from bidilab.detect.turns import NovaTurnDetection, ServerVad, TurnParams, detect_turns, providers
 from bidilab.detect.turns.providers import PROVIDERS, SWEPT_PROVIDERS, provider_params, swept_params
 
 KW = {"frame_samples": 512, "sample_rate": 16_000}  # one frame is 32 ms
@@ -47,3 +47,25 @@ def test_a_point_of_a_sweep_and_its_parameters_behave_alike(name):
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_what_cannot_be_expressed_is_named_by_a_canonical_parameter(name):
     assert set(PROVIDERS[name].INEXPRESSIBLE) <= set(TurnParams.__dataclass_fields__)
+
+
+def test_a_class_is_added_by_registering_it_and_swept_when_it_has_the_three_knobs(monkeypatch):
+    monkeypatch.setattr(providers, "_all", all_params := dict(PROVIDERS))
+    monkeypatch.setattr(providers, "_swept", swept := dict(SWEPT_PROVIDERS))
+
+    class Coarse(NovaTurnDetection):
+        provider = "coarse"
+
+    class Fine(ServerVad):
+        provider = "fine"
+
+    providers.register_params(Coarse)
+    providers.register_params(Fine)
+    assert (all_params["coarse"], all_params["fine"]) == (Coarse, Fine)
+    assert (swept.get("coarse"), swept["fine"]) == (None, Fine)
+
+    class Nameless(ServerVad):
+        provider = ""
+
+    with pytest.raises(InvalidParameterError, match="name of a provider"):
+        providers.register_params(Nameless)

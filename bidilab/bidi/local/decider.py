@@ -176,19 +176,20 @@ class Decider:
     def _speech_started(self, started: SpeechStarted) -> Iterator[Consequence]:
         self._n_turns += 1
         self._started = started
-        self._log_decision(moved(started, self._time.offset))
+        self._log_decision(moved(started, self._time.offset - self._time.begins_at))
         yield from self._advance(started.decided_at - 1)
         self._agent.speech_started()
 
     def _act(self, due: InterruptionDue) -> Iterator[Consequence]:
         due = moved(due, self._time.offset)
         if self._agent.plan.guards != Guards():
-            log_due(self._log, due, item_id=self._item_id, sample_rate=self._ear.sample_rate)
+            due_in_log = moved(due, -self._time.begins_at)
+            log_due(self._log, due_in_log, item_id=self._item_id, sample_rate=self._ear.sample_rate)
         if (interruption := self._agent.act(due)) is not None:
             yield interruption
 
     def _speech_stopped(self, stopped: SpeechStopped) -> TurnEnded:
-        self._log_decision(moved(stopped, self._time.offset))
+        self._log_decision(moved(stopped, self._time.offset - self._time.begins_at))
         started = self._started
         assert started is not None  # a turn that stops has started
         response = self._agent.speech_stopped(
@@ -199,7 +200,7 @@ class Decider:
         return TurnEnded(item_id=self._item_id, started=started, stopped=stopped, response=response)
 
     def _log_decision(self, decision: SpeechStarted | SpeechStopped) -> None:
-        """A row in positions of the session, which lie on its clock whatever the ear has not heard."""
+        """A row in positions from the first sample of audio, which lie on the log's clock whatever the ear missed."""
         log_decision(self._log, decision, item_id=self._item_id, sample_rate=self._ear.sample_rate)
 
     @property

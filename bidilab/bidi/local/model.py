@@ -262,7 +262,7 @@ class BidiLocalModel(BidiModel):
                 self._vad,
                 self._params,
                 self._plan,
-                input_samples=self._ear.decided_samples + self._time.offset,
+                input_samples=self._ear.decided_samples + self._time.offset - self._time.begins_at,
             )
 
     @property
@@ -335,7 +335,8 @@ class BidiLocalModel(BidiModel):
 
     def _interrupt(self, interruption: SimulatedInterruption) -> None:
         response_id = self._sounds.id_of(interruption.response)
-        due = InterruptionDue(onset=interruption.onset, acted_at=interruption.decided_at)
+        first = self._time.begins_at
+        due = InterruptionDue(onset=interruption.onset - first, acted_at=interruption.decided_at - first)
         log_decided(self.context.log, due, response_id=response_id, sample_rate=self._rate)
         self._tasks.cancel(response_id)
         self._tools_due.clear()  # their results go into the conversation; the user's new turn is answered instead
@@ -348,10 +349,12 @@ class BidiLocalModel(BidiModel):
             self._sim.reschedule(resume.response, audible_at=resume.response.audible_at, ends_at=0)
             return
         response_id = self._sounds.id_of(resume.response)
+        resumed_at = resume.interruption.resumed_at
+        assert resumed_at is not None  # it is what made it go on
         detail = {
             "resumes": before,
-            "paused_at_samples": resume.interruption.decided_at,
-            "resumed_at_samples": resume.interruption.resumed_at,
+            "paused_at_samples": resume.interruption.decided_at - self._time.begins_at,
+            "resumed_at_samples": resumed_at - self._time.begins_at,
             "sample_rate": self._rate,
         }
         self.context.log("response_resumed", source="model", response_id=response_id, detail=detail)

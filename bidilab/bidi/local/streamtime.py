@@ -37,9 +37,11 @@ class StreamTime:
         self._begun = False
         self.offset = 0
         """Position of the audio's sample 0."""
+        self.begins_at = 0
+        """Position of the first sample of audio that came: 0 unless the user typed before. The log counts from it."""
 
     def keep(self, event: BidiAudioInputEvent, received_samples: int) -> int:
-        """Take note of a chunk, captured until now unless it is dated; return by how many samples positions jumped.
+        """Take note of a chunk, captured until now unless it is dated; return how many samples are missing before it.
 
         Parameters
         ----------
@@ -61,6 +63,9 @@ class StreamTime:
             return 0
         gap = max(0, s_to_samples(behind_s, self._rate))
         self.offset += gap
+        if not begun:
+            self.begins_at = gap
+            return 0  # nothing of the audio is missing: it begins here
         return gap
 
     def of(self, position: int) -> float:

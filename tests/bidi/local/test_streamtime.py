@@ -45,3 +45,16 @@ def test_of_a_microphone_without_dates_samples_are_counted():
         clock.s = 5.1 + 0.1 * k + (0.5 if k % 7 == 3 else 0.0)  # chunks that arrive late
         assert time.keep(chunk(), k * CHUNK) == 0
     assert time.of(0) == pytest.approx(5.0)
+
+
+def test_audio_that_begins_after_a_text_has_no_gap_before_it():
+    clock = Clock()
+    time = StreamTime(clock, sample_rate=RATE)
+    assert time.position_now() == 0  # a text is typed at 5 s
+    clock.s = 8.0
+    assert time.keep(chunk(), 0) == 0  # captured from 7.9 s on
+    assert (time.offset, time.begins_at) == (2900, 2900)
+    assert time.of(time.begins_at) == pytest.approx(7.9)
+    clock.s = 11.0
+    assert time.keep(chunk(), CHUNK) == 2900  # closed from 8 s to 10.9 s: a gap
+    assert (time.offset, time.begins_at) == (5800, 2900)

@@ -60,6 +60,12 @@ def test_what_comes_before_the_first_sample_is_on_the_same_clock():
     assert times(log, "bidi_text_input") == [(-2.0, -2.0)]
     # The first chunk of 32 ms is given when its last sample has been spoken.
     assert times(log, "input_started") == [(pytest.approx(0.032), 0.0)]
+    # The speech of frame 10, 32 ms a frame, lies 0.32 s behind the first sample, not behind the text.
+    assert times(log, "speech_started")[0] == (pytest.approx(0.352), 0.32)
+    assert log.turns()["onset_s"].tolist() == pytest.approx([0.32, 1.28])
+    (cut,) = log.interruptions().to_dict("records")
+    assert [cut["onset_to_detected_ms"], cut["detected_to_event_ms"]] == pytest.approx([32, 0])
+    assert log.fold().counts.input_gaps == 0  # nothing of the audio is missing
     # Typed at -2 s, answered 0.2 s later, for a second.
     first = log.responses().iloc[0]
     assert [first["created_s"], first["audible_s"], first["silent_s"]] == pytest.approx([-2.0, -1.8, -0.8])

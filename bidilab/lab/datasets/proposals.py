@@ -12,8 +12,9 @@ All positions are integer samples of one clock; one user, or several who are nev
 3. *Short*: at most ``backchannel_max_ms`` (1 s) and, where the words are known, at most ``backchannel_max_words`` (2):
    the limits by which Full-Duplex-Bench (Lin et al. 2025, arXiv 2503.04721, ``eval_backchannel.py``) tells a
    backchannel from taking the turn. Voice activity projection (Ekstedt & Skantze 2022, Interspeech) allows 1 s too.
-4. *Utterance*: units of one user with pauses of up to ``turn_pause_ms`` between them, unless a response begins in the
-   pause, or both units are short (a series of backchannels stays a series).
+4. *Utterance*: units of one user with pauses of up to ``turn_pause_ms`` between them, unless a response begins after
+   the onset of the first and before the onset of the second, or both are short (a series of backchannels stays a
+   series). A response that begins 15 ms before a phrase ends, or 15 ms after, parts the same two phrases.
 5. An utterance that starts in a response with at least ``min_overlap_ms`` of it left is a *backchannel* when it is
    short and ends inside the response, and an *interruption* otherwise: it is long, or it outlasts the response.
    Every other utterance is a *turn*; one that starts later in the response is terminal overlap, which is ordinary
@@ -81,7 +82,7 @@ class ProposalRule:
     def name(self) -> str:
         """What proposed labels name as their author: the version of the rules and every number of them."""
         numbers = ",".join(f"{getattr(self, field.name):g}" for field in fields(self))
-        return f"bidilab-overlap-rule-1({numbers})"
+        return f"bidilab-overlap-rule-2({numbers})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,26 +244,28 @@ def propose_kinds(
 def _utterances(
     units: Sequence[Speech], response_starts: list[int], rule: ProposalRule, sample_rate: int
 ) -> tuple[Speech, ...]:
-
     longest = ms_to_samples(rule.turn_pause_ms, sample_rate)
     utterances: list[Speech] = []
     for items in _by_speaker(units).values():
         mine: list[Speech] = []
+        onset_before = 0  # of the unit before, joined or not
         for unit in items:
+            onset = unit.interval.start
             if mine:
-                pause = Interval(mine[-1].interval.end, unit.interval.start)
-                begun = bisect_left(response_starts, pause.end) > bisect_left(response_starts, pause.start)
+                pause = Interval(mine[-1].interval.end, onset)
+                begun = bisect_left(response_starts, onset) > bisect_right(response_starts, onset_before)
                 both_short = _is_short(mine[-1], rule, sample_rate) and _is_short(unit, rule, sample_rate)
                 if pause.duration <= longest and not begun and not both_short:
                     mine[-1] = _joined(mine[-1], unit, over_pause=True)
+                    onset_before = onset
                     continue
             mine.append(unit)
+            onset_before = onset
         utterances += mine
     return _in_order(utterances)
 
 
 def _kind(utterance: Speech, responses: Sequence[Interval], min_overlap: int, *, short: bool) -> ProposedKind:
-
     start, end = utterance.interval
     index = bisect_right(responses, start, key=lambda response: response.start) - 1
     if index < 0 or responses[index].end - start < max(min_overlap, 1):

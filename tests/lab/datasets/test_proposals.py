@@ -73,6 +73,19 @@ def test_a_pause_belongs_to_the_utterance_unless_a_response_begins_in_it():
     assert kinds(user, [], turn_pause_ms=899) == [("turn", (0, 2000)), ("turn", (2900, 5000))]
 
 
+@pytest.mark.parametrize("start", [1800, 1985, 2000, 2015, 2899])
+def test_fifteen_milliseconds_of_a_response_part_no_phrases_differently(start):
+    """A response from 200 ms before the end of the first phrase to the onset of the second: the second is its own."""
+    user = [speech(0, 2000), speech(2900, 5000)]
+    assert kinds(user, [(start, 6000)]) == [("turn", (0, 2000)), ("interruption", (2900, 5000))]
+
+
+def test_a_response_that_begins_with_a_phrase_parts_nothing():
+    user = [speech(0, 2000), speech(2900, 5000)]
+    for start, kind in ((0, "interruption"), (2900, "turn")):
+        assert kinds(user, [(start, 6000)]) == [(kind, (0, 5000))]
+
+
 def test_a_series_of_backchannels_stays_a_series_and_a_short_start_joins_what_follows():
     agent = [(0, 20_000)]
     assert kinds([speech(1000, 1400), speech(2000, 2400)], agent) == [
@@ -93,7 +106,7 @@ def test_a_response_goes_on_over_a_pause_and_a_backchannel_but_not_over_speech_a
 
 
 def test_the_rule_names_its_numbers_and_refuses_those_out_of_range():
-    assert ProposalRule().name == "bidilab-overlap-rule-1(200,1000,1000,1000,2,200)"
+    assert ProposalRule().name == "bidilab-overlap-rule-2(200,1000,1000,1000,2,200)"
     with pytest.raises(InvalidParameterError, match=r"turn_pause_ms must be milliseconds in \[0, 60000\], got nan"):
         ProposalRule(turn_pause_ms=float("nan"))
     with pytest.raises(InvalidParameterError, match="backchannel_max_words"):

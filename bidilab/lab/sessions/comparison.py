@@ -14,22 +14,13 @@ import pandas as pd
 from bidilab.bidi.local.decider import TurnDetection
 from bidilab.core.errors import InvalidParameterError, MissingExtraError, ProviderError
 from bidilab.detect.turns import ProviderParams
+from bidilab.lab.metrics.columns import MODELS, lists_columns
 from bidilab.lab.sessions.replay import ModelName, Replay, replay
 from bidilab.lab.sessions.source import Source, SourceLike
 
 __all__ = ["ModelComparison", "compare_models"]
 
 _OUTCOMES = ("detected", "false", "missed", "unheard")
-_COLUMNS = {
-    "model": "string",
-    "n_responses": "Int64",
-    "n_interruptions": "Int64",
-    **{f"n_{outcome}": "Int64" for outcome in _OUTCOMES},
-    "latency_ms": "Float64",
-    "event_latency_ms": "Float64",
-    "heard_ms": "Float64",
-    "problem": "string",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,20 +57,13 @@ class ModelComparison:
         return self.replays[model]
 
     @property
+    @lists_columns(MODELS)
     def table(self) -> pd.DataFrame:
-        """One row a model.
-
-        ``n_responses``, ``n_interruptions``; with labels ``n_detected``, ``n_false``, ``n_missed`` and ``n_unheard``
-        (cut before the first audible sample: neither true nor false); of those detected the medians ``latency_ms``
-        (decision - true onset; missing where the provider does not tell it) and ``event_latency_ms`` (event in the
-        application - true onset); of all interruptions the median ``heard_ms``; ``problem``, missing where there was
-        none. What is not known is missing, never 0.
-        """
+        """One row per model. What is not known is missing, never 0."""
         rows = [_row(self.replays[name]) if name in self.replays else {} for name in self.models]
         for name, row in zip(self.models, rows, strict=True):
             row.update(model=name, problem=self.problems.get(name))
-        cells = [[row.get(column) for column in _COLUMNS] for row in rows]
-        return pd.DataFrame(cells, columns=list(_COLUMNS), dtype=object).astype(_COLUMNS)
+        return MODELS.frame(rows)
 
     @property
     def summary(self) -> str:

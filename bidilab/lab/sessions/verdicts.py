@@ -36,6 +36,7 @@ from bidilab.core.timeline import Interval
 from bidilab.core.units import ms_to_samples, s_to_samples
 from bidilab.detect.turns import Turn
 from bidilab.lab.datasets.labels import Segment
+from bidilab.lab.metrics.columns import VERDICTS, lists_columns
 from bidilab.lab.metrics.interruption import Interrupting, Outcome, evaluate_response
 from bidilab.lab.metrics.opportunities import RecordingLabels, label_recording
 
@@ -46,23 +47,9 @@ UNTOLD_MS = 1000.0
 
 _RATE = 48_000  # the grid for matching where no detector gives one
 _ENDLESS = 1 << 62
-_COLUMNS = {
-    "outcome": "string",
-    "cause": "string",
-    "kind": "string",
-    "response_id": "string",
-    "segment_start_s": "float64",
-    "segment_end_s": "float64",
-    "onset_s": "float64",
-    "decided_s": "float64",
-    "event_s": "float64",
-    "latency_ms": "float64",
-    "event_latency_ms": "float64",
-    "heard_ms": "float64",
-    "text": "string",
-}
 
 
+@lists_columns(VERDICTS)
 def verdicts(log: EventLog, segments: Sequence[Segment]) -> pd.DataFrame:
     """One row per interruption by speech and per missed one, in time order.
 
@@ -76,11 +63,7 @@ def verdicts(log: EventLog, segments: Sequence[Segment]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``outcome`` (``"detected"``, ``"false"``, ``"missed"``, ``"terminal_overlap"``, ``"unheard"``), ``cause`` (of a
-        false one), ``kind`` of the segment, ``response_id``, ``segment_start_s``, ``segment_end_s``, ``onset_s`` and
-        ``decided_s`` of the detector, ``event_s`` (when the application was told), ``latency_ms`` (decision - true
-        onset) and ``event_latency_ms`` (event in the application - true onset) of those detected, ``heard_ms``,
-        ``text``. What a provider does not tell is missing.
+        What a provider does not tell is missing.
     """
     fold = log.fold()
     judge = _Judge.of(fold, segments)
@@ -94,7 +77,7 @@ def verdicts(log: EventLog, segments: Sequence[Segment]) -> pd.DataFrame:
         if response.response_id not in stopped:
             rows += judge.uncut(response)
     rows.sort(key=_begins_s)
-    return pd.DataFrame(rows, columns=list(_COLUMNS), dtype=object).astype(_COLUMNS)
+    return VERDICTS.frame(rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ Task
 Unit
     As the columns of ``SweepResult.settings``: rates in [0, 1], milliseconds, events per minute.
 Index
-    `compare`, `compare_settings`, `COMPARISON_COLUMNS`
+    `compare`, `compare_settings`, `COMPARED`
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bidilab.lab.datasets.labels import FALSE_KINDS
+from bidilab.lab.metrics.columns import COMPARISON, SETTINGS, Quantile, Ratio
 from bidilab.lab.metrics.latency import km_quantiles, resample_counts
 from bidilab.lab.metrics.statistics import rank
 from bidilab.lab.sweep.evaluated import ABSENT, Evaluated
@@ -32,22 +32,22 @@ __all__ = ["COMPARED", "COMPARISON_COLUMNS", "compare", "compare_settings"]
 
 FloatArray = npt.NDArray[np.float64]
 
-COMPARISON_COLUMNS: tuple[str, ...] = ("a", "b", "difference", "difference_lo", "difference_hi", "paired")
+COMPARISON_COLUMNS: tuple[str, ...] = COMPARISON.names
 """Columns of `compare_settings`."""
-
-_RATIOS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "missed_rate": (("n_missed",), ("n_true_opportunities",)),
-    "false_interruption_rate": (
-        tuple(f"n_false_on_opportunity_{kind}" for kind in FALSE_KINDS),
-        tuple(f"n_false_opportunities_{kind}" for kind in FALSE_KINDS),
-    ),
-    "false_per_min": (("n_false",), ("agent_speech_min",)),
-    "premature_endpoint_rate": (("n_premature_endpoints",), ("n_turns",)),
-}
-_LATENCIES = {"latency_detected_ms_p50": 0.5, "latency_detected_ms_p90": 0.9}
-_UNPAIRED = ("endpoint_latency_ms_p50", "onset_clipped_ms_p90", "talk_over_s")
-COMPARED: tuple[str, ...] = (*_RATIOS, *_LATENCIES, *_UNPAIRED)
-"""Metrics that are compared, in order."""
+COMPARED: tuple[str, ...] = (
+    "missed_rate",
+    "false_interruption_rate",
+    "false_per_min",
+    "premature_endpoint_rate",
+    "latency_detected_ms_p50",
+    "latency_detected_ms_p90",
+    "endpoint_latency_ms_p50",
+    "onset_clipped_ms_p90",
+    "talk_over_s",
+)
+"""Metrics that are compared, in order: columns of ``SweepResult.settings``."""
+_PAIRED_TIME = "latency_detected_ms"
+"""The time whose quantiles are paired."""
 
 _CONFIDENCE = 0.95
 _RESAMPLES_AT_A_TIME = 100
@@ -106,24 +106,27 @@ def compare_settings(
     Returns
     -------
     DataFrame
-        One row a metric of `COMPARED`, with `COMPARISON_COLUMNS`. ``difference`` is NaN where either value is
+        One row a metric of `COMPARED`, with the columns `COMPARISON`. ``difference`` is NaN where either value is
         undefined or both are infinite. The 95 % interval is NaN where it is not paired, where fewer than two
         recordings hold data for both, and where in some resample neither setting reaches the quantile, so that their
         difference has no value there.
     """
     resamples = resample_counts(len(recordings[0]), n_resamples, seed)
-    rows = {}
+    rows = []
     for name in COMPARED:
+        column = SETTINGS[name]
         values = [float(settings.loc[setting, name]) for setting in pair]  # type: ignore[arg-type]
         draws = None
-        if name in _RATIOS:
-            draws = _ratio_draws(recordings, *_RATIOS[name], resamples)
-        elif name in _LATENCIES and problem is not None and evaluated is not None:
-            draws = _latency_draws(problem, evaluated, _LATENCIES[name], resamples)
+        if isinstance(column, Ratio):
+            draws = _ratio_draws(recordings, column.of, column.per, resamples)
+        elif (
+            isinstance(column, Quantile) and column.of == _PAIRED_TIME and problem is not None and evaluated is not None
+        ):
+            draws = _latency_draws(problem, evaluated, column.q, resamples)
         low, high = (np.nan, np.nan) if draws is None else _interval(draws)
-        rows[name] = (*values, _minus(values[1], values[0]), low, high, draws is not None)
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=list(COMPARISON_COLUMNS)).rename_axis("metric")
-    return table.astype({"paired": bool})
+        rows.append((*values, _minus(values[1], values[0]), low, high, draws is not None))
+    table = COMPARISON.frame([dict(zip(COMPARISON.names, row, strict=True)) for row in rows])
+    return table.set_index(pd.Index(COMPARED, name="metric"))
 
 
 def _minus(b: float, a: float) -> float:

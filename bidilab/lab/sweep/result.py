@@ -18,6 +18,7 @@ from bidilab.core.errors import InvalidParameterError, ResultError
 from bidilab.detect.turns import Turn
 from bidilab.lab.conditions.condition import Condition
 from bidilab.lab.datasets import Dataset
+from bidilab.lab.metrics.columns import COMPARISON, EVENTS, RECORDINGS, RECORDINGS_AT, SETTINGS, lists_columns
 from bidilab.lab.showing import showing
 from bidilab.lab.sweep.comparison import compare
 from bidilab.lab.sweep.counts import RecordingCounts
@@ -35,15 +36,15 @@ if TYPE_CHECKING:
 __all__ = ["SweepResult"]
 
 
+@lists_columns(SETTINGS, RECORDINGS)
 class SweepResult(SweepFacts):
     """A sweep's findings. Made by `sweep`, or read back by `SweepResult.load`.
 
     Attributes
     ----------
     settings : DataFrame
-        One row a setting; the condition of the audio where there is an axis of them, the three axes, then counts, rates
-        with Wilson intervals (``_lo``, ``_hi``), latencies with bootstrap intervals. A quantile that too many misses
-        keep from being reached is infinite; what is undefined is NaN, with its ``n`` 0.
+        One row per setting. A quantile that too many misses keep from being reached is infinite; what is undefined is
+        NaN, with its ``n`` 0.
     grid : Grid
         The settings swept.
     meta : dict
@@ -174,17 +175,17 @@ class SweepResult(SweepFacts):
         """Turns of a recording under a setting; positions in samples at ``vad_sample_rate``."""
         return self.source_of(setting).turns(recording_id, self.params(setting))
 
+    @lists_columns(EVENTS)
     def events(self, setting: int, recording_id: str | None = None) -> pd.DataFrame:
-        """One row for each opportunity and each interruption under a setting: what, when and why.
+        """One row per opportunity and per interruption under a setting: what, when and why.
 
-        Of all recordings, or of one. Columns: `bidilab.lab.sweep.onesetting.EVENT_COLUMNS`.
+        Of all recordings, or of one.
         """
         return self.source_of(setting).events(self.params(setting), self.guards(setting), recording_id)
 
+    @lists_columns(RECORDINGS_AT)
     def recordings_at(self, setting: int) -> pd.DataFrame:
-        """What became of each recording under one setting; indexed by ``recording_id``.
-
-        Columns: `bidilab.lab.sweep.onesetting.RECORDING_COLUMNS`, by the sweep's own evaluation.
+        """What became of each recording under one setting, by the sweep's own evaluation; indexed by ``recording_id``.
 
         Raises
         ------
@@ -195,10 +196,11 @@ class SweepResult(SweepFacts):
         """
         return self.source_of(setting).recordings(self.params(setting), self.guards(setting))
 
+    @lists_columns(COMPARISON)
     def compare(self, a: int, b: int) -> pd.DataFrame:
-        """Differences ``b - a`` of two settings, paired by recording; one row a metric.
+        """Differences ``b - a`` of two settings, paired by recording; one row per metric.
 
-        See `bidilab.lab.sweep.comparison.compare_settings` for the columns. Where the recordings of a loaded result
+        Where the recordings of a loaded result
         are not at hand, rates are paired by the stored counts, and the rest is not paired.
 
         Raises

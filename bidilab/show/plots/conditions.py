@@ -208,7 +208,7 @@ def _signs(rows: pd.DataFrame, shown: Sequence[Metric]) -> list[Line2D]:
     keys = {}
     for each in shown:
         for key in line_keys([rows], [each]):
-            counted = "minutes" if each.n_label.startswith("minutes") else "n"
+            counted = "minutes" if each.n_unit else "n"
             label = str(key.get_label()).replace("n <", f"{counted} <")
             keys[label] = key
             key.set_label(label)

@@ -340,8 +340,7 @@ def _keys(grids: list[MetricGrid], limit: float) -> list[Patch]:
     keys = []
     if any(grid.small(limit).any() for grid in grids):
         n_label = grids[0].metric.n_label
-        minutes = n_label.startswith("minutes")
-        words = f"< {limit:g} {n_label}" if minutes else f"n < {limit:g} {n_label}"
+        words = f"< {limit:g} {n_label}" if grids[0].metric.n_unit else f"n < {limit:g} {n_label}"
         keys.append(Patch(facecolor="#EEEEEE", edgecolor="#555555", hatch="////", label=words))
     if any(np.isinf(grid.values).any() for grid in grids):
         keys.append(

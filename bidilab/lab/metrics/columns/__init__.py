@@ -21,6 +21,7 @@ from bidilab.lab.metrics.columns.column import (
     Value,
     counts_dtype,
 )
+from bidilab.lab.metrics.columns.page import lists_columns
 from bidilab.lab.metrics.columns.settings import (
     CONDITION,
     COUNTED,
@@ -36,19 +37,24 @@ from bidilab.lab.metrics.columns.settings import (
     counted_names,
     setting_columns,
 )
+from bidilab.lab.metrics.columns.tables import COMPARISON, EVENTS, MODELS, VERDICTS
 
 __all__ = [
+    "COMPARISON",
     "CONDITION",
     "COUNTED",
+    "EVENTS",
     "GUARD_AXES",
     "KIND_LABELS",
     "KNOBS",
+    "MODELS",
     "RECORDINGS",
     "RECORDINGS_AT",
     "RESUME",
     "SETTINGS",
     "SIMULATED",
     "TIMED",
+    "VERDICTS",
     "Axis",
     "Column",
     "Count",
@@ -64,5 +70,6 @@ __all__ = [
     "Value",
     "counted_names",
     "counts_dtype",
+    "lists_columns",
     "setting_columns",
 ]

@@ -90,6 +90,8 @@ class Column:
         Where the rule or formula comes from: a module of bidilab, or a paper.
     dtype
         Type of the values in the table.
+    drawn
+        Whether it can be drawn, in figures and in the explorer.
     """
 
     name: str
@@ -108,6 +110,7 @@ class Column:
     interval: str = ""
     source: str = ""
     dtype: str = "float64"
+    drawn: bool = True
 
     def __post_init__(self) -> None:
         if not (self.name and self.label and self.meaning.endswith(".")):
@@ -293,6 +296,7 @@ class Flag(Column):
     """Yes or no."""
 
     dtype: str = "bool"
+    drawn: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,6 +304,7 @@ class Axis(Column):
     """A parameter that is swept, and the ``default`` that it has where nothing is said."""
 
     default: float
+    drawn: bool = False
 
     def format(self, value: float, *, unit: bool = True) -> str:
         """A value with its unit.
@@ -328,6 +333,7 @@ class Text(Column):
 
     categories: tuple[str, ...] = ()
     dtype: str = "object"
+    drawn: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

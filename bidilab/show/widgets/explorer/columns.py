@@ -90,6 +90,7 @@ def _metric(shown: Metric, columns: pd.Index[str]) -> dict[str, Any]:
         "lower_is_better": shown.lower_is_better,
         "n_columns": list(shown.n_columns),
         "n_label": shown.n_label,
+        "n_unit": shown.n_unit,
         "small_n": shown.small_n,
         "definition": shown.definition,
         "interval": [low, high] if low in columns and high in columns else None,

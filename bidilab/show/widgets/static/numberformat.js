@@ -1,4 +1,4 @@
-// Numbers as `Metric.format` and `format_n` of bidilab/show/plots/quantities.py write them, to the last digit.
+// Numbers as `Column.format` and `format_n` of bidilab/lab/metrics/columns write them, to the last digit.
 
 /** A number with so many decimals, a tie going to the even digit as in Python; "-0" is "0". */
 export function fixed(value, decimals) {
@@ -38,11 +38,11 @@ export function intervalText(metric, interval) {
 /** "n = 115"; empty for a count. */
 export function nText(metric, n) {
   if (n === null) return "";
-  return metric.n_label.startsWith("minutes") ? `n = ${fixed(n, 1)} min` : `n = ${fixed(n, 0)}`;
+  return metric.n_unit ? `n = ${fixed(n, 1)} min` : `n = ${fixed(n, 0)}`;
 }
 
 /** "n = 115 true interruptions" */
 export function nWords(metric, n) {
   if (n === null) return "";
-  return metric.n_label.startsWith("minutes") ? `n = ${fixed(n, 1)} ${metric.n_label}` : `n = ${fixed(n, 0)} ${metric.n_label}`;
+  return metric.n_unit ? `n = ${fixed(n, 1)} ${metric.n_label}` : `n = ${fixed(n, 0)} ${metric.n_label}`;
 }

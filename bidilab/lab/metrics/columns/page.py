@@ -1,0 +1,106 @@
+"""The page ``docs/columns.md`` and the docstrings of tables, made from the declarations."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from bidilab.lab.metrics.columns.column import Axis, Column, Count, Schema, Text
+from bidilab.lab.metrics.columns.settings import RECORDINGS, RECORDINGS_AT, SETTINGS
+from bidilab.lab.metrics.columns.tables import COMPARISON, EVENTS, MODELS, VERDICTS
+
+__all__ = ["SCHEMAS", "listed", "lists_columns", "page"]
+
+SCHEMAS: tuple[Schema, ...] = (SETTINGS, RECORDINGS, RECORDINGS_AT, EVENTS, COMPARISON, VERDICTS, MODELS)
+"""Every table, in the order of the page."""
+
+_HEAD = """\
+# Columns
+
+Every column of every table, as the code declares it (`bidilab/lab/metrics/columns`).
+This page is made by `python -m bidilab.lab.metrics.columns > docs/columns.md`; change the declaration, not the page.
+
+*Shown* is the unit and the number of decimals in figures and reports; rates are stored as fractions. *n* is the sum of
+the columns that the number rests on; below the limit it is drawn as uncertain. An undefined number is NaN and its n is
+0; a quantile that is not reached is infinite.
+"""
+_TABLE_HEAD = (
+    "| column | label | shown | n | 95 % interval | better | meaning | from |",
+    "|---|---|---|---|---|---|---|---|",
+)
+_T = TypeVar("_T", bound=Callable[..., Any] | type)
+
+
+def page() -> str:
+    """The page as Markdown: a section per table, a row per column."""
+    parts = [_HEAD]
+    above: set[str] = set()
+    for schema in SCHEMAS:
+        parts.append(f"## `{schema.name}`: {schema.rows}\n")
+        sections = schema.groups if schema is SETTINGS else (None,)
+        for group in sections:
+            columns = schema.columns if group is None else schema.in_groups([group])
+            rows = [row for column in columns if (row := _row(column)) not in above]
+            if group:
+                parts.append(f"### {group}\n")
+            parts.append("\n".join([*_TABLE_HEAD, *rows]) + "\n")
+        if known := [f"`{column.name}`" for column in schema if _row(column) in above]:
+            parts.append(f"Also, as above: {', '.join(known)}.\n")
+        above.update(map(_row, schema))
+    return "\n".join(parts)
+
+
+def _row(column: Column) -> str:
+    cells = (
+        f"`{column.name}`" + (" (`_lo`, `_hi`)" if column.interval else ""),
+        column.label,
+        _shown(column),
+        _n(column),
+        column.interval,
+        column.better or "",
+        f"{column.meaning[:-1]}; default {column.tick(column.default)}."
+        if isinstance(column, Axis)
+        else column.meaning,
+        f"`{column.source}`" if column.source.startswith("bidilab.") else column.source,
+    )
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _shown(column: Column) -> str:
+    if column.dtype in ("object", "string", "category", "bool"):
+        return "yes or no" if column.dtype == "bool" else "words"
+    unit = column.unit or ("count" if isinstance(column, Count) else "number")
+    digits = f"{column.decimals} decimal{'s' if column.decimals > 1 else ''}"
+    return f"{unit}, {digits}" if column.decimals else unit
+
+
+def _n(column: Column) -> str:
+    if not column.n_columns:
+        return ""
+    unit = f" {column.n_unit}" if column.n_unit else ""
+    return (
+        f"{' + '.join(f'`{name}`' for name in column.n_columns)} ({column.n_label}), few below {column.small_n:g}{unit}"
+    )
+
+
+def listed(schema: Schema) -> str:
+    """The columns of a table as the section of a docstring."""
+    lines = [f"Columns of ``{schema.name}``", "-" * (len(schema.name) + 15)]
+    for column in schema:
+        unit = "fraction" if column.unit == "%" else column.unit
+        dtype = "category" if isinstance(column, Text) and column.categories else column.dtype
+        lines.append(f"{', '.join(column.names)} : {dtype}{f', {unit}' if unit else ''}")
+        lines += textwrap.wrap(column.definition, 110, initial_indent="    ", subsequent_indent="    ")
+    return "\n".join(lines)
+
+
+def lists_columns(*schemas: Schema) -> Callable[[_T], _T]:
+    """Write the columns of tables at the end of the docstring of what holds or returns them."""
+
+    def documented(what: _T) -> _T:
+        what.__doc__ = "\n\n".join([inspect.cleandoc(what.__doc__ or ""), *map(listed, schemas)]) + "\n"
+        return what
+
+    return documented

@@ -1,4 +1,4 @@
-"""Guards as axes of a sweep, and settings validated on recordings they were not chosen on."""
+"""Guards as axes of a sweep."""
 
 import math
 
@@ -94,41 +94,3 @@ def test_resumed_interruptions_are_false_and_their_pauses_are_told(tmp_path):
     assert len(resumed) == resumes["n_resumed"] > 0
     assert resumes["pause_s"] == pytest.approx((resumed["resumed_s"] - resumed["decided_s"]).sum())
     assert (never["n_resumed"], never["pause_s"], resumes["n_resumed_true"]) == (0, 0, 0)
-
-
-def test_validated_on_recordings_it_was_not_chosen_on(bursts):
-    chosen_on, held_out = bursts.split(fraction=0.5, seed=0)
-    result = sweep(chosen_on, Grid(**KNOBS, min_interruption_ms=[0, 200]), **HOW)
-    found = result.recommend(validate_on=held_out)
-    validation = found.validation
-    assert validation.warnings == ()
-    alone = sweep(held_out, result.grid.only(found.setting), **HOW)
-    shown = [column for column in alone.settings if column in validation.table]
-    assert {"missed_rate", "missed_rate_hi", "n_false_opportunities"} <= set(shown)
-    validated = validation.table.loc[["validated on"], shown].reset_index(drop=True)
-    pd.testing.assert_frame_equal(validated, alone.settings[shown].reset_index(drop=True))
-    assert validation.table["n_recordings"].tolist() == [3, 3]
-    assert "Validated on 3 recordings of bursts: false rate" in str(found)
-    assert "validated on" in found._repr_html_()
-    assert found.to_dict()["validation"]["validated_on"]["n_recordings"] == 3
-    again = result.recommend(validate_on=sweep(held_out, result.grid, **HOW)).validation
-    pd.testing.assert_frame_equal(again.table, validation.table)
-
-    overlapping = result.recommend(validate_on=bursts).validation
-    assert "3 of the 6 recordings validated on are among those chosen on (r" in overlapping.warnings[0]
-    other_grid = sweep(held_out, Grid(threshold=0.45), **HOW)
-    with pytest.raises(InvalidParameterError, match="validate_on must be a sweep that holds"):
-        result.recommend(validate_on=other_grid)
-    simulated = sweep(held_out, result.grid, evaluation="simulated", **HOW)
-    with pytest.raises(InvalidParameterError, match="the same evaluation"):
-        result.recommend(validate_on=simulated)
-    with pytest.raises(InvalidParameterError, match="a Dataset or a SweepResult"):
-        result.recommend(validate_on="bursts")
-
-
-def test_a_saved_sweep_of_a_part_finds_its_recordings_again(bursts, tmp_path):
-    chosen_on, held_out = bursts.split(fraction=0.5, seed=0)
-    SweepResult.load(sweep(chosen_on, Grid(**KNOBS), **HOW).save(tmp_path / "saved"))
-    loaded = SweepResult.load(tmp_path / "saved")
-    assert [r.id for r in loaded.dataset] == [r.id for r in chosen_on]
-    assert loaded.recommend(validate_on=held_out).validation.warnings == ()

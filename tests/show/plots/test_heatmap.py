@@ -6,8 +6,7 @@ from matplotlib.patches import Rectangle
 
 from bidilab.core.errors import InvalidParameterError
 from bidilab.show.plots import data_behind, heatmap, heatmaps
-
-from .conftest import PREFIXES, SILENCES, THRESHOLDS
+from tests.show.conftest import PREFIXES, SILENCES, THRESHOLDS
 
 
 def mesh_of(ax):

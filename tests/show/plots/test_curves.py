@@ -4,8 +4,7 @@ from matplotlib.figure import Figure
 
 from bidilab.core.errors import InvalidParameterError
 from bidilab.show.plots import by_kind, curve, curves, data_behind
-
-from .conftest import THRESHOLDS
+from tests.show.conftest import THRESHOLDS
 
 
 def slice_of(settings, prefix=300.0, silence=400.0):

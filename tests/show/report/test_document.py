@@ -9,8 +9,7 @@ from bidilab.lab.sweep import SweepResult
 from bidilab.show.report import report
 from bidilab.show.report.focus import focus_of
 from bidilab.show.report.tables import _tag_order, _tag_text, causes_table, kinds_table, tag_tables
-
-from .conftest import NASTY
+from tests.show.conftest import NASTY
 
 VOID = {"meta", "img", "br", "link", "hr"}
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from bidilab.bidi.model import BidiModel, ModelInput, PlaybackReport
+from bidilab.bidi.providers.codec import Codec
 from bidilab.bidi.providers.config import ClientSettings
 from bidilab.bidi.providers.failures import Failure
-from bidilab.bidi.providers.logentry import LogEntry
 from bidilab.bidi.session.audible import AudibleResponses
 from bidilab.bidi.types.events import (
     BidiConnectionCloseEvent,
@@ -35,7 +35,7 @@ from bidilab.core.errors import (
 )
 from bidilab.core.redaction import redact_values
 
-__all__ = ["Codec", "Connection", "ProviderModel", "SessionSettings"]
+__all__ = ["Connection", "ProviderModel", "SessionSettings"]
 
 _SILENCE_MARGIN_MS = 500
 
@@ -55,38 +55,6 @@ class SessionSettings(Protocol):
         """``model.config["audio"]``: what inputs and outputs go by."""
 
 
-class Codec(Protocol):
-    """One conversation with a service, over one connection or several in turn: its messages to events, and back.
-
-    What is to be sent is taken with `take_messages`, what is to be logged with `take_rows`, after every call.
-    """
-
-    @property
-    def settled(self) -> bool:
-        """Whether nothing is under way: no response, no turn, no tool, no answer awaited."""
-
-    def feed(self, message: Mapping[str, Any], *, audible: Collection[str] = ()) -> tuple[BidiOutputEvent, ...]:
-        """Take one message of the service, given the ids of the responses that are audible; return its events."""
-
-    def connection_over(self, failure: Failure) -> tuple[BidiOutputEvent, ...]:
-        """The connection is gone: what was being generated ends with an error, what is audible plays on."""
-
-    def encode(self, event: Any) -> None:
-        """Put out what tells an input event, or a tool's result, to the service."""
-
-    def end_audio(self, silence_ms: int) -> None:
-        """No more audio will come: let an open turn end, by that much silence or by hand."""
-
-    def truncate(self, response_id: str, heard_samples: int, sample_rate: int) -> None:
-        """Take how much of a cut response was heard."""
-
-    def take_messages(self) -> list[dict[str, Any]]:
-        """Messages to send, in order, each once."""
-
-    def take_rows(self) -> list[LogEntry]:
-        """Rows to log, in order, each once."""
-
-
 class Connection(Protocol):
     """One connection that stands. Sending and receiving may go on at the same time."""
 
@@ -100,7 +68,7 @@ class Connection(Protocol):
         """Close it; twice is no error."""
 
 
-CodecT = TypeVar("CodecT", bound=Codec)
+CodecT = TypeVar("CodecT", bound=Codec[Any])
 ConnectionT = TypeVar("ConnectionT", bound=Connection)
 
 

@@ -33,6 +33,11 @@ class AudioUplink:
         self._sent_samples = 0
 
     @property
+    def sample_rate(self) -> int:
+        """Hertz of what is given out."""
+        return self._sample_rate
+
+    @property
     def sent_samples(self) -> int:
         """Samples given out so far: the position in the stream that the server hears."""
         return self._sent_samples

@@ -1,51 +1,119 @@
-"""The codec: messages of the Live API to events, events of the session to messages. No task, socket or clock inside."""
+"""The codec: messages of the Live API to events, events of the session to messages. No task, socket or clock inside.
+
+Sources of the handlers here: Live API WebSocket reference, and ``LiveServerToolCall``,
+``LiveServerToolCallCancellation``, ``UsageMetadata``, ``LiveServerGoAway`` and ``LiveServerSessionResumptionUpdate`` of
+google-genai 3.4 (2026).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, ClassVar, Final, cast
 
-from bidilab.bidi.providers.failures import Failure
-from bidilab.bidi.providers.gemini import messages, signals, turns
-from bidilab.bidi.providers.gemini.received import Message, object_field
-from bidilab.bidi.providers.gemini.settings import OUTPUT_RATE, GeminiSettings
+from bidilab.bidi.providers.codec import SpokenCodec
+from bidilab.bidi.providers.fields import Fields
+from bidilab.bidi.providers.gemini import messages, turns
+from bidilab.bidi.providers.gemini.settings import GeminiSettings
 from bidilab.bidi.providers.gemini.state import Conversation
 from bidilab.bidi.providers.history import call_in_words
-from bidilab.bidi.providers.logentry import LogEntry
+from bidilab.bidi.providers.state import ModelTurn, Signal
 from bidilab.bidi.types.events import (
     BidiAudioInputEvent,
-    BidiErrorEvent,
-    BidiEvent,
     BidiImageInputEvent,
     BidiOutputEvent,
     BidiTextInputEvent,
+    BidiUsageEvent,
+    ModalityUsage,
     ToolResultEvent,
+    ToolUse,
 )
-from bidilab.core.errors import EventError, InvalidParameterError, SessionError
+from bidilab.core.errors import EventError, SessionError
 
 __all__ = ["HANDLERS", "GeminiLiveCodec"]
 
-HANDLERS: Final[Mapping[str, Callable[[Conversation, Message], None]]] = MappingProxyType(
+
+def _setup_complete(c: Conversation, body: Fields) -> None:
+    """The session stands."""
+    c.log("session_created", "model", dict(body.body))
+
+
+def _tool_call(c: Conversation, body: Fields) -> None:
+    """Calls of tools: the response ends with them, and the answer to their results is another."""
+    uses = [
+        ToolUse(toolUseId=one.text("id"), name=one.text("name"), input=dict(one.object("args", optional=True).body))
+        for one in body.objects("functionCalls")
+    ]
+    if c.turn is ModelTurn.INTERRUPTED or not uses:
+        c.log("tool_call_unheard", "model", {"calls": [use["name"] for use in uses]})
+        return
+    response = c.response()
+    c.model(Signal.END)
+    for use in uses:
+        c.call(use, response.response_id)
+    turns.end_of_words(c, response)
+    if response.generating:
+        c.complete(response, "tool_use")
+
+
+def _tool_call_cancellation(c: Conversation, body: Fields) -> None:
+    """The user interrupted: results of these calls are not wanted any more."""
+    ids = body.get("ids")
+    if not isinstance(ids, list):
+        raise body.wrong("ids", "a list")
+    for call_id in ids:
+        call = c.calls.pop(str(call_id), None)
+        if call is not None:
+            c.cancelled_calls.add(call_id)
+        c.log("tool_call_cancelled", "model", {"tool_use_id": call_id, "name": call and call.use["name"]})
+
+
+def _usage(c: Conversation, body: Fields) -> None:
+    """Tokens, as the service counts them for the turn."""
+    spent, made = body.count("promptTokenCount", 0), body.count("responseTokenCount", 0)
+    by_modality: dict[str, ModalityUsage] = {}
+    for key, side in (("promptTokensDetails", "input_tokens"), ("responseTokensDetails", "output_tokens")):
+        for detail in body.objects(key):
+            if (modality := detail.optional_text("modality")) is not None:
+                new = {"modality": modality.lower(), "input_tokens": 0, "output_tokens": 0}
+                entry = by_modality.setdefault(modality.lower(), cast(ModalityUsage, new))
+                entry[side] += detail.count("tokenCount", 0)  # type: ignore[literal-required]
+    cached = None if body.get("cachedContentTokenCount") is None else body.count("cachedContentTokenCount")
+    total = body.count("totalTokenCount", 0) or spent + made
+    c.tell(BidiUsageEvent(spent, made, total, list(by_modality.values()) or None, cached))
+
+
+def _go_away(c: Conversation, body: Fields) -> None:
+    """The server will close the connection in ``timeLeft``."""
+    c.going_away = True
+    c.log("go_away", "model", {"time_left": body.get("timeLeft")})
+
+
+def _resumption_update(c: Conversation, body: Fields) -> None:
+    """The handle of the session as it is now; where it cannot be gone on with, the one before stays."""
+    handle, resumable = body.optional_text("newHandle"), bool(body.get("resumable"))
+    if resumable and handle:
+        c.handle = handle
+    c.log("session_resumption", "model", {"resumable": resumable})
+
+
+HANDLERS: Final[Mapping[str, Callable[[Conversation, Fields], None]]] = MappingProxyType(
     {
-        "setupComplete": signals.setup_complete,
-        "sessionResumptionUpdate": signals.resumption_update,
+        "setupComplete": _setup_complete,
+        "sessionResumptionUpdate": _resumption_update,
         "voiceActivity": turns.voice_activity,
         "serverContent": turns.server_content,
-        "toolCall": signals.tool_call,
-        "toolCallCancellation": signals.tool_call_cancellation,
-        "usageMetadata": signals.usage,
-        "goAway": signals.go_away,
+        "toolCall": _tool_call,
+        "toolCallCancellation": _tool_call_cancellation,
+        "usageMetadata": _usage,
+        "goAway": _go_away,
     }
 )
 """Key of a server's message → what is done with it, in this order: one message may hold several."""
 
 
-class GeminiLiveCodec:
+class GeminiLiveCodec(SpokenCodec[Conversation]):
     """One conversation with the Live API, over one connection or several in turn.
-
-    `feed` takes the server's messages and gives events; `encode` and the other verbs make messages. What is to be sent
-    is taken with `take_messages`, what is to be logged with `take_rows`, after every call.
 
     Parameters
     ----------
@@ -74,10 +142,8 @@ class GeminiLiveCodec:
         tools: Sequence[Mapping[str, Any]] = (),
         seeds_history: bool = True,
     ) -> None:
+        super().__init__(Conversation(settings=settings), system_prompt=system_prompt, tools=tools)
         self._seeds_history = seeds_history
-        self._system_prompt = system_prompt
-        self._tools = tuple(tools)
-        self._c = Conversation(settings=settings)
 
     @property
     def settings(self) -> GeminiSettings:
@@ -90,82 +156,24 @@ class GeminiLiveCodec:
         return self._c.handle
 
     @property
-    def sent_samples(self) -> int:
-        """Samples of the user's audio put out so far, at ``input_rate``."""
-        return self._c.uplink.sent_samples
-
-    @property
-    def settled(self) -> bool:
-        """Whether nothing is under way that is known of; the service does not say when it owes nothing."""
-        return self._c.settled
-
-    @property
     def to_move(self) -> bool:
         """Whether the server is going away, and now is a time to move to another connection."""
         return self._c.going_away and self._c.settled
 
-    # The server's messages
-
-    def feed(self, message: Message, *, audible: Collection[str] = ()) -> tuple[BidiOutputEvent, ...]:
-        """Take one message of the server; return the events it makes.
-
-        A part of it that is not what its key says makes a row with source ``error`` and no event; so does an unknown
-        key.
-
-        Parameters
-        ----------
-        message
-            The JSON object.
-        audible
-            Ids of the responses that are audible now.
-        """
+    def _take(self, message: Mapping[str, Any]) -> None:
+        """Handle a message, which may hold several things: each by itself."""
         c = self._c
-        c.audible = audible
         for key, handler in HANDLERS.items():
             if message.get(key) is None:
                 continue
             try:
-                handler(c, object_field(message, key))
+                handler(c, Fields("message", message).object(key))
             except EventError as error:
                 c.log("malformed_message", "error", {"key": key, "error": str(error)})
         if not message:
             c.log("malformed_message", "error", {"error": "a message without a field that is known"})
         if unknown := sorted(set(message) - set(HANDLERS)):
             c.log("unknown_message", "error", {"keys": unknown})
-        return self._take_events()
-
-    def connection_over(self, failure: Failure) -> tuple[BidiOutputEvent, ...]:
-        """The connection is gone: what was being generated ends with an error, what is audible plays on.
-
-        A failure of the service is told as an event; that a connection was lost is told by the restart that follows.
-        """
-        c = self._c
-        c.log("connection_over", "error", {"code": failure.code, "reason": failure.reason, "kind": failure.kind})
-        if failure.kind != "lost":
-            c.events.append(BidiErrorEvent(failure.error(), {"kind": failure.kind}, code=failure.name))
-        if c.current is not None and c.current.generating:
-            turns.cut(c, "error", "error", [c.current])
-        c.current, c.discarding, c.going_away, c.connected = None, False, False, False
-        c.user_speaking = c.activity_open = False
-        c.early_words = ""
-        c.lost_calls.update(c.open_calls)  # the next connection never asked for them, and would refuse their results
-        c.open_calls.clear()
-        return self._take_events()
-
-    def _take_events(self) -> tuple[BidiOutputEvent, ...]:
-        events = tuple(self._c.events)
-        self._c.events.clear()
-        return events
-
-    def take_messages(self) -> list[dict[str, Any]]:
-        """Messages to send, in order, each once."""
-        messages, self._c.messages = self._c.messages, []
-        return messages
-
-    def take_rows(self) -> list[LogEntry]:
-        """Rows to log, in order, each once."""
-        rows, self._c.rows = self._c.rows, []
-        return rows
 
     # Ours
 
@@ -201,32 +209,12 @@ class GeminiLiveCodec:
     def resume(self) -> None:
         """The connection stands: tell the conversation so far, and what waits for an answer."""
         c = self._c
-        c.messages.clear()  # of the connection before; what they said is in the history
-        if c.dropped_samples:
-            detail = {"dropped_samples": c.dropped_samples, "sample_rate": c.settings.input_rate}
-            c.log("input_dropped", "error", detail, input_samples=c.uplink.sent_samples)
-            c.dropped_samples = 0
-        c.connected = True
-        c.connection_start_samples = c.uplink.sent_samples
+        c.drop_unsent(_n_samples)
+        c.opened()
+        c.start_samples = c.uplink.sent_samples
         if c.handle is None and (told := self._told()):
             c.messages.append(messages.client_content(told, complete=self._seeds_history))
         c.messages += [messages.text_input(said.text) for said in c.unanswered]
-
-    def encode(self, event: BidiEvent) -> None:
-        """Put out what tells an input event, or a tool's result, to the server.
-
-        Raises
-        ------
-        InvalidParameterError
-            If it is no input event.
-        AudioError
-            If its audio is not PCM.
-        """
-        encoder = _ENCODERS.get(type(event))
-        if encoder is None:
-            allowed = ", ".join(cls.__name__ for cls in _ENCODERS)
-            raise InvalidParameterError("content", f"one of {allowed}", type(event).__name__)
-        encoder(self._c, event)
 
     def activity_start(self, *, audible: Collection[str] = ()) -> tuple[BidiOutputEvent, ...]:
         """The user begins, by hand; return the events that it makes: what was only audible is cut.
@@ -239,7 +227,7 @@ class GeminiLiveCodec:
         c = self._c
         self._check_manual(want_open=False)
         c.audible = audible
-        c.activity_open = True
+        c.hear(Signal.SPEECH)
         c.messages.append(messages.activity_start())
         c.log("activity_start", "input", input_samples=c.uplink.sent_samples)
         turns.activity_begins(c)
@@ -255,15 +243,15 @@ class GeminiLiveCodec:
         """
         c = self._c
         self._check_manual(want_open=True)
-        c.activity_open, c.expects_response = False, True
+        c.hear(Signal.TURN)
         c.messages.append(messages.activity_end())
         c.log("activity_end", "input", input_samples=c.uplink.sent_samples)
 
     def _check_manual(self, *, want_open: bool) -> None:
         if not self._c.settings.turn_detection.manual:
             raise SessionError("activity is marked by hand only where the server's detection is disabled")
-        if self._c.activity_open != want_open:
-            raise SessionError("activity is open already" if self._c.activity_open else "no activity is open")
+        if self._c.user_speaking != want_open:
+            raise SessionError("no activity is open" if want_open else "activity is open already")
 
     def end_audio(self, silence_ms: int) -> None:
         """No more audio will come: give out what the resampler holds back, and let an open turn end.
@@ -276,82 +264,61 @@ class GeminiLiveCodec:
         silence_ms
             How much, ``>= 0``.
         """
-        c = self._c
-        _send_audio(c, c.uplink.flush())
-        if not c.settings.turn_detection.manual:
-            _send_audio(c, c.uplink.silence(silence_ms * c.settings.input_rate // 1000))
-            c.messages.append(messages.audio_stream_end())
-            c.log("end_of_audio", "input", {"silence_ms": silence_ms}, input_samples=c.uplink.sent_samples)
-        elif c.activity_open:
+        if not self._c.settings.turn_detection.manual:
+            self._send_silence(silence_ms)
+            self._c.messages.append(messages.audio_stream_end())
+            return
+        self._send_audio(self._c.uplink.flush())
+        if self._c.user_speaking:
             self.activity_end()
 
-    def truncate(self, response_id: str, heard_samples: int, sample_rate: int) -> None:
-        """Take how much of a response was heard: for the history. The Live API cannot be told.
+    def _audio_messages(self, pcm: bytes) -> list[dict[str, Any]]:
+        return [messages.audio_chunk(pcm, self._c.settings.input_rate)]
 
-        Parameters
-        ----------
-        response_id
-            Which; one that is unknown is left alone.
-        heard_samples
-            ``>= 0``, at ``sample_rate`` hertz, counted from the response's first sample.
-        sample_rate
-            Hertz.
-        """
-        response = self._c.responses.get(response_id)
-        if response is not None and response.n_samples:
-            generated_s = response.n_samples / OUTPUT_RATE
-            response.words.heard = min(1.0, heard_samples / sample_rate / generated_s)
+    def _encode_text(self, event: BidiTextInputEvent) -> None:
+        if event.role == "user":
+            self._say(event.text)
+            return
+        self._c.history.add(event.role, event.text)
+        said = [messages.content(event.role, event.text)]
+        self._c.messages.append(messages.client_content(said, complete=False))
 
+    def _say(self, text: str) -> None:
+        """Words of the user; without a connection the next one is told them."""
+        self._await_answer(text)
+        self._c.messages.append(messages.text_input(text))
 
-def _send_audio(c: Conversation, pcm: bytes) -> None:
-    if not c.connected:
-        c.dropped_samples += len(pcm) // 2
-    elif pcm:
-        c.messages.append(messages.audio_chunk(pcm, c.settings.input_rate))
+    def _await_answer(self, text: str) -> None:
+        """Keep words; not answered on this connection, they are said to the next one."""
+        self._c.unanswered.append(self._c.history.add("user", text))
+        self._c.hear(Signal.WORDS)
 
+    def _encode_image(self, event: BidiImageInputEvent) -> None:
+        self._c.messages.append(messages.image_frame(event.data, event.mime_type))
 
-def _encode_audio(c: Conversation, event: BidiAudioInputEvent) -> None:
-    _send_audio(c, c.uplink.feed(event))
+    def _encode_tool_result(self, event: ToolResultEvent) -> None:
+        c, call_id = self._c, event.tool_use_id
+        if (call := c.calls.pop(call_id, None)) is None:
+            known = call_id in c.cancelled_calls
+            c.cancelled_calls.discard(call_id)
+            kind, source = ("tool_result_cancelled", "model") if known else ("tool_result_unasked", "error")
+            c.log(kind, source, {"tool_use_id": call_id})
+            return
+        words = call_in_words(call.use, event.tool_result)
+        if not c.knows(call):
+            self._say(words)
+            return
+        self._await_answer(words)
+        c.messages.append(messages.tool_response(call_id, call.use["name"], event.tool_result))
 
-
-def _say(c: Conversation, text: str) -> None:
-    """Words of the user; without a connection the next one is told them."""
-    c.unanswered.append(c.history.add("user", text))
-    c.expects_response = True
-    c.messages.append(messages.text_input(text))
-
-
-def _encode_text(c: Conversation, event: BidiTextInputEvent) -> None:
-    if event.role == "user":
-        _say(c, event.text)
-    else:
-        c.history.add(event.role, event.text)
-        c.messages.append(messages.client_content([messages.content(event.role, event.text)], complete=False))
-
-
-def _encode_image(c: Conversation, event: BidiImageInputEvent) -> None:
-    c.messages.append(messages.image_frame(event.data, event.mime_type))
-
-
-def _encode_tool_result(c: Conversation, event: ToolResultEvent) -> None:
-    if (lost := c.lost_calls.pop(event.tool_use_id, None)) is not None:
-        _say(c, call_in_words(lost, event.tool_result))
-        return
-    if (use := c.open_calls.pop(event.tool_use_id, None)) is None:
-        known = event.tool_use_id in c.cancelled_calls
-        c.cancelled_calls.discard(event.tool_use_id)
-        kind, source = ("tool_result_cancelled", "model") if known else ("tool_result_unasked", "error")
-        c.log(kind, source, {"tool_use_id": event.tool_use_id})
-        return
-    # Not answered on this connection, it is said to the next one, which knows nothing of the call.
-    c.unanswered.append(c.history.add("user", call_in_words(use, event.tool_result)))
-    c.expects_response = True
-    c.messages.append(messages.tool_response(event.tool_use_id, use["name"], event.tool_result))
+    ENCODERS: ClassVar[Mapping[type, Callable[[Any, Any], None]]] = {
+        BidiTextInputEvent: _encode_text,
+        BidiAudioInputEvent: SpokenCodec._encode_audio,
+        BidiImageInputEvent: _encode_image,
+        ToolResultEvent: _encode_tool_result,
+    }
 
 
-_ENCODERS: Mapping[type, Callable[[Conversation, Any], None]] = {
-    BidiTextInputEvent: _encode_text,
-    BidiAudioInputEvent: _encode_audio,
-    BidiImageInputEvent: _encode_image,
-    ToolResultEvent: _encode_tool_result,
-}
+def _n_samples(message: Mapping[str, Any]) -> int:
+    """Samples of the user's audio in a message that was not sent."""
+    return len(message.get("realtimeInput", {}).get("audio", {}).get("data", b"")) // 2

@@ -7,61 +7,67 @@ Sequences: Live API WebSocket reference, ``BidiGenerateContentServerContent``, a
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from bidilab.bidi.providers.gemini.received import (
-    Message,
-    audio_offset_s,
-    inline_audio,
-    object_field,
-    objects_field,
-    optional_text,
-)
+from bidilab.bidi.providers.fields import Fields
 from bidilab.bidi.providers.gemini.settings import OUTPUT_RATE
 from bidilab.bidi.providers.gemini.state import Conversation, Response
 from bidilab.bidi.providers.history import Utterance
-from bidilab.bidi.types.events import (
-    BidiAudioStreamEvent,
-    BidiInterruptionEvent,
-    BidiResponseCompleteEvent,
-    BidiTranscriptStreamEvent,
-)
+from bidilab.bidi.providers.state import ModelTurn, Signal
+from bidilab.bidi.types.events import BidiTranscriptStreamEvent
 from bidilab.bidi.types.inputs import Role
-from bidilab.bidi.types.outputs import InterruptionReason, StopReason
+from bidilab.core.errors import EventError
 from bidilab.core.units import s_to_samples
 
-__all__ = ["activity_begins", "complete", "cut", "end_of_words", "server_content", "voice_activity"]
+__all__ = ["activity_begins", "end_of_words", "server_content", "voice_activity"]
+
+_RATE = re.compile(r";\s*rate=(\d+)")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)s")
 
 
-def server_content(c: Conversation, content: Message) -> None:
+def server_content(c: Conversation, content: Fields) -> None:
     """All that one message says of the model's turn, in the order in which it happened."""
-    _model_turn(c, object_field(content, "modelTurn"))
-    _spoken(c, object_field(content, "outputTranscription"))
+    _model_turn(c, content.object("modelTurn", optional=True))
+    _spoken(c, content.object("outputTranscription", optional=True))
     if content.get("generationComplete"):
         _generation_complete(c)
     if content.get("interrupted"):
         _interrupted(c)
-    _heard(c, object_field(content, "inputTranscription"))
+    _heard(c, content.object("inputTranscription", optional=True))
     if content.get("turnComplete"):
         _turn_complete(c, content)
     noted = ("groundingMetadata", "urlContextMetadata", "interimInputTranscription", "waitingForInput")
-    if found := {key: content[key] for key in noted if content.get(key)}:
+    if found := {key: content.get(key) for key in noted if content.get(key)}:
         c.log("server_content", "model", found)
     if content.get("waitingForInput"):
-        c.expects_response = False  # the model waits for the user to go on
+        c.hear(Signal.ANSWER)  # there is none: the model waits for the user to go on
 
 
 # The model's turn
 
 
-def _model_turn(c: Conversation, turn: Message) -> None:
-    for part in objects_field(turn, "parts"):
-        if data := inline_audio(part, OUTPUT_RATE):
+def _model_turn(c: Conversation, turn: Fields) -> None:
+    for part in turn.objects("parts"):
+        if data := _inline_audio(part):
             _take_audio(c, data)
         elif part.get("thought"):
             c.log("thought", "model", {"text": part.get("text")})
-        elif text := optional_text(part, "text"):
+        elif text := part.optional_text("text"):
             _take_words(c, text)
+
+
+def _inline_audio(part: Fields) -> bytes:
+    """PCM bytes of a part's ``inlineData``; none when it has no audio, `EventError` for another rate or format."""
+    blob = part.object("inlineData", optional=True)
+    if not blob.body:
+        return b""
+    mime = blob.text("mimeType")
+    named = _RATE.search(mime)
+    if not mime.startswith("audio/pcm") or (named and int(named.group(1)) != OUTPUT_RATE):
+        raise EventError(f"{blob.name}: mimeType must be audio/pcm;rate={OUTPUT_RATE}, got {mime}")
+    data = blob.get("data")
+    return data if isinstance(data, bytes) else blob.base64("data")  # the SDK has decoded it
 
 
 def _response(c: Conversation) -> Response:
@@ -75,20 +81,11 @@ def _response(c: Conversation) -> Response:
 
 def _take_audio(c: Conversation, data: bytes) -> None:
     response = _response(c)
-    # A sample may be split between two messages: the odd byte waits for its other half.
-    data = response.odd_byte + data
-    whole = len(data) // 2 * 2
-    response.odd_byte = data[whole:]
-    if c.discarding or response.cut or not response.generating:
-        response.late_samples += whole // 2
-    elif whole:
-        response.n_samples += whole // 2
-        event = BidiAudioStreamEvent.from_pcm(data[:whole], sample_rate=OUTPUT_RATE, response_id=response.response_id)
-        c.events.append(event)
+    c.hand_on(response, response.whole.feed(data), sample_rate=OUTPUT_RATE)
 
 
-def _spoken(c: Conversation, transcription: Message) -> None:
-    text = optional_text(transcription, "text")
+def _spoken(c: Conversation, transcription: Fields) -> None:
+    text = transcription.optional_text("text")
     if text and c.current is None:
         # It comes in no order with the audio: alone it begins no response, and waits for the one that does.
         c.early_words += text
@@ -102,7 +99,7 @@ def _take_words(c: Conversation, text: str) -> None:
         c.log("transcript_unheard", "model", {"text": text}, response_id=response.response_id)
         return
     response.words.text += text
-    c.events.append(_said(response.words, text, response.response_id))
+    c.tell(_said(response.words, text, response.response_id))
 
 
 def _said(words: Utterance, delta: str, response_id: str | None) -> BidiTranscriptStreamEvent:
@@ -115,7 +112,7 @@ def _said_all(c: Conversation, words: Utterance, response_id: str | None) -> Non
     if not (text := words.text.strip()):
         return
     role: Role = "assistant" if words.role == "assistant" else "user"
-    c.events.append(BidiTranscriptStreamEvent({"text": text}, text, role, True, text, response_id=response_id))
+    c.tell(BidiTranscriptStreamEvent({"text": text}, text, role, True, text, response_id=response_id))
 
 
 def _generation_complete(c: Conversation) -> None:
@@ -125,36 +122,32 @@ def _generation_complete(c: Conversation) -> None:
         c.log("generation_complete", "model")
         return
     c.log("generation_complete", "model", _counts(c.current), response_id=c.current.response_id)
-    complete(c, c.current, "complete")
+    if c.current.generating:
+        c.complete(c.current, "complete")
 
 
-def complete(c: Conversation, response: Response, stop_reason: StopReason) -> None:
-    """Tell that the generation of a response is over, unless that was told."""
-    if response.generating and not response.cut:
-        c.events.append(BidiResponseCompleteEvent(response.response_id, stop_reason))
-    response.generating = False
-
-
-def _turn_complete(c: Conversation, content: Message) -> None:
+def _turn_complete(c: Conversation, content: Fields) -> None:
     """The model's turn is over: what comes next is another."""
-    response, c.current = c.current, None
-    was_interrupted, c.discarding = c.discarding, False
+    response, was_interrupted = c.current, c.turn is ModelTurn.INTERRUPTED
+    c.model(Signal.END)
     detail = {"reason": content.get("turnCompleteReason"), "interrupted": was_interrupted}
     if response is None:
         c.log("turn_complete", "model", detail)
-        c.expects_response = False
+        c.hear(Signal.ANSWER)  # there is none
         return
     c.log("turn_complete", "model", {**detail, **_counts(response)}, response_id=response.response_id)
     if not was_interrupted:
         _end_of_user_words(c)
-        complete(c, response, "complete")
+    if response.generating:
+        c.complete(response, "complete")
+    elif response.owed:
+        response.end()
     end_of_words(c, response)
 
 
 def end_of_words(c: Conversation, response: Response) -> None:
-    """Tell the words of a response as a whole, unless it was cut."""
-    if not response.cut and not response.transcript_told:
-        response.transcript_told = True
+    """Tell the words of a response as a whole, at the end of its turn, unless it was cut."""
+    if not response.cut:
         _said_all(c, response.words, response.response_id)
 
 
@@ -171,7 +164,7 @@ def _counts(response: Response) -> dict[str, int]:
 
 def _interrupted(c: Conversation) -> None:
     """The user's activity stopped the model: nothing of its turn is to be heard any more."""
-    c.discarding = c.current is not None
+    c.model(Signal.INTERRUPT)
     _end_of_user_words(c)  # the words that interrupt come after this
     active = c.active_responses()
     if not active:
@@ -180,16 +173,7 @@ def _interrupted(c: Conversation) -> None:
     else:
         detail = {"message": "interrupted", "sample_rate": c.settings.input_rate}
         c.log("interrupted", "model", detail, input_samples=c.uplink.sent_samples)
-    cut(c, "user_speech", "interrupted", active)
-
-
-def cut(c: Conversation, reason: InterruptionReason, stop_reason: StopReason, chosen: list[Response]) -> None:
-    """Interrupt responses: from here on nothing of them is handed on."""
-    for response in chosen:
-        response.cut = True
-        response.generating = False
-        c.events.append(BidiInterruptionEvent(reason, interrupted_response_id=response.response_id))
-        c.events.append(BidiResponseCompleteEvent(response.response_id, stop_reason))
+    c.cut("user_speech", "interrupted", *active)
 
 
 def activity_begins(c: Conversation) -> None:
@@ -199,19 +183,19 @@ def activity_begins(c: Conversation) -> None:
     not interrupt, and no other message will tell that the user wants to be heard.
     """
     if c.settings.turn_detection.interrupts:
-        cut(c, "user_speech", "interrupted", [r for r in c.active_responses() if r is not c.current])
+        c.cut("user_speech", "interrupted", *(r for r in c.active_responses() if r is not c.current))
 
 
 # What the user said
 
 
-def _heard(c: Conversation, transcription: Message) -> None:
-    text = optional_text(transcription, "text")
+def _heard(c: Conversation, transcription: Fields) -> None:
+    text = transcription.optional_text("text")
     if text:
         if c.user_words is None:
             c.user_words = c.history.add("user")
         c.user_words.text += text
-        c.events.append(_said(c.user_words, text, None))
+        c.tell(_said(c.user_words, text, None))
     if transcription.get("finished"):
         _end_of_user_words(c)
 
@@ -223,19 +207,31 @@ def _end_of_user_words(c: Conversation) -> None:
         _said_all(c, words, None)
 
 
-def voice_activity(c: Conversation, activity: Message) -> None:
+def voice_activity(c: Conversation, activity: Fields) -> None:
     """What the server's detector decided, where it tells; ``audioOffset`` counts from the start of the connection.
 
     Whether the offset is that of the onset or of the decision is not published: it makes no `speech_started` row.
     """
     # On the wire it is `type`; the SDK calls it `voiceActivityType`.
-    said = optional_text(activity, "type") or optional_text(activity, "voiceActivityType")
+    said = activity.optional_text("type") or activity.optional_text("voiceActivityType")
     detail: dict[str, Any] = {"activity": said, "sample_rate": c.settings.input_rate}
-    if (offset_s := audio_offset_s(activity, "audioOffset")) is not None:
-        detail["activity_samples"] = c.connection_start_samples + s_to_samples(offset_s, c.settings.input_rate)
+    if (offset_s := _duration_s(activity, "audioOffset")) is not None:
+        detail["activity_samples"] = c.start_samples + s_to_samples(offset_s, c.settings.input_rate)
     c.log("voice_activity", "detector", detail, input_samples=c.uplink.sent_samples)
+    by_hand = c.settings.turn_detection.manual  # then the client knows better when the user speaks
     if said == "ACTIVITY_START":
-        c.user_speaking = True
+        if not by_hand:
+            c.hear(Signal.SPEECH)
         activity_begins(c)
-    elif said == "ACTIVITY_END":
-        c.user_speaking, c.expects_response = False, True
+    elif said == "ACTIVITY_END" and not by_hand:
+        c.hear(Signal.TURN)
+
+
+def _duration_s(message: Fields, key: str) -> float | None:
+    """Seconds of a protobuf duration such as ``"1.5s"``; ``None`` when it is missing, `EventError` for another form."""
+    text = message.optional_text(key)
+    if text is None:
+        return None
+    if (found := _DURATION.fullmatch(text)) is None:
+        raise EventError(f"{message.name}: {key} must be a duration such as '1.5s', got {text!r}")
+    return float(found.group(1))

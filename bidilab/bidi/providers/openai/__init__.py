@@ -1,8 +1,8 @@
 """The OpenAI Realtime API from the client's side: a pure codec, and what a session is asked to be."""
 
+from bidilab.bidi.providers.logentry import LogEntry
 from bidilab.bidi.providers.openai.codec import HANDLERS, OpenAIRealtimeCodec
 from bidilab.bidi.providers.openai.settings import SAMPLE_RATE, SessionSettings, differences
-from bidilab.bidi.providers.openai.state import LogEntry
 from bidilab.bidi.providers.openai.turn_detection import SemanticVad, TurnDetection, longest_wait_ms, turn_detection
 
 __all__ = [

@@ -1,15 +1,18 @@
-"""The codec: messages of the server to events, events of the session to messages. No task, socket or clock inside."""
+"""The codec: messages of the server to events, events of the session to messages. No task, socket or clock inside.
+
+Sources of the handlers here: ``openai/types/realtime/session_*_event.py``, ``realtime_error.py`` of ``openai`` 3.54.
+"""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-from bidilab.bidi.providers.failures import Failure
-from bidilab.bidi.providers.openai import responses, sessions, turns
-from bidilab.bidi.providers.openai.fields import Message
+from bidilab.bidi.providers.codec import Codec
+from bidilab.bidi.providers.fields import Fields
+from bidilab.bidi.providers.openai import responses, turns
 from bidilab.bidi.providers.openai.messages import (
     append_audio,
     clear_input,
@@ -22,27 +25,79 @@ from bidilab.bidi.providers.openai.messages import (
     truncate_item,
     update_session,
 )
-from bidilab.bidi.providers.openai.settings import SAMPLE_RATE, SessionSettings
-from bidilab.bidi.providers.openai.state import Conversation, LogEntry, Response
+from bidilab.bidi.providers.openai.settings import SAMPLE_RATE, SessionSettings, differences
+from bidilab.bidi.providers.openai.state import Conversation, Response, ServerSession
+from bidilab.bidi.providers.state import Phase, Signal
 from bidilab.bidi.types.events import (
     BidiAudioInputEvent,
-    BidiEvent,
+    BidiErrorEvent,
     BidiImageInputEvent,
-    BidiOutputEvent,
     BidiTextInputEvent,
     ToolResultEvent,
 )
-from bidilab.core.errors import EventError, InvalidParameterError
+from bidilab.core.errors import EventError, ReportedError
 
 __all__ = ["HANDLERS", "OpenAIRealtimeCodec"]
 
-Handler = Callable[[Conversation, Message], None]
+_EXPIRED = "session_expired"
+_RACES = {
+    "response.cancel": "the response was over before the cancel came",
+    "conversation.item.truncate": "the item was gone or shorter before the truncation came",
+}
+_RACE_CODES = frozenset({"response_cancel_not_active"})
+_BUSY = "conversation_already_has_active_response"
+
+
+def _session_created(c: Conversation, message: Fields) -> None:
+    """The session as the server makes it, before we ask for anything."""
+    session = message.object("session")
+    c.server.session_id = session.optional_text("id")
+    c.log("session_created", "model", {"session": dict(session.body)})
+
+
+def _session_updated(c: Conversation, message: Fields) -> None:
+    """The session as it is now: logged, and compared with what was asked for."""
+    session = message.object("session").body
+    c.server.effective = session
+    c.server.unconfirmed = max(0, c.server.unconfirmed - 1)
+    c.log("session_effective", "model", {"session": dict(session)})
+    if found := differences(c.requested, session):
+        c.log("session_difference", "error", {"differences": found})
+
+
+def _error(c: Conversation, message: Fields) -> None:
+    """``error``: the connection stays open, and no response ends by it (that is ``response.done``).
+
+    A cancel or a truncation that came too late is a race, not a fault: a row, no event. A response that could not be
+    created because one was under way is asked for again when that one is over.
+    """
+    error = message.object("error")
+    code, said = error.optional_text("code"), error.optional_text("message") or "the server does not say what"
+    ours = c.sent_type(error.optional_text("event_id"))
+    detail = {"code": code, "message": said, "param": error.get("param"), "client_message": ours}
+    if ours == "response.create":
+        c.ask(Signal.ANSWER)
+    if ours in _RACES or code in _RACE_CODES:
+        c.log("late_message", "model", {**detail, "meaning": _RACES.get(ours or "", _RACES["response.cancel"])})
+        return
+    if code == _BUSY:
+        c.ask(Signal.WANT)
+        c.log("response_deferred", "model", detail)
+        return
+    c.server.expired = c.server.expired or code == _EXPIRED
+    details = {key: value for key, value in {**error.body, "client_message": ours}.items() if value is not None}
+    c.tell(BidiErrorEvent(ReportedError(said), details, code=code or str(error.get("type") or "error")))
+    if ours == "response.create":
+        responses.respond_when_possible(c)  # another that was wanted behind the one that is refused
+
+
+Handler = Callable[[Conversation, Fields], None]
 
 HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
     {
-        "session.created": sessions.session_created,
-        "session.updated": sessions.session_updated,
-        "error": sessions.provider_error,
+        "session.created": _session_created,
+        "session.updated": _session_updated,
+        "error": _error,
         "input_audio_buffer.speech_started": turns.speech_started,
         "input_audio_buffer.speech_stopped": turns.speech_stopped,
         "input_audio_buffer.committed": turns.committed,
@@ -76,18 +131,13 @@ HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
 """Type of a server's message → what is done with it. A type that is not here is logged, and nothing else."""
 
 
-class OpenAIRealtimeCodec:
+class OpenAIRealtimeCodec(Codec[Conversation]):
     """One conversation with the server of the OpenAI Realtime API, over one connection or several in turn.
-
-    `feed` takes the server's messages and gives events; `encode` and the other verbs make messages. What is to be sent
-    is taken with `take_messages`, what is to be logged with `take_rows`, after every call.
 
     Parameters
     ----------
     settings
         What the session is to be.
-    model_id
-        Name of the model.
     system_prompt
         Instructions of the session; ``None`` leaves them to the server.
     tools
@@ -95,7 +145,7 @@ class OpenAIRealtimeCodec:
 
     Examples
     --------
-    >>> codec = OpenAIRealtimeCodec(SessionSettings(), model_id="gpt-realtime")
+    >>> codec = OpenAIRealtimeCodec(SessionSettings())
     >>> codec.feed({"type": "response.created", "response": {"id": "r1"}})
     (BidiResponseStartEvent(response_id='r1'),)
     """
@@ -104,13 +154,10 @@ class OpenAIRealtimeCodec:
         self,
         settings: SessionSettings,
         *,
-        model_id: str,
         system_prompt: str | None = None,
         tools: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        self._system_prompt = system_prompt
-        self._tools = tuple(tools)
-        self._c = Conversation(settings=settings, model_id=model_id)
+        super().__init__(Conversation(settings=settings), system_prompt=system_prompt, tools=tools)
 
     @property
     def settings(self) -> SessionSettings:
@@ -120,108 +167,47 @@ class OpenAIRealtimeCodec:
     @property
     def effective_session(self) -> Mapping[str, Any] | None:
         """The session as the server told it last; ``None`` before ``session.updated``."""
-        return self._c.session
+        return self._c.server.effective
 
     @property
     def session_id(self) -> str | None:
         """The server's name for the session of this connection."""
-        return self._c.session_id
+        return self._c.server.session_id
 
     @property
     def expired(self) -> bool:
         """Whether the server said that the session is too old."""
-        return self._c.expired
+        return self._c.server.expired
 
-    @property
-    def sent_samples(self) -> int:
-        """Samples of the user's audio put out so far, at 24 kHz."""
-        return self._c.uplink.sent_samples
-
-    @property
-    def settled(self) -> bool:
-        """Whether the server owes nothing: no turn is open, no response generating, wanted or expected."""
-        return self._c.settled
-
-    # The server's messages
-
-    def feed(self, message: Message, *, audible: Collection[str] = ()) -> tuple[BidiOutputEvent, ...]:
-        """Take one message of the server; return the events it makes.
-
-        A message that is not what its type says makes a row with source ``error`` and no event; so does a type that is
-        unknown. A repeated ``event_id`` makes nothing.
-
-        Parameters
-        ----------
-        message
-            The JSON object.
-        audible
-            Ids of the responses that are audible now.
-        """
+    def _take(self, message: Mapping[str, Any]) -> None:
+        """Handle a message. A repeated ``event_id`` makes nothing."""
         c = self._c
-        c.audible = audible
         kind = message.get("type")
         handler = HANDLERS.get(kind) if isinstance(kind, str) else None
-        if c.is_repeated(message.get("event_id")):
+        if c.server.is_repeated(message.get("event_id")):
             c.log("repeated_message", "model", {"provider_type": kind})
         elif handler is None:
             c.log("unknown_message", "error", {"message": dict(message)})
         else:
             try:
-                handler(c, message)
+                handler(c, Fields(str(kind), message))
             except EventError as error:
                 c.log("malformed_message", "error", {"error": str(error), "message": dict(message)})
-        return self._take_events()
-
-    def connection_over(self, failure: Failure) -> tuple[BidiOutputEvent, ...]:
-        """The connection is gone: what was being generated ends with an error, what is audible plays on."""
-        c = self._c
-        c.log("connection_over", "error", {"code": failure.code, "reason": failure.reason, "kind": failure.kind})
-        lost = [response for response in c.responses.values() if response.generating]
-        responses.cut(c, "error", "error", [response for response in lost if not response.cut])
-        for response in lost:
-            response.generating = False
-        c.wants_response = c.wants_response or c.creating
-        c.creating = c.expects_response = c.user_speaking = c.expired = False
-        return self._take_events()
-
-    def _take_events(self) -> tuple[BidiOutputEvent, ...]:
-        events = tuple(self._c.events)
-        self._c.events.clear()
-        return events
-
-    def take_messages(self) -> list[dict[str, Any]]:
-        """Messages to send, in order, each once."""
-        messages, self._c.messages = self._c.messages, []
-        return messages
-
-    def take_rows(self) -> list[LogEntry]:
-        """Rows to log, in order, each once."""
-        rows, self._c.rows = self._c.rows, []
-        return rows
 
     # Ours
 
     def configure(self) -> None:
         """Ask for the session, first thing on a connection; `resume` follows."""
         c = self._c
-        self._drop_unsent()
-        c.forget_event_ids()
-        c.requested = c.settings.to_dict(instructions=self._system_prompt, tools=self._tools)
-        c.session = None
+        c.drop_unsent(_n_samples)
+        c.opened()
+        c.ask(Signal.LOSS)  # what was asked for and not sent
+        c.server = ServerSession()
+        c.requested = self._whole_session()
         self._request(c.requested)
 
-    def _drop_unsent(self) -> None:
-        """What waited for a connection is in the history and told from there; audio that waited is gone."""
-        c = self._c
-        unsent = [m for m in c.messages if m["type"] == "input_audio_buffer.append"]
-        if unsent:
-            n_bytes = sum(len(base64.b64decode(message["audio"])) for message in unsent)
-            detail = {"dropped_samples": n_bytes // 2, "sample_rate": SAMPLE_RATE}
-            c.log("input_dropped", "error", detail, input_samples=c.uplink.sent_samples)
-        c.wants_response = c.wants_response or c.creating
-        c.creating = False
-        c.barriers = 0
-        c.messages.clear()
+    def _whole_session(self) -> dict[str, Any]:
+        return self._c.settings.to_dict(instructions=self._system_prompt, tools=self._tools)
 
     def _request(self, session: Mapping[str, Any]) -> None:
         self._c.log("session_requested", "model", {"session": dict(session)})
@@ -236,8 +222,10 @@ class OpenAIRealtimeCodec:
             What was said before the session, in Strands' form; what happened in it follows by itself.
         """
         c = self._c
-        self._drop_unsent()
-        c.connection_start_samples = c.last_audio_end_samples = c.uplink.sent_samples
+        c.drop_unsent(_n_samples)
+        c.ask(Signal.LOSS)
+        c.server.unconfirmed = 0
+        c.server.start_samples = c.uplink.sent_samples
         if not len(c.history):
             for item in history_items(messages, iter(lambda: c.new_id("item"), "")):
                 c.history.add_item(item)
@@ -251,26 +239,12 @@ class OpenAIRealtimeCodec:
         """Ask for another ``turn_detection`` in mid-session."""
         c = self._c
         c.settings = settings
-        whole = settings.to_dict(instructions=self._system_prompt, tools=self._tools)
-        c.requested = whole
+        c.requested = whole = self._whole_session()
         turn_detection = whole["audio"]["input"]["turn_detection"]
         self._request({"type": "realtime", "audio": {"input": {"turn_detection": turn_detection}}})
 
-    def encode(self, event: BidiEvent) -> None:
-        """Put out what tells an input event, or a tool's result, to the server.
-
-        Raises
-        ------
-        InvalidParameterError
-            If it is no input event.
-        AudioError
-            If its audio is not PCM.
-        """
-        encoder = _ENCODERS.get(type(event))
-        if encoder is None:
-            allowed = ", ".join(cls.__name__ for cls in _ENCODERS)
-            raise InvalidParameterError("content", f"one of {allowed}", type(event).__name__)
-        encoder(self._c, event)
+    def _audio_messages(self, pcm: bytes) -> list[dict[str, Any]]:
+        return list(append_audio(pcm))  # without an event_id: fifty a second, and none is ever asked about
 
     def end_audio(self, silence_ms: int) -> None:
         """No more audio will come: give out what the resampler holds back, and let an open turn end.
@@ -284,13 +258,13 @@ class OpenAIRealtimeCodec:
             How much, ``>= 0``.
         """
         c = self._c
-        c.messages += append_audio(c.uplink.flush())
         if c.settings.turn_detection is not None:
-            c.messages += append_audio(c.uplink.silence(silence_ms * SAMPLE_RATE // 1000))
-            c.log("end_of_audio", "input", {"silence_ms": silence_ms}, input_samples=c.uplink.sent_samples)
-        elif c.uplink.sent_samples > c.committed_samples:
-            self.commit()
-        c.barriers += 1
+            self._send_silence(silence_ms)
+        else:
+            self._send_audio(c.uplink.flush())
+            if c.uplink.sent_samples > c.committed_samples:
+                self.commit()
+        c.server.unconfirmed += 1
         c.send(update_session({"type": "realtime"}))
 
     def commit(self) -> None:
@@ -305,7 +279,7 @@ class OpenAIRealtimeCodec:
 
     def respond(self) -> None:
         """Ask for a response, now or when the one under way is over."""
-        self._c.wants_response = True
+        self._c.ask(Signal.WANT)
         responses.respond_when_possible(self._c)
 
     def truncate(self, response_id: str, heard_samples: int, sample_rate: int) -> None:
@@ -322,11 +296,11 @@ class OpenAIRealtimeCodec:
         """
         c = self._c
         response = c.responses.get(response_id)
-        if response is None or response.truncated:
+        if response is None or response.heard_samples is not None:
             c.log("truncation_skipped", "model", {"known": response is not None}, response_id=response_id)
             return
-        response.truncated = True
-        heard = min(heard_samples * SAMPLE_RATE // sample_rate, response.n_samples)
+        heard = min(heard_samples * SAMPLE_RATE // sample_rate, response.received_samples)
+        response.heard_samples = heard
         for part in response.parts:
             n_heard = min(max(0, heard - part.start_samples), part.n_samples)
             if n_heard < part.n_samples or _may_go_on(response, part.item_id):
@@ -334,48 +308,42 @@ class OpenAIRealtimeCodec:
                 c.send(truncate_item(part.item_id, part.content_index, n_heard * 1000 // SAMPLE_RATE))
                 c.history.shorten(part.item_id, n_heard / part.n_samples if part.n_samples else 0.0)
 
+    def _encode_text(self, event: BidiTextInputEvent) -> None:
+        self._add(text_message(self._c.new_id("item"), event.role, event.text))
+        if event.role == "user":
+            self.respond()
+
+    def _encode_image(self, event: BidiImageInputEvent) -> None:
+        self._add(image_message(self._c.new_id("item"), event.data, event.mime_type))
+
+    def _encode_tool_result(self, event: ToolResultEvent) -> None:
+        c = self._c
+        # The server refuses a result whose call it does not know, now and whenever it were told again.
+        self._add(tool_output(c.new_id("item"), event.tool_result), keep=c.history.has_call(event.tool_use_id))
+        call = c.calls.pop(event.tool_use_id, None)
+        if call is None:
+            c.log("tool_result_unasked", "error", {"tool_use_id": event.tool_use_id})
+        elif all(other.response_id != call.response_id for other in c.calls.values()):
+            self.respond()  # the last of those that one response called for
+
+    def _add(self, item: dict[str, Any], *, keep: bool = True) -> None:
+        if keep:
+            self._c.history.add_item(item)
+        self._c.send(create_item(item))
+
+    ENCODERS: ClassVar[Mapping[type, Callable[[Any, Any], None]]] = {
+        BidiTextInputEvent: _encode_text,
+        BidiAudioInputEvent: Codec._encode_audio,
+        BidiImageInputEvent: _encode_image,
+        ToolResultEvent: _encode_tool_result,
+    }
+
 
 def _may_go_on(response: Response, item_id: str) -> bool:
     """Whether the server may have generated more of that item than has come."""
-    return response.cut_while_generating and response.parts[-1].item_id == item_id
+    return response.phase in (Phase.STOPPING, Phase.STOPPED) and response.parts[-1].item_id == item_id
 
 
-def _encode_text(c: Conversation, event: BidiTextInputEvent) -> None:
-    item = text_message(c.new_id("item"), event.role, event.text)
-    c.history.add_item(item)
-    c.send(create_item(item))
-    if event.role == "user":
-        c.wants_response = True
-        responses.respond_when_possible(c)
-
-
-def _encode_audio(c: Conversation, event: BidiAudioInputEvent) -> None:
-    for message in append_audio(c.uplink.feed(event)):
-        c.messages.append(message)  # without an event_id: fifty a second, and none is ever asked about
-
-
-def _encode_image(c: Conversation, event: BidiImageInputEvent) -> None:
-    item = image_message(c.new_id("item"), event.data, event.mime_type)
-    c.history.add_item(item)
-    c.send(create_item(item))
-
-
-def _encode_tool_result(c: Conversation, event: ToolResultEvent) -> None:
-    item = tool_output(c.new_id("item"), event.tool_result)
-    if c.history.has_call(event.tool_use_id):  # the server refuses any other, now and whenever it were told again
-        c.history.add_item(item)
-    c.send(create_item(item))
-    response_id = c.open_calls.pop(event.tool_use_id, None)
-    if response_id is None:
-        c.log("tool_result_unasked", "error", {"tool_use_id": event.tool_use_id})
-    elif response_id not in c.open_calls.values():  # the last of those that one response called for
-        c.wants_response = True
-        responses.respond_when_possible(c)
-
-
-_ENCODERS: Mapping[type, Callable[[Conversation, Any], None]] = {
-    BidiTextInputEvent: _encode_text,
-    BidiAudioInputEvent: _encode_audio,
-    BidiImageInputEvent: _encode_image,
-    ToolResultEvent: _encode_tool_result,
-}
+def _n_samples(message: Mapping[str, Any]) -> int:
+    """Samples of the user's audio in a message that was not sent."""
+    return len(base64.b64decode(message.get("audio", ""))) // 2

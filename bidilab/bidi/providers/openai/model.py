@@ -85,7 +85,7 @@ class BidiOpenAIRealtimeModel(ProviderModel[OpenAIRealtimeCodec, RealtimeConnect
     # Connection
 
     def _make_codec(self, system_prompt: str | None, tools: Sequence[Mapping[str, Any]]) -> OpenAIRealtimeCodec:
-        return OpenAIRealtimeCodec(self._settings, model_id=self.model_id, system_prompt=system_prompt, tools=tools)
+        return OpenAIRealtimeCodec(self._settings, system_prompt=system_prompt, tools=tools)
 
     async def _connect(self, codec: OpenAIRealtimeCodec) -> RealtimeConnection | Failure:  # noqa: ARG002
         return await connect(self._client, self.model_id)

@@ -1,6 +1,7 @@
 """The Gemini codec without a connection: sequences of the reference, and what is not one."""
 
 import base64
+import contextlib
 import itertools
 import json
 
@@ -21,6 +22,8 @@ from bidilab.bidi.types.events import (
     BidiTranscriptStreamEvent,
     ToolResultEvent,
 )
+from bidilab.core.errors import SessionError
+from tests.bidi.providers.lives import Lives
 
 PCM = bytes(range(200))
 FIELDS = [
@@ -138,6 +141,75 @@ def test_no_message_breaks_it(message):
     events = feed(made, audio(), content(turnComplete=True))
     assert len(of(events, BidiResponseStartEvent)) == 1
     assert of(events, BidiAudioStreamEvent)[-1].data == PCM
+
+
+SERVER = st.sampled_from(
+    [
+        audio(),
+        audio(b"\x01"),
+        content(outputTranscription={"text": "Yes. "}),
+        content(inputTranscription={"text": "And? ", "finished": True}),
+        content(generationComplete=True),
+        content(turnComplete=True),
+        content(interrupted=True),
+        content(interrupted=True, turnComplete=True),
+        content(generationComplete=True, interrupted=True, turnComplete=True),
+        content(waitingForInput=True),
+        {"toolCall": {"functionCalls": [{"id": "c1", "name": "weather", "args": {}}]}},
+        {"toolCallCancellation": {"ids": ["c1", ["c1"]]}},
+        {"voiceActivity": {"type": "ACTIVITY_START"}},
+        {"voiceActivity": {"type": "ACTIVITY_END"}},
+        {"sessionResumptionUpdate": {"newHandle": "h", "resumable": True}},
+        {"goAway": {}},
+    ]
+)
+
+
+@given(st.data(), st.booleans(), st.lists(st.integers(0, 9), max_size=40))
+def test_no_sequence_of_messages_leaves_the_table_undefined(data, by_hand, steps):
+    made = codec(**({"turn_detection": None} if by_hand else {}))
+    lives = Lives(made)
+    for step in steps:
+        audible = data.draw(st.sets(st.sampled_from(["response_1", "response_2", "response_3"])))
+        match step:
+            case 0:
+                made.encode(BidiTextInputEvent("And?"))
+            case 1:
+                made.encode(result())
+            case 2:
+                lives.take(made.connection_over(failure_of(1006, "")))
+                made.configure()
+                made.resume()
+            case 3 if by_hand:
+                with contextlib.suppress(SessionError):
+                    lives.take(made.activity_start(audible=audible))
+            case 4 if by_hand:
+                with contextlib.suppress(SessionError):
+                    made.activity_end()
+            case _:
+                lives.take(made.feed(data.draw(SERVER), audible=audible))
+
+
+def test_a_servers_word_on_activity_by_hand_does_not_open_it():
+    made = codec(turn_detection=None)
+    made.activity_start()
+    feed(made, {"voiceActivity": {"type": "ACTIVITY_START"}})
+    made.activity_end()
+    feed(made, {"voiceActivity": {"type": "ACTIVITY_START"}}, audio(), content(turnComplete=True))
+    feed(made, {"voiceActivity": {"type": "ACTIVITY_END"}})  # it comes late
+    assert made.settled
+    made.activity_start()
+
+
+def test_audio_that_was_not_sent_before_a_renewal_is_told_to_be_dropped():
+    made = codec()
+    made.encode(BidiAudioInputEvent.from_pcm(bytes(640), sample_rate=16_000))
+    made.connection_over(failure_of(1006, ""))
+    made.encode(BidiAudioInputEvent.from_pcm(bytes(640), sample_rate=16_000))
+    made.configure()
+    made.resume()
+    (row,) = [row for row in made.take_rows() if row.type == "input_dropped"]
+    assert row.detail == {"dropped_samples": 640, "sample_rate": 16_000}
 
 
 def test_audio_of_another_rate_is_no_audio():

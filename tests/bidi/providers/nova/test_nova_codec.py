@@ -34,6 +34,7 @@ from bidilab.bidi.types.events import (
     ToolUseStreamEvent,
 )
 from bidilab.core.errors import AudioError, CredentialsError, InvalidParameterError, ProviderConnectionError
+from tests.bidi.providers.lives import Lives
 
 V2 = "amazon.nova-2-sonic-v1:0"
 CHUNK = bytes(3200)  # 100 ms at 16 kHz
@@ -44,7 +45,7 @@ LOST = lost("gone")
 def codec(system_prompt=None, tools=(), earlier=(), **provider_config):
     names = count(1)
     settings = NovaSettings.from_config(V2, provider_config)
-    conversation = Conversation(settings=settings, new_id=lambda: f"n{next(names)}")
+    conversation = Conversation(settings=settings, new_name=lambda: f"n{next(names)}")
     made = NovaSonicCodec(settings, system_prompt=system_prompt, tools=tools, conversation=conversation)
     made.begin(earlier)
     return made
@@ -492,6 +493,41 @@ def test_no_event_of_the_service_raises(name, body):
     c = opened()
     generating(c)
     c.feed(event(name, **body))
+
+
+SERVER = st.sampled_from(
+    [
+        event("completionStart", completionId="c1"),
+        event("completionEnd", stopReason="INTERRUPTED"),
+        event("completionEnd", stopReason="END_TURN"),
+        *(text_start(content, role, stage) for content in ("t1", "t2") for role, stage in
+          (("ASSISTANT", "SPECULATIVE"), ("ASSISTANT", "FINAL"), ("USER", "FINAL"))),
+        *(said(content, words) for content in ("t1", "t2") for words in ("Yes.", MARKER)),
+        *(audio_start(content) for content in ("a1", "a2")),
+        *(audio(content, pcm) for content in ("a1", "a2") for pcm in (CHUNK, b"\x01")),
+        *tool(),
+        *(end(content, kind, reason) for content, kind in (("t1", "TEXT"), ("t2", "TEXT"), ("a1", "AUDIO"))
+          for reason in ("PARTIAL_TURN", "END_TURN", "INTERRUPTED")),
+    ]
+)  # fmt: skip
+
+
+@given(st.data(), st.lists(st.integers(0, 9), max_size=40))
+def test_no_sequence_of_events_leaves_the_table_undefined(data, steps):
+    c = opened()
+    lives = Lives(c)
+    for step in steps:
+        audible = data.draw(st.sets(st.sampled_from(["response_1", "response_2", "response_3"])))
+        match step:
+            case 0:
+                c.encode(BidiTextInputEvent("And?"))
+            case 1:
+                c.encode(ToolResultEvent({"toolUseId": "x1", "status": "success", "content": [{"text": "42"}]}))
+            case 2:
+                lives.take(c.connection_over(LOST))
+                c.begin()
+            case _:
+                lives.take(c.feed(data.draw(SERVER), audible=audible))
 
 
 # Over several connections

@@ -33,6 +33,7 @@ from bidilab.bidi.types.events import (
     ToolUseStreamEvent,
 )
 from bidilab.core.errors import AudioError, InvalidParameterError
+from tests.bidi.providers.lives import Lives
 
 LOST = Failure(service="OpenAI", code=1006, reason="no close frame", kind="lost")
 
@@ -40,7 +41,7 @@ CHUNK = bytes(4800)  # 100 ms
 
 
 def codec(**provider_config) -> OpenAIRealtimeCodec:
-    made = OpenAIRealtimeCodec(SessionSettings.from_config(provider_config), model_id="gpt-realtime")
+    made = OpenAIRealtimeCodec(SessionSettings.from_config(provider_config))
     made.configure()
     requested = made.take_messages()[0]["session"]
     made.feed({"type": "session.updated", "event_id": "s", "session": requested})
@@ -570,6 +571,63 @@ def test_no_message_of_a_server_breaks_the_codec(messages, audible):
     c.configure()
     c.resume()
     json.dumps(c.take_messages())
+
+
+SAID = {"response_id": "r1", "item_id": "a1", "content_index": 0}
+ERROR = {"type": "invalid_request_error", "message": "no"}
+SERVER = st.sampled_from(
+    [
+        *(created(rid) for rid in ("r1", "r2")),
+        *(delta(rid, pcm=pcm) for rid in ("r1", "r2") for pcm in (CHUNK, b"\x01")),
+        *(done(rid, status) for rid in ("r1", "r2") for status in ("completed", "cancelled", "failed", "odd")),
+        *tool_call(),
+        speech_started(),
+        {"type": "input_audio_buffer.speech_stopped", "audio_end_ms": 2000, "item_id": "u1"},
+        {"type": "input_audio_buffer.committed", "item_id": "u1"},
+        {"type": "response.output_audio_transcript.delta", "delta": "Yes", **SAID},
+        {"type": "response.output_audio_transcript.done", "transcript": "Yes.", **SAID},
+        {"type": "error", "error": {**ERROR, "code": "conversation_already_has_active_response"}},
+        {"type": "session.updated", "session": {}},
+        {"type": "response.created", "response": {}},
+    ]
+)
+
+
+@given(st.data(), st.sampled_from([True, False]), st.lists(st.integers(0, 9), max_size=40))
+def test_no_sequence_of_messages_leaves_the_table_undefined(data, create_response, steps):
+    c = codec(turn_detection={"type": "server_vad", "create_response": create_response})
+    lives, asked = Lives(c), 0
+    for number, step in enumerate(steps):
+        audible = data.draw(st.sets(st.sampled_from(["r1", "r2"])))
+        match step:
+            case 0:
+                c.encode(BidiTextInputEvent("And?"))
+            case 1:
+                c.encode(result())
+            case 2:
+                lives.take(c.connection_over(LOST))
+                c.configure()
+                c.resume()
+            case 3:
+                c.truncate("r1", 100, 24000)
+            case 4 if messages := [m for m in c.take_messages() if m["type"] == "response.create"]:
+                asked += len(messages)
+                error = {**ERROR, "code": "rate_limit", "event_id": messages[-1]["event_id"]}
+                lives.take(c.feed({"type": "error", "error": error}, audible=audible))
+            case _:
+                message = {**data.draw(SERVER), "event_id": f"e{number}"}
+                lives.take(c.feed(message, audible=audible))
+    assert sum(m["type"] == "response.create" for m in c.take_messages()) <= 1 + len(steps)
+
+
+def test_a_response_that_is_wanted_behind_a_refused_one_is_asked_for():
+    c = codec()
+    c.encode(BidiTextInputEvent("One."))
+    request = c.take_messages()[-1]
+    c.encode(BidiTextInputEvent("Two."))
+    assert [m["type"] for m in sent(c)] == ["conversation.item.create"]
+    fed(c, {"type": "error", "error": {**ERROR, "code": "rate_limit", "event_id": request["event_id"]}})
+    assert [m["type"] for m in sent(c)] == ["response.create"]
 
 
 def test_a_written_response():

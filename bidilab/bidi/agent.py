@@ -22,6 +22,7 @@ from bidilab.bidi.hooks.registry import HookRegistry
 from bidilab.bidi.log.eventlog import EventLog
 from bidilab.bidi.loop import SessionLoop
 from bidilab.bidi.model import BidiModel, ModelProtocol, SessionContext
+from bidilab.bidi.session.ledger import ResponseLedger
 from bidilab.bidi.states import SessionMachine, SessionState
 from bidilab.bidi.tools import FunctionTool, ToolRegistry
 from bidilab.bidi.types.agent import BidiAgentInput, input_event
@@ -167,9 +168,12 @@ class BidiAgent:
         try:
             await self._tell(BidiBeforeInvocationEvent(agent=self))
             if isinstance(self.model, BidiModel):
-                self.model.bind(SessionContext(clock=self._clock, log=self._log.append))
+                self._ledger = ResponseLedger(sample_rate=_output_rate(self.model))
+                self.model.bind(SessionContext(clock=self._clock, log=self._log.append, ledger=self._ledger))
             specs = self.tools.specs
             await self.model.start(self.system_prompt, specs or None, list(self.messages) or None)
+            if not isinstance(self.model, BidiModel):  # it may know its rates only now
+                self._ledger = ResponseLedger(sample_rate=_output_rate(self.model))
         except BaseException:
             self._machine.take("fail")
             await self.model.stop()
@@ -187,7 +191,7 @@ class BidiAgent:
             hooks=self.hooks,
             tools=self.tools,
             messages=self.messages,
-            output_rate=_output_rate(self.model),
+            ledger=self._ledger,
             invocation_state=invocation_state,
             inputs=inputs,
             outputs=outputs,

@@ -23,15 +23,13 @@ from bidilab.bidi.hooks.events import BidiInterruptionEvent as InterruptionHookE
 from bidilab.bidi.hooks.registry import HookRegistry
 from bidilab.bidi.log.eventlog import EventLog
 from bidilab.bidi.model import BidiModel, ModelProtocol
-from bidilab.bidi.session.inputrows import AudioInputRows
+from bidilab.bidi.session.inputs import InputSide
 from bidilab.bidi.session.ledger import ResponseLedger
-from bidilab.bidi.session.mixing import InputMixer
 from bidilab.bidi.session.outputs import OutputSide
 from bidilab.bidi.session.toolcalls import ToolCaller
 from bidilab.bidi.tools import ToolRegistry
 from bidilab.bidi.types.base import BidiEvent
 from bidilab.bidi.types.events import (
-    BidiAudioInputEvent,
     BidiAudioStreamEvent,
     BidiConnectionCloseEvent,
     BidiConnectionRestartEvent,
@@ -41,7 +39,6 @@ from bidilab.bidi.types.events import (
     BidiInterruptionEvent,
     BidiOutputEvent,
     BidiResponseCompleteEvent,
-    BidiResponseStartEvent,
     BidiTextInputEvent,
     BidiTranscriptStreamEvent,
     ToolUseStreamEvent,
@@ -50,7 +47,6 @@ from bidilab.bidi.types.events import (
 from bidilab.bidi.types.io import BidiInput, BidiOutput
 from bidilab.bidi.types.playback import PlaybackReport
 from bidilab.core.clock import Clock
-from bidilab.core.errors import EndOfInput
 
 __all__ = ["SessionLoop"]
 
@@ -66,10 +62,8 @@ class SessionLoop:
     ----------
     agent
         For hook events.
-    model, clock, log, hooks, tools, messages
+    model, clock, log, ledger, hooks, tools, messages
         The session's; ``messages`` is added to.
-    output_rate
-        Hertz of the model's audio.
     invocation_state
         Handed to tool hooks.
     inputs, outputs
@@ -86,7 +80,7 @@ class SessionLoop:
         hooks: HookRegistry,
         tools: ToolRegistry,
         messages: list[Mapping[str, Any]],
-        output_rate: int,
+        ledger: ResponseLedger,
         invocation_state: Mapping[str, Any],
         inputs: Sequence[BidiInput] = (),
         outputs: Sequence[BidiOutput] | None = None,
@@ -97,16 +91,13 @@ class SessionLoop:
         self._log = log
         self._hooks = hooks
         self._messages = messages
-        self._inputs = tuple(inputs)
-        self._out = OutputSide(outputs, self._played)
+        self._ledger = ledger
+        self._in = InputSide(inputs, log, clock)
+        self._out = OutputSide(outputs, ledger=ledger, clock=clock, listener=self._played)
         self.inbox = self._out.inbox
-        self._ledger = ResponseLedger(sample_rate=output_rate)
         self._caller = ToolCaller(
             agent=agent, tools=tools, clock=clock, tell=self.tell, invocation_state=invocation_state
         )
-        self._rows = AudioInputRows(log, clock)
-        self._mixer = InputMixer()
-        self._n_inputs_left = len(self._inputs)
         self._closing = asyncio.Event()
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -125,13 +116,13 @@ class SessionLoop:
             self._group = group
             feeds = [group.create_task(self._guard(feed)) for feed in self._out.feeds]
             self._spawn(self._read_model)
-            for number in range(len(self._inputs)):
-                self._spawn(partial(self._read_input, number))
+            for read in self._in.readers(self.send, self._inputs_over):
+                self._spawn(read)
             try:
                 await self._closing.wait()
                 await self._end_tasks()
             finally:
-                self._rows.flush()
+                self._in.flush()
                 self._tell_close()
                 self._out.close()
                 if self.failure is not None:
@@ -162,11 +153,9 @@ class SessionLoop:
     async def _fail(self, error: Exception) -> None:
         if self.failure is None:
             self.failure = error
-            for response_id in self._ledger.active(self._clock.now_s()):
+            for response_id in self._ledger.active_responses(self._clock.now_s()):
                 await self._interrupt(BidiInterruptionEvent("error", interrupted_response_id=response_id))
-            event = BidiErrorEvent(error)
-            self._log.append_event(event, source="error")
-            self._out.forward(event)
+            self._tell_all(BidiErrorEvent(error), source="error")
         self.close()
 
     async def _end_tasks(self) -> None:
@@ -180,40 +169,22 @@ class SessionLoop:
         if self._close_told or not self._connection[0]:
             return
         event = BidiConnectionCloseEvent(self._connection[0], "client_disconnect" if self.failure is None else "error")
-        self._log.append_event(event, source="agent")
-        self._out.forward(event)
+        self._tell_all(event, source="agent")
 
     # ---- inputs --------------------------------------------------------------------------------------------------
 
     async def send(self, event: BidiInputEvent) -> None:
         """Log an event of the user and give it to the model."""
-        if isinstance(event, BidiAudioInputEvent):
-            self._rows.take(event)
-        else:
-            self._log.append_event(event, source="input")
-            if isinstance(event, BidiTextInputEvent):
-                await self._add_messages((event.role, {"text": event.text}))
+        self._in.log(event)
+        if isinstance(event, BidiTextInputEvent):
+            await self._add_messages((event.role, {"text": event.text}))
         await self._model.send(event)
 
-    async def _read_input(self, number: int) -> None:
-        source, alone = self._inputs[number], len(self._inputs) == 1
-        while True:
-            try:
-                event = await source()
-            except EndOfInput:
-                break
-            if alone or not isinstance(event, BidiAudioInputEvent):
-                await self.send(event)
-            elif (mixed := self._mixer.push(number, event)) is not None:
-                await self.send(mixed)
-        if (rest := self._mixer.end(number)) is not None:
-            await self.send(rest)
-        self._n_inputs_left -= 1
-        if not self._n_inputs_left:
-            if isinstance(self._model, BidiModel):
-                await self._model.end_of_audio()
-            await self._quiet()
-            self.close()
+    async def _inputs_over(self) -> None:
+        if isinstance(self._model, BidiModel):
+            await self._model.end_of_audio()
+        await self._quiet()
+        self.close()
 
     async def _quiet(self) -> None:
         """Wait until the model has nothing more to tell, no tool is at work, and all has been played."""
@@ -236,8 +207,11 @@ class SessionLoop:
 
     # ---- outputs -------------------------------------------------------------------------------------------------
 
+    def _tell_all(self, event: BidiOutputEvent, *, source: str, **columns: Any) -> None:
+        self._log.append_event(event, source=source, **columns)
+        self._out.forward(event)
+
     def _played(self, report: PlaybackReport) -> None:
-        self._ledger.playout.report(report)
         if isinstance(self._model, BidiModel):
             self._model.playback(report)
 
@@ -261,12 +235,8 @@ class SessionLoop:
             case BidiResponseCompleteEvent():
                 self._take_completion(event)
                 return
-            case BidiErrorEvent():
-                self._log.append_event(event, source="error")
-            case _:
-                self._log.append_event(event, source="model")
-        if isinstance(event, BidiResponseStartEvent):
-            self._ledger.started(event.response_id)
+        self._log.append_event(event, source="error" if isinstance(event, BidiErrorEvent) else "model")
+        self._ledger.follow(event, self._clock.now_s())
         self._out.forward(event)
         match event:
             case BidiTranscriptStreamEvent(is_final=True):
@@ -293,9 +263,7 @@ class SessionLoop:
         )
         if late:
             return
-        if response_id is not None and event.format == "pcm":
-            n_samples = len(event.data) // (2 * event.channels)
-            self._ledger.audio(response_id, n_samples, event.sample_rate, self._clock.now_s())
+        self._ledger.follow(event, self._clock.now_s())
         self._out.forward(event)
 
     def _take_completion(self, event: BidiResponseCompleteEvent) -> None:
@@ -305,9 +273,8 @@ class SessionLoop:
                 "late_completion", source="model", response_id=event.response_id, stop_reason=event.stop_reason
             )
             return
-        self._ledger.completed(event.response_id)
-        self._log.append_event(event, source="agent")
-        self._out.forward(event)
+        self._ledger.follow(event, self._clock.now_s())
+        self._tell_all(event, source="agent")
 
     async def _take_connection(
         self, event: BidiConnectionStartEvent | BidiConnectionRestartEvent | BidiConnectionCloseEvent
@@ -330,9 +297,7 @@ class SessionLoop:
         if response_id is None or self._ledger.is_cut(response_id):
             self._log.append("late_interruption", source="model", response_id=response_id, reason=event.reason)
             return
-        cut = self._ledger.cut(response_id, self._out.cut(response_id), self._clock.now_s())
-        if certain := await self._out.confirmed(response_id):
-            cut = self._ledger.cut(response_id, certain, self._clock.now_s())
+        cut = await self._out.cut(response_id)
         told = BidiInterruptionEvent(
             event.reason,
             interrupted_response_id=response_id,
@@ -340,8 +305,7 @@ class SessionLoop:
             generated_samples=cut.generated_samples,
             sample_rate=cut.sample_rate,
         )
-        self._log.append_event(told, source="agent")
-        self._out.forward(told)
+        self._tell_all(told, source="agent")
         if isinstance(self._model, BidiModel):
             await self._truncate(self._model, response_id, cut.heard_samples, cut.sample_rate)
         await self.tell(
@@ -355,16 +319,14 @@ class SessionLoop:
             )
         )
         complete = BidiResponseCompleteEvent(response_id, "error" if event.reason == "error" else "interrupted")
-        self._log.append_event(complete, source="agent")
-        self._out.forward(complete)
+        self._tell_all(complete, source="agent")
 
     async def _truncate(self, model: BidiModel, response_id: str, heard_samples: int, sample_rate: int) -> None:
         try:
             await model.truncate(response_id, heard_samples, sample_rate)
         except Exception as error:  # noqa: BLE001 - the user has been heard; the session goes on, and says what failed
             event = BidiErrorEvent(error, {"while": "truncate", "response_id": response_id})
-            self._log.append_event(event, source="error", response_id=response_id)
-            self._out.forward(event)
+            self._tell_all(event, source="error", response_id=response_id)
 
     # ---- tools, messages, hooks ----------------------------------------------------------------------------------
 

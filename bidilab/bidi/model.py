@@ -32,6 +32,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from bidilab.bidi.log.eventlog import EventLog
+from bidilab.bidi.session.ledger import LedgerView
 from bidilab.bidi.types.events import BidiInputEvent, BidiOutputEvent, ToolResultEvent
 from bidilab.bidi.types.playback import PlaybackKind, PlaybackReport
 from bidilab.core.clock import Clock, running_clock
@@ -39,6 +40,7 @@ from bidilab.core.clock import Clock, running_clock
 __all__ = [
     "AppendRow",
     "BidiModel",
+    "LedgerView",
     "ModelInput",
     "ModelProtocol",
     "PlaybackKind",
@@ -83,10 +85,14 @@ class SessionContext:
         The session's; a model waits and reads time only by it.
     log
         Adds a row to the session's log.
+    ledger
+        What the session knows of the model's responses: which are generating or audible, how much was heard of them.
+        ``None`` where there is no session that keeps one.
     """
 
     clock: Clock
     log: AppendRow
+    ledger: LedgerView | None = None
 
 
 @runtime_checkable
@@ -194,7 +200,7 @@ class BidiModel:
 
         It is never called in a session none of whose outputs reports play-out; a model that must know whether a
         response is still audible then assumes that it is played in real time from the arrival of its first audio
-        (`bidilab.bidi.session.playout.PlayoutEstimate`, which takes these reports as well).
+        (`bidilab.bidi.session.ledger.ResponseLedger`, which takes these reports as well).
         """
 
     async def truncate(self, response_id: str, heard_samples: int, sample_rate: int) -> None:

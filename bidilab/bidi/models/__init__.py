@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from bidilab.bidi.providers.nova.model import BidiNovaSonicModel
     from bidilab.bidi.providers.openai.model import BidiOpenAIRealtimeModel
     from bidilab.bidi.providers.strands.model import StrandsAgentModel
-    from bidilab.bidi.session.playout import PlayoutEstimate
+    from bidilab.bidi.session.ledger import PlayoutEstimate
 
 __all__ = [
     "BidiGeminiLiveModel",
@@ -33,7 +33,7 @@ _HOME = {
     "BidiNovaSonicModel": "providers.nova.model",
     "BidiOpenAIRealtimeModel": "providers.openai.model",
     "PlaybackReport": "model",
-    "PlayoutEstimate": "session.playout",
+    "PlayoutEstimate": "session.ledger",
     "SessionContext": "model",
     "StrandsAgentModel": "providers.strands.model",
 }

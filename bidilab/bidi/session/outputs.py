@@ -1,16 +1,62 @@
-"""The side of a session that takes events: outputs with a mailbox each, and whoever reads ``agent.receive()``."""
+"""The side of a session that takes events: outputs with a mailbox each, and whoever reads ``agent.receive()``.
+
+Mailboxes have no bound, so nothing is lost.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
-from bidilab.bidi.session.mailbox import Mailbox
-from bidilab.bidi.types.events import BidiOutputEvent
+from bidilab.bidi.session.ledger import Cut, ResponseLedger
+from bidilab.bidi.types.events import BidiAudioStreamEvent, BidiOutputEvent
 from bidilab.bidi.types.io import BidiOutput
 from bidilab.bidi.types.playback import ConfirmsCuts, PlaybackListener, PlaybackReport, ReportsPlayback
+from bidilab.core.clock import Clock
 
-__all__ = ["OutputSide"]
+__all__ = ["Mailbox", "OutputSide"]
+
+
+class Mailbox:
+    """First in, first out; audio of a cut response can be taken back."""
+
+    def __init__(self) -> None:
+        self._events: deque[BidiOutputEvent] = deque()
+        self._changed = asyncio.Event()
+        self._closed = False
+
+    def put(self, event: BidiOutputEvent) -> None:
+        """Add an event; after `close`, nothing."""
+        if not self._closed:
+            self._events.append(event)
+            self._changed.set()
+
+    def take_back(self, response_id: str) -> int:
+        """Remove the audio of a response that waits here; return how many events that were."""
+        before = len(self._events)
+        self._events = deque(
+            e for e in self._events if not (isinstance(e, BidiAudioStreamEvent) and e.response_id == response_id)
+        )
+        return before - len(self._events)
+
+    async def get(self) -> BidiOutputEvent | None:
+        """The next event, when there is one; ``None`` when the box is closed and empty."""
+        while not self._events:
+            if self._closed:
+                return None
+            self._changed.clear()
+            await self._changed.wait()
+        return self._events.popleft()
+
+    def close(self) -> None:
+        """Take no more; who waits gets what is left, and then ``None``."""
+        self._closed = True
+        self._changed.set()
+
+    def __len__(self) -> int:
+        return len(self._events)
 
 
 class OutputSide:
@@ -20,18 +66,34 @@ class OutputSide:
     ----------
     outputs
         Started already; ``None`` when the application reads `inbox` itself.
+    ledger, clock
+        The session's. What outputs play is written to the ledger.
     listener
-        Told of what outputs play.
+        Told of it after that.
     """
 
-    def __init__(self, outputs: Sequence[BidiOutput] | None, listener: PlaybackListener) -> None:
+    def __init__(
+        self,
+        outputs: Sequence[BidiOutput] | None,
+        *,
+        ledger: ResponseLedger,
+        clock: Clock,
+        listener: PlaybackListener,
+    ) -> None:
         self.inbox = Mailbox() if outputs is None else None
+        self._ledger = ledger
+        self._clock = clock
+        self._listener = listener
         self._outputs = tuple(outputs or ())
         self._boxes = [Mailbox() for _ in self._outputs]
         self._takers = [*self._boxes, *([self.inbox] if self.inbox is not None else [])]
         self._players: list[ReportsPlayback] = [o for o in self._outputs if isinstance(o, ReportsPlayback)]
         for player in self._players:
-            player.report_playback_to(listener)
+            player.report_playback_to(self._played)
+
+    def _played(self, report: PlaybackReport) -> None:
+        self._ledger.report(report)
+        self._listener(report)
 
     @property
     def feeds(self) -> list[Callable[[], Awaitable[None]]]:
@@ -48,17 +110,19 @@ class OutputSide:
         for box in self._takers:
             box.put(event)
 
-    def cut(self, response_id: str) -> list[PlaybackReport]:
-        """Take back the audio of a response that waits, and silence the outputs that can be; return what they know."""
+    async def cut(self, response_id: str) -> Cut:
+        """Silence a response in every output; return how much of it was heard.
+
+        Before anything is waited for, its waiting audio is taken back and every output that can is silent. What is
+        waited for is the figure of outputs that could only estimate it.
+        """
         for box in self._takers:
             box.take_back(response_id)
-        return [player.cut(response_id) for player in self._players]
-
-    async def confirmed(self, response_id: str) -> list[PlaybackReport]:
-        """What outputs that only estimated in `cut` know for certain; empty, at once, where there are none."""
+        reports = [player.cut(response_id) for player in self._players]
+        cut = self._ledger.cut(response_id, self._clock.now_s(), reports)
         asked = [player for player in self._players if isinstance(player, ConfirmsCuts)]
-        reports = [await player.confirm_cut(response_id) for player in asked]
-        return [report for report in reports if report is not None]
+        certain = [report for player in asked if (report := await player.confirm_cut(response_id)) is not None]
+        return self._ledger.cut(response_id, self._clock.now_s(), certain) if certain else cut
 
     def close(self) -> None:
         """No more events come; what waits is still given."""

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bidilab.bidi.session.mixing import InputMixer
+from bidilab.bidi.session.inputs import InputMixer
 from bidilab.bidi.types.events import BidiAudioInputEvent
 from bidilab.core.errors import AudioError
 

@@ -12,6 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from bidilab.cli.detector import VadName, VadOptions, read_vad
 from bidilab.cli.realtime import connection_snippets, read_pace, read_token, read_turn_detection
 from bidilab.cli.serve import listening_on, stop_on_signals
 from bidilab.cli.writing import check_folder, check_parent
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from bidilab.bidi.realtime import RealtimeSettings
     from bidilab.bidi.realtime.probe import ProbeReport
     from bidilab.bidi.realtime.server import ServerSettings
+    from bidilab.detect.vad import VadSpec
 
 __all__ = ["probe_command"]
 
@@ -63,7 +65,8 @@ def probe_command(
     timeout_s: Annotated[float | None, typer.Option(help="Stop waiting for the client after so long.")] = None,
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8765,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    vad: Annotated[str, typer.Option(help="silero, webrtc (extra) or energy (a baseline).")] = "silero",
+    vad: VadName = "silero",
+    vad_option: VadOptions = None,
     turn_detection: Annotated[
         str, typer.Option(help="As of [b]bidilab serve[/b].")
     ] = "threshold=0.5,prefix_padding_ms=300,silence_duration_ms=500",
@@ -106,7 +109,7 @@ def probe_command(
     session = RealtimeSettings(turn_detection=read_turn_detection(turn_detection))
     if write_wav is not None:
         _write_microphone(write_wav, interruptions)
-    report = asyncio.run(_probe(paces, settings, session, vad, timeout_s, token_env))
+    report = asyncio.run(_probe(paces, settings, session, read_vad(vad, vad_option), timeout_s, token_env))
     _show(report)
     if out is not None:
         _write(report, out)
@@ -126,12 +129,11 @@ async def _probe(
     paces: list[float],
     settings: ServerSettings,
     session: RealtimeSettings,
-    vad: str,
+    vad: VadSpec,
     timeout_s: float | None,
     token_env: str | None,
 ) -> ProbeReport:
     from bidilab.bidi.realtime.probe import probe_client
-    from bidilab.detect.vad import VadSpec
 
     console = Console(stderr=True)
 
@@ -145,7 +147,7 @@ async def _probe(
             paces=paces,
             settings=settings,
             session=session,
-            vad=VadSpec(name=vad),
+            vad=vad,
             timeout_s=timeout_s,
             stop=stop_on_signals(),
             on_ready=say_where,
@@ -161,6 +163,7 @@ def _show(report: ProbeReport) -> None:
         table.add_row(*(_cell(row[name]) for name, _ in _COLUMNS))
     if report.n_interruptions:
         Console(width=max(console.width, _TABLE_CHARACTERS)).print(table)
+    console.print(f"user's speech detected by {report.detector}", highlight=False)
     for index, session in enumerate(report.sessions):
         console.print(
             f"session {index} at pace {session.pace:g}: {session.n_responses} responses, speech started "

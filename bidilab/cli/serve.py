@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from bidilab.cli.detector import VadName, VadOptions, read_vad
 from bidilab.cli.realtime import connection_snippets, read_pace, read_token, read_turn_detection, responder_of
 from bidilab.cli.writing import check_folder
 from bidilab.core.errors import InvalidParameterError
@@ -33,7 +34,8 @@ def serve_command(
     host: Annotated[
         str, typer.Option(help="Address to listen on. Beyond this machine, --token-env is required.")
     ] = "127.0.0.1",
-    vad: Annotated[str, typer.Option(help="silero, webrtc (extra) or energy (a baseline).")] = "silero",
+    vad: VadName = "silero",
+    vad_option: VadOptions = None,
     turn_detection: Annotated[
         str,
         typer.Option(
@@ -96,7 +98,6 @@ def serve_command(
     """
     from bidilab.bidi.realtime import Delivery, RealtimeSettings
     from bidilab.bidi.realtime.server import NetworkFaults, RealtimeServer, ServerSettings
-    from bidilab.detect.vad import VadSpec
 
     server = RealtimeServer(
         responder_of(say or (), voice),
@@ -121,7 +122,7 @@ def serve_command(
             turn_detection=read_turn_detection(turn_detection),
             delivery=Delivery(first_output_delay_ms=response_delay_ms, chunk_ms=chunk_ms, pace=read_pace(pace)),
         ),
-        vad=VadSpec(name=vad),
+        vad=read_vad(vad, vad_option),
     )
     if log is not None:
         check_folder("--log", log)
@@ -139,7 +140,9 @@ async def _serve(server: RealtimeServer, token_env: str | None, log: Path | None
     try:
         where = f"; logs in {log}" if log is not None else ""
         console.print(connection_snippets(server.url, token_env), highlight=False, markup=False, soft_wrap=True)
-        console.print(f"\nListening on {server.url}{where}. Ctrl-C ends it.", markup=False, soft_wrap=True)
+        console.print(
+            f"\nListening on {server.url}{where}, with {server.detector}. Ctrl-C ends it.", markup=False, soft_wrap=True
+        )
         await stop.wait()
         console.print(f"\nClosing {server.n_open} open of {server.n_sessions} sessions.", markup=False)
     finally:

@@ -13,6 +13,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from bidilab.cli.detector import VadName, VadOptions, read_vad
 from bidilab.cli.writing import check_folder
 from bidilab.core.errors import InvalidParameterError
 
@@ -77,7 +78,8 @@ def sweep_command(
             "required before the start counts) or [b]livekit[/b] (looks back; 50 ms of speech are required)."
         ),
     ] = "openai",
-    vad: Annotated[str, typer.Option(help="silero, webrtc (extra) or energy (a baseline).")] = "silero",
+    vad: VadName = "silero",
+    vad_option: VadOptions = None,
     evaluation: Annotated[
         str,
         typer.Option(
@@ -170,7 +172,7 @@ def sweep_command(
     result = sweep(
         loaded,
         grid,
-        vad=vad,
+        vad=read_vad(vad, vad_option),
         jobs=jobs,
         seed=seed,
         evaluation=evaluation,  # type: ignore[arg-type]  # checked there, with the message of a parameter

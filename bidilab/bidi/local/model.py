@@ -200,8 +200,9 @@ class BidiLocalModel(BidiModel):
             raise InvalidParameterError("start", "given system_prompt, tools and messages only", sorted(kwargs))
         if self._running:
             raise SessionError("the model is started already: stop it first")
+        self._detector = self._vad.build()
         self._ear = Ear(
-            self._vad.build(),
+            self._detector,
             self._params,
             keeps_audio=self._transcribe.hears,
             guards=self._plan.guards,
@@ -226,7 +227,7 @@ class BidiLocalModel(BidiModel):
         log_detection(
             self.context.log,
             "turn_detection",
-            self._vad,
+            self._detector,
             self._params,
             self._plan,
             system_prompt=system_prompt,
@@ -259,7 +260,7 @@ class BidiLocalModel(BidiModel):
             log_detection(
                 self.context.log,
                 "turn_detection_updated",
-                self._vad,
+                self._detector,
                 self._params,
                 self._plan,
                 input_samples=self._ear.decided_samples + self._time.offset - self._time.begins_at,

@@ -27,6 +27,8 @@ bidi_response_complete  agent       the response ended, with its ``stop_reason``
 interruption_label      user        a listener calls an interruption true or false (``interruption_seq, label``)
 input_gap               input       samples that never came, filled with silence (``samples, sample_rate``)
 bidi_error              error       something failed
+turn_detection          model       what hears the user and decides (``detector``: ``silero 6.2``; ``vad`` in old logs)
+session_start           agent       the same of a server's session (``detector``)
 ======================  ==========  ===========================================================================
 
 ``t_s`` and ``at_s`` are 0 at the first sample of the user's audio, so a position ``n`` of the user's stream lies at
@@ -149,6 +151,7 @@ class LogFold:
         self._labels: Counter[str] = Counter()
         self._lost_ms = 0.0
         self._detector_rate: int | None = None
+        self._detector: str | None = None
         self._last_s: float | None = None
         self._decided: dict[_Key, _Speech] = {}
         self._decided_on: dict[_Key, float | None] = {}
@@ -224,6 +227,14 @@ class LogFold:
         return self._detector_rate
 
     @property
+    def detector(self) -> str | None:
+        """What hears the user, with its release (``silero 6.2``); ``None`` where a provider's own detector decides.
+
+        A log from before releases were written has the name alone.
+        """
+        return self._detector
+
+    @property
     def last_s(self) -> float | None:
         """The latest ``t_s``; ``None`` without rows."""
         return self._last_s
@@ -274,6 +285,8 @@ class LogFold:
                 self._interrupted(session, row)
             case "interruption_label":
                 self._labelled(row, detail)
+            case "turn_detection" | "session_start" if detector := detail.get("detector", detail.get("vad")):
+                self._detector = str(detector)
             case "input_gap":
                 self._lost_ms += detail.get("samples", 0) * 1000 / detail.get("sample_rate", 1)
 

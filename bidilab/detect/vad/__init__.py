@@ -5,7 +5,7 @@ from bidilab.detect.vad.cache import ProbabilityCache, audio_sha256
 from bidilab.detect.vad.energy import EnergyVad
 from bidilab.detect.vad.known import KnownTrack
 from bidilab.detect.vad.probabilities import AudioChange, VadItem, speech_probabilities, speech_probabilities_of_files
-from bidilab.detect.vad.registry import VAD_NAMES, VadSpec, get_vad
+from bidilab.detect.vad.registry import VAD_NAMES, VadSpec, detector_change, detector_facts, detector_name, get_vad
 from bidilab.detect.vad.resampling import StreamResampler, resample
 from bidilab.detect.vad.silero import SileroVad
 from bidilab.detect.vad.together import FeedsStreams, VadWork, feed_together
@@ -29,6 +29,9 @@ __all__ = [
     "VadWork",
     "WebrtcVad",
     "audio_sha256",
+    "detector_change",
+    "detector_facts",
+    "detector_name",
     "feed_together",
     "get_vad",
     "resample",

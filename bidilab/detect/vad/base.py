@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
@@ -9,8 +10,9 @@ import numpy.typing as npt
 
 from bidilab.core.audio import FloatArray
 from bidilab.core.errors import InvalidParameterError
+from bidilab.detect.vad.framing import check_samples
 
-__all__ = ["VAD_SAMPLE_RATES", "OnDone", "OnProgress", "VadBackend", "VadStream", "batch_in_turn", "check_vad_rate"]
+__all__ = ["VAD_SAMPLE_RATES", "BackendInTurn", "OnDone", "OnProgress", "VadBackend", "VadStream", "check_vad_rate"]
 
 OnDone = Callable[[int, FloatArray], None]
 """Called with the index of a recording and its probabilities, as soon as that recording is done."""
@@ -101,18 +103,31 @@ def check_vad_rate(sample_rate: int) -> int:
     return int(sample_rate)
 
 
-def batch_in_turn(
-    probabilities: Callable[[FloatArray], FloatArray],
-    recordings: Sequence[FloatArray],
-    on_done: OnDone | None,
-    on_progress: OnProgress | None,
-) -> list[FloatArray]:
-    """Run recordings one after the other, for a backend that gains nothing from a batch."""
-    tracks: list[FloatArray] = []
-    for index, samples in enumerate(recordings):
-        tracks.append(probabilities(samples))
-        if on_done is not None:
-            on_done(index, tracks[-1])
-        if on_progress is not None:
-            on_progress(len(samples))
-    return tracks
+class BackendInTurn(ABC):
+    """Base of a backend that gains nothing from a batch: from its `stream` come the recordings, one after the other."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def stream(self) -> VadStream:
+        """A new stream, at its start."""
+
+    def probabilities(self, samples: npt.ArrayLike) -> FloatArray:
+        """``(n // frame_samples,) float32`` of a whole recording, ``(n,)`` at ``sample_rate``."""
+        return self.stream().feed(samples)
+
+    def probabilities_batch(
+        self,
+        recordings: Sequence[npt.ArrayLike],
+        on_done: OnDone | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> list[FloatArray]:
+        """Probabilities of each recording, one after the other; all are checked before the first is run."""
+        tracks: list[FloatArray] = []
+        for index, samples in enumerate([check_samples(recording) for recording in recordings]):
+            tracks.append(self.probabilities(samples))
+            if on_done is not None:
+                on_done(index, tracks[-1])
+            if on_progress is not None:
+                on_progress(len(samples))
+        return tracks

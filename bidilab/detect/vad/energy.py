@@ -14,7 +14,6 @@ estimation based on optimal smoothing and minimum statistics", IEEE TSAP 2001) o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,8 +21,8 @@ import numpy.typing as npt
 
 from bidilab.core.audio import FloatArray
 from bidilab.core.errors import InvalidParameterError
-from bidilab.detect.vad.base import OnDone, OnProgress, batch_in_turn, check_vad_rate
-from bidilab.detect.vad.framing import FRAMING_VERSION, Framer, check_samples
+from bidilab.detect.vad.base import BackendInTurn, check_vad_rate
+from bidilab.detect.vad.framing import FRAMING_VERSION, Framer
 from bidilab.detect.vad.resampling import RESAMPLER_VERSION
 
 __all__ = ["EnergyStream", "EnergyVad"]
@@ -40,7 +39,7 @@ _BOUNDS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EnergyVad:
+class EnergyVad(BackendInTurn):
     """Level above a tracked noise floor, as a probability; see the module for the formula.
 
     Parameters
@@ -97,19 +96,6 @@ class EnergyVad:
     def stream(self) -> EnergyStream:
         """A new stream, at its start."""
         return EnergyStream(self)
-
-    def probabilities(self, samples: npt.ArrayLike) -> FloatArray:
-        """``(n // frame_samples,) float32`` of a whole recording, ``(n,)`` at ``sample_rate``."""
-        return self.stream().feed(samples)
-
-    def probabilities_batch(
-        self,
-        recordings: Sequence[npt.ArrayLike],
-        on_done: OnDone | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> list[FloatArray]:
-        """Probabilities of each recording, one after the other."""
-        return batch_in_turn(self.probabilities, [check_samples(r) for r in recordings], on_done, on_progress)
 
 
 class EnergyStream:

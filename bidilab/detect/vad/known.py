@@ -6,20 +6,18 @@ stream would compute. It is handed out only for the very samples it was computed
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
 from bidilab.core.audio import FloatArray
 from bidilab.core.errors import AudioError, InvalidParameterError
-from bidilab.detect.vad.base import OnDone, OnProgress, VadBackend, batch_in_turn
+from bidilab.detect.vad.base import BackendInTurn, VadBackend
 from bidilab.detect.vad.framing import check_samples
 
 __all__ = ["KnownTrack"]
 
 
-class KnownTrack:
+class KnownTrack(BackendInTurn):
     """A backend that knows one recording.
 
     Parameters
@@ -51,19 +49,6 @@ class KnownTrack:
     def build(self) -> KnownTrack:
         """The backend itself: it stands where a `VadSpec` does."""
         return self
-
-    def probabilities(self, samples: npt.ArrayLike) -> FloatArray:
-        """The track, of the recording it knows; any other raises `AudioError`."""
-        return self.stream().feed(samples)
-
-    def probabilities_batch(
-        self,
-        recordings: Sequence[npt.ArrayLike],
-        on_done: OnDone | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> list[FloatArray]:
-        """See `probabilities`."""
-        return batch_in_turn(self.probabilities, [check_samples(r) for r in recordings], on_done, on_progress)
 
     def stream(self) -> _KnownStream:
         """A new stream, at its start."""

@@ -1,9 +1,14 @@
-"""Backends by name, so that a command line, a saved result or a worker process can name one."""
+"""Backends by name, so that a command line, a saved result or a worker process can name one.
+
+A backend is one class in a file of its own and one line in `BACKENDS`. Its version begins with what its release is
+called, up to the first ``;``; where that is a hash, as Silero's, the class has ``release_of`` to tell the release.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +18,59 @@ from bidilab.detect.vad.energy import EnergyVad
 from bidilab.detect.vad.silero import SileroVad
 from bidilab.detect.vad.webrtc import WebrtcVad
 
-__all__ = ["VAD_NAMES", "VadSpec", "get_vad"]
+__all__ = ["BACKENDS", "VAD_NAMES", "VadSpec", "detector_change", "detector_facts", "detector_name", "get_vad"]
 
-_BACKENDS: dict[str, Callable[..., VadBackend]] = {"silero": SileroVad, "webrtc": WebrtcVad, "energy": EnergyVad}
-VAD_NAMES: tuple[str, ...] = tuple(_BACKENDS)
+BACKENDS: dict[str, Callable[..., VadBackend]] = {
+    "silero": SileroVad,
+    "webrtc": WebrtcVad,
+    "energy": EnergyVad,
+}
+"""What builds each backend: called with ``sample_rate`` and the options of a `VadSpec`."""
+VAD_NAMES: tuple[str, ...] = tuple(BACKENDS)
 """Names that `get_vad` knows."""
+
+
+def detector_name(name: str, version: str) -> str:
+    """A detector with its release, as summaries and reports name it.
+
+    Parameters
+    ----------
+    name, version
+        Those of the backend, or of a saved result.
+
+    Examples
+    --------
+    >>> detector_name("silero", "1a153a22f4509e29;onnxruntime=1.32.0;frames1;resampler3")
+    'silero 6.2'
+    >>> detector_name("silero", "0123456789abcdef;onnxruntime=1.32.0;frames1;resampler3")
+    'silero weights 01234567'
+    >>> detector_name("webrtc", "2.0.14;levels=0123;frames1;resampler3")
+    'webrtc 2.0.14'
+    """
+    release_of: Callable[[str], str] | None = getattr(BACKENDS.get(name), "release_of", None)
+    release = version.partition(";")[0] if release_of is None else release_of(version)
+    return f"{name} {release}".strip()
+
+
+def detector_facts(vad: VadBackend) -> dict[str, str]:
+    """What a log says of a detector: ``vad`` (its name), ``detector`` (with the release), ``vad_version``."""
+    return {"vad": vad.name, "detector": detector_name(vad.name, vad.version), "vad_version": vad.version}
+
+
+def detector_change(name: str, then: str, now: str) -> str:
+    """Say in words how two versions of a detector differ; empty where they are the same.
+
+    Examples
+    --------
+    >>> detector_change("energy", "1;offset_db=12.0", "1;offset_db=15.0")
+    "energy 1, version '1;offset_db=12.0' then and '1;offset_db=15.0' now"
+    """
+    if then == now:
+        return ""
+    names = detector_name(name, then), detector_name(name, now)
+    if names[0] != names[1]:
+        return f"{names[0]} then, {names[1]} now"
+    return f"{names[0]}, version {then!r} then and {now!r} now"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +84,8 @@ class VadSpec:
     sample_rate
         8000 or 16000 hertz.
     options
-        Pairs of a parameter of the backend and its value; `of` takes them as keywords.
+        Parameters of the backend: a mapping, or pairs of name and value. `of` takes them as keywords. A path becomes
+        text, so that a saved result can hold it.
 
     Raises
     ------
@@ -41,22 +95,25 @@ class VadSpec:
 
     name: str = "silero"
     sample_rate: int = 16_000
-    options: tuple[tuple[str, Any], ...] = ()
+    options: Mapping[str, Any] | tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.name not in _BACKENDS:
-            raise InvalidParameterError("vad", f"one of {', '.join(VAD_NAMES)}", self.name)
+        if self.name not in BACKENDS:
+            raise InvalidParameterError("vad", f"one of {', '.join(BACKENDS)}", self.name)
         check_vad_rate(self.sample_rate)
-        known = [name for name in inspect.signature(_BACKENDS[self.name]).parameters if name != "sample_rate"]
-        for option, _ in self.options:
+        known = [name for name in inspect.signature(BACKENDS[self.name]).parameters if name != "sample_rate"]
+        given = dict(self.options)
+        for option, value in given.items():
             if option not in known:
                 allowed = f"one of {', '.join(known)}" if known else "absent: it has none"
                 raise InvalidParameterError(f"option of the {self.name} VAD", allowed, option)
-        object.__setattr__(self, "options", tuple(sorted(self.options)))
+            if isinstance(value, os.PathLike):
+                given[option] = os.fspath(value)
+        object.__setattr__(self, "options", tuple(sorted(given.items())))
 
     @classmethod
     def of(cls, name: str = "silero", sample_rate: int = 16_000, **options: Any) -> VadSpec:
-        """A spec from keywords: ``VadSpec.of("webrtc", aggressiveness=2)``."""
+        """A spec from keywords: ``VadSpec.of("webrtc", aggressiveness=2)``, ``VadSpec.of("silero", weights=path)``."""
         return cls(name=name, sample_rate=sample_rate, options=tuple(options.items()))
 
     def build(self) -> VadBackend:
@@ -69,7 +126,7 @@ class VadSpec:
         MissingExtraError
             If it needs an extra that is not installed.
         """
-        return _BACKENDS[self.name](sample_rate=self.sample_rate, **dict(self.options))
+        return BACKENDS[self.name](sample_rate=self.sample_rate, **dict(self.options))
 
 
 def get_vad(name: str = "silero", sample_rate: int = 16_000, **options: Any) -> VadBackend:
@@ -82,7 +139,7 @@ def get_vad(name: str = "silero", sample_rate: int = 16_000, **options: Any) -> 
     sample_rate
         Hertz it works at, 8000 or 16000.
     **options
-        Parameters of the backend: `WebrtcVad` and `EnergyVad` have some.
+        Parameters of the backend: see `SileroVad`, `WebrtcVad`, `EnergyVad`.
 
     Raises
     ------

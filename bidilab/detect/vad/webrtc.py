@@ -8,7 +8,6 @@ again, in four steps.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from types import ModuleType
@@ -18,8 +17,8 @@ import numpy.typing as npt
 
 from bidilab.core.audio import FloatArray, float_to_pcm16
 from bidilab.core.errors import InvalidParameterError, require_extra
-from bidilab.detect.vad.base import OnDone, OnProgress, batch_in_turn, check_vad_rate
-from bidilab.detect.vad.framing import FRAMING_VERSION, Framer, check_samples
+from bidilab.detect.vad.base import BackendInTurn, check_vad_rate
+from bidilab.detect.vad.framing import FRAMING_VERSION, Framer
 from bidilab.detect.vad.resampling import RESAMPLER_VERSION
 
 __all__ = ["WebrtcStream", "WebrtcVad"]
@@ -33,7 +32,7 @@ def _library() -> ModuleType:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WebrtcVad:
+class WebrtcVad(BackendInTurn):
     """The WebRTC detector.
 
     Parameters
@@ -87,19 +86,6 @@ class WebrtcVad:
     def stream(self) -> WebrtcStream:
         """A new stream, at its start."""
         return WebrtcStream(self)
-
-    def probabilities(self, samples: npt.ArrayLike) -> FloatArray:
-        """``(n // frame_samples,) float32`` of a whole recording, ``(n,)`` at ``sample_rate``."""
-        return self.stream().feed(samples)
-
-    def probabilities_batch(
-        self,
-        recordings: Sequence[npt.ArrayLike],
-        on_done: OnDone | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> list[FloatArray]:
-        """Probabilities of each recording, one after the other."""
-        return batch_in_turn(self.probabilities, [check_samples(r) for r in recordings], on_done, on_progress)
 
 
 class WebrtcStream:

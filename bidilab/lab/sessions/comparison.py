@@ -142,7 +142,11 @@ def compare_models(
 
 def _row(made: Replay) -> dict[str, Any]:
     cuts, judged = made.log.interruptions(), made.interruptions
-    row: dict[str, Any] = {"n_responses": len(made.log.responses()), "n_interruptions": len(cuts)}
+    row: dict[str, Any] = {
+        "detector": made.detector,
+        "n_responses": len(made.log.responses()),
+        "n_interruptions": len(cuts),
+    }
     if made.segments:
         row |= {f"n_{outcome}": int((judged["outcome"] == outcome).sum()) for outcome in _OUTCOMES}
         hits = judged[judged["outcome"] == "detected"]

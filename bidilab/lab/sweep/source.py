@@ -12,9 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from bidilab.core.audio import FloatArray
-from bidilab.core.errors import DatasetError, InvalidParameterError, ResultError
+from bidilab.core.errors import BidilabError, DatasetError, InvalidParameterError, ResultError
 from bidilab.detect.turns import Guards, Turn, TurnParams
-from bidilab.detect.vad import ProbabilityCache, VadSpec
+from bidilab.detect.vad import ProbabilityCache, VadSpec, detector_change, detector_name
 from bidilab.lab.conditions.applying import apply_condition
 from bidilab.lab.conditions.condition import Condition, condition_label
 from bidilab.lab.conditions.identity import fingerprint
@@ -25,6 +25,7 @@ from bidilab.lab.metrics.opportunities import RecordingLabels
 from bidilab.lab.sweep.engine import labels_of, simulated_lengths
 from bidilab.lab.sweep.evaluated import Evaluated, SimulatedLengths
 from bidilab.lab.sweep.executors import InProcess
+from bidilab.lab.sweep.facts import swept_vad
 from bidilab.lab.sweep.onesetting import evaluate_setting, events_frame, recordings_table
 from bidilab.lab.sweep.probabilities import probabilities_of
 from bidilab.lab.sweep.problem import SweepProblem
@@ -87,8 +88,9 @@ class SweepSource:
         Raises
         ------
         ResultError
-            If the dataset is not where it was, is another one now, or the VAD or the condition has changed since; or if
-            the sweep was evaluated by another rule than today's.
+            If the dataset is not where it was, is another one now, or the VAD or the condition has changed since; if
+            the VAD cannot be built (its weights are not where they were, say); or if the sweep was evaluated by another
+            rule than today's.
         """
         if "outdated" in meta:
             raise ResultError(meta["outdated"])
@@ -106,12 +108,14 @@ class SweepSource:
         if dataset.sha256 != described["sha256"]:
             raise ResultError(f"the dataset {dataset.name!r} is not the one swept: its manifest has changed since")
         vad = meta["vad"]
-        spec = VadSpec.of(vad["name"], vad["sample_rate"], **vad["options"])
-        backend = spec.build()
-        if backend.version != vad["version"]:
-            raise ResultError(
-                f"the {spec.name} VAD has changed since this sweep ({vad['version']} then, {backend.version} now)"
-            )
+        try:
+            spec = swept_vad(meta)
+            version = spec.build().version
+        except BidilabError as error:
+            detector = detector_name(vad["name"], vad["version"])
+            raise ResultError(f"the detector of this sweep, {detector}, cannot be had: {error}") from error
+        if change := detector_change(spec.name, vad["version"], version):
+            raise ResultError(f"the detector has changed since this sweep: {change}")
         if condition is not None and (now := fingerprint(condition)) != identity:
             raise ResultError(
                 f"the condition {condition} has changed since this sweep: its noise, or a library that makes it "

@@ -54,7 +54,8 @@ def sweep(
     grid
         The settings; ``Grid()`` when not given.
     vad
-        Backend: ``"silero"``, ``"webrtc"`` (extra), ``"energy"``, or a `VadSpec` with options.
+        Backend: ``"silero"`` (Silero 6.2), ``"webrtc"`` (extra), ``"energy"``, or a `VadSpec` with options:
+        ``VadSpec.of("silero", weights="silero_vad.onnx")`` for other weights.
     jobs
         Processes, ``>= 1``; as many as the amount of audio is worth when not given.
     executor

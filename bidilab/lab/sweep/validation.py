@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from bidilab.core.errors import InvalidParameterError, ResultError
+from bidilab.detect.vad import detector_change
 from bidilab.lab.conditions.condition import condition_label
 from bidilab.lab.datasets.splitting import user_speakers
 from bidilab.lab.sweep.grid import CONDITION
@@ -20,7 +21,7 @@ from bidilab.lab.sweep.grid import CONDITION
 if TYPE_CHECKING:
     from bidilab.lab.sweep.result import SweepResult
 
-__all__ = ["Validation", "validate_setting"]
+__all__ = ["Validation", "check_comparable", "validate_setting"]
 
 CHOSEN_ON, VALIDATED_ON = "chosen on", "validated on"
 _SHOWN = (
@@ -66,7 +67,8 @@ class Validation:
     table
         Two rows, ``chosen on`` and ``validated on``: number of recordings, then columns of ``settings``.
     warnings
-        Sentences on what the two sets share; empty when they are known to share nothing.
+        Sentences on what the two sets share, and on a detector that has changed in between; empty when they are known
+        to share nothing and were heard by the same detector.
     message
         The finding in words, without the warnings.
     """
@@ -105,11 +107,8 @@ def validate_setting(result: SweepResult, setting: int, other: SweepResult) -> V
     Raises
     ------
     InvalidParameterError
-        If ``other`` is a sweep of another VAD, provider or evaluation, or without the setting.
-    ResultError
-        If ``other`` was evaluated by another rule than today's.
+        If ``other`` does not hold the setting.
     """
-    _check_comparable(result, other)
     row = _row_of(result, setting, other)
     shown = [c for c in _SHOWN if c in result.settings and c in other.settings]
     rows = [result.settings[shown].iloc[[setting]], other.settings[shown].iloc[[row]]]
@@ -120,7 +119,7 @@ def validate_setting(result: SweepResult, setting: int, other: SweepResult) -> V
         result=other,
         row=row,
         table=table,
-        warnings=_overlap(result, other),
+        warnings=(*_detectors(result, other), *_overlap(result, other)),
         message=_describe(table, other.dataset_name) + _condition_words(result, setting),
     )
 
@@ -132,18 +131,40 @@ def _condition_words(result: SweepResult, setting: int) -> str:
     return f" That is under the condition {condition!r} alone, of {len(result.conditions)} that were chosen for."
 
 
-def _check_comparable(result: SweepResult, on: SweepResult) -> None:
+def check_comparable(result: SweepResult, on: SweepResult) -> None:
+    """Check that a setting chosen in one sweep can be looked up in another.
+
+    Raises
+    ------
+    InvalidParameterError
+        If ``on`` is a sweep of another detector (or of other weights of it), provider or evaluation.
+    ResultError
+        If ``on`` was evaluated by another rule than today's.
+    """
     if on.outdated:
         raise ResultError(f"no setting can be validated on this sweep. {on.outdated}")
     ours, theirs = result.meta, on.meta
     same = {
         "provider": (result.provider, on.provider),
-        "VAD": (ours["vad"], theirs["vad"]),
+        "detector": (_detector(result), _detector(on)),
         "evaluation": (ours["protocol"], theirs["protocol"]),
     }
     for name, (wanted, found) in same.items():
         if wanted != found:
             raise InvalidParameterError("validate_on", f"a sweep with the same {name} ({wanted})", found)
+
+
+def _detector(result: SweepResult) -> str:
+    """What the numbers depend on: where the weights lie on the disk is no part of it."""
+    vad = result.meta["vad"]
+    return f"{result.detector}, {vad['sample_rate']} Hz, {vad['frame_samples']} samples a frame, {vad['version']}"
+
+
+def _detectors(result: SweepResult, other: SweepResult) -> tuple[str, ...]:
+    change = detector_change(result.vad, result.meta["vad"]["version"], other.meta["vad"]["version"])
+    if not change:
+        return ()
+    return (f"the setting was chosen under another detector than it is validated under: {change}.",)
 
 
 def _row_of(result: SweepResult, setting: int, other: SweepResult) -> int:

@@ -128,7 +128,7 @@ def test_the_registry_refuses_what_it_does_not_know():
         get_vad("sillero")
     with pytest.raises(InvalidParameterError, match="8000 or 16000"):
         get_vad("silero", 44_100)
-    with pytest.raises(InvalidParameterError, match="absent: it has none, got 'aggressiveness'"):
+    with pytest.raises(InvalidParameterError, match="one of weights, got 'aggressiveness'"):
         get_vad("silero", aggressiveness=1)
     with pytest.raises(InvalidParameterError, match="one of aggressiveness, got 'mode'"):
         get_vad("webrtc", mode=1)

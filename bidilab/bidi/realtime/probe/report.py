@@ -65,9 +65,12 @@ class ProbeReport:
     ----------
     sessions
         In order.
+    detector
+        What detected the user's speech, with its release: ``silero 6.2``. ``None`` where it is not known.
     """
 
     sessions: tuple[ProbedSession, ...]
+    detector: str | None = None
 
     @property
     def n_interruptions(self) -> int:
@@ -111,7 +114,8 @@ class ProbeReport:
 
     def __repr__(self) -> str:
         leak = f", at most {self.max_leak_ms:.0f} ms leaked" if self.n_interruptions else ""
-        head = f"ProbeReport: {len(self.sessions)} sessions, {self.n_interruptions} interruptions{leak}"
+        heard_by = "" if self.detector is None else f", detected by {self.detector}"
+        head = f"ProbeReport: {len(self.sessions)} sessions, {self.n_interruptions} interruptions{leak}{heard_by}"
         if not self.n_interruptions:
             return head
         shown = ("session", "pace", "generating", "max_heard_ms", "truncate_after_ms", "audio_end_ms", "overclaim_ms")

@@ -39,9 +39,9 @@ class _Sessions:
         if sum(recorder.has_ended for recorder in self.recorders) >= len(self.paces):
             self.done.set()
 
-    def report(self) -> ProbeReport:
+    def report(self, detector: str) -> ProbeReport:
         paces = [self.paces[index % len(self.paces)] for index in range(len(self.recorders))]
-        return ProbeReport(sessions=tuple(map(ProbedSession.of, self.recorders, paces)))
+        return ProbeReport(sessions=tuple(map(ProbedSession.of, self.recorders, paces)), detector=detector)
 
 
 async def probe_client(
@@ -110,4 +110,4 @@ async def probe_client(
         with suppress(TimeoutError):  # the time the caller allowed is over: report what there is
             async with asyncio.timeout(timeout_s):
                 await sessions.done.wait()
-    return sessions.report()
+    return sessions.report(server.detector)

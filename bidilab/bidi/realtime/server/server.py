@@ -32,7 +32,7 @@ from bidilab.bidi.reply import Responder
 from bidilab.core.clock import Clock, running_clock
 from bidilab.core.errors import SessionError
 from bidilab.detect.turns import TurnParams
-from bidilab.detect.vad import VadBackend, VadSpec
+from bidilab.detect.vad import VadBackend, VadSpec, detector_facts
 
 __all__ = ["RealtimeServer"]
 
@@ -121,6 +121,11 @@ class RealtimeServer:
         """Where clients connect to: ``ws://HOST:PORT/v1/realtime``."""
         host = self.settings.host
         return f"ws://{f'[{host}]' if ':' in host else host}:{self.port}{PATH}"
+
+    @property
+    def detector(self) -> str:
+        """What detects the user's speech, with its release: ``silero 6.2``."""
+        return detector_facts(self._vad)["detector"]
 
     @property
     def n_open(self) -> int:
@@ -218,7 +223,7 @@ class RealtimeServer:
         log = self._open_log(settings, index)
         observers = list(self._observe(index))
         if log is not None:
-            observers.append(SessionLog(log, _client_facts(socket, decision)))
+            observers.append(SessionLog(log, {**_client_facts(socket, decision), **detector_facts(self._vad)}))
         connection = Connection(
             socket,
             lambda now_s, on_edge: self._make_session(settings, now_s, on_edge),

@@ -50,17 +50,17 @@ class SessionLog:
     ----------
     log
         Where to, its clock the server's; ``t_s`` is 0 at the first sample of the client's first append.
-    client
-        What is known of the client, for the first row: no secrets.
+    facts
+        What is known of the client and the detector, for the first row: no secrets.
     """
 
-    def __init__(self, log: EventLog, client: dict[str, Any]) -> None:
+    def __init__(self, log: EventLog, facts: dict[str, Any]) -> None:
         self._log = log
         self._edges: deque[SpeechEdge] = deque()
         self._input_format = self._output_format = _PCM
         self._begun = False
         self._bytes = self._chunks = self._position = 0
-        log.append("session_start", source="agent", detail=client)
+        log.append("session_start", source="agent", detail=facts)
 
     def client_message(self, message: dict[str, Any] | None, n_bytes: int, at_s: float) -> None:
         """Log what the client sent; audio is counted, and logged by the second."""

@@ -179,6 +179,13 @@ MODELS = Schema(
     rows="one row per model",
     columns=(
         Text(name="model", label="model", meaning="Name of the model.", dtype="string", source=_MODELS),
+        Text(
+            name="detector",
+            label="detector",
+            meaning="What heard the user, with its release; missing where it is the provider's own.",
+            dtype="string",
+            source=_MODELS,
+        ),
         _count_of_models("n_responses", "responses", "Responses that the model began."),
         _count_of_models("n_interruptions", "interruptions", "Interruptions of the session."),
         _count_of_models("n_detected", "true interruptions detected", "True interruptions that stopped the agent."),

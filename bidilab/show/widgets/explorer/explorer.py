@@ -279,7 +279,7 @@ class SweepExplorer(Widget, module="explorer.js", stylesheets=("explorer.css",))
         result = self._result
         return {
             "title": f"{result.dataset_name}: {len(result.settings):,} settings on {result.n_recordings} recordings",
-            "evaluation": f"{result.evaluation} evaluation, {result.vad} VAD, in the words of {result.provider}",
+            "evaluation": f"{result.evaluation} evaluation, VAD {result.detector}, in the words of {result.provider}",
             "marked": {"setting": self._focus.setting, "role": self._focus.role},
             "message": result.recommend().message,
             "n_varies": "The n differ where a setting stops the agent earlier, or answers at other times.",

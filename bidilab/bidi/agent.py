@@ -165,6 +165,7 @@ class BidiAgent:
         self._clock = self._given_clock if self._given_clock is not None else running_clock()
         given = self._given_log
         self._log = given if isinstance(given, EventLog) else EventLog(given, clock=self._clock)
+        self._log.follow(self._clock)
         try:
             await self._tell(BidiBeforeInvocationEvent(agent=self))
             if isinstance(self.model, BidiModel):

@@ -69,7 +69,8 @@ class EventLog:
     session_id
         Names the session in each row; by default random.
     clock
-        What `append` takes the time from; by default a `RealClock` made now.
+        What `append` takes the time from; by default a `RealClock` made now. From the start of a session that the log
+        is given to, it is the session's.
     zero_s
         Where on that clock ``t_s`` is 0. By default, at the first sample of the user's audio: `begin_input` says when
         that came, and until then times count from now.
@@ -221,6 +222,16 @@ class EventLog:
             rest["response_id"] = rest.pop("interrupted_response_id")
         lifted = {name: rest.pop(name) for name in _LIFTED if name in rest}
         return self.append(kind, source=source, detail=rest, **{**lifted, **columns})
+
+    def follow(self, clock: Clock) -> None:
+        """Take the time from another clock from now on; ``t_s`` goes on where it stands.
+
+        A session calls it with the clock that times its samples: by two clocks no latency would be right.
+        """
+        with self._lock:
+            if clock is not self._clock:
+                self._zero_s += clock.now_s() - self._clock.now_s()
+                self._clock = clock
 
     @property
     def zero_s(self) -> float:

@@ -181,3 +181,30 @@ def test_at_s_of_play_out_is_when_the_sample_was_heard():
     assert started[1] == pytest.approx(audible, abs=1e-3)
     assert started[0] > started[1]
     assert agent.log.responses()["audible_s"].tolist() == [started[1]]
+
+
+def test_a_log_of_the_callers_follows_the_clock_of_each_session_that_it_is_given_to():
+    """Made an hour of real time before, and given to two sessions on virtual clocks that both begin at 0."""
+    before = VirtualClock()
+    log = EventLog(clock=before)
+    run_virtual(before.sleep_s(3600.0), before)
+    log.append("made", source="user")
+
+    async def main(agent):
+        recorder = WavOutput(None)
+        user = WavInput(bursts((10, 20), (40, 50), total=100), 16_000, chunk_ms=32)
+        await agent.run(inputs=[recorder.listen_to(user)], outputs=[recorder])
+
+    for _ in range(2):
+        run_virtual(main(BidiAgent(local_model([1000.0]), log=log)))
+    assert never_goes_back(log)
+    assert times(log, "made") == [(pytest.approx(0.0), pytest.approx(0.0))]
+    # The second session's first sample comes when the first one is over, and its positions begin anew there.
+    (_, first_s), (_, second_s) = times(log, "input_started")
+    (closed_s, _), _ = times(log, "bidi_connection_close")
+    assert (first_s, second_s) == (0.0, pytest.approx(closed_s))
+    table = log.interruptions()
+    assert len(table) == 2
+    assert table["onset_to_detected_ms"].tolist() == pytest.approx([32, 32])
+    assert table["detected_to_event_ms"].tolist() == pytest.approx([0, 0], abs=1e-6)
+    assert (table["onset_s"] - [first_s, second_s]).tolist() == pytest.approx([1.28, 1.28])

@@ -146,3 +146,13 @@ def test_a_users_type_checker_knows_what_results_show(tmp_path):
         "matplotlib.figure.Figure",
         "pandas.core.frame.DataFrame",
     ]
+
+
+def test_plots_take_tables():
+    """Of the modules of plots, one knows results: the others draw tables, and load neither sweeps nor sessions."""
+    for module in TREES:
+        if module.startswith("bidilab.show.plots.") and module != "bidilab.show.plots.accessor":
+            known = {name for types in (False, True) for name in _imports(module, types=types)}
+            assert not {name for name in known if name.startswith(("bidilab.lab.sweep", "bidilab.lab.sessions"))}, (
+                module
+            )

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.vad import VadSpec, resample
-from bidilab.lab.sweep.grid import CONDITION
+from bidilab.lab.metrics.columns import CONDITION
 from bidilab.show.plots.conditions import DEFAULT_METRICS, conditions
 from bidilab.show.plots.curves import by_kind, curve, curves
 from bidilab.show.plots.ecdf import ecdf
@@ -212,7 +212,7 @@ class SweepPlots:
     def _describe(self, setting: int) -> str:
         row = self._setting(setting)
         words = describe({name: float(row[name]) for name in parameters_of(row.index)})
-        return f"{words}, {row[CONDITION]}" if CONDITION in row.index else words
+        return f"{words}, {row[CONDITION.name]}" if CONDITION.name in row.index else words
 
     def _at(self, at: Mapping[str, float] | int | None) -> Mapping[str, float] | None:
         if not isinstance(at, int):

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 
 from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.conditions.condition import AS_RECORDED, NUMERIC_FIELDS, parse_condition
-from bidilab.lab.sweep.grid import CONDITION
+from bidilab.lab.metrics.columns import CONDITION
 from bidilab.show.plots.lines import MARKERS, draw_line, interval, line_keys, value_limits
 from bidilab.show.plots.metrics import Metric, metric
 from bidilab.show.plots.save import attach_data
@@ -79,19 +79,19 @@ def conditions(
     shown = [metric(name) for name in ([metrics] if isinstance(metrics, str) else metrics)]
     if not shown:
         raise InvalidParameterError("metrics", "at least one metric", metrics)
-    check_columns(settings, [CONDITION, *(column for m in shown for column in (m.name, *m.n_columns))])
-    labels = list(dict.fromkeys(settings[CONDITION]))
+    check_columns(settings, [CONDITION.name, *(column for m in shown for column in (m.name, *m.n_columns))])
+    labels = list(dict.fromkeys(settings[CONDITION.name]))
     held: dict[str, float] = {}
     parts = []
     for label in labels:
-        part, held = hold(settings[settings[CONDITION] == label], (), at)
+        part, held = hold(settings[settings[CONDITION.name] == label], (), at)
         parts.append(part)
     rows = pd.concat(parts)
     level = level_of(labels)
     with style():
         figure = _as_rows(rows, shown) if level is None else _as_curves(rows, shown, level)
         figure.suptitle(f"At {describe(held)}", x=0.01, ha="left", fontsize=9)
-    columns = [CONDITION, *held, *(c for m in shown for c in (m.name, *m.interval_columns, *m.n_columns))]
+    columns = [CONDITION.name, *held, *(c for m in shown for c in (m.name, *m.interval_columns, *m.n_columns))]
     attach_data(figure, rows[[column for column in dict.fromkeys(columns) if column in rows.columns]])
     return figure
 
@@ -115,9 +115,11 @@ def level_of(labels: Sequence[str]) -> str | None:
 
 
 def _as_curves(rows: pd.DataFrame, shown: Sequence[Metric], level: str) -> Figure:
-    recorded = rows[rows[CONDITION] == AS_RECORDED]
-    levelled = rows[rows[CONDITION] != AS_RECORDED].copy()
-    texts = [condition.to_dict() for label in levelled[CONDITION] if (condition := parse_condition(label)) is not None]
+    recorded = rows[rows[CONDITION.name] == AS_RECORDED]
+    levelled = rows[rows[CONDITION.name] != AS_RECORDED].copy()
+    texts = [
+        condition.to_dict() for label in levelled[CONDITION.name] if (condition := parse_condition(label)) is not None
+    ]
     levelled[_LEVEL] = [float(text[level]) for text in texts]
     levelled[_SERIES] = [", ".join(f"{k} {v}" for k, v in text.items() if k != level) for text in texts]
     names = list(dict.fromkeys(levelled[_SERIES]))
@@ -166,7 +168,7 @@ def _draw_recorded(ax: Axes, recorded: pd.DataFrame, each: Metric) -> None:
 
 
 def _as_rows(rows: pd.DataFrame, shown: Sequence[Metric]) -> Figure:
-    words = [wrap(label.replace(",", ", "), _ROW_LABEL_CHARACTERS) for label in rows[CONDITION]]
+    words = [wrap(label.replace(",", ", "), _ROW_LABEL_CHARACTERS) for label in rows[CONDITION.name]]
     row_in = 0.12 + 0.14 * max(len(lines) for lines in words)
     figure = new_figure(1.9 + 2.3 * len(shown), 1.2 + row_in * len(rows))
     if (engine := figure.get_layout_engine()) is not None:

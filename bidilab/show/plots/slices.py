@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bidilab.core.errors import InvalidParameterError
-from bidilab.lab.sweep.grid import CONDITION
+from bidilab.lab.metrics.columns import CONDITION
 from bidilab.show.plots.metrics import ALWAYS_SWEPT, PARAMETERS, parameter, parameters_of
 
 __all__ = ["check_columns", "check_one_condition", "describe", "hold", "nearest_value"]
@@ -37,7 +37,7 @@ def check_one_condition(settings: pd.DataFrame) -> None:
     InvalidParameterError
         If it does.
     """
-    if CONDITION in settings.columns and len(labels := settings[CONDITION].unique()) > 1:
+    if CONDITION.name in settings.columns and len(labels := settings[CONDITION.name].unique()) > 1:
         allowed = "settings under one condition: result.under(condition), or plot.conditions for all of them"
         raise InvalidParameterError("settings", allowed, "; ".join(labels))
 

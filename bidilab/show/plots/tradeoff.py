@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bidilab.core.errors import InvalidParameterError
-from bidilab.lab.sweep.pareto import pareto_front
+from bidilab.lab.metrics.pareto import pareto_front
 from bidilab.show.plots.metrics import ALWAYS_SWEPT, PARAMETERS, Metric, metric, parameters_of
 from bidilab.show.plots.save import attach_data, figure_of
 from bidilab.show.plots.slices import check_columns, check_one_condition

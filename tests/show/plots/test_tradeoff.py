@@ -3,7 +3,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from bidilab.core.errors import InvalidParameterError
-from bidilab.lab.sweep.pareto import pareto_front
+from bidilab.lab.metrics.pareto import pareto_front
 from bidilab.show.plots import tradeoff, tradeoff_table
 
 

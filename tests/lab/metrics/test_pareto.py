@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bidilab.core.errors import InvalidParameterError
-from bidilab.lab.sweep.pareto import pareto_front
+from bidilab.lab.metrics.pareto import pareto_front
 
 # Few distinct values, so that ties and coinciding points are common.
 COORDINATES = st.sampled_from([0.0, 1.0, 2.0, 3.0, 4.0, -1.0, math.nan, math.inf, -math.inf])

@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from bidilab.bidi.log.eventlog import EventLog
-from bidilab.bidi.session.ledger import LedgerView
+from bidilab.bidi.session.ledger import LedgerView, ResponseLedger
 from bidilab.bidi.types.events import BidiInputEvent, BidiOutputEvent, ToolResultEvent
 from bidilab.bidi.types.playback import PlaybackKind, PlaybackReport
 from bidilab.core.clock import Clock, running_clock
@@ -133,10 +133,12 @@ class BidiModel:
     config: dict[str, Any]
 
     _context: SessionContext | None = None
+    _own_ledger: ResponseLedger | None = None  # where no session keeps one
 
     def bind(self, context: SessionContext) -> None:
-        """Be given the session's clock and log; called before `start`."""
+        """Be given the session's clock, log and ledger; called before `start`."""
         self._context = context
+        self._own_ledger = None
 
     @property
     def context(self) -> SessionContext:
@@ -153,6 +155,31 @@ class BidiModel:
             clock = running_clock()
             self._context = SessionContext(clock=clock, log=EventLog(clock=clock).append)
         return self._context
+
+    @property
+    def ledger(self) -> LedgerView:
+        """What is known of the model's responses: which are generating or audible, and how much of them was heard.
+
+        The session keeps it. A model that is used on its own keeps one of its own, from the start on.
+        """
+        if (kept := self.context.ledger) is not None:
+            return kept
+        if self._own_ledger is None:
+            self._begin_ledger()
+        assert self._own_ledger is not None  # it was just begun
+        return self._own_ledger
+
+    def _begin_ledger(self) -> None:
+        """Begin a new ledger where no session keeps one: a model calls it when it starts."""
+        if self.context.ledger is None:
+            self._own_ledger = ResponseLedger(sample_rate=self.config["audio"]["output_rate"])
+
+    def _written(self, event: BidiOutputEvent) -> BidiOutputEvent:
+        """Write an event into the model's own ledger, if it keeps one; return it as `ResponseLedger.follow` does.
+
+        In a session, the session writes each event down when it takes it.
+        """
+        return event if self._own_ledger is None else self._own_ledger.follow(event, self.context.clock.now_s())
 
     async def start(
         self,
@@ -198,10 +225,11 @@ class BidiModel:
     def playback(self, report: PlaybackReport) -> None:
         """Be told what an output has played. Called from the session's loop; must not wait.
 
-        It is never called in a session none of whose outputs reports play-out; a model that must know whether a
-        response is still audible then assumes that it is played in real time from the arrival of its first audio
-        (`bidilab.bidi.session.ledger.ResponseLedger`, which takes these reports as well).
+        In a session, `ledger` knows it already. It is never called in a session none of whose outputs reports play-out;
+        the ledger then takes each response as played in real time from the arrival of its first audio.
         """
+        if self._own_ledger is not None:
+            self._own_ledger.report(report)
 
     async def truncate(self, response_id: str, heard_samples: int, sample_rate: int) -> None:
         """Be told how much was heard of a response that was cut; called right after its playback was cleared.

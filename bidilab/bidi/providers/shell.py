@@ -13,11 +13,10 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
-from bidilab.bidi.model import BidiModel, ModelInput, PlaybackReport
+from bidilab.bidi.model import BidiModel, ModelInput
 from bidilab.bidi.providers.codec import Codec
 from bidilab.bidi.providers.config import ClientSettings
 from bidilab.bidi.providers.failures import Failure
-from bidilab.bidi.session.audible import AudibleResponses
 from bidilab.bidi.types.events import (
     BidiConnectionCloseEvent,
     BidiConnectionRestartEvent,
@@ -191,7 +190,7 @@ class ProviderModel(BidiModel, ABC, Generic[CodecT, ConnectionT]):
         if self._codec is not None:
             raise SessionError("the model runs already: stop it before it is started again")
         self._codec = codec = self._make_codec(system_prompt, tools or ())
-        self._audible = AudibleResponses(sample_rate=self.config["audio"]["output_rate"])
+        self._begin_ledger()
         self._messages = tuple(messages or ())
         self._early = []
         self._sending = asyncio.Lock()
@@ -293,11 +292,6 @@ class ProviderModel(BidiModel, ABC, Generic[CodecT, ConnectionT]):
 
     # Play-out
 
-    def playback(self, report: PlaybackReport) -> None:
-        """Be told what an output has played: from then on that counts, not the estimate."""
-        if self._codec is not None:
-            self._audible.report(report)
-
     async def truncate(self, response_id: str, heard_samples: int, sample_rate: int) -> None:
         """Keep how much of a cut response was heard, for the history, and tell the service where it takes that.
 
@@ -309,8 +303,7 @@ class ProviderModel(BidiModel, ABC, Generic[CodecT, ConnectionT]):
         await self._flush()
 
     def _follow(self, events: Iterable[BidiOutputEvent]) -> list[BidiOutputEvent]:
-        now_s = self.context.clock.now_s()
-        return [self._audible.follow(self._without_key(event), now_s) for event in events]
+        return [self._written(self._without_key(event)) for event in events]
 
     def _without_key(self, event: BidiOutputEvent) -> BidiOutputEvent:
         """Strike the key out of an error that the service tells; every other event is as it came."""
@@ -382,7 +375,7 @@ class ProviderModel(BidiModel, ABC, Generic[CodecT, ConnectionT]):
             return early
         self._n_failures = 0
         now_s = self._active_s = self.context.clock.now_s()
-        events = self._follow(codec.feed(message, audible=self._audible.active_responses(now_s)))
+        events = self._follow(codec.feed(message, audible=self.ledger.active_responses(now_s)))
         # What the codec has to say comes before anyone hears of the events: a cancel must not wait for a consumer.
         # A sender at work takes it too; how long the service keeps that one waiting must not hold up what it says.
         if self._sending.locked():

@@ -55,7 +55,7 @@ class BidiGeminiLiveModel(ProviderModel[GeminiLiveCodec, GeminiConnection]):
     Notes
     -----
     The service interrupts by itself and tells it by ``interrupted``; what is generating *or still audible* then (by
-    what outputs report, or else by `PlayoutEstimate`) is cut. It cannot be told how much was heard. Of the user's
+    what outputs report, or else by an estimate) is cut. It cannot be told how much was heard. Of the user's
     speech it tells no more than the words, unless it sends ``voiceActivity``. When it owes nothing more, it does not
     say: `settled` waits for ``settle_s`` of silence.
 
@@ -134,7 +134,7 @@ class BidiGeminiLiveModel(ProviderModel[GeminiLiveCodec, GeminiConnection]):
             If the model is not running, the service detects activity itself, or activity is open.
         """
         now_s = self.context.clock.now_s()
-        self._early += self._follow(self._running().activity_start(audible=self._audible.active_responses(now_s)))
+        self._early += self._follow(self._running().activity_start(audible=self.ledger.active_responses(now_s)))
         if self._receiver is not None:
             self._receiver.wake()
         await self._flush()

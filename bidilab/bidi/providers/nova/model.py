@@ -55,7 +55,7 @@ class BidiNovaSonicModel(ProviderModel[NovaSonicCodec, NovaConnection]):
     -----
     The service decides on turns and says nothing of them but their words: no start and no end of speech. It interrupts
     by itself, and tells it once, by the marker ``{ "interrupted" : true }`` or the stop reason ``INTERRUPTED``; what
-    is generating *or still audible* then (by what outputs report, or else by `PlayoutEstimate`) is cut. It cannot be
+    is generating *or still audible* then (by what outputs report, or else by an estimate) is cut. It cannot be
     told how much was heard. When it owes nothing more, it does not say either: `settled` waits for ``settle_s`` of
     silence.
 
@@ -113,7 +113,7 @@ class BidiNovaSonicModel(ProviderModel[NovaSonicCodec, NovaConnection]):
         age_s = now_s - self._begun_s
         if age_s < self._client.restart_after_s:
             return self._client.restart_after_s - age_s
-        quiet = codec.settled and not self._audible.active_responses(now_s)
+        quiet = codec.settled and not self.ledger.active_responses(now_s)
         return 0.0 if quiet or age_s >= CONNECTION_LIMIT_S - _RENEW_BEFORE_LIMIT_S else _LOOK_AGAIN_S
 
     async def _leave(self, connection: NovaConnection, codec: NovaSonicCodec) -> None:

@@ -52,7 +52,7 @@ class BidiOpenAIRealtimeModel(ProviderModel[OpenAIRealtimeCodec, RealtimeConnect
     Notes
     -----
     An interruption is acted upon at ``speech_started``, when a response is generating *or still audible* (by what
-    outputs report, or else by `PlayoutEstimate`) and ``interrupt_response`` is on.
+    outputs report, or else by an estimate) and ``interrupt_response`` is on.
     """
 
     _settings: SessionSettings

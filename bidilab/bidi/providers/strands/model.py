@@ -6,11 +6,10 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
-from bidilab.bidi.model import BidiModel, ModelInput, PlaybackReport
+from bidilab.bidi.model import BidiModel, ModelInput
 from bidilab.bidi.providers.logentry import LogEntry
 from bidilab.bidi.providers.strands import StrandsAudio, StrandsEvents, strands_input
 from bidilab.bidi.providers.waking import WakingReceiver
-from bidilab.bidi.session.audible import AudibleResponses
 from bidilab.bidi.tasks import NamedTasks
 from bidilab.bidi.types.events import BidiOutputEvent
 from bidilab.core.errors import InvalidParameterError, ProviderConnectionError, SessionError
@@ -116,7 +115,7 @@ class StrandsAgentModel(BidiModel):
             await self.agent.model.stop()  # Strands leaves a model that failed to connect as started
             raise
         self._events = StrandsEvents()
-        self._audible = AudibleResponses(sample_rate=self._audio.output_rate)
+        self._begin_ledger()
         self._tasks = NamedTasks("strands agent", self._failed)
         self._failure: Exception | None = None
         self._last_s = self._played_s = self.context.clock.now_s()
@@ -147,11 +146,6 @@ class StrandsAgentModel(BidiModel):
         """
         self._running()
         await self.agent.send(strands_input(content, self._audio))
-
-    def playback(self, report: PlaybackReport) -> None:
-        """Be told what an output has played: from then on that counts, not the estimate."""
-        if self._events is not None:
-            self._audible.report(report)
 
     async def settled(self) -> None:
         """Wait until the agent is done with its response and its tools, and told nothing more for 2 s.
@@ -199,14 +193,14 @@ class StrandsAgentModel(BidiModel):
                 told = events.end_unnamed()
             else:
                 self._last_s = now_s
-                told = events.feed(raw, active=self._audible.active_responses(now_s))
+                told = events.feed(raw, active=self.ledger.active_responses(now_s))
             for one in told:
                 if isinstance(one, LogEntry):
                     self.context.log(one.type, source=one.source, detail=one.detail, **one.columns)
                 else:
-                    yield self._audible.follow(one, now_s)
+                    yield self._written(one)
             if (name := events.unnamed) is not None:
-                self._played_s = max(self._played_s, self._audible.ends_at_s(name, now_s))
+                self._played_s = max(self._played_s, self.ledger.ends_at_s(name, now_s))
                 if self._tasks.get(name) is None:
                     self._tasks.start(name, self._watch, events, name)
 

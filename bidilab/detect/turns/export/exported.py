@@ -119,7 +119,7 @@ class ExportedSetting:
 
     @property
     def exact(self) -> bool:
-        """Whether everything could be expressed, by the assumptions of the parameter class."""
+        """Whether every value could be expressed, by the assumptions of the parameter class; see `remarks`, too."""
         return not self.compromises
 
     def to_dict(self) -> dict[str, Any]:
@@ -150,5 +150,5 @@ class ExportedSetting:
     @property
     def notes(self) -> list[str]:
         """What is lost and what must be known, one sentence or two each."""
-        first = "Everything is expressed." if self.exact else "Not everything can be expressed:"
+        first = "Every value is expressed." if self.exact else "Not every value can be expressed:"
         return [first, *map(str, self.compromises), *self.remarks]

@@ -1,5 +1,8 @@
 """The same setting for each target: what is written, and what must be known besides.
 
+A target has rules of its own beside the detector. Each default that would make it do otherwise than what was measured
+is written into the export, or, where the target has no such knob, named in the remarks.
+
 Checked against the packages named in the group ``exports``: openai, strands-agents, livekit-agents with
 livekit-plugins-silero, pipecat-ai, google-genai.
 """
@@ -81,6 +84,12 @@ model = OpenAIRealtimeModel(
 )"""
 
 
+_LIVEKIT_ANY_SPEECH_S: Final = 0.001
+"""Least ``min_duration`` by which any speech interrupts. ``AgentActivity.on_vad_inference_done`` of livekit-agents 1.8
+compares ``speech_duration >= min_duration`` at every frame, and the speech of a silent frame lasts 0.0 s.
+"""
+
+
 def _livekit(setting: LiveKitVad) -> str:
     return f"""from livekit.agents import AgentSession
 from livekit.plugins import silero
@@ -91,9 +100,16 @@ session = AgentSession(
     ),
     turn_handling={{
         "turn_detection": "vad",
-        "interruption": {{"mode": "vad", "min_duration": 0.0}},
-        "endpointing": {{"min_delay": 0.0}},
+        "interruption": {{
+            "mode": "vad",
+            "min_duration": {_LIVEKIT_ANY_SPEECH_S},  # at 0.0, silence would interrupt
+            "min_words": 0,
+            "resume_false_interruption": False,
+            "false_interruption_timeout": None,
+        }},
+        "endpointing": {{"mode": "fixed", "min_delay": 0.0}},
     }},
+    aec_warmup_duration=None,
 )"""
 
 
@@ -158,10 +174,15 @@ _TARGETS: dict[str, ExportTarget] = {
         language="python",
         write=_livekit,
         remarks=(
-            "`turn_handling` lets the VAD alone decide, as in a sweep: by default an AgentSession wants 0.5 s of "
-            "speech for an interruption and waits 0.5 s after speech for the end of a turn.",
-            "LiveKit smooths the probabilities over frames (0.35 old, 0.65 new): expect starts and ends up to a "
-            "few frames later than the sweep's.",
+            "`turn_handling` and `aec_warmup_duration` let the VAD alone decide, as in a sweep. By default an "
+            "AgentSession wants 0.5 s of speech for an interruption, resumes the agent 2 s after an interruption "
+            "without words, takes no interruption in the first 3 s that the agent speaks, and waits 0.5 s after "
+            "speech for the end of a turn.",
+            "With an STT in the session, a final transcript interrupts whatever the VAD says, and a turn does not end "
+            "before there is a transcript; neither can be turned off.",
+            "LiveKit smooths the probabilities over frames (0.35 old, 0.65 new) and interrupts on the frame after the "
+            "start of speech: expect starts and ends up to a few frames later than the sweep's.",
+            "livekit-plugins-silero 1.8.9 runs the weights of Silero 6.2.",
         ),
     ),
     "pipecat": ExportTarget(
@@ -173,6 +194,10 @@ _TARGETS: dict[str, ExportTarget] = {
             "`min_volume=0.0` because the sweep asked nothing of the loudness; Pipecat's default of 0.6 does.",
             "The strategies let the VAD alone decide, as in a sweep: by default transcripts start turns too, and "
             "a turn analyzer ends them.",
+            "With an STT in the pipeline, a turn ends no sooner than the STT's `ttfs_p99_latency` after speech; the "
+            "strategy cannot turn that off, but the STT service takes `ttfs_p99_latency=0`.",
+            "Pipecat resets the model after 2 s of quiet, which the sweep did not: probabilities after a long silence "
+            "differ. pipecat-ai 1.14 runs the weights of Silero 6.2.",
         ),
     ),
     "gemini": ExportTarget(

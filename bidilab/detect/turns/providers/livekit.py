@@ -33,8 +33,11 @@ class LiveKitVad:
     - a frame between the two thresholds cancels a silence, where the canonical one lets it go on;
     - its padding may reach back into the turn before.
 
-    An ``AgentSession`` adds conditions of its own: by default an interruption needs 0.5 s of speech
-    (``interruption.min_duration``), and a turn ends no sooner than 0.5 s after speech (``endpointing.min_delay``).
+    An ``AgentSession`` adds conditions of its own. By default an interruption needs 0.5 s of speech
+    (``interruption.min_duration``), the agent goes on 2 s after an interruption without words
+    (``interruption.resume_false_interruption``, ``false_interruption_timeout``), nothing interrupts in the first 3 s
+    that it speaks (``aec_warmup_duration``), and a turn ends no sooner than 0.5 s after speech
+    (``endpointing.min_delay``). An export turns all of them off.
 
     Parameters
     ----------

@@ -36,6 +36,22 @@ def test_openai_expresses_the_three_knobs_of_a_sweep():
     assert detection == ServerVad(threshold=0.6, silence_duration_ms=400).to_dict()
 
 
+def test_livekits_own_rules_are_turned_off_or_told():
+    """LiveKit resumes after 2 s unless it is told otherwise, and a sweep without guards did not."""
+    exported = bl.export_setting(SETTING, "livekit")
+    for written in (
+        '"resume_false_interruption": False',
+        '"false_interruption_timeout": None',
+        '"min_duration": 0.001',  # 0.0 is reached by silence
+        "aec_warmup_duration=None",
+    ):
+        assert written in exported.text
+    told = "\n".join(exported.notes)
+    assert told.startswith("Every value is expressed.")
+    for remark in ("resumes the agent 2 s after", "first 3 s", "a final transcript interrupts"):
+        assert remark in told
+
+
 def test_openai_has_no_minimum_of_speech():
     exported = bl.export_setting(dataclasses.replace(SETTING, min_speech_ms=100), "openai")
     assert lost(exported) == [("min_speech_ms", 100, 0)]

@@ -4,8 +4,13 @@ The packages come with ``uv sync --group exports``; a test is skipped where its 
 """
 
 import asyncio
+import dataclasses
+import hashlib
 import importlib
+import inspect
 import json
+from importlib import resources
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +18,7 @@ from hypothesis import strategies as st
 
 import bidilab as bl
 from bidilab.detect.turns import GeminiActivityDetection, LiveKitVad, PipecatVad, TurnParams, detect_turns
+from bidilab.detect.vad.silero import WEIGHTS_SHA256
 
 SETTING = TurnParams(threshold=0.62, min_speech_ms=96, prefix_padding_ms=240, silence_duration_ms=416)
 
@@ -69,8 +75,127 @@ def test_livekit():
     assert options.min_silence_duration == 0.416
     assert options.prefix_padding_duration == 0.24
     handling = session.options.turn_handling
-    assert (handling["interruption"]["min_duration"], handling["interruption"]["mode"]) == (0.0, "vad")
-    assert handling["endpointing"]["min_delay"] == 0.0
+    assert handling["turn_detection"] == "vad"
+    assert handling["interruption"] == {
+        "enabled": True,
+        "mode": "vad",
+        "min_duration": 0.001,
+        "min_words": 0,
+        "resume_false_interruption": False,
+        "false_interruption_timeout": None,
+        # of agents that cannot be interrupted, and of the adaptive mode: no part of this setting
+        "discard_audio_if_uninterruptible": True,
+        "backchannel_boundary": (1.0, 1.0),
+    }
+    # max_delay is for a model of the end of turn, alpha for the mode "dynamic"
+    assert handling["endpointing"] == {"mode": "fixed", "min_delay": 0.0, "max_delay": 3.0, "alpha": 0.9}
+    assert session.options.aec_warmup_duration is None
+    assert session._aec_warmup_remaining == 0
+
+
+def test_every_default_of_livekit_that_the_export_overrides_is_still_what_it_says():
+    """A default that is new, or another one, has to be looked at: it may change what was measured."""
+    turn = pytest.importorskip("livekit.agents.voice.turn")
+    session = importlib.import_module("livekit.agents.voice.agent_session")
+    assert turn._INTERRUPTION_DEFAULTS == {
+        "enabled": True,
+        "discard_audio_if_uninterruptible": True,
+        "min_duration": 0.5,
+        "min_words": 0,
+        "resume_false_interruption": True,
+        "false_interruption_timeout": 2.0,
+        "backchannel_boundary": (1.0, 1.0),
+    }
+    assert turn._ENDPOINTING_DEFAULTS == {"mode": "fixed", "min_delay": 0.5, "max_delay": 3.0, "alpha": 0.9}
+    assert set(turn.TurnHandlingOptions.__annotations__) == {
+        "turn_detection",
+        "endpointing",
+        "interruption",
+        "preemptive_generation",  # starts the model early, and interrupts nothing
+        "user_turn_limit",  # off
+    }
+    assert session._DEFAULT_AEC_WARMUP_DURATION == 3.0
+    said = " ".join(bl.export_setting(SETTING, "livekit").remarks)
+    for default in ("0.5 s of speech", "2 s after an interruption", "first 3 s", "0.5 s after speech"):
+        assert default in said
+
+
+def livekit_interruptions(exported, confidences):
+    """Frames at which LiveKit's own VAD and session interrupt the agent, and those at which the VAD starts speech."""
+    rtc = importlib.import_module("livekit.rtc")
+    activity = importlib.import_module("livekit.agents.voice.agent_activity")
+    vad_types = importlib.import_module("livekit.agents.vad")
+
+    async def hear():
+        session = run(exported)["session"]
+        stream = session.vad.stream()
+        given = iter(confidences)
+        rate, window = stream._model.sample_rate, stream._model.window_size_samples
+        stream._model = GivenModel(rate, window, given)
+        interrupted, started, frame = [], [], 0
+        agent = SimpleNamespace(
+            _turn_detection=session.options.turn_handling["turn_detection"],
+            _session=session,
+            _stt_eos_received=False,
+            _interrupt_by_audio_activity=lambda: interrupted.append(frame),
+            min_endpointing_delay=session.options.endpointing["min_delay"],
+            _user_silence_event=asyncio.Event(),
+        )
+        for _ in confidences:
+            stream.push_frame(rtc.AudioFrame(bytes(2 * window), rate, 1, window))
+        stream.end_input()
+        async for event in stream:
+            if event.type == vad_types.VADEventType.INFERENCE_DONE:
+                activity.AgentActivity.on_vad_inference_done(agent, event)
+                frame += 1
+            elif event.type == vad_types.VADEventType.START_OF_SPEECH:
+                started.append(frame)
+        await stream.aclose()
+        return interrupted, started
+
+    return asyncio.run(hear())
+
+
+class GivenModel:
+    """Stands in for LiveKit's network: says what it is given."""
+
+    def __init__(self, sample_rate, window_size_samples, confidences):
+        self.sample_rate, self.window_size_samples = sample_rate, window_size_samples
+        self.confidences = confidences
+
+    def reset(self):
+        pass
+
+    def __call__(self, samples):
+        return next(self.confidences)
+
+
+def test_livekit_interrupts_on_speech_and_never_on_silence():
+    # frames      0 ......... 19 | 20 ....... 29 | 30 ......... 49
+    # confidence  0.0            | 1.0           | 0.0
+    pytest.importorskip("livekit.plugins.silero")
+    exported = bl.export_setting(TurnParams(threshold=0.5, silence_duration_ms=320), "livekit")
+    interrupted, started = livekit_interruptions(exported, [0.0] * 20 + [1.0] * 10 + [0.0] * 20)
+    # `started` counts the frame that starts speech as passed, so it is the frame after, at which LiveKit acts
+    assert len(started) == 1
+    assert 20 < started[0] <= 22  # its smoothing holds the first frame back
+    assert interrupted[0] == started[0]
+    assert max(interrupted) < 45  # until the VAD has ended the turn
+    silent, _ = livekit_interruptions(exported, [0.0] * 30)
+    assert silent == []
+    at_once = dataclasses.replace(exported, text=exported.text.replace('"min_duration": 0.001', '"min_duration": 0.0'))
+    assert livekit_interruptions(at_once, [0.0] * 30)[0] == list(range(30))  # why it is not 0
+
+
+def test_the_packages_run_the_weights_that_the_remarks_name():
+    for package, place, target in (
+        ("livekit.plugins.silero", ("resources", "silero_vad.onnx"), "livekit"),
+        ("pipecat.audio.vad", ("data", "silero_vad.onnx"), "pipecat"),
+    ):
+        pytest.importorskip(package)
+        weights = resources.files(package).joinpath(*place).read_bytes()
+        assert hashlib.sha256(weights).hexdigest() == WEIGHTS_SHA256
+        assert any("weights of Silero 6.2" in remark for remark in bl.export_setting(SETTING, target).remarks)
 
 
 def test_livekit_defaults_are_ours():
@@ -97,6 +222,37 @@ def test_pipecat():
     strategies = params.user_turn_strategies
     assert [type(s).__name__ for s in strategies.start] == ["VADUserTurnStartStrategy"]
     assert [type(s).__name__ for s in strategies.stop] == ["SpeechTimeoutUserTurnStopStrategy"]
+
+
+def test_every_default_of_pipecat_that_bears_on_turns_is_known():
+    """One that is new has to be looked at: it may change what was measured."""
+    aggregators = pytest.importorskip("pipecat.processors.aggregators.llm_response_universal")
+    stop = importlib.import_module("pipecat.turns.user_stop")
+    start = importlib.import_module("pipecat.turns.user_start")
+    params = {field.name for field in dataclasses.fields(aggregators.LLMUserAggregatorParams)}
+    assert params == {
+        "vad_analyzer",
+        "user_turn_strategies",
+        "user_mute_strategies",  # none
+        "audio_idle_timeout",  # where audio stops coming
+        "user_turn_stop_timeout",  # where no strategy ends a turn; ours always does
+        "user_idle_timeout",  # off
+        "empty_user_turn",  # what the agent says after a turn without words
+        "add_tool_change_messages",
+        "filter_incomplete_user_turns",  # off
+        "user_turn_completion_config",
+    }
+    timeouts = inspect.signature(stop.SpeechTimeoutUserTurnStopStrategy).parameters
+    assert (timeouts["user_speech_timeout"].default, timeouts["wait_for_transcript"].default) == (0.6, True)
+    assert set(timeouts) == {"user_speech_timeout", "wait_for_transcript", "kwargs"}
+    assert start.VADUserTurnStartStrategy()._enable_interruptions
+
+
+def test_pipecat_waits_for_the_latency_of_an_stt_as_the_remarks_say():
+    stop = pytest.importorskip("pipecat.turns.user_stop")
+    source = inspect.getsource(stop.SpeechTimeoutUserTurnStopStrategy._handle_vad_user_stopped_speaking)
+    assert "max(0.0, self._stt_timeout - self._stop_secs)" in source
+    assert any("`ttfs_p99_latency=0`" in remark for remark in bl.export_setting(SETTING, "pipecat").remarks)
 
 
 def test_pipecat_defaults_are_ours():

@@ -10,6 +10,7 @@ import typer
 
 from bidilab import __version__
 from bidilab.cli import datasets, probe, replay, serve, sweep
+from bidilab.cli.naming import NamingCommand
 from bidilab.cli.stopping import Stopped, told_of_a_stop
 from bidilab.core.errors import BidilabError
 
@@ -30,8 +31,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-app.command("sweep")(sweep.sweep_command)
-app.command("replay")(replay.replay_command)
+app.command("sweep", cls=NamingCommand)(sweep.sweep_command)
+app.command("replay", cls=NamingCommand)(replay.replay_command)
 app.command("serve")(serve.serve_command)
 app.command("probe-client")(probe.probe_command)
 app.add_typer(datasets.app, name="datasets")

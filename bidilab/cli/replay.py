@@ -20,7 +20,7 @@ __all__ = ["replay_command"]
 
 def replay_command(
     file: Annotated[str, typer.Argument(help="WAV or FLAC (its first channel is the user), or DATASET#recording-id.")],
-    model: Annotated[str, typer.Option(help="[b]local[/b], [b]openai[/b], [b]nova[/b] or [b]gemini[/b].")] = "local",
+    model: Annotated[str, typer.Option(help="One of {models}.")] = "local",
     turn_detection: Annotated[
         str,
         typer.Option(
@@ -69,13 +69,13 @@ def replay_command(
 
         bidilab replay datasets/overlap-mini#listening-clean-01 --min-words 2 --word-times spread
     """
+    from bidilab.bidi.providers.registry import PROVIDERS
     from bidilab.detect.turns import Guards
     from bidilab.lab.datasets.words import check_word_times
     from bidilab.lab.sessions import replay
-    from bidilab.lab.sessions.providers import PROVIDER_MODELS
 
-    if model not in ("local", *PROVIDER_MODELS):
-        raise InvalidParameterError("--model", f"one of local, {', '.join(PROVIDER_MODELS)}", model)
+    if model not in ("local", *PROVIDERS):
+        raise InvalidParameterError("--model", f"one of local, {', '.join(PROVIDERS)}", model)
     guards = _guards(min_interruption_ms, min_words, false_interruption_timeout_ms)
     check_word_times(word_times)
     if guards != Guards() and model != "local":
@@ -86,9 +86,9 @@ def replay_command(
     try:
         made = replay(
             file,
-            model,  # type: ignore[arg-type]  # checked above
-            clock="real" if realtime or model in PROVIDER_MODELS else "virtual",
-            turn_detection=_settings(turn_detection, model) or None,
+            model,
+            clock="real" if realtime or model in PROVIDERS else "virtual",
+            turn_detection=_settings(turn_detection) or None,
             guards=guards if guards != Guards() else None,
             word_times=word_times,  # type: ignore[arg-type]  # checked above
             out=folder,
@@ -124,7 +124,7 @@ def _check_target(folder: Path, *, replace: bool) -> None:
         raise InvalidParameterError("--out", "a folder without an earlier replay (or pass --force)", str(folder))
 
 
-def _settings(text: str, model: str) -> dict[str, Any]:
+def _settings(text: str) -> dict[str, Any]:
     """``threshold=0.5,silence_duration_ms=500`` as the dict of the model's turn detection."""
     settings: dict[str, Any] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
@@ -135,6 +135,4 @@ def _settings(text: str, model: str) -> dict[str, Any]:
             settings[key.strip()] = json.loads(value)
         except json.JSONDecodeError:
             settings[key.strip()] = value.strip()
-    if not settings or model in ("gemini", "nova"):
-        return settings
-    return {"type": "server_vad", **settings}
+    return settings

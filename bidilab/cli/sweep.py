@@ -74,8 +74,8 @@ def sweep_command(
     provider: Annotated[
         str,
         typer.Option(
-            help="Whose words these are: [b]openai[/b] (prefix padding looks back), [b]gemini[/b] (it is speech "
-            "required before the start counts) or [b]livekit[/b] (looks back; 50 ms of speech are required)."
+            help="Whose words these are: {swept}. Prefix padding looks back; gemini's is speech required before the "
+            "start counts; livekit requires 50 ms of speech besides."
         ),
     ] = "openai",
     vad: VadName = "silero",
@@ -113,10 +113,7 @@ def sweep_command(
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap intervals, and of what is held out.")] = 0,
     export: Annotated[
         str,
-        typer.Option(
-            help="Write the recommended setting for openai, strands, livekit, pipecat, gemini or nova; several with "
-            "commas between."
-        ),
+        typer.Option(help="Write the recommended setting for {targets}; several with commas between."),
     ] = "",
     out: Annotated[
         Path | None, typer.Option(help="Folder for tables, figures and report.html; sweep-NAME when not given.")

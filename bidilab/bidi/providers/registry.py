@@ -1,58 +1,36 @@
-"""Models by name: what a widget or a command line offers, and why one cannot be used here and now.
-
-A provider is added by `register_provider`; nothing else has to know of it.
-"""
+"""Models by name: what `replay`, a widget or a command line offers. A provider is added by `register_provider`."""
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Final
 
 from bidilab.bidi.model import ModelProtocol
-from bidilab.core.errors import InvalidParameterError, MissingExtraError
+from bidilab.bidi.providers.gemini.provider import GEMINI
+from bidilab.bidi.providers.nova.provider import NOVA
+from bidilab.bidi.providers.openai.provider import OPENAI
+from bidilab.bidi.providers.provider import ModelProvider, Provider
+from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.turns import ServerVad
+from bidilab.detect.turns.export import register_target
+from bidilab.detect.turns.providers import register_params
 
-__all__ = ["ModelProvider", "model_providers", "register_provider"]
+__all__ = ["PROVIDERS", "ModelProvider", "Provider", "model_providers", "register_provider"]
 
 LIVE_RATE = 24_000
-_PYTHON = tuple(sys.version_info[:2])
+
+_providers: dict[str, ModelProvider | Provider] = {}
+_on_network: dict[str, Provider] = {}
+
+PROVIDERS: Final[Mapping[str, Provider]] = MappingProxyType(_on_network)
+"""The providers of models on a network, by name, in the order in which they were registered."""
 
 
-def _always() -> str | None:
-    return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelProvider:
-    """A kind of model that is made from a name and three knobs.
-
-    Parameters
-    ----------
-    name
-        What a caller writes: ``"local"``.
-    title
-        What a reader sees.
-    build
-        Makes a model that detects turns by what it is given.
-    unusable
-        Says in words why it cannot be used here and now (a key, an extra), with what mends it; ``None`` when it can.
-    """
-
-    name: str
-    title: str
-    build: Callable[[ServerVad], ModelProtocol]
-    unusable: Callable[[], str | None] = _always
-
-
-_providers: dict[str, ModelProvider] = {}
-
-
-def register_provider(provider: ModelProvider) -> None:
+def register_provider(provider: ModelProvider | Provider) -> None:
     """Offer a provider; one of the same name is replaced.
+
+    A `Provider` is thereby known everywhere: its parameters and its form of export with those of the others.
 
     Raises
     ------
@@ -62,10 +40,16 @@ def register_provider(provider: ModelProvider) -> None:
     if not provider.name:
         raise InvalidParameterError("provider.name", "a word", provider.name)
     _providers[provider.name] = provider
+    if not isinstance(provider, Provider):
+        return
+    _on_network[provider.name] = provider
+    register_params(provider.params)
+    if provider.export is not None:
+        register_target(provider.name, provider.export)
 
 
-def model_providers() -> Mapping[str, ModelProvider]:
-    """The providers by name, in the order in which they were registered."""
+def model_providers() -> Mapping[str, ModelProvider | Provider]:
+    """The providers by name, with the local model, in the order in which they were registered."""
     return MappingProxyType(_providers)
 
 
@@ -76,64 +60,7 @@ def _local(turn_detection: ServerVad) -> ModelProtocol:
     return BidiLocalModel(turn_detection, input_rate=LIVE_RATE, output_rate=LIVE_RATE)
 
 
-def _openai(turn_detection: ServerVad) -> ModelProtocol:
-    from bidilab.bidi.providers.openai.model import BidiOpenAIRealtimeModel
-
-    return BidiOpenAIRealtimeModel(provider_config={"turn_detection": turn_detection})
-
-
-def _openai_key() -> str | None:
-    from bidilab.bidi.providers.openai.connection import KEY_VARIABLE
-
-    if os.environ.get(KEY_VARIABLE):
-        return None
-    return f"needs a key: set the environment variable {KEY_VARIABLE} before the kernel starts"
-
-
-def _gemini(turn_detection: ServerVad) -> ModelProtocol:
-    from bidilab.bidi.providers.gemini.model import BidiGeminiLiveModel
-    from bidilab.detect.turns import GeminiActivityDetection
-
-    nearest = GeminiActivityDetection.nearest(turn_detection.canonical())
-    return BidiGeminiLiveModel(provider_config={"turn_detection": nearest})
-
-
-def _gemini_unusable() -> str | None:
-    from bidilab.bidi.providers.gemini.connection import KEY_VARIABLES
-
-    if (missing := _missing("google.genai", "gemini")) is not None:
-        return missing
-    if any(map(os.environ.get, KEY_VARIABLES)):
-        return None
-    return f"needs a key: set the environment variable {' or '.join(KEY_VARIABLES)} before the kernel starts"
-
-
-def _nova(turn_detection: ServerVad) -> ModelProtocol:
-    from bidilab.bidi.providers.nova.model import BidiNovaSonicModel
-    from bidilab.detect.turns import NovaTurnDetection
-
-    nearest = NovaTurnDetection.nearest(turn_detection.canonical())
-    return BidiNovaSonicModel(provider_config={"turn_detection": nearest})
-
-
-def _nova_unusable() -> str | None:
-    # AWS's tools look for the key in many places, some of them slow; that there is none is said at the start.
-    if _PYTHON < (3, 12):
-        return f"needs Python 3.12 or newer, and the kernel runs {_PYTHON[0]}.{_PYTHON[1]}"
-    missing = (_missing(module, "nova") for module in ("aws_sdk_bedrock_runtime", "awscrt", "boto3"))
-    return next(filter(None, missing), None)
-
-
-def _missing(module: str, extra: str) -> str | None:
-    """What mends it that a module is not installed; it is not imported, as that may take seconds."""
-    try:
-        found = importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # the package that it would be in
-        found = False
-    return None if found else str(MissingExtraError("", extra)).strip()
-
-
 register_provider(ModelProvider(name="local", title="local (Silero, no network)", build=_local))
-register_provider(ModelProvider(name="openai", title="OpenAI Realtime", build=_openai, unusable=_openai_key))
-register_provider(ModelProvider(name="gemini", title="Gemini Live", build=_gemini, unusable=_gemini_unusable))
-register_provider(ModelProvider(name="nova", title="Amazon Nova Sonic", build=_nova, unusable=_nova_unusable))
+register_provider(OPENAI)
+register_provider(GEMINI)
+register_provider(NOVA)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from bidilab.bidi.providers.facts import INTERRUPTIONS
+from bidilab.bidi.providers import registry
 from bidilab.detect.turns import TurnParams
 from bidilab.detect.turns.providers import PROVIDERS, ProviderParams
 
@@ -97,12 +97,20 @@ def _table(head: Sequence[str], rows: Iterator[Sequence[str]]) -> list[str]:
 
 def _interruption_rows() -> Iterator[Sequence[str]]:
     for field, question in _QUESTIONS.items():
-        answers = [getattr(facts, field) for facts in INTERRUPTIONS.values()]
+        answers = [getattr(provider.interruption, field) for provider in registry.PROVIDERS.values()]
         yield [question, *("; ".join(a) if isinstance(a, tuple) else a for a in answers)]
+
+
+def _class_rows() -> Iterator[Sequence[str]]:
+    for field in ("model", "params", "codec", "connection"):
+        yield [field, *(f"`{getattr(provider, field).__name__}`" for provider in registry.PROVIDERS.values())]
+    exports = (provider.export.title if provider.export else "—" for provider in registry.PROVIDERS.values())
+    yield ["export", *exports]
 
 
 def provider_document() -> str:
     """All of it as Markdown."""
+    titles = [provider.title for provider in registry.PROVIDERS.values()]
     lines = [
         "# Providers",
         "",
@@ -110,7 +118,11 @@ def provider_document() -> str:
         "",
         "## Interruptions",
         "",
-        *_table(["", *(facts.title for facts in INTERRUPTIONS.values())], _interruption_rows()),
+        *_table(["", *titles], _interruption_rows()),
+        "",
+        "## Classes",
+        "",
+        *_table(["", *titles], _class_rows()),
         "",
         "## Knobs",
         "",

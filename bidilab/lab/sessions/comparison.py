@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pandas as pd
 
@@ -15,7 +15,7 @@ from bidilab.bidi.local.decider import TurnDetection
 from bidilab.core.errors import InvalidParameterError, MissingExtraError, ProviderError
 from bidilab.detect.turns import ProviderParams
 from bidilab.lab.metrics.columns import MODELS, lists_columns
-from bidilab.lab.sessions.replay import ModelName, Replay, replay
+from bidilab.lab.sessions.replay import ModelName, Replay, model_names, replay
 from bidilab.lab.sessions.source import Source, SourceLike
 
 __all__ = ["ModelComparison", "compare_models"]
@@ -80,7 +80,7 @@ class ModelComparison:
 
 def compare_models(
     recording: SourceLike,
-    models: Sequence[ModelName] = get_args(ModelName),
+    models: Sequence[ModelName] | None = None,
     *,
     turn_detection: Mapping[str, TurnDetection | ProviderParams] | None = None,
     out: str | os.PathLike[str] | None = None,
@@ -97,7 +97,7 @@ def compare_models(
     recording
         As in `replay`.
     models
-        Names; by default ``"local"``, ``"openai"``, ``"nova"`` and ``"gemini"``.
+        Names; by default all: ``"local"``, ``"openai"``, ``"gemini"``, ``"nova"`` and what else is registered.
     turn_detection
         By name, as `replay` takes it for that model. Of a model that is left out, its own default: those differ.
     out
@@ -116,9 +116,10 @@ def compare_models(
     --------
     >>> compare_models("call.wav", turn_detection={"openai": ServerVad(threshold=0.6)}).table  # doctest: +SKIP
     """
-    names = tuple(models)
-    if isinstance(models, str) or not names or len(set(names)) < len(names) or set(names) - set(get_args(ModelName)):
-        raise InvalidParameterError("models", f"different names of {', '.join(get_args(ModelName))}", models)
+    known = model_names()
+    names = known if models is None else tuple(models)
+    if isinstance(models, str) or not names or len(set(names)) < len(names) or set(names) - set(known):
+        raise InvalidParameterError("models", f"different names of {', '.join(known)}", models)
     settings = dict(turn_detection or {})
     if unknown := settings.keys() - set(names):
         raise InvalidParameterError("turn_detection", f"settings of {', '.join(names)}", sorted(unknown))

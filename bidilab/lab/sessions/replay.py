@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
 
@@ -20,6 +20,7 @@ from bidilab.bidi.io.wav import WavInput, WavOutput
 from bidilab.bidi.local.decider import TurnDetection
 from bidilab.bidi.log.eventlog import EventLog
 from bidilab.bidi.model import ModelProtocol
+from bidilab.bidi.providers.registry import PROVIDERS
 from bidilab.bidi.providers.strands.model import StrandsAgentModel
 from bidilab.bidi.types.io import BidiInput
 from bidilab.core.audio import Audio
@@ -31,7 +32,6 @@ from bidilab.detect.turns import Guards, ProviderParams, ServerVad, Turn, TurnPa
 from bidilab.lab.datasets.labels import Segment
 from bidilab.lab.datasets.words import WordTimes
 from bidilab.lab.sessions.logged import logged_rate, logged_responses, logged_turns
-from bidilab.lab.sessions.providers import PROVIDER_MODELS, provider_model, provider_params
 from bidilab.lab.sessions.source import Source, SourceLike
 from bidilab.lab.sessions.verdicts import verdicts
 from bidilab.lab.showing import showing
@@ -39,9 +39,10 @@ from bidilab.lab.showing import showing
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["ModelName", "Replay", "record_strands", "replay"]
+__all__ = ["ModelName", "Replay", "model_names", "record_strands", "replay"]
 
-ModelName = Literal["local", "openai", "nova", "gemini"]
+ModelName: TypeAlias = str
+"""One of `model_names`."""
 
 PROVIDER_TAIL_MS = 2000.0
 """Silence after the recording for a model that hears elsewhere: its last turn needs it to end."""
@@ -152,6 +153,11 @@ class Replay:
         return f"<b>Replay</b> {html.escape(self.summary)}{self.interruptions.to_html(index=False)}"
 
 
+def model_names() -> tuple[ModelName, ...]:
+    """Names of models: ``"local"``, and those of `bidilab.bidi.providers.registry.PROVIDERS`."""
+    return ("local", *PROVIDERS)
+
+
 def replay(
     recording: SourceLike,
     model: ModelProtocol | ModelName | None = None,
@@ -172,11 +178,10 @@ def replay(
     recording
         An audio file (its first channel is the user), ``"DATASET#recording-id"``, `Audio` or a `Recording`.
     model
-        A model, ``"local"`` (the default), ``"openai"``, ``"nova"`` or ``"gemini"``. The local one answers with the
-        lengths of the recording's own responses, where they are labelled, else with the four recorded sentences in
-        turn, and reads transcripts off the labels; where a
-        sweep has left the recording's probabilities in the cache, it takes them from there, bit for bit what its
-        detector would compute.
+        A model, or one of `model_names`: ``"local"`` (the default), ``"openai"``, ``"gemini"``, ``"nova"``. The local
+        one answers with the lengths of the recording's own responses, where they are labelled, else with the four
+        recorded sentences in turn, and reads transcripts off the labels; where a sweep has left the recording's
+        probabilities in the cache, it takes them from there, bit for bit what its detector would compute.
     clock
         ``"virtual"``: as fast as it goes; ``"real"``: in real time, as a model on a network needs it.
     turn_detection
@@ -209,7 +214,7 @@ def replay(
         raise InvalidParameterError("guards", "left out with a model other than the local one", guards)
     if turn_detection is not None and not (model is None or isinstance(model, str)):
         raise InvalidParameterError("turn_detection", "left out with a model that has its own", turn_detection)
-    if isinstance(model, str) and model in PROVIDER_MODELS and clock != "real":
+    if isinstance(model, str) and model in PROVIDERS and clock != "real":
         raise InvalidParameterError("clock", '"real" for a model on a network', clock)
     local = model is None or model == "local"
     given: Any = turn_detection
@@ -227,7 +232,7 @@ def replay(
     journal = None if out is None else _fresh(Path(out) / "events.jsonl")
     session = _session(source, built, chunk_ms=chunk_ms, tail_ms=tail_ms, journal=journal, progress=progress)
     log, audio = _run_anywhere(partial(run, session, clock))
-    params = _params(given) if local else provider_params(model, given) if isinstance(model, str) else None
+    params = _params(given) if local else PROVIDERS[model].canonical(given) if isinstance(model, str) else None
     made = Replay(name=source.name, log=log, audio=audio, segments=source.segments, params=params, file=source.file)
     if out is not None:
         made.save(out)
@@ -310,10 +315,10 @@ def _local(
 
 
 def _provider(name: Any, turn_detection: Any) -> ModelProtocol:
-    if name not in PROVIDER_MODELS:
-        names = ", ".join(f'"{one}"' for one in ("local", *PROVIDER_MODELS))
+    if name not in PROVIDERS:
+        names = ", ".join(f'"{one}"' for one in model_names())
         raise InvalidParameterError("model", f"a model, or one of {names}", name)
-    return provider_model(name, turn_detection)
+    return PROVIDERS[name].make(turn_detection)
 
 
 def _params(given: TurnDetection | None) -> TurnParams:

@@ -2,13 +2,16 @@
 
 import dataclasses
 import importlib
-import importlib.util
 from pathlib import Path
 
 import pytest
 
-from bidilab.bidi.providers.facts import INTERRUPTIONS
+from bidilab.bidi import models
+from bidilab.bidi.providers.registry import PROVIDERS as ON_NETWORK
+from bidilab.bidi.providers.registry import model_providers
 from bidilab.bidi.providers.table import knob_rows, moved_by, provider_document
+from bidilab.core.errors import InvalidParameterError
+from bidilab.detect.turns import EXPORT_TARGETS
 from bidilab.detect.turns.providers import PROVIDERS, GeminiActivityDetection, NovaTurnDetection, ServerVad
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "providers.md"
@@ -19,12 +22,10 @@ def test_the_document_is_what_the_code_makes():
     assert DOCUMENT.read_text("utf-8") == made, "run: python -m bidilab.bidi.providers.table docs/providers.md"
 
 
-@pytest.mark.parametrize("provider", INTERRUPTIONS)
+@pytest.mark.parametrize("provider", ON_NETWORK)
 def test_the_messages_named_are_those_that_the_codec_handles(provider):
-    facts = INTERRUPTIONS[provider]
-    if importlib.util.find_spec(f"bidilab.bidi.providers.{provider}") is None:
-        pytest.skip(f"there is no codec of {provider}")
-    handlers = importlib.import_module(f"bidilab.bidi.providers.{provider}").HANDLERS
+    facts = ON_NETWORK[provider].interruption
+    handlers = importlib.import_module(ON_NETWORK[provider].codec.__module__).HANDLERS
     assert set(facts.messages) <= set(handlers)
     words = facts.on_the_wire + facts.comes_first
     assert all(message in words for message in facts.messages)
@@ -45,5 +46,15 @@ def test_what_a_knob_moves():
     assert moved_by(ServerVad, "create_response") == ()
 
 
-def test_every_interruption_is_that_of_a_provider_with_parameters():
-    assert set(INTERRUPTIONS) <= set(PROVIDERS)
+@pytest.mark.parametrize("provider", ON_NETWORK)
+def test_a_provider_is_known_by_one_name_everywhere(provider):
+    told = ON_NETWORK[provider]
+    assert PROVIDERS[provider] is told.params
+    assert EXPORT_TARGETS[provider] is told.export
+    assert getattr(models, told.model.__name__) is told.model
+    assert model_providers()[provider] is told
+
+
+def test_a_provider_whose_parameters_have_another_name_is_refused():
+    with pytest.raises(InvalidParameterError, match="that of NovaTurnDetection, 'nova'"):
+        dataclasses.replace(ON_NETWORK["openai"], params=NovaTurnDetection)

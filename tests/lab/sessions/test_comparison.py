@@ -24,7 +24,7 @@ def nothing_to_ask_with(monkeypatch):
 
 def test_without_keys_or_extras_each_says_what_is_missing(tmp_path):
     made = bl.compare_models(RECORDING, out=tmp_path)
-    assert made.models == ("local", "openai", "nova", "gemini")
+    assert made.models == ("local", "openai", "gemini", "nova")
     table = made.table.set_index("model")
     assert table.index.tolist() == list(made.models)
     alone = bl.replay(RECORDING)

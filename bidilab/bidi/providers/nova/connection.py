@@ -21,13 +21,16 @@ from bidilab.bidi.providers.waking import take_result
 from bidilab.core.errors import CredentialsError, EventError, InvalidParameterError, require_extra
 from bidilab.core.redaction import conceal, redact_text
 
-__all__ = ["CONNECTION_LIMIT_S", "ClientSettings", "NovaConnection", "connect", "require_nova"]
+__all__ = ["CONNECTION_LIMIT_S", "MODULES", "ClientSettings", "NovaConnection", "connect", "require_nova"]
 
 _T = TypeVar("_T")
 
 CONNECTION_LIMIT_S = 480.0
 """Seconds after which the service ends a connection: 8 minutes (Amazon Bedrock API reference,
 ``InvokeModelWithBidirectionalStream``, read 2026-11)."""
+
+MODULES = ("aws_sdk_bedrock_runtime", "awscrt", "boto3")
+"""What the extra ``nova`` brings."""
 
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]+")
 _DEFAULT_REGION = "us-east-1"
@@ -52,7 +55,7 @@ def require_nova() -> None:
     if sys.version_info < (3, 12):
         feature += f", for which AWS asks for Python 3.12 or newer (this is {sys.version_info.major}."
         feature += f"{sys.version_info.minor}),"
-    for module in ("aws_sdk_bedrock_runtime", "awscrt", "boto3"):
+    for module in MODULES:
         require_extra(module, feature=feature, extra="nova")
 
 

@@ -12,6 +12,7 @@ import bidilab as bl
 from bidilab.bidi.models import BidiNovaSonicModel
 from bidilab.bidi.providers.nova.connection import ClientSettings
 from bidilab.bidi.providers.nova.failures import failure_of
+from bidilab.bidi.providers.registry import PROVIDERS
 from bidilab.core.errors import (
     BidilabError,
     CredentialsError,
@@ -21,7 +22,7 @@ from bidilab.core.errors import (
     ProviderError,
 )
 from bidilab.detect.turns import NovaTurnDetection
-from bidilab.lab.sessions.providers import PROVIDER_MODELS, provider_params
+from bidilab.lab.sessions.replay import model_names
 from tests.conftest import ROOT
 
 WITHOUT_SDK = importlib.util.find_spec("aws_sdk_bedrock_runtime") is None
@@ -135,10 +136,10 @@ def test_no_key_is_repeated():
 
 
 def test_a_setting_by_name_means_what_nova_publishes():
-    assert provider_params("nova", {"endpointingSensitivity": "LOW"}).silence_duration_ms == 2000
-    assert provider_params("nova", NovaTurnDetection(endpointing_sensitivity="HIGH")).silence_duration_ms == 1500
+    assert PROVIDERS["nova"].canonical({"endpointingSensitivity": "LOW"}).silence_duration_ms == 2000
+    assert PROVIDERS["nova"].canonical(NovaTurnDetection(endpointing_sensitivity="HIGH")).silence_duration_ms == 1500
     with pytest.raises(InvalidParameterError, match="NovaTurnDetection"):
-        provider_params("nova", 3)
+        PROVIDERS["nova"].canonical(3)
 
 
 def test_one_cell_loops_over_all_names_and_each_says_what_is_missing(monkeypatch):
@@ -151,12 +152,12 @@ def test_one_cell_loops_over_all_names_and_each_says_what_is_missing(monkeypatch
         monkeypatch.delenv(name, raising=False)
     recording = bl.load_dataset(ROOT / "datasets" / "overlap-mini")["early-clean-01"]
     said = {}
-    for name in ("local", *PROVIDER_MODELS):
+    for name in model_names():
         try:
             said[name] = bl.replay(recording, name, clock="virtual" if name == "local" else "real").summary
         except BidilabError as error:
             said[name] = f"{type(error).__name__}: {error}"
-    assert list(said) == ["local", "openai", "nova", "gemini"]
+    assert list(said) == ["local", "openai", "gemini", "nova"]
     assert "interruptions" in said["local"]
     assert "OPENAI_API_KEY" in said["openai"]
     missing = "bidilab[nova]" if WITHOUT_SDK else "AWS_ACCESS_KEY_ID"

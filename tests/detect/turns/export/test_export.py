@@ -2,9 +2,11 @@
 
 import dataclasses
 import json
+import math
+from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import bidilab as bl
@@ -99,7 +101,14 @@ def test_a_setting_of_one_provider_goes_to_another_by_what_it_means():
     assert lost(exported) == [("min_speech_ms", 50, 0)]
 
 
+def frames(ms):
+    """Frames of 512 samples that cover a duration, which is a whole number of samples at 16 kHz."""
+    samples = math.floor(Fraction(ms) * 16 + Fraction(1, 2))
+    return max(1, math.ceil(Fraction(samples, 512)))
+
+
 @given(wanted=settings)
+@example(wanted=TurnParams(silence_duration_ms=32.001))  # 512.016 samples are one frame
 @pytest.mark.parametrize("target", EXPORT_TARGETS)
 def test_every_difference_is_told_and_nothing_else(target, wanted):
     exported = bl.export_setting(wanted, target)
@@ -111,7 +120,7 @@ def test_every_difference_is_told_and_nothing_else(target, wanted):
             assert (told[name].wanted, told[name].got) == (mine, theirs)
             assert mine != theirs
         elif name in ("min_speech_ms", "silence_duration_ms"):
-            assert max(1, -(-mine // 32)) == max(1, -(-theirs // 32))  # the same number of 32 ms frames
+            assert frames(mine) == frames(theirs)
         else:
             assert mine == pytest.approx(theirs, abs=1e-8)
 

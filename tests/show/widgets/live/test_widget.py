@@ -1,6 +1,7 @@
 """`LiveSession` without a page: in a script, or in a notebook that nobody looks at."""
 
 import asyncio
+import importlib.util
 import json
 import threading
 from pathlib import Path
@@ -12,7 +13,7 @@ import bidilab as bl
 from bidilab.bidi.io.browser import decode_message, encode_message
 from bidilab.bidi.local.model import BidiLocalModel
 from bidilab.bidi.log.eventlog import EventLog
-from bidilab.bidi.providers import registry as providers
+from bidilab.bidi.providers.nova import provider as nova
 from bidilab.bidi.providers.registry import ModelProvider, model_providers, register_provider
 from bidilab.core.errors import InvalidParameterError, SessionError
 from bidilab.detect.turns import ServerVad
@@ -184,10 +185,10 @@ def test_what_a_provider_lacks_is_said_with_what_mends_it(session, monkeypatch):
     assert "GOOGLE_API_KEY or GEMINI_API_KEY" in lacks()["gemini"]
     monkeypatch.setenv("GEMINI_API_KEY", "a-key-of-nobody")
     assert lacks()["gemini"] is None
-    monkeypatch.setattr(providers, "_PYTHON", (3, 11))
+    monkeypatch.setattr(nova, "_PYTHON", (3, 11))
     assert lacks()["nova"] == "needs Python 3.12 or newer, and the kernel runs 3.11"
-    monkeypatch.setattr(providers, "_PYTHON", (3, 12))
-    monkeypatch.setattr(providers.importlib.util, "find_spec", lambda module: None)
+    monkeypatch.setattr(nova, "_PYTHON", (3, 12))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda module: None)
     assert lacks()["nova"] == "needs the extra 'nova': pip install 'bidilab[nova]'"
     assert lacks()["gemini"] == "needs the extra 'gemini': pip install 'bidilab[gemini]'"
 

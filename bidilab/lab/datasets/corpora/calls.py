@@ -59,7 +59,8 @@ def from_calls(
     Parameters
     ----------
     source
-        A folder with the recordings at any depth: WAV, FLAC, MP3, SPH, OGG, Opus, AIFF, AU.
+        A folder with the recordings at any depth: WAV, W64, FLAC, MP3, SPH, OGG, Opus, AIFF, AU; with the extra
+        ``codecs`` also M4A, MP4, WebM, AMR and what else FFmpeg decodes.
     dest
         The dataset's folder. It appears whole or not at all; an import that was stopped goes on where it was.
     user_channel

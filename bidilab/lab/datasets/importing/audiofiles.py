@@ -6,13 +6,14 @@ import os
 import unicodedata
 from pathlib import Path
 
+from bidilab.core.audiofile import AV_SUFFIXES
 from bidilab.lab.datasets.importing.sources import shown
 from bidilab.lab.datasets.manifest import Problem
 from bidilab.lab.datasets.safepaths import PathGuard, UnsafePathError
 
 __all__ = ["AUDIO_SUFFIXES", "AudioFiles", "files_below"]
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".sph", ".ogg", ".opus", ".aiff", ".aif", ".au", ".w64")
+AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".sph", ".ogg", ".opus", ".aiff", ".aif", ".au", ".w64", *AV_SUFFIXES)
 _SEPARATORS = "._- "
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from bidilab.core.audiofile import audio_info, check_wav_length, refusal_of, scan_audio
+from bidilab.core.audiofile import AudioInfo, Dtype, audio_blocks, audio_info, refusal_of, scan_audio
 from bidilab.core.errors import AudioError
 from bidilab.core.units import rescale_samples, s_to_samples
 from bidilab.detect.vad.resampling import StreamResampler
@@ -67,11 +67,11 @@ class AudioPlan:
     channels: tuple[str, ...]
     suffix: str
     copied: bool
-    dtype: str
+    dtype: Dtype
     notes: tuple[str, ...] = ()
 
 
-def _dtype_of(subtype: str) -> str:
+def _dtype_of(subtype: str) -> Dtype:
     if subtype in _EXACT_16:
         return "int16"
     return "int32" if subtype == "PCM_24" else "float32"
@@ -94,7 +94,7 @@ def plan_audio(source: SourceRecording) -> AudioPlan:
     if user.frames <= 0:
         raise AudioError(f"{source.user.path}: holds no samples")
     region = _region(source, rate, user.frames)
-    if len(infos) == 1 and region is None:
+    if len(infos) == 1 and region is None and user.as_it_is:
         names = [f"channel-{index + 1}" for index in range(user.channels)]
         names[source.user.channel] = "user"
         if source.agent is not None:
@@ -124,11 +124,15 @@ def _region(source: SourceRecording, rate: int, n_samples: int) -> tuple[int, in
 
 
 def _plan_joined(
-    source: SourceRecording, infos: dict[Path, Any], rate: int, region: tuple[int, int] | None
+    source: SourceRecording, infos: dict[Path, AudioInfo], rate: int, region: tuple[int, int] | None
 ) -> AudioPlan:
-    notes = []
+    notes = [
+        f"{path.name} is written anew: its {info.format} of {info.subtype} is not one that every program reads right"
+        for path, info in infos.items()
+        if not info.as_it_is
+    ]
     lengths = [infos[source.user.path].frames]
-    dtypes = [_dtype_of(infos[source.user.path].subtype)]
+    dtypes: list[Dtype] = [_dtype_of(infos[source.user.path].subtype)]
     if source.agent is not None:
         info = infos[source.agent.path]
         lengths.append(rescale_samples(info.frames, info.samplerate, rate))
@@ -140,7 +144,7 @@ def _plan_joined(
         seconds = (max(lengths) - min(lengths)) / rate
         shorter = "user" if lengths[0] < lengths[1] else "agent"
         notes.append(f"the {shorter}'s channel is {seconds:.3f} s shorter and is followed by digital silence")
-    dtype = max(dtypes, key=["int16", "int32", "float32"].index)
+    dtype: Dtype = max(dtypes, key=["int16", "int32", "float32"].index)
     start, end = region or (0, max(lengths))
     n_channels = 1 if source.agent is None else 2
     if dtype == "float32" and (end - start) * n_channels * 4 > _WAV_LIMIT_BYTES:
@@ -207,7 +211,7 @@ def _write_joined(source: SourceRecording, plan: AudioPlan, partial: Path) -> No
 class _Stream:
     """A channel of a source, at the wanted rate and type, followed by silence without end."""
 
-    def __init__(self, track: ChannelSource, rate: int, dtype: str) -> None:
+    def __init__(self, track: ChannelSource, rate: int, dtype: Dtype) -> None:
         self._blocks = _decoded(track, rate, dtype)
         self._rest: Block = np.zeros(0, dtype)
         self._dtype = dtype
@@ -231,28 +235,17 @@ class _Stream:
             n -= len(self.take(min(n, _BLOCK_SAMPLES)))
 
 
-def _decoded(track: ChannelSource, rate: int, dtype: str) -> Iterator[Block]:
-    check_wav_length(track.path)
-    n_samples = 0
-    try:
-        with soundfile.SoundFile(str(track.path)) as file:
-            resampler = StreamResampler(file.samplerate, rate) if file.samplerate != rate else None
-            read_as = "float32" if resampler else dtype
-            while len(block := file.read(_BLOCK_SAMPLES, dtype=read_as, always_2d=True)):
-                n_samples += len(block)
-                channel = np.ascontiguousarray(block[:, track.channel])
-                yield channel if resampler is None else _as_type(resampler.feed(channel), dtype)
-            if resampler is not None:
-                yield _as_type(resampler.flush(), dtype)
-            if n_samples < file.frames:
-                raise AudioError(
-                    f"{track.path}: truncated: the header promises {file.frames} samples, {n_samples} are there"
-                )
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise AudioError(f"{track.path}: not an audio file that libsndfile can read ({refusal_of(error)})") from error
+def _decoded(track: ChannelSource, rate: int, dtype: Dtype) -> Iterator[Block]:
+    samplerate = audio_info(track.path).samplerate
+    resampler = StreamResampler(samplerate, rate) if samplerate != rate else None
+    for block in audio_blocks(track.path, dtype="float32" if resampler else dtype):
+        channel = np.ascontiguousarray(block[:, track.channel])
+        yield channel if resampler is None else _as_type(resampler.feed(channel), dtype)
+    if resampler is not None:
+        yield _as_type(resampler.flush(), dtype)
 
 
-def _as_type(samples: npt.NDArray[np.float32], dtype: str) -> Block:
+def _as_type(samples: npt.NDArray[np.float32], dtype: Dtype) -> Block:
     if dtype == "float32":
         return samples
     scale = _FULL_SCALE[dtype]

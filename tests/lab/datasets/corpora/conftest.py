@@ -35,7 +35,9 @@ class Corpus:
     ) -> Path:
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, ramp(seconds, channels=channels, seed=seed, rate=rate), rate, **how)
+        samples = ramp(seconds, channels=channels, seed=seed, rate=rate)
+        as_float = how.get("subtype") == "FLOAT"
+        soundfile.write(path, (samples / 32768).astype(np.float32) if as_float else samples, rate, **how)
         return path
 
     def text(self, name: str, content: str | bytes) -> Path:

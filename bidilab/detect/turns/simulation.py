@@ -60,7 +60,7 @@ class ResponsePlan:
     interrupt_response
         Whether speech interrupts a response.
     guards
-        Of the interruptions; what `SimulatedAgent` needs of them is whether a response is resumed.
+        Guards of the interruptions. `SimulatedAgent` reads whether a response is resumed.
 
     Raises
     ------
@@ -116,13 +116,13 @@ class SimulatedInterruption:
     Parameters
     ----------
     response
-        Which, as it was to be heard then.
+        The response, as it was to be heard then.
     onset
-        Of the speech that stopped it.
+        Onset of the speech that stopped it.
     decided_at
-        Where that was acted upon: past the guards, if any.
+        Where the speech was acted upon, after the guards.
     resumed_at
-        Where it was taken back and the response went on; ``None`` for an interruption that stands.
+        Where the interruption was taken back and the response went on; ``None`` for one that stands.
     """
 
     response: SimulatedResponse
@@ -141,7 +141,7 @@ class SimulatedInterruption:
         return self.decided_at <= self.response.audible_at
 
     def rest(self, resumed_at: int) -> SimulatedResponse:
-        """The response as it is heard when it goes on at ``resumed_at``: all of it later by the pause."""
+        """The response when it goes on at ``resumed_at``: everything later by the length of the pause."""
         ends_at = self.response.ends_at + resumed_at - self.decided_at
         return replace(
             self.response, audible_at=resumed_at + max(0, self.response.audible_at - self.decided_at), ends_at=ends_at
@@ -150,14 +150,14 @@ class SimulatedInterruption:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedResume:
-    """A response goes on after a false interruption.
+    """A response that goes on after a false interruption.
 
     Parameters
     ----------
     interruption
-        What is taken back, with its ``resumed_at``.
+        The interruption that is taken back, with its ``resumed_at``.
     response
-        The response as it is heard now: from ``audible_at`` on, what was not heard before.
+        The response as it is heard now: from ``audible_at`` on, the part that was not heard before.
     """
 
     interruption: SimulatedInterruption
@@ -191,7 +191,7 @@ class SimulatedAgent:
         self._resume_at: int | None = None
 
     def update(self, plan: ResponsePlan) -> None:
-        """Go by another plan from now on; the response that there is stays as it is."""
+        """Follow another plan from now on; a response under way stays as it is."""
         self.plan = plan
         self.delay_samples = ms_to_samples(plan.response_delay_ms, self._sample_rate)
         self.lengths_samples = [max(1, ms_to_samples(length, self._sample_rate)) for length in plan.lengths_ms]
@@ -207,9 +207,10 @@ class SimulatedAgent:
         return response if response is not None and response.created_at <= position < response.ends_at else None
 
     def advance(self, position: int) -> SimulatedResume | None:
-        """The stream has come to a position, and no turn has started up to it that was not told: what goes on by then.
+        """Advance the stream to a position; return the response that goes on by then, if any.
 
-        Before a turn that starts at ``n`` is told, the stream is to be advanced to ``n - 1``.
+        Every turn that starts up to the position must have been told. So advance to ``n - 1`` before you tell of a turn
+        that starts at ``n``.
         """
         paused = self._paused
         if paused is None or self._resume_at is None or self._resume_at > position:
@@ -220,11 +221,11 @@ class SimulatedAgent:
         return SimulatedResume(interruption=interruption, response=self._response)
 
     def speech_started(self) -> None:
-        """A turn starts: what is paused stays so until it ends."""
+        """Take the start of a turn: a paused response stays paused until the turn ends."""
         self._resume_at = None
 
     def act(self, due: InterruptionDue) -> SimulatedInterruption | None:
-        """Take a turn that is due; return what it interrupts."""
+        """Take a turn that is due; return the interruption that it makes, if any."""
         response = self.active(due.acted_at)
         if response is None or not self.plan.interrupt_response:
             return None
@@ -286,9 +287,9 @@ class SimulatedAgent:
         return self._response
 
     def reschedule(self, response: SimulatedResponse, *, audible_at: int, ends_at: int) -> SimulatedResponse:
-        """Say when a response is heard, where that was not known when it was made; return it as it now is.
+        """Set when a response is heard, where that was not known when it was made; return the changed response.
 
-        Of a response that was interrupted meanwhile, or replaced, it changes nothing that is decided later.
+        A response that has been interrupted or replaced by then changes no later decision.
         """
         changed = replace(response, audible_at=audible_at, ends_at=ends_at)
         if self._response is not None and self._response.index == response.index:

@@ -1,4 +1,4 @@
-"""Audio → probability of speech, frame by frame: three backends, one protocol, one resampler, one cache."""
+"""Voice activity detection: audio to one probability of speech per frame, by any backend of the registry."""
 
 from bidilab.detect.vad.base import OnDone, OnProgress, VadBackend, VadStream
 from bidilab.detect.vad.cache import ProbabilityCache, audio_sha256

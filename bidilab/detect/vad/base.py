@@ -1,4 +1,4 @@
-"""What every voice activity detector here offers: samples in, one probability of speech a frame out."""
+"""The protocol of a voice activity detector: samples in, one probability of speech per frame out."""
 
 from __future__ import annotations
 
@@ -50,11 +50,14 @@ class VadBackend(Protocol):
 
     @property
     def name(self) -> str:
-        """Name in the registry: ``silero``, ``webrtc`` or ``energy``."""
+        """Name in the registry, such as ``silero``."""
 
     @property
     def version(self) -> str:
-        """Changes whenever the numbers may change: weights, library, parameters, framing and resampler."""
+        """Changes whenever the numbers may change: weights, library, parameters, framing and resampler.
+
+        Parts are joined by ``;``. The first names the release; see `bidilab.detect.vad.registry`.
+        """
 
     @property
     def sample_rate(self) -> int:
@@ -104,7 +107,7 @@ def check_vad_rate(sample_rate: int) -> int:
 
 
 class BackendInTurn(ABC):
-    """Base of a backend that gains nothing from a batch: from its `stream` come the recordings, one after the other."""
+    """Base of a backend that gains nothing from a batch: recordings go through its `stream`, one after the other."""
 
     __slots__ = ()
 

@@ -1,6 +1,6 @@
-"""Probabilities on disk, so that the detector runs once over a recording, ever.
+"""Cache of probabilities on disk: the detector runs once over each recording.
 
-One file an entry, named by the hash of its key. A file is written beside its place and moved there in one step, so
+An entry is one file, named by the hash of its key. A file is written beside its place and moved there in one step, so
 a reader sees all of it or nothing, whoever else writes and whenever a process is killed. The file says which key it
 is for and carries the hash of its content; one that is damaged all the same (a full disk, a lost page) is reported,
 taken for absent, and replaced by the next `ProbabilityCache.put`.

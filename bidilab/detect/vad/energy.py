@@ -1,6 +1,6 @@
-"""The baseline: how much louder than the noise floor is this frame?
+"""The baseline: the level of a frame above the noise floor, as a probability.
 
-Not a speech detector: a door slams as loudly as a word. It is here so that a sweep shows what a model brings.
+It does not detect speech: a door slams as loudly as a word. A sweep with it shows what a model adds.
 
 For each frame ``k`` of 32 ms, with level ``L_k = 10 log10(mean(x^2))`` dB re full scale, at least ``quietest_dbfs``::
 

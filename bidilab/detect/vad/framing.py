@@ -1,4 +1,4 @@
-"""Cutting a stream of samples into whole frames, the same for any chunking.
+"""Cut a stream of samples into whole frames; the frames are the same for any chunking.
 
 Frame ``k`` covers samples ``[k n, (k + 1) n)``; a partial frame at the end is never made up with zeros, it yields
 nothing (DESIGN §4).

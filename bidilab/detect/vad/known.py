@@ -1,4 +1,4 @@
-"""A recording whose probabilities are known: a session hears it without the model running again.
+"""A backend that hands out the known probabilities of one recording, so that no model runs again.
 
 Every backend gives the same bits for the same samples in any chunking, so a track that a sweep has computed is what a
 stream would compute. It is handed out only for the very samples it was computed from.

@@ -1,4 +1,4 @@
-"""Many recordings through one recurrent model, a row each, one frame at a time.
+"""Run many recordings through one recurrent model: one row per recording, one frame at a time.
 
 A batch of 64 costs less than half as much a frame as one recording alone, but recordings differ in length. So the
 longest start first, a row that ends is given the next recording at once (from zero state; rows do not touch each

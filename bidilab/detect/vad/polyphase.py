@@ -1,4 +1,4 @@
-"""Compiled inner loop of the resampler. Arrays in, arrays out; `resampling` is what to call."""
+"""Compiled inner loop of the resampler: arrays in, arrays out. Call `bidilab.detect.vad.resampling`."""
 
 from __future__ import annotations
 

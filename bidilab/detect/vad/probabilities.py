@@ -1,4 +1,4 @@
-"""From recordings, at any rate and with any channels, to probabilities at a backend's rate."""
+"""Probabilities of recordings at any rate and with any channels, cached and in batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many live streams of one backend, fed at one time.
+"""Feed many live streams of one backend at the same time.
 
 A recurrent network costs much less a frame in a batch than alone. Recordings are batched by `lockstep`; a server has
 streams instead, each in the middle of its own, whose frames happen to be complete at about the same time.

@@ -287,3 +287,19 @@ def test_a_log_reads_each_row_once_however_often_it_is_asked(monkeypatch):
     log.append("bidi_error", source="error", t_s=math.inf)
     assert log.fold().counts.errors == 1
     assert n_read == len(log)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "detector"),
+    [
+        ("turn_detection", {"vad": "silero", "detector": "silero 6.2"}, "silero 6.2"),
+        ("turn_detection", {"vad": "silero"}, "silero"),  # a log from before releases were written
+        ("turn_detection", {"threshold": 0.5}, None),  # a provider's own detector
+        ("session_start", {"model": "m", "detector": "energy 1"}, "energy 1"),
+    ],
+)
+def test_the_detector_is_told_by_the_row_that_names_it(kind, said, detector):
+    log = EventLog()
+    log.append(kind, source="model", detail=said)
+    log.append("turn_detection_updated", source="model", detail={"threshold": 0.6})
+    assert log.fold().detector == detector

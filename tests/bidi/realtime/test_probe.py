@@ -252,6 +252,8 @@ def test_a_client_is_probed_once_for_each_pace() -> None:
         return probing.result()
 
     found = asyncio.run(main())
+    assert found.detector == found.to_dict()["detector"] == "energy 1"
+    assert "detected by energy 1" in repr(found)
     assert [session.pace for session in found.sessions] == [1.0, np.inf]
     assert [session.interruptions[0].generating for session in found.sessions] == [True, False]
     assert all(session.interruptions[0].n_truncates == 1 for session in found.sessions)

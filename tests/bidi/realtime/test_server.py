@@ -341,6 +341,7 @@ def test_each_session_has_a_journal_whose_tables_can_be_read(tmp_path: Path) -> 
     assert responses["stop_reason"].tolist() == ["complete"]
     types = [row.type for row in log]
     assert types[0] == "session_start"
+    assert json.loads(log.rows[0].detail)["detector"] == log.fold().detector == "energy 1"
     assert types[-1] == "session_end"
     assert {"conversation.item.truncate", "invalid_message", "error", "bidi_audio_input"} <= set(types)
     heard = [row for row in log if row.type == "bidi_audio_input"]

@@ -156,7 +156,11 @@ _TARGETS: dict[str, ExportTarget] = {
         params=ServerVad,
         language="json",
         write=_openai,
-        remarks=("The `session` object of a `session.update`; which detector OpenAI runs is not published.",),
+        remarks=(
+            "The `session` object of a `session.update`; which detector OpenAI runs is not published.",
+            "The service cancels what it is still generating. Audio that was sent before plays on, unless the client "
+            "stops it at `input_audio_buffer.speech_started`, as a sweep assumes.",
+        ),
     ),
     "strands": ExportTarget(
         title="Strands (Python)",
@@ -166,6 +170,9 @@ _TARGETS: dict[str, ExportTarget] = {
         remarks=(
             "For `strands.bidi`, checked with strands-agents 1.62. `strands.experimental.bidi` (checked with 1.54) "
             "sends its own turn detection, 0.5, 300 ms and 500 ms, whatever it is given, and cannot be set.",
+            "Strands stops its playback when OpenAI cancels a response that is still being generated. A response that "
+            "is generated already plays to its end while the user speaks, where a sweep counts an interruption; there "
+            "is no knob for it.",
         ),
     ),
     "livekit": ExportTarget(
@@ -209,6 +216,8 @@ _TARGETS: dict[str, ExportTarget] = {
             "Part of the `setup` message; `LiveConnectConfig.model_validate` of google-genai reads it too.",
             "Google publishes two meanings of prefixPaddingMs, speech required and look-back; which one this went "
             "by is `setting.prefix_meaning`. What the sensitivities stand for is assumed: verify on the service.",
+            "Gemini tells of an interruption only while the model's turn is generated. When it is over and its audio "
+            "still plays, nothing is told, where a sweep counts an interruption.",
         ),
     ),
     "nova": ExportTarget(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 from bidilab.core.errors import InvalidParameterError
@@ -74,8 +75,15 @@ def check_flag(name: str, value: object) -> None:
         raise InvalidParameterError(name, "true or false", value)
 
 
-def from_known_keys(cls: type[T], values: Mapping[str, Any], known: Mapping[str, str], name: str) -> T:
-    """Build ``cls`` from an object of the wire; ``known`` maps its keys to parameters, any other key raises."""
+def from_known_keys(
+    cls: Callable[..., T], values: Mapping[str, Any], name: str, known: Mapping[str, str] | None = None
+) -> T:
+    """Build ``cls`` from an object of the wire, called ``name`` in the error that an unknown key raises.
+
+    ``known`` maps keys to parameters; without it the keys are the fields of the dataclass ``cls``.
+    """
+    if known is None:
+        known = {field.name: field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for key in values:
         if key not in known:
             raise InvalidParameterError(name, f"an object with the keys {', '.join(known)}", key)

@@ -142,7 +142,7 @@ class GeminiActivityDetection:
         for key, prefix in (("startOfSpeechSensitivity", "START"), ("endOfSpeechSensitivity", "END")):
             if isinstance(value := plain.get(key), str):
                 plain[key] = value.removeprefix(f"{prefix}_SENSITIVITY_")
-        plain = from_known_keys(dict, plain, _WIRE_NAMES, "automaticActivityDetection")
+        plain = from_known_keys(dict, plain, "automaticActivityDetection", _WIRE_NAMES)
         return cls(**plain, prefix_meaning=prefix_meaning)
 
     @classmethod

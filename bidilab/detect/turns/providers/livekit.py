@@ -105,8 +105,7 @@ class LiveKitVad:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Read keyword arguments of ``VAD.load``; an unknown key raises `InvalidParameterError`."""
-        names = {field.name: field.name for field in dataclasses.fields(cls)}
-        return from_known_keys(cls, values, names, "VAD.load")
+        return from_known_keys(cls, values, "VAD.load")
 
     @classmethod
     def nearest(cls, params: TurnParams) -> Self:

@@ -72,7 +72,7 @@ class NovaTurnDetection:
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Read a ``turnDetectionConfiguration`` object; an unknown key raises `InvalidParameterError`."""
         known = {"endpointingSensitivity": "endpointing_sensitivity"}
-        return from_known_keys(cls, values, known, "turnDetectionConfiguration")
+        return from_known_keys(cls, values, "turnDetectionConfiguration", known)
 
     @classmethod
     def nearest(cls, params: TurnParams) -> Self:

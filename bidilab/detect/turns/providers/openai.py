@@ -94,8 +94,7 @@ class ServerVad:
         if values.get("type", "server_vad") != "server_vad":
             raise InvalidParameterError("turn_detection.type", "'server_vad'", values["type"])
         rest = {key: value for key, value in values.items() if key != "type"}
-        names = {field.name: field.name for field in dataclasses.fields(cls)}
-        return from_known_keys(cls, rest, names, "turn_detection")
+        return from_known_keys(cls, rest, "turn_detection")
 
     @classmethod
     def nearest(cls, params: TurnParams) -> Self:

@@ -88,8 +88,7 @@ class PipecatVad:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Read keyword arguments of ``VADParams``; an unknown key raises `InvalidParameterError`."""
-        names = {field.name: field.name for field in dataclasses.fields(cls)}
-        return from_known_keys(cls, values, names, "VADParams")
+        return from_known_keys(cls, values, "VADParams")
 
     @classmethod
     def nearest(cls, params: TurnParams) -> Self:

@@ -61,6 +61,16 @@ def test_strands(monkeypatch):
     }
 
 
+def test_strands_stops_only_what_is_still_generated_as_the_remarks_say():
+    models = pytest.importorskip("strands.bidi.models")
+    model = models.OpenAIRealtimeModel
+    assert inspect.getsource(importlib.import_module(model.__module__)).count("BidiBargeInEvent()") == 1
+    stops = inspect.getsource(model._complete_response)
+    assert 'response.get("status") == "cancelled"' in stops
+    assert "BidiBargeInEvent()" in stops
+    assert any("plays to its end" in remark for remark in bl.export_setting(SETTING, "strands").remarks)
+
+
 def test_livekit():
     silero = pytest.importorskip("livekit.plugins.silero")
 

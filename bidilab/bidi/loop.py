@@ -111,7 +111,7 @@ class SessionLoop:
     # ---- life ----------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Carry events until `close` is called, the model ends, something fails, or all inputs are through."""
+        """Carry events until `close` is called, the model ends, something fails, or all inputs have ended."""
         async with asyncio.TaskGroup() as group:
             self._group = group
             feeds = [group.create_task(self._guard(feed)) for feed in self._out.feeds]
@@ -130,11 +130,11 @@ class SessionLoop:
                         task.cancel()
 
     def close(self) -> None:
-        """Ask for the end; `run` returns when all tasks are done."""
+        """Ask the session to end; `run` returns when all tasks are done."""
         self._closing.set()
 
     def owns(self, task: asyncio.Task[Any] | None) -> bool:
-        """Whether a task is one of the session's own: it cannot wait for the session's end."""
+        """Whether a task is one of the session's own, which cannot wait for the session's end."""
         return task in self._tasks
 
     def _spawn(self, work: Work) -> asyncio.Task[None]:
@@ -187,7 +187,7 @@ class SessionLoop:
         self.close()
 
     async def _quiet(self) -> None:
-        """Wait until the model has nothing more to tell, no tool is at work, and all has been played."""
+        """Wait until the model has nothing more to tell, no tool runs, and everything has been played."""
         while True:
             if isinstance(self._model, BidiModel):
                 await self._model.settled()
@@ -349,7 +349,7 @@ class SessionLoop:
             await self.tell(BidiMessageAddedEvent(agent=self._agent, message=message))
 
     async def tell(self, event: BidiHookEvent) -> None:
-        """Tell the hooks; what fails in them is logged, and the session goes on."""
+        """Call the hooks. What fails in them is logged, and the session goes on."""
         if not self._hooks.has_callbacks():
             return
         for failure in await self._hooks.invoke_callbacks_async(event):

@@ -1,9 +1,9 @@
 """What a model must offer to a session, and what it may offer besides.
 
 The required half is that of ``strands.experimental.bidi.models.BidiModel`` (strands-agents 1.54): ``config``,
-``start``, ``stop``, ``send``, ``receive``. The optional half, with defaults that do nothing, is what measuring
-interruptions needs: the session's clock and log (`bind`), what the loudspeaker has played (`playback`), how much of a
-cut response was heard (`truncate`), that the user's audio is over (`end_of_audio`, `settled`).
+``start``, ``stop``, ``send``, ``receive``. The optional half, with defaults, is what measuring interruptions needs: the
+session's clock and log (`bind`), which responses are generating or audible (`ledger`), how much of a cut response was
+heard (`truncate`), that the user's audio is over (`end_of_audio`, `settled`).
 
 How a response goes, and what is asked of a model::
 

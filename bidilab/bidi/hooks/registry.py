@@ -9,13 +9,17 @@ not stop the session nor the callbacks after it: the failure is returned, to be 
 from __future__ import annotations
 
 import inspect
+import types
+import typing
 import warnings
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, Protocol, runtime_checkable
 
-from bidilab.bidi.hooks.annotations import UnresolvedAnnotationError, asked_for, asks_for_session_event
+from bidilab.bidi.hooks import events
 from bidilab.bidi.hooks.events import BidiAgentInitializedEvent, BidiHookEvent
+from bidilab.bidi.types.base import BidiEvent
 from bidilab.core.errors import InvalidParameterError
 
 __all__ = ["HookCallback", "HookFailure", "HookProvider", "HookRegistry"]
@@ -105,7 +109,7 @@ class HookRegistry:
         if not callable(callback):
             raise InvalidParameterError("callback", "callable", callback)
         if event_type is None:
-            found = asked_for(callback)
+            found = _asked_for(callback)
             if not found:
                 allowed = "given, or the callback's parameter annotated with a hook event"
                 raise InvalidParameterError("event_type", allowed, callback)
@@ -139,14 +143,14 @@ class HookRegistry:
         found, hints = 0, []
         for method in _public_methods(hook):
             try:
-                kinds = asked_for(method)
+                kinds = _asked_for(method)
             except UnresolvedAnnotationError as error:
                 hints.append(str(error))
                 continue
             if kinds:
                 self.add_callback(kinds, method)
                 found += 1
-            elif asks_for_session_event(method):
+            elif _asks_for_session_event(method):
                 hints.append(f"{method.__qualname__} takes an event of bidi.types.events; hooks get bidi.hooks.events")
         if not found:
             allowed = "an object with register_hooks, or with a method annotated with a hook event"
@@ -209,3 +213,65 @@ def _public_methods(hook: object) -> Iterator[Callable[..., Any]]:
 
 def _name(callback: HookCallback) -> str:
     return str(getattr(callback, "__qualname__", None) or repr(callback))
+
+
+# ---- which hook events a callback asks for ------------------------------------------------------------------------
+
+_HOOK_EVENTS = {name: getattr(events, name) for name in events.__all__}
+
+
+class UnresolvedAnnotationError(NameError):
+    """An annotation in quotes names what its module does not have when it runs."""
+
+
+def _asked_for(callback: Callable[..., Any]) -> tuple[type[BidiHookEvent], ...]:
+    """Hook events that ``callback`` is annotated with; empty when it takes none.
+
+    Only the first parameter counts, and the others must have defaults. Annotations in quotes are looked up in the
+    callback's module, then among the names of `bidilab.bidi.hooks.events` (which may have been imported for type
+    checkers only, or inside a function).
+
+    Raises
+    ------
+    UnresolvedAnnotationError
+        If the annotation cannot be looked up.
+    """
+    annotation = _resolved(callback)
+    return tuple(t for t in _members(annotation) if isinstance(t, type) and issubclass(t, BidiHookEvent))
+
+
+def _asks_for_session_event(callback: Callable[..., Any]) -> bool:
+    """Whether it is annotated with an event of `bidilab.bidi.types.events`, which hooks are never given."""
+    return any(isinstance(t, type) and issubclass(t, BidiEvent) for t in _members(_resolved(callback)))
+
+
+def _members(annotation: object) -> tuple[object, ...]:
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return typing.get_args(annotation)
+    return (annotation,)
+
+
+def _resolved(callback: Callable[..., Any]) -> object:
+    parameter = _event_parameter(callback)
+    if parameter is None or parameter.annotation is inspect.Parameter.empty:
+        return None
+    # Only this one annotation is looked up: others of the same function may name what exists for type checkers only.
+    only = SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
+    function = inspect.unwrap(callback)
+    namespace = {**_HOOK_EVENTS, **getattr(function, "__globals__", {})}
+    try:
+        return typing.get_type_hints(only, globalns=namespace)[parameter.name]
+    except (NameError, AttributeError) as error:
+        where = getattr(callback, "__qualname__", repr(callback))
+        raise UnresolvedAnnotationError(f"{where}: {parameter.name}: {parameter.annotation}: {error}") from error
+
+
+def _event_parameter(callback: Callable[..., Any]) -> inspect.Parameter | None:
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    parameters = list(inspect.signature(callback).parameters.values())
+    if not parameters or parameters[0].kind not in positional:
+        return None
+    if any(p.default is p.empty and p.kind not in variadic for p in parameters[1:]):
+        return None
+    return parameters[0]

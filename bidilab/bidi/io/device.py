@@ -104,7 +104,7 @@ class DeviceInput:
             self._arrived.set()
 
     async def __call__(self) -> BidiAudioInputEvent:
-        """The next block.
+        """Wait for the next block and return it.
 
         Raises
         ------
@@ -123,7 +123,7 @@ class DeviceInput:
         )
 
     async def stop(self) -> None:
-        """Close the microphone; who waits for a block gets `EndOfInput`."""
+        """Close the microphone; pending reads raise `EndOfInput`."""
         if self._stream is None:
             return
         self._finish(EndOfInput("the microphone was closed"))  # before the device reports its own end
@@ -212,7 +212,7 @@ class DeviceOutput(BufferedOutput):
             raise self._lost
 
     async def stop(self) -> None:
-        """Close the loudspeaker; what still waits is not played."""
+        """Close the loudspeaker; audio that still waits is not played."""
         if self._agent is None:
             return
         self._agent = None  # before the device reports its own end
@@ -263,12 +263,12 @@ class BidiAudioIO:
         self._output = (output_device_index, output_buffer_size, output_frames_per_buffer)
 
     def input(self) -> DeviceInput:
-        """The microphone."""
+        """Return the microphone."""
         device, size, frames = self._input
         return DeviceInput(device_index=device, buffer_size=size, frames_per_buffer=frames)
 
     def output(self) -> DeviceOutput:
-        """The loudspeaker."""
+        """Return the loudspeaker."""
         device, size, frames = self._output
         return DeviceOutput(device_index=device, buffer_size=size, frames_per_buffer=frames)
 
@@ -284,7 +284,7 @@ def _check_whole(name: str, value: object, least: int, *, optional: bool = False
 
 
 def _load_sounddevice() -> ModuleType:
-    """The sounddevice module.
+    """Return the sounddevice module.
 
     Raises
     ------
@@ -309,7 +309,7 @@ def _open_stream(
     callback: Callable[..., None],
     finished_callback: Callable[[], None],
 ) -> Any:
-    """A started raw 16-bit stream.
+    """Open and start a raw 16-bit stream.
 
     Parameters
     ----------

@@ -1,8 +1,7 @@
 """What the outputs that play the agent's audio share: loudspeaker, file and browser keep only their device.
 
-`PlayingOutput` takes the session's events apart, checks them, and tells of each change of the play-out twice: as a row
-of the log, and as a `PlaybackReport` to whoever listens. `BufferedOutput` adds the `PlaybackBuffer` of an output that
-plays the samples itself.
+`PlayingOutput` checks the session's events and hands each to the device. Each change of the play-out becomes a row of
+the log and a `PlaybackReport`. `BufferedOutput` adds the `PlaybackBuffer` of an output that plays the samples itself.
 
 ==========  ====================  =====================================================
 kind        row                   when
@@ -60,7 +59,7 @@ class PlayingOutput(ABC):
     # ---- life ----------------------------------------------------------------------------------------------------
 
     def _begin(self, agent: SessionAgent) -> None:
-        """Read what the model gives; subclasses call it in `start`."""
+        """Read the rate of the model's audio; subclasses call this in `start`."""
         if self._agent is not None:
             raise InvalidParameterError("output", "stopped before it is started again", "a started one")
         self._rate = AudioSettings.of(agent).output_rate
@@ -119,7 +118,7 @@ class PlayingOutput(ABC):
         return self._report("cleared", response_id, heard, self._clock.now_s())
 
     def report_playback_to(self, listener: PlaybackListener) -> None:
-        """Have ``listener`` told of every change from now on."""
+        """Call ``listener`` with each change from now on."""
         self._listener = listener
 
     # ---- the device ----------------------------------------------------------------------------------------------
@@ -161,7 +160,7 @@ class PlayingOutput(ABC):
         dropped_samples: int | None = None,
         reason: str | None = None,
     ) -> None:
-        """Tell of a change: a row of the log, and a report to the listener."""
+        """Log a change and report it to the listener."""
         dropped = {} if dropped_samples is None else {"dropped_samples": dropped_samples}
         self._log.append(
             PLAYBACK_ROWS[kind],

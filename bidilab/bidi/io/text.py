@@ -48,7 +48,7 @@ class TextInput:
         self._wanted: threading.Semaphore | None = None
 
     async def start(self, agent: SessionAgent) -> None:
-        """Begin to read.
+        """Start to read.
 
         Raises
         ------
@@ -62,7 +62,7 @@ class TextInput:
         threading.Thread(target=self._read, args=arguments, name="bidilab-text-input", daemon=True).start()
 
     async def stop(self) -> None:
-        """Give no more lines: who waits for one gets `EndOfInput`."""
+        """Stop reading; pending reads raise `EndOfInput`."""
         if self._lines is not None:
             self._lines.put_nowait(None)
             self._lines = None
@@ -70,7 +70,7 @@ class TextInput:
             self._wanted.release()  # a thread that does not read just now sees that it is over
 
     async def __call__(self) -> BidiTextInputEvent:
-        """The next line, without the white space around it.
+        """Wait for the next line and return it without the white space around it.
 
         Raises
         ------
@@ -122,10 +122,10 @@ class TextOutput:
         self._stream = stream
 
     async def start(self, agent: SessionAgent) -> None:
-        """Nothing to get ready."""
+        """Do nothing: there is nothing to open."""
 
     async def stop(self) -> None:
-        """Nothing to let go of."""
+        """Do nothing: there is nothing to close."""
 
     async def __call__(self, event: BidiOutputEvent) -> None:
         """Write the event's line, if it has one; what is not final yet is marked ``Preview:``."""
@@ -168,9 +168,9 @@ class BidiTextIO:
         self._stdout = stdout
 
     def input(self) -> TextInput:
-        """The side that reads."""
+        """Return the input."""
         return TextInput(prompt=self._input_prompt, stream=self._stdin, prompt_stream=self._stdout)
 
     def output(self) -> TextOutput:
-        """The side that writes."""
+        """Return the output."""
         return TextOutput(stream=self._stdout)

@@ -93,7 +93,7 @@ class WavInput:
         self._zero_s = agent.clock.now_s()
 
     async def stop(self) -> None:
-        """Be silent; the next call raises `EndOfInput`."""
+        """Stop; the next call raises `EndOfInput`."""
         self._clock = None
 
     @property
@@ -139,7 +139,7 @@ def _audio(source: str | os.PathLike[str] | Audio | npt.NDArray[Any], sample_rat
 
 
 class WavOutput(BufferedOutput):
-    """Writes a session down: one file, one timeline, the user on channel 0 and the agent on channel 1.
+    """Record a session in one file, on one timeline: the user on channel 0, the agent on channel 1.
 
     The agent's side is what a loudspeaker would have played, by the session's clock: audio that comes early waits,
     and after an interruption not one old sample is there. The user's side is what goes through `listen_to`::
@@ -157,7 +157,7 @@ class WavOutput(BufferedOutput):
     sample_rate
         Hertz of the file; by default the rate of the agent's audio.
     keeps_audio
-        Whether audio is kept for the file and for `recording`; without, the loudspeaker is imitated and nothing more.
+        Whether audio is kept for the file and for `recording`; without, the loudspeaker is only simulated.
 
     Raises
     ------
@@ -227,15 +227,15 @@ class WavOutput(BufferedOutput):
 
     @property
     def playback(self) -> PlaybackBuffer:
-        """The loudspeaker that is imitated; as of the last event."""
+        """The simulated loudspeaker, as of the last event."""
         return self._playback
 
     def listen_to(self, source: BidiInput) -> BidiInput:
-        """The same input, overheard: what it gives is written down as the user's side."""
+        """Return the same input, recorded: its audio becomes the user's side."""
         return _Overheard(source, self)
 
     def record_user(self, event: BidiAudioInputEvent) -> None:
-        """Write down a chunk of the user that was captured until now.
+        """Record a chunk of the user that was captured until now.
 
         The first lies where its capture began; the others follow it without a gap, as samples of one stream do.
 

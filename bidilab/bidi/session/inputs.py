@@ -29,11 +29,11 @@ Send = Callable[[BidiInputEvent], Awaitable[None]]
 Work = Callable[[], Awaitable[None]]
 
 MAX_SKEW_MS = 200.0
-"""How far inputs may lie apart before the mixer goes on without the one that stalls."""
+"""How far apart inputs may be before the mixer goes on without the one that stalls."""
 
 
 class InputSide:
-    """All sources of a session's events.
+    """Read the inputs of a session.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class InputSide:
         self._n_left = len(self._inputs)
 
     def readers(self, send: Send, at_end: Work) -> list[Work]:
-        """For each input, what reads it to its end; the last to end calls ``at_end``."""
+        """Return one coroutine function per input; it reads the input to its end, and the last calls ``at_end``."""
         return [partial(self._read, number, send, at_end) for number in range(len(self._inputs))]
 
     async def _read(self, number: int, send: Send, at_end: Work) -> None:
@@ -72,22 +72,22 @@ class InputSide:
             await at_end()
 
     def log(self, event: BidiInputEvent) -> None:
-        """Log an event of the user; audio is counted, and has a row a second."""
+        """Log an event of the user. Audio is counted, and gets one row per second."""
         if isinstance(event, BidiAudioInputEvent):
             self._rows.take(event)
         else:
             self._log.append_event(event, source="input")
 
     def flush(self) -> None:
-        """Log what was counted since the last row of audio."""
+        """Log the audio counted since its last row."""
         self._rows.flush()
 
 
 class InputMixer:
-    """Sums the audio of inputs that run at the same time.
+    """Sum the audio of inputs that run at the same time.
 
-    An input begins where the stream stands when its first chunk comes. A chunk is passed on as far as every input has
-    audio; an input that falls `MAX_SKEW_MS` behind the first is taken as silent there. Sums beyond 16 bit are clipped.
+    An input begins at the position of the stream when its first chunk comes. Audio is passed on as far as every input
+    has some; an input that falls `MAX_SKEW_MS` behind the first counts as silent there. Sums beyond 16 bit are clipped.
     """
 
     def __init__(self) -> None:
@@ -131,7 +131,7 @@ class InputMixer:
         return self._pass_on()
 
     def end(self, source: int) -> BidiAudioInputEvent | None:
-        """One input is over: the others go on without it. Return what can now be passed on."""
+        """End one input; the others go on without it. Return what can now be passed on."""
         self._positions.pop(source, None)
         return self._pass_on() if self._positions else self._pass_on(everything=True)
 
@@ -154,7 +154,7 @@ class InputMixer:
 
 
 class AudioInputRows:
-    """Counts chunks and logs ``bidi_audio_input`` rows; finds the session's zero.
+    """Count chunks, log ``bidi_audio_input`` rows, and find the session's zero.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ class AudioInputRows:
         self._width = 2
 
     def take(self, event: BidiAudioInputEvent) -> None:
-        """Count a chunk that was captured until now. The first fixes where ``t_s`` is 0: at its first sample."""
+        """Count a chunk that was captured until now. The first sample of the first chunk is where ``t_s`` is 0."""
         if event.sample_rate != self._rate or event.channels != self._channels:
             self._begin(event)
         n_bytes = len(event.data)
@@ -192,7 +192,7 @@ class AudioInputRows:
         self._rate, self._channels, self._position = event.sample_rate, event.channels, 0
 
     def flush(self) -> None:
-        """Log what has been counted since the last row, if anything."""
+        """Log what was counted since the last row, if anything."""
         if not self._chunks:
             return
         detail = {

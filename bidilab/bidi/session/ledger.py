@@ -49,7 +49,7 @@ _KEPT_RESPONSES = 32
 
 
 class ResponseState(Enum):
-    """Where a response stands."""
+    """State of a response in generation and play-out."""
 
     GENERATING = "generating"
     AUDIBLE = "audible"
@@ -79,7 +79,7 @@ _STEP_OF: dict[PlaybackKind, _Step] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """How much of a response had been heard and generated when it was cut, at ``sample_rate`` hertz."""
+    """Samples of a response that had been heard and generated when it was cut, at ``sample_rate`` hertz."""
 
     heard_samples: int
     generated_samples: int
@@ -130,7 +130,7 @@ class _Response:
 
 
 class ResponseLedger:
-    """The responses of a session.
+    """Account of the responses of a session.
 
     Parameters
     ----------
@@ -207,12 +207,12 @@ class ResponseLedger:
         return event
 
     def started(self, response_id: str) -> None:
-        """A response begins to be generated; it is active from now on."""
+        """Write down that a response begins; it is active from now on."""
         self._step(response_id, "start")
         self.current = response_id
 
     def audio(self, response_id: str, n_samples: int, at_s: float, *, sample_rate: int | None = None) -> None:
-        """Audio of a response arrived. After a cut it does not count: outputs throw it away, too.
+        """Write down that audio of a response arrived. After a cut it does not count, as outputs throw it away.
 
         Parameters
         ----------
@@ -258,13 +258,13 @@ class ResponseLedger:
         return grown
 
     def done(self, response_id: str) -> None:
-        """No more audio of a response will come."""
+        """Write down that no more audio of a response will come."""
         response = self._step(response_id, "done")
         if response.report is not None and response.report.kind == "drained":
             self._step(response_id, "drained")
 
     def report(self, report: PlaybackReport) -> None:
-        """Take what an output has played. Of several outputs the last word counts; of unknown responses, none."""
+        """Write down what an output has played. The last report counts; one of an unknown response is ignored."""
         if report.response_id not in self._responses:
             return
         kind = report.kind
@@ -312,7 +312,7 @@ class ResponseLedger:
         response.heard = min(heard, response.received)
 
     def _move_up(self, position: int) -> None:
-        """What waits at a position of the loudspeaker is played from there on without a gap."""
+        """Play what waits at a position of the loudspeaker from there on, without a gap."""
         self._end = position
         for stretch in sorted((s for r in self._responses.values() for s in r.stretches), key=lambda s: s.start):
             if stretch.start >= position:
@@ -352,7 +352,7 @@ class ResponseLedger:
     # ---- what is read --------------------------------------------------------------------------------------------
 
     def state(self, response_id: str, at_s: float) -> ResponseState | None:
-        """Where a response stands at a time; ``None`` for one that is unknown."""
+        """Return the state of a response at a time; ``None`` for one that is unknown."""
         response = self._responses.get(response_id)
         if response is None:
             return ResponseState.CUT if response_id in self._forgotten_cut else None

@@ -20,7 +20,7 @@ __all__ = ["Mailbox", "OutputSide"]
 
 
 class Mailbox:
-    """First in, first out; audio of a cut response can be taken back."""
+    """Events that wait for one taker, first in, first out. The audio of a cut response can be taken back."""
 
     def __init__(self) -> None:
         self._events: deque[BidiOutputEvent] = deque()
@@ -28,13 +28,13 @@ class Mailbox:
         self._closed = False
 
     def put(self, event: BidiOutputEvent) -> None:
-        """Add an event; after `close`, nothing."""
+        """Add an event. After `close`, do nothing."""
         if not self._closed:
             self._events.append(event)
             self._changed.set()
 
     def take_back(self, response_id: str) -> int:
-        """Remove the audio of a response that waits here; return how many events that were."""
+        """Remove the waiting audio of a response; return the number of events removed."""
         before = len(self._events)
         self._events = deque(
             e for e in self._events if not (isinstance(e, BidiAudioStreamEvent) and e.response_id == response_id)
@@ -42,7 +42,7 @@ class Mailbox:
         return before - len(self._events)
 
     async def get(self) -> BidiOutputEvent | None:
-        """The next event, when there is one; ``None`` when the box is closed and empty."""
+        """Wait for the next event and return it; ``None`` when the mailbox is closed and empty."""
         while not self._events:
             if self._closed:
                 return None
@@ -51,7 +51,7 @@ class Mailbox:
         return self._events.popleft()
 
     def close(self) -> None:
-        """Take no more; who waits gets what is left, and then ``None``."""
+        """Stop taking events. `get` still returns those that wait, and then ``None``."""
         self._closed = True
         self._changed.set()
 
@@ -60,7 +60,7 @@ class Mailbox:
 
 
 class OutputSide:
-    """All takers of a session's events.
+    """Give the events of a session to all its takers.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class OutputSide:
     ledger, clock
         The session's. What outputs play is written to the ledger.
     listener
-        Told of it after that.
+        Called with each report, after it is written.
     """
 
     def __init__(
@@ -97,24 +97,24 @@ class OutputSide:
 
     @property
     def feeds(self) -> list[Callable[[], Awaitable[None]]]:
-        """For each output, what gives it its events until its mailbox is closed and empty."""
+        """Return one coroutine function per output; it feeds the output until its mailbox is closed and empty."""
         return [partial(_feed, output, box) for output, box in zip(self._outputs, self._boxes, strict=True)]
 
     @property
     def n_waiting(self) -> int:
-        """Events that no output has taken yet."""
+        """Number of events that outputs have not taken yet."""
         return sum(map(len, self._boxes))
 
     def forward(self, event: BidiOutputEvent) -> None:
-        """Give an event to all."""
+        """Give an event to every taker."""
         for box in self._takers:
             box.put(event)
 
     async def cut(self, response_id: str) -> Cut:
         """Silence a response in every output; return how much of it was heard.
 
-        Before anything is waited for, its waiting audio is taken back and every output that can is silent. What is
-        waited for is the figure of outputs that could only estimate it.
+        Its waiting audio is removed and every output that can be is silenced before the first ``await``. Then this
+        waits for the figure of those outputs that could only estimate it.
         """
         for box in self._takers:
             box.take_back(response_id)
@@ -125,7 +125,7 @@ class OutputSide:
         return self._ledger.cut(response_id, self._clock.now_s(), certain) if certain else cut
 
     def close(self) -> None:
-        """No more events come; what waits is still given."""
+        """Stop taking events; those that wait are still given."""
         for box in self._takers:
             box.close()
 

@@ -19,7 +19,7 @@ Tell = Callable[[BidiHookEvent], Awaitable[None]]
 
 
 class ToolCaller:
-    """Calls the tools of a session.
+    """Call the tools of a session.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class ToolCaller:
         self._state = invocation_state
 
     async def call(self, request: Mapping[str, Any]) -> ToolResultEvent:
-        """Call what the model asked for; whatever goes wrong in it becomes an error result."""
+        """Call the tool that the model asked for. Whatever fails in it becomes an error result."""
         use = ToolUse(toolUseId=request["toolUseId"], name=request["name"], input=request.get("input", {}))
         before = BidiBeforeToolCallEvent(
             agent=self._agent,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from bidilab.bidi.io.browser.audioclock import ArrivalClock
-from bidilab.bidi.io.browser.loopback import LoopbackSocket, Peer
-from bidilab.bidi.io.browser.message import decode_message, encode_message
+from bidilab.bidi.io.browser.loopback import LoopbackSocket, Peer, decode_message, encode_message
 from bidilab.bidi.io.browser.microphone import BrowserMicrophone
 from bidilab.bidi.io.browser.speaker import BrowserSpeaker
 

@@ -4,12 +4,16 @@ A kernel that runs a cell may leave Jupyter's messages waiting (ipykernel 6, and
 on one machine the page talks to the session itself. Who may: the socket listens on the loopback interface alone; the
 ``Origin`` must be that of the notebook's page; the socket shows a word that only that page knows, so that the page
 talks to no other program's socket; then the page shows a ticket, good for one connection.
+
+A message is a JSON head and a payload of bytes. On the socket: the head's length (four bytes, little-endian), the head
+in UTF-8, the payload. Over Jupyter's comm the head is the message's content and the payload its one binary buffer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hmac
+import json
 import secrets
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -19,15 +23,47 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from bidilab.bidi.io.browser.message import decode_message, encode_message
 from bidilab.core.errors import EventError, InvalidParameterError, SessionError
 
-__all__ = ["LoopbackSocket", "Peer"]
+__all__ = ["LoopbackSocket", "Peer", "decode_message", "encode_message"]
 
 HOST = "127.0.0.1"
 _TICKET_LIMIT_S = 10.0
 _MAX_MESSAGE_BYTES = 1 << 20
 _MAX_TICKETS = 16
+_LENGTH_BYTES = 4
+
+
+def encode_message(head: Mapping[str, Any], payload: bytes = b"") -> bytes:
+    """A message as the socket carries it.
+
+    Examples
+    --------
+    >>> decode_message(encode_message({"kind": "clear"}, b"abc"))
+    ({'kind': 'clear'}, b'abc')
+    """
+    encoded = json.dumps(head, separators=(",", ":"), allow_nan=False).encode()
+    return len(encoded).to_bytes(_LENGTH_BYTES, "little") + encoded + payload
+
+
+def decode_message(data: bytes | str) -> tuple[dict[str, Any], bytes]:
+    """Head and payload of a message.
+
+    Raises
+    ------
+    EventError
+        If it is not one.
+    """
+    if isinstance(data, str) or len(data) < _LENGTH_BYTES:
+        raise EventError(f"a message of the page is binary with a head, got {type(data).__name__} of {len(data)}")
+    end = _LENGTH_BYTES + int.from_bytes(data[:_LENGTH_BYTES], "little")
+    try:
+        head = json.loads(data[_LENGTH_BYTES:end])
+    except ValueError as error:
+        raise EventError("the head of a page's message is not JSON") from error
+    if end > len(data) or not isinstance(head, dict) or not isinstance(head.get("kind"), str):
+        raise EventError("the head of a page's message is an object with a kind")
+    return head, data[end:]
 
 
 class Peer:

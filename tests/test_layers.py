@@ -17,8 +17,6 @@ PACKAGE = Path(__file__).resolve().parents[1] / "bidilab"
 ZONES = ("core", "detect", "bidi", "lab", "show", "cli")
 NAMES_TYPES_OF_SHOW = {"bidilab.lab.showing", "bidilab.lab.sweep.result", "bidilab.lab.sessions.replay"}
 """Modules of the lab whose public methods return what `show` provides."""
-KNOWN_CIRCLES = {}
-"""Imports of the circles that are still to be mended."""
 
 
 def _name(path: Path) -> str:
@@ -62,8 +60,6 @@ def _imports(module: str, *, types: bool = False) -> set[str]:
 def test_no_circle_of_modules_at_run_time():
     """Imports inside of functions count; those that only a type checker sees do not."""
     graph = {module: _imports(module) for module in TREES}
-    for module, known in KNOWN_CIRCLES.items():
-        graph.get(module, set()).difference_update(known)
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:

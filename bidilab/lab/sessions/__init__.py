@@ -1,4 +1,4 @@
-"""Recordings through agent sessions: one (`replay`), a whole dataset, several models; a Strands agent's too."""
+"""Recordings played to agent sessions: one recording, a dataset, several models, a Strands agent."""
 
 from bidilab.lab.sessions.comparison import ModelComparison, compare_models
 from bidilab.lab.sessions.many import DatasetReplay, replay_dataset

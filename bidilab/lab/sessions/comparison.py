@@ -1,4 +1,4 @@
-"""One recording through models of several providers, in one table."""
+"""One recording played to models of several providers, compared in one table."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _OUTCOMES = ("detected", "false", "missed", "unheard")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ModelComparison:
-    """What models of several providers made of one recording.
+    """Sessions of several providers' models with one recording.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class ModelComparison:
     replays
         By name, of those that held a session.
     problems
-        By name, in words, of those that could not: what is missing, or what the provider refused.
+        By name, of those that held none: what is missing, or what the provider refused, in words.
     """
 
     name: str
@@ -86,7 +86,7 @@ def compare_models(
     out: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> ModelComparison:
-    """Let models of several providers hear one recording, one after the other.
+    """Play one recording to models of several providers, one after the other.
 
     The local model runs on the virtual clock, the others in real time. A provider without its key or its extra, one
     that refuses the session, and one that cannot be reached do not end the comparison: the table says in words what is

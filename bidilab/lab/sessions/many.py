@@ -1,4 +1,4 @@
-"""All recordings of a dataset through sessions, side by side."""
+"""All recordings of a dataset, each played to a session."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class DatasetReplay:
     name
         Of the dataset.
     replays
-        One a recording.
+        One replay per recording.
     """
 
     name: str
@@ -64,7 +64,7 @@ class DatasetReplay:
 
     @property
     def recordings(self) -> pd.DataFrame:
-        """One row a recording: counts of turns, responses, interruptions and outcomes."""
+        """One row per recording: counts of turns, responses, interruptions and outcomes."""
         rows = []
         for made in self.replays:
             outcomes = made.interruptions["outcome"].value_counts()

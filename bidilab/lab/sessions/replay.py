@@ -1,4 +1,4 @@
-"""One recording through an agent session: what happened, what was heard, and what the labels say of it."""
+"""One recording played to an agent session: the log, the audio, and what the labels say of it."""
 
 from __future__ import annotations
 
@@ -50,20 +50,20 @@ PROVIDER_TAIL_MS = 2000.0
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Replay:
-    """What a session made of a recording.
+    """A session that heard a recording.
 
     Parameters
     ----------
     name
-        Of the recording.
+        Name of the recording.
     log
         Every event.
     audio
-        ``(n, 2)``: the user, and the agent as it was heard.
+        ``(n, 2) float32``: the user, and the agent as it was heard.
     segments
         Labels of the recording.
     params
-        The setting, as far as it is known; ``None`` for a provider's default.
+        The setting; ``None`` where it is not known, as of a provider's default.
     file
         Where the user's audio is from: path and channel; ``None`` when it was in memory only.
     """
@@ -171,7 +171,7 @@ def replay(
     tail_ms: float | None = None,
     progress: bool = False,
 ) -> Replay:
-    """Let an agent session hear a recording.
+    """Play a recording to an agent session.
 
     Parameters
     ----------
@@ -196,9 +196,9 @@ def replay(
     out
         Folder to write to (`Replay.save`); the journal is written there as things happen.
     chunk_ms
-        Length of the chunks in which the recording is heard.
+        Length of the chunks that the session is given, milliseconds.
     tail_ms
-        Silence after the recording; by default none for the local model, 2 s for others.
+        Silence after the recording, milliseconds; by default none for the local model, 2 s for others.
     progress
         Whether to show a bar of seconds.
 
@@ -248,7 +248,7 @@ def record_strands(
     tail_ms: float | None = None,
     progress: bool = False,
 ) -> Replay:
-    """Let a Strands agent hear a recording in real time, and write down everything that happened.
+    """Play a recording to a Strands agent in real time, and log everything that happens.
 
     Both generations are taken: ``strands.bidi`` (strands-agents 1.58 and later) and ``strands.experimental.bidi`` (1.54
     to 1.57). The agent keeps its model, tools and hooks; `StrandsAgentModel` says what of its session is known and what
@@ -329,7 +329,7 @@ def _params(given: TurnDetection | None) -> TurnParams:
 
 
 def _fresh(journal: Path) -> Path:
-    """The journal of this session alone: one of an earlier replay is not continued."""
+    """Return the path of a new journal; one of an earlier replay is removed."""
     journal.parent.mkdir(parents=True, exist_ok=True)
     journal.unlink(missing_ok=True)
     return journal
@@ -348,7 +348,7 @@ async def _session(
 
 
 def _run_anywhere(call: partial[Any]) -> Any:
-    """Run it here, or, where a loop is running already (a notebook), in a thread of its own, and wait."""
+    """Run the call here; where an event loop runs already (a notebook), run it in a thread and wait."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -25,7 +25,7 @@ SourceLike = str | os.PathLike[str] | Audio | Recording
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Source:
-    """The user's side of a session.
+    """What a session hears of the user.
 
     Parameters
     ----------

@@ -97,7 +97,7 @@ def compare_settings(
     pair
         The settings a and b.
     recordings
-        The counts of each, one row a recording, in one order; a ratio whose columns are absent is not paired.
+        The counts of each, one row per recording, in one order; a ratio whose columns are absent is not paired.
     problem, evaluated
         What the latencies need; without them the latencies are not paired.
     n_resamples, seed
@@ -106,7 +106,7 @@ def compare_settings(
     Returns
     -------
     DataFrame
-        One row a metric of `COMPARED`, with the columns `COMPARISON`. ``difference`` is NaN where either value is
+        One row per metric of `COMPARED`, with the columns `COMPARISON`. ``difference`` is NaN where either value is
         undefined or both are infinite. The 95 % interval is NaN where it is not paired, where fewer than two
         recordings hold data for both, and where in some resample neither setting reaches the quantile, so that their
         difference has no value there.

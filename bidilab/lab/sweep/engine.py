@@ -77,7 +77,7 @@ class SweptGrid:
     Parameters
     ----------
     settings
-        One row a setting of the grid, with all columns.
+        One row per setting of the grid, with all columns.
     evaluation
         ``(n_settings,) int64``: which evaluation each setting has; those that cannot differ share one.
     counts

@@ -23,7 +23,7 @@ def swept_vad(meta: Mapping[str, Any]) -> VadSpec:
 
 
 class SweepFacts:
-    """The settings of a sweep, and what they were evaluated on and by.
+    """Facts of a sweep: its settings, its recordings, its VAD and how it was evaluated.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class SweepFacts:
 
     @property
     def provider(self) -> str:
-        """Whose words the settings are in."""
+        """Name of the provider in whose words the settings are given."""
         return self.grid.provider
 
     @property
@@ -75,9 +75,9 @@ class SweepFacts:
 
     @property
     def detector_changed(self) -> str:
-        """One sentence where a sweep made now would hear by another detector than this one did; else empty.
+        """How the detector differs from the one that a sweep would use now, in one sentence; empty where it does not.
 
-        The numbers of a result under other weights are no match for those of a sweep made now.
+        Numbers under other weights cannot be compared with those of a sweep made now.
         """
         try:
             now = self.vad_spec.build().version
@@ -114,7 +114,7 @@ class SweepFacts:
 
     @property
     def proposed_labels(self) -> str:
-        """How much of its n rests on labels that nobody has confirmed, in words; empty where there are none.
+        """How many of its labels a rule proposed and nobody confirmed, in words; empty where there are none.
 
         The counts are ``meta["dataset"]["proposed"]``, ``[proposed, all]`` by group.
         """
@@ -144,7 +144,7 @@ class SweepFacts:
         return self.grid.params(self._check(setting))
 
     def guards(self, setting: int) -> Guards:
-        """Guards of a setting; those that hold nothing back where none were swept."""
+        """Guards of a setting; where no guards were swept, guards that let every interruption through."""
         return self.grid.guards(self._check(setting))
 
     def provider_params(self, setting: int) -> Any:

@@ -213,7 +213,7 @@ class Grid:
         return Grid(**self[index]._asdict(), **guards, conditions=self.condition(index), provider=self.provider)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a setting: the condition, where there are any, and the axes; the index is named ``setting``."""
+        """One row per setting: the condition, where there are any, and the axes; the index is named ``setting``."""
         rows = list(itertools.product(*self.axes.values()))
         frame = pd.DataFrame(rows * len(self.conditions), columns=list(self.axes)).rename_axis("setting")
         if self.has_conditions:

@@ -1,4 +1,4 @@
-"""The VAD's pass over a dataset: once a recording, kept on disk, and only of the audio that is described."""
+"""The VAD's pass over a dataset: once per recording, kept on disk, and only of the audio that is described."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class SweepProblem:
     frame_bounds
         ``(n_recordings + 1,) int64`` into it.
     frame_samples, sample_rate
-        Samples a frame, and hertz.
+        Samples per frame, and hertz.
     responses
         ``(n_responses, 2) int64``: start and end; ``response_bounds`` is ``(n_recordings + 1,) int64`` into it.
     segments

@@ -62,7 +62,7 @@ SHOWN = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recommendation:
-    """The setting chosen under two limits, or why there is none.
+    """The setting that was chosen under two limits, or why there is none.
 
     Parameters
     ----------
@@ -73,8 +73,8 @@ class Recommendation:
     n_qualifying
         How many do.
     table
-        Columns of ``settings`` for the best qualifying settings, best first; for those that come closest when none
-        qualifies, with the column ``excess``: by how much they exceed the limits, as a sum of rates.
+        Columns of ``settings`` for the best qualifying settings, best first. When none qualifies, those that come
+        closest, with the column ``excess``: by how much they exceed the limits, as a sum of rates.
     message
         The same in words.
     limits
@@ -84,7 +84,7 @@ class Recommendation:
     guards
         The setting's guards; ``None`` as above.
     validation
-        What the setting does on recordings it was not chosen on; ``None`` where nobody asked, or none was chosen.
+        What the setting does on recordings it was not chosen on; ``None`` where that was not asked, or none was chosen.
     """
 
     setting: int | None
@@ -114,7 +114,7 @@ class Recommendation:
         return export_setting(self.params, to, guards=self.guards, prefix_meaning=prefix_meaning)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON; NaN and infinity become ``None``."""
+        """Return it as plain JSON; NaN and infinity become ``None``."""
         rows = [
             {str(key): _plain(value) for key, value in row.items()}
             for row in self.table.rename_axis("setting").reset_index().to_dict("records")
@@ -354,7 +354,7 @@ def _worst_rows(settings: pd.DataFrame, usable: pd.Series, excess: pd.Series, fr
     Parameters
     ----------
     settings
-        One row a setting and condition.
+        One row per setting and condition.
     usable
         Whether the row can be judged at all; one that cannot is worse than any rate.
     excess

@@ -38,7 +38,7 @@ __all__ = ["SweepResult"]
 
 @lists_columns(SETTINGS, RECORDINGS)
 class SweepResult(SweepFacts):
-    """A sweep's findings. Made by `sweep`, or read back by `SweepResult.load`.
+    """What a sweep found. `sweep` returns one, `SweepResult.load` reads one.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class SweepResult(SweepFacts):
         self._sources = sources
 
     def under(self, condition: Condition | str | None) -> SweepResult:
-        """The result under one of its conditions, with settings counted from 0; nothing is copied but its table.
+        """Return the result under one condition of the audio, its settings numbered from 0. Only the table is copied.
 
         Raises
         ------
@@ -103,14 +103,14 @@ class SweepResult(SweepFacts):
 
     @cached_property
     def recordings(self) -> pd.DataFrame:
-        """Counts of every setting on every recording; one row each.
+        """Counts of every setting on every recording: one row per setting and recording.
 
         Columns: ``setting``, ``recording_id`` and `bidilab.lab.sweep.counts.RECORDING_COUNTS`.
         """
         return pd.concat(self._recording_counts.frames(), ignore_index=True)
 
     def counts_at(self, setting: int) -> pd.DataFrame:
-        """Counts of each recording under one setting as the sweep stored them: the recordings need not be there.
+        """Return the stored counts of each recording under one setting; the recordings need not be there.
 
         Indexed by ``recording_id``; columns: `bidilab.lab.sweep.counts.RECORDING_COUNTS`.
 
@@ -128,14 +128,14 @@ class SweepResult(SweepFacts):
 
     @property
     def sources(self) -> tuple[SweepSource, ...]:
-        """The recordings under each condition, as `source`."""
+        """The recordings under each condition of the audio; see `source`."""
         if self._sources is None:
             self._sources = find_sources(self.meta, self.conditions)
         return self._sources
 
     @property
     def source(self) -> SweepSource:
-        """The recordings behind the sweep; those of a loaded result are looked for where they were.
+        """The recordings swept. A loaded result looks for them where they were.
 
         Raises
         ------
@@ -146,14 +146,14 @@ class SweepResult(SweepFacts):
 
     @property
     def has_recordings(self) -> bool:
-        """Whether the recordings swept are where they were, unchanged: without them only the tables can be shown."""
+        """Whether the recordings swept are where they were, unchanged. Without them only the tables can be shown."""
         try:
             return self.source is not None
         except ResultError:
             return False
 
     def attach(self, dataset: Dataset | str | os.PathLike[str]) -> SweepResult:
-        """Tell a loaded result where its dataset is now; returns the result itself."""
+        """Take the recordings from here instead of where they were; return the result itself."""
         loaded = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
         self._sources = find_sources(self.meta, self.conditions, loaded)
         return self
@@ -200,8 +200,8 @@ class SweepResult(SweepFacts):
     def compare(self, a: int, b: int) -> pd.DataFrame:
         """Differences ``b - a`` of two settings, paired by recording; one row per metric.
 
-        Where the recordings of a loaded result
-        are not at hand, rates are paired by the stored counts, and the rest is not paired.
+        Where the recordings of a loaded result are not at hand, rates are paired by the stored counts, and the rest is
+        not paired.
 
         Raises
         ------
@@ -219,7 +219,7 @@ class SweepResult(SweepFacts):
         *,
         validate_on: Dataset | SweepResult | None = None,
     ) -> Recommendation:
-        """The best setting within the limits given, or a plain word that there is none and which come close.
+        """Choose the best setting within limits; where none qualifies, the message says so and names the closest.
 
         See `bidilab.lab.sweep.recommendation.recommend_setting` for the order of preference.
 
@@ -228,8 +228,9 @@ class SweepResult(SweepFacts):
         max_false_interruption_rate, max_missed_rate
             Limits in [0, 1]; ``None`` for none.
         validate_on
-            Recordings that had no say in the choice (``dataset.split(…)[1]``), or a sweep of them: the recommendation
-            then says what the setting does on these, and warns where they are not apart from those it was chosen on.
+            Recordings that the setting was not chosen on (``dataset.split(…)[1]``), or a sweep of them. The
+            recommendation then says what the setting does on them, and warns where the two sets share recordings or
+            speakers.
 
         Raises
         ------
@@ -247,7 +248,7 @@ class SweepResult(SweepFacts):
         return replace(found, validation=validate_setting(self, found.setting, self._on(validate_on, found.setting)))
 
     def _on(self, recordings: Dataset | SweepResult, setting: int) -> SweepResult:
-        """A sweep of other recordings: the one given, or one of a setting, made as this one was."""
+        """Return the sweep given; of a dataset, evaluate the setting on it as this sweep was evaluated."""
         if self.outdated:
             raise ResultError(f"no setting of this sweep can be validated. {self.outdated}")
         if isinstance(recordings, SweepResult):
@@ -271,7 +272,7 @@ class SweepResult(SweepFacts):
         figures: str | os.PathLike[str] | None = None,
         validate_on: Dataset | SweepResult | None = None,
     ) -> Path:
-        """Write one self-contained HTML file.
+        """Write a report as one self-contained HTML file; return its path.
 
         Parameters
         ----------
@@ -322,7 +323,7 @@ class SweepResult(SweepFacts):
             ("dataset", f"{described['name']}, {self.n_recordings} recordings, {described['duration_s'] / 60:.1f} min"),
             *([("labels", proposed)] if proposed else []),
             ("settings", repr(self.grid)),
-            ("VAD", f"{self.detector}, {self.vad_sample_rate} Hz, {self.frame_samples} samples a frame"),
+            ("VAD", f"{self.detector}, {self.vad_sample_rate} Hz, {self.frame_samples} samples per frame"),
             *([("warning", changed)] if changed else []),
             ("evaluation", f"{self.evaluation}, bootstrap seed {self.seed}"),
             *([("warning", self.outdated)] if self.outdated else []),

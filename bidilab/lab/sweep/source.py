@@ -1,4 +1,4 @@
-"""What a sweep was made from: recordings, their labels and probability tracks, for a closer look at one setting."""
+"""The recordings behind a sweep, with labels and probabilities: what evaluates one setting of it again."""
 
 from __future__ import annotations
 

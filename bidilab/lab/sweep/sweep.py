@@ -1,4 +1,4 @@
-"""`sweep`: the main job in one call."""
+"""`sweep`: evaluate a grid of settings on a dataset, in one call."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def sweep(
 ) -> SweepResult:
     """Evaluate a grid of turn-detection settings on recordings of people talking over an agent.
 
-    The VAD runs once a recording; its probabilities are cached on disk, so that the next sweep of the same recordings,
-    or this one after an interruption, takes them from there. Where the grid has conditions it runs once a recording and
-    condition; the audio under a condition is made where the detector runs, and kept nowhere.
+    The VAD runs once per recording. Its probabilities are cached on disk: the next sweep of the same recordings, or
+    this one when it is started again, takes them from there. Where the grid has conditions, the VAD runs once per
+    recording and condition; audio under a condition is made in memory and not kept.
 
     Parameters
     ----------
@@ -57,21 +57,21 @@ def sweep(
         Backend: ``"silero"`` (Silero 6.2), ``"webrtc"`` (extra), ``"energy"``, or a `VadSpec` with options:
         ``VadSpec.of("silero", weights="silero_vad.onnx")`` for other weights.
     jobs
-        Processes, ``>= 1``; as many as the amount of audio is worth when not given.
+        Processes, ``>= 1``; by default as many as pay off for this amount of audio.
     executor
-        Another place for the work, e.g. a `DaskExecutor`; ``jobs`` is then not used.
+        Where the work is done, e.g. a `DaskExecutor`; ``jobs`` is then not used.
     cache
         ``True`` for the user's cache folder, ``False`` for none, or a `ProbabilityCache`.
     min_overlap_ms
-        Least part of a response that must be left for a segment to be an opportunity.
+        How much of a response must be left when a segment starts for it to be an opportunity.
     tolerance_ms
         How long before a segment's labelled onset an interruption that belongs to it may begin.
     evaluation
         ``"recorded"``: the agent is what it was. ``"simulated"``: closed loop, the agent answers each end of turn and
-        stops when interrupted, so that a short silence duration shows as false interruptions of its own making.
+        stops when interrupted. A short silence duration then cuts in, and interruptions follow from that.
     response_delay_ms, response_ms
         The simulated agent: from the end of a turn to its first audible sample, and how long it speaks;
-        ``"recorded"`` takes the lengths of each recording's own responses in turn. No part in a recorded evaluation.
+        ``"recorded"`` takes the lengths of each recording's own responses in turn. Not used in a recorded evaluation.
     word_times
         For guards that count words (``min_words``, ``false_interruption_timeout_ms``): ``"labelled"`` takes the times
         in the labels and refuses labels without; ``"spread"`` assumes that the words of a text take equal parts of its

@@ -1,4 +1,4 @@
-"""One recording whose speech probabilities are known: its turns, and what they did to the agent, under any setting."""
+"""One recording with known speech probabilities: its turns and interruptions under any setting."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class TrackedRecording:
     probabilities
         ``(n_frames,) float32`` in [0, 1].
     frame_samples
-        Samples a frame.
+        Samples per frame.
     protocol
         How it is evaluated.
     word_ends

@@ -1,4 +1,4 @@
-"""A chosen setting on recordings it was not chosen on: the number to be told, as the best of many looks too good.
+"""A chosen setting on recordings that it was not chosen on: these are the numbers to report.
 
 The best of many settings is partly the luckiest of them, so its rates on the recordings it was chosen on are too low on
 average. On others, which had no say in the choice, they are not; their intervals are those of n recordings, as always.
@@ -54,7 +54,7 @@ _SHOWN = (
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Validation:
-    """What a setting does on recordings that had no say in its choice.
+    """What a setting does on recordings that it was not chosen on.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def check_comparable(result: SweepResult, on: SweepResult) -> None:
 def _detector(result: SweepResult) -> str:
     """What the numbers depend on: where the weights lie on the disk is no part of it."""
     vad = result.meta["vad"]
-    return f"{result.detector}, {vad['sample_rate']} Hz, {vad['frame_samples']} samples a frame, {vad['version']}"
+    return f"{result.detector}, {vad['sample_rate']} Hz, {vad['frame_samples']} samples per frame, {vad['version']}"
 
 
 def _detectors(result: SweepResult, other: SweepResult) -> tuple[str, ...]:

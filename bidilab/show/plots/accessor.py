@@ -34,12 +34,12 @@ __all__ = ["SweepPlots", "session_timeline"]
 class SweepPlots:
     """The figures of one sweep result.
 
-    Calling it draws the overview: the trade-off, all settings, their Pareto fronts.
+    Calling it draws the overview: all settings with their Pareto fronts.
 
     Parameters
     ----------
     result
-        What a sweep gave.
+        The sweep.
     """
 
     def __init__(self, result: SweepResult) -> None:
@@ -176,7 +176,7 @@ class SweepPlots:
         )
 
     def timeline_data(self, recording_id: str, setting: int) -> TimelineData:
-        """What `timeline` draws."""
+        """Return what `timeline` draws."""
         result = self._result
         self._setting(setting)
         recording = result.dataset[result.source.index_of(recording_id)]
@@ -226,12 +226,12 @@ class SweepPlots:
 
 
 def session_timeline(replay: Replay, *, xlim: tuple[float, float] | None = None) -> Figure:
-    """Draw a replay; see `bidilab.show.plots.timeline.timeline`.
+    """Draw a session; see `bidilab.show.plots.timeline.timeline`.
 
     Parameters
     ----------
     replay
-        What to draw: the user's labels, and the agent's responses as they were heard.
+        The session: its labels of the user, and the agent's responses as they were heard, are drawn.
     xlim
         Seconds to show; by default the whole session.
     """

@@ -60,7 +60,7 @@ def conditions(
     Parameters
     ----------
     settings
-        One row a setting and condition, as ``SweepResult.settings``.
+        One row per setting and condition, as ``SweepResult.settings``.
     metrics
         Columns, a panel each.
     at

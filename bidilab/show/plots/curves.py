@@ -47,7 +47,7 @@ def curve(
     Parameters
     ----------
     settings
-        One row a setting, as ``SweepResult.settings``.
+        One row per setting, as ``SweepResult.settings``.
     metrics
         Column, or columns that share a unit.
     x
@@ -91,7 +91,7 @@ def curves(settings: pd.DataFrame, *, at: Mapping[str, float] | None = None) -> 
     Parameters
     ----------
     settings
-        One row a setting, as ``SweepResult.settings``.
+        One row per setting, as ``SweepResult.settings``.
     at
         The setting at which the others are held while one runs, such as the recommended one; by default the swept
         values nearest to the defaults. A thin line marks it in every panel.

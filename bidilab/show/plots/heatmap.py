@@ -73,7 +73,7 @@ def metric_grid(
     Parameters
     ----------
     settings
-        One row a setting, as ``SweepResult.settings``.
+        One row per setting, as ``SweepResult.settings``.
     name
         Column to show.
     x, y
@@ -127,7 +127,7 @@ def heatmap(
     Parameters
     ----------
     settings
-        One row a setting, as ``SweepResult.settings``.
+        One row per setting, as ``SweepResult.settings``.
     metric
         Column to show.
     x, y

@@ -64,7 +64,7 @@ def hold(
     Parameters
     ----------
     settings
-        One row a setting.
+        One row per setting.
     free
         Parameters that keep all their values.
     at

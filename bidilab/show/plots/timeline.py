@@ -59,7 +59,7 @@ class TimelineData:
     probabilities
         ``(n_frames,) float32`` in [0, 1].
     frame_samples
-        Samples a frame at ``vad_sample_rate``.
+        Samples per frame at ``vad_sample_rate``.
     vad_sample_rate
         Hertz of the detector's positions.
     params

@@ -29,7 +29,7 @@ def tradeoff_table(settings: pd.DataFrame, against: Sequence[str]) -> pd.DataFra
     Parameters
     ----------
     settings
-        One row a setting, as ``SweepResult.settings``.
+        One row per setting, as ``SweepResult.settings``.
     against
         Metrics to set against ``false_interruption_rate``.
 
@@ -64,7 +64,7 @@ def tradeoff(
     Parameters
     ----------
     settings
-        One row a setting, as ``SweepResult.settings``.
+        One row per setting, as ``SweepResult.settings``.
     recommended
         Index of the setting to ring and to label.
     role
@@ -74,7 +74,7 @@ def tradeoff(
     max_false_interruption_rate
         A limit, in [0, 1], to draw as a line.
     axes
-        Axes to draw on, one a metric; by default those of a new figure.
+        Axes to draw on, one per metric; by default those of a new figure.
 
     Returns
     -------
@@ -84,13 +84,13 @@ def tradeoff(
     Raises
     ------
     InvalidParameterError
-        If there is no such setting, or the axes are not one a metric.
+        If there is no such setting, or the axes are not one per metric.
     """
     table = tradeoff_table(settings, against)
     if recommended is not None and recommended not in settings.index:
         raise InvalidParameterError("recommended", "a setting of the table or None", recommended)
     if axes is not None and len(axes) != len(against):
-        raise InvalidParameterError("axes", f"{len(against)} axes, one a metric", len(axes))
+        raise InvalidParameterError("axes", f"{len(against)} axes, one per metric", len(axes))
     with style():
         panels = (
             list(new_figure(3.7 * len(against) + 0.5, 3.7).subplots(1, len(against), squeeze=False)[0])

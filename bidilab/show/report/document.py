@@ -1,4 +1,4 @@
-"""One self-contained HTML file that says what a sweep found."""
+"""The report of a sweep: one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def report(
     figures: str | os.PathLike[str] | None = None,
     validate_on: Dataset | SweepResult | None = None,
 ) -> Path:
-    """Write a sweep's findings as one HTML file that needs nothing else: no network, no script, no folder beside it.
+    """Write the report of a sweep as one HTML file that needs no network, no script and no other file.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def render(
 def _from_recordings(
     result: SweepResult, focus: Focus, folder: Path | None
 ) -> tuple[list[dict[str, str]], list[Table], str]:
-    """What needs the recordings; where a loaded result has lost them, the report says so instead."""
+    """Return what needs the recordings; where they cannot be had, why, in words."""
     try:
         result.source  # noqa: B018  # looks for the recordings, and raises when they are gone
     except ResultError as error:
@@ -167,7 +167,7 @@ def _images(figures: Iterable[ReportFigure], folder: Path | None) -> Iterator[di
 
 
 def _data_uri(figure: ReportFigure) -> str:
-    """SVG, or PNG where thousands of marks would make the SVG heavier than the picture."""
+    """Encode a figure as SVG, or as PNG where thousands of marks would make the SVG larger."""
     drawn = figure_of(figure.drawn)
     buffer = BytesIO()
     with style():
@@ -224,7 +224,7 @@ def _provenance(result: SweepResult) -> list[tuple[str, str]]:
         ("dataset SHA-256", result.dataset_sha256),
         ("recordings", f"{result.n_recordings}, {dataset['duration_s'] / 60:.1f} min"),
         *([("proposed labels", result.proposed_labels)] if result.proposed_labels else []),
-        ("VAD", f"{result.detector}, {vad['sample_rate']} Hz, {vad['frame_samples']} samples a frame"),
+        ("VAD", f"{result.detector}, {vad['sample_rate']} Hz, {vad['frame_samples']} samples per frame"),
         ("version of the VAD", vad["version"]),
         ("provider", result.provider),
         ("evaluation", result.evaluation),

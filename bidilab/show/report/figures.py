@@ -1,4 +1,4 @@
-"""The standard figures of a sweep: which they are, what they are called and what each is said to show."""
+"""The standard figures of a sweep, with their names and captions."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ AROUND_S = 4.0
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ReportFigure:
-    """A figure with its words.
+    """A figure with its caption.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def write_figures(
 
 
 def settle(figure: ReportFigure) -> None:
-    """Lay a figure out once and for all, so that each format, and each run, gets the same picture."""
+    """Fix the layout of a figure, so that each format and each run gives the same picture."""
     drawn = figure_of(figure.drawn)
     with style():
         drawn.draw_without_rendering()
@@ -115,7 +115,7 @@ def settle(figure: ReportFigure) -> None:
 
 
 def condition_figures(result: SweepResult, focus: Focus) -> Iterator[ReportFigure]:
-    """The setting looked at under every condition of the audio; nothing where only one was swept."""
+    """Yield the figure of the setting under each condition of the audio; nothing where only one was swept."""
     if len(result.conditions) == 1:
         return
     yield ReportFigure(
@@ -128,7 +128,7 @@ def condition_figures(result: SweepResult, focus: Focus) -> Iterator[ReportFigur
 
 
 def summary_figures(result: SweepResult, focus: Focus) -> Iterator[ReportFigure]:
-    """Figures that need the tables alone, one at a time."""
+    """Yield the figures that need only the tables."""
     settings = result.settings
     yield _tradeoff(settings, focus)
     yield from _heatmaps(settings, focus)
@@ -151,7 +151,7 @@ def summary_figures(result: SweepResult, focus: Focus) -> Iterator[ReportFigure]
 
 
 def example_figures(result: SweepResult, focus: Focus) -> Iterator[ReportFigure]:
-    """Figures that need the recordings: the distribution of latency, one false and one missed interruption.
+    """Yield the figures that need the recordings: distribution of latency, a false and a missed interruption.
 
     Raises
     ------
@@ -229,7 +229,7 @@ def _turn_ends(settings: pd.DataFrame, focus: Focus) -> ReportFigure:
 
 
 def _typical(events: pd.DataFrame, outcome: str) -> dict[str, Any] | None:
-    """The middle one of the most frequent sort, so that an example is an example."""
+    """Pick the middle one of the most frequent sort, so that the example is typical."""
     rows = events[events["outcome"] == outcome]
     if rows.empty:
         return None

@@ -1,4 +1,4 @@
-"""The setting that a report looks at: the recommended one, else the one that comes closest."""
+"""The setting that a report describes: the recommended one, else the one that comes closest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Focus", "focus_of", "under_its_condition"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Focus:
-    """One setting and why it is looked at.
+    """One setting and why the report describes it.
 
     Parameters
     ----------

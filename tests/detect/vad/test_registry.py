@@ -76,7 +76,7 @@ def test_it_sweeps_and_holds_a_session_with_the_same_turns(folder):
     dataset = bl.load_dataset(folder)
     spec = VadSpec(name="loud", options={"gain": 200.0})
     result = bl.sweep(dataset, bl.Grid(threshold=[0.3, 0.6]), vad=spec, progress=False, n_resamples=20)
-    assert "loud 3, 16000 Hz, 160 samples a frame" in repr(result)
+    assert "loud 3, 16000 Hz, 160 samples per frame" in repr(result)
     assert result.settings["n_detected"].sum() > 0
     again = bl.SweepResult.load(result.save(folder.parent / "saved"))
     assert (again.detector, again.detector_changed, again.has_recordings) == ("loud 3", "", True)

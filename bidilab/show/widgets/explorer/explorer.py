@@ -141,7 +141,7 @@ class SweepExplorer(Widget, module="explorer.js", stylesheets=("explorer.css",))
         return Plane(**self._plane)
 
     def to_frame(self) -> pd.DataFrame:
-        """The heat map as a table: rows of ``result.settings``, one a cell, by ``y`` and ``x``.
+        """The heat map as a table: rows of ``result.settings``, one per cell, by ``y`` and ``x``.
 
         A column ``mark`` says which are ``selected``, ``pinned a``, ``pinned b`` and ``recommended``.
         """

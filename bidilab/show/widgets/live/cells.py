@@ -28,7 +28,7 @@ def cell_id() -> tuple[str, str] | None:
 
 
 def replace(session: _Closing) -> None:
-    """Close what an earlier run of the same cell made, and remember this one."""
+    """Close the session that an earlier run of the same cell made, and remember this one."""
     here = cell_id()
     if here is None:
         return

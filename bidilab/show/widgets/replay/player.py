@@ -168,7 +168,7 @@ class ReplayPlayer(Widget, module="replay.js", stylesheets=("replay.css",)):
         return self._spec.sample_rate
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a turn under the setting, with what it did to the agent; see `trial.turns_frame` for the columns."""
+        """One row per turn under the setting, with what it did to the agent; columns: see `trial.turns_frame`."""
         return turns_frame(self.turns, self.events, self.vad_sample_rate)
 
     # -- what is shown ----------------------------------------------------------------------------------------------

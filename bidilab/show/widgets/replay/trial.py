@@ -87,7 +87,7 @@ def unjudged(events: pd.DataFrame) -> pd.DataFrame:
 
 
 def turns_frame(turns: Sequence[Turn], events: pd.DataFrame, sample_rate: int) -> pd.DataFrame:
-    """One row a turn: ``onset_s``, ``started_s`` (decided), ``audio_start_s``, ``offset_s``, ``stopped_s`` (decided),
+    """One row per turn: ``onset_s``, ``started_s`` (decided), ``audio_start_s``, ``offset_s``, ``stopped_s`` (decided),
     ``audio_end_s``, ``flushed``, and for one that interrupted the agent ``outcome``, ``cause``, ``kind`` of the segment
     that it hit, and ``latency_ms``.
     """

@@ -16,6 +16,7 @@ from bidilab.core.errors import InvalidParameterError, ResultError
 from bidilab.detect.vad import detector_change
 from bidilab.lab.conditions.condition import condition_label
 from bidilab.lab.datasets.splitting import user_speakers
+from bidilab.lab.metrics.columns import SETTINGS
 from bidilab.lab.sweep.grid import CONDITION
 
 if TYPE_CHECKING:
@@ -24,27 +25,15 @@ if TYPE_CHECKING:
 __all__ = ["Validation", "check_comparable", "validate_setting"]
 
 CHOSEN_ON, VALIDATED_ON = "chosen on", "validated on"
-_SHOWN = (
+_SHOWN = SETTINGS.names_of(
     "false_interruption_rate",
-    "false_interruption_rate_lo",
-    "false_interruption_rate_hi",
     "n_false_opportunities",
     "missed_rate",
-    "missed_rate_lo",
-    "missed_rate_hi",
     "n_true_opportunities",
     "latency_detected_ms_p50",
-    "latency_detected_ms_p50_lo",
-    "latency_detected_ms_p50_hi",
     "latency_detected_ms_p90",
-    "latency_detected_ms_p90_lo",
-    "latency_detected_ms_p90_hi",
     "false_per_min",
-    "false_per_min_lo",
-    "false_per_min_hi",
     "premature_endpoint_rate",
-    "premature_endpoint_rate_lo",
-    "premature_endpoint_rate_hi",
     "n_turns",
     "endpoint_latency_ms_p50",
     "n_resumed",

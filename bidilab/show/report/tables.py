@@ -11,9 +11,11 @@ import pandas as pd
 
 from bidilab.lab.datasets.labels import FALSE_KINDS
 from bidilab.lab.datasets.recording import TagValue
+from bidilab.lab.metrics.columns import KIND_LABELS, SETTINGS, Rate
+from bidilab.lab.metrics.interruption import CAUSES
 from bidilab.lab.metrics.statistics import rate, wilson_interval
 from bidilab.lab.sweep.grid import CONDITION
-from bidilab.show.plots.metrics import KIND_LABELS, Metric, metric, parameters_of
+from bidilab.show.plots.metrics import Metric, metric, parameters_of
 from bidilab.show.report.focus import Focus
 
 if TYPE_CHECKING:
@@ -128,18 +130,18 @@ def conditions_table(result: SweepResult, focus: Focus) -> Table:
     per_condition = result.grid.n_under_one_condition
     chosen = result.settings.iloc[focus.setting % per_condition :: per_condition]
     shown = [metric(name) for name in (*COMPARED, "false_per_min")]
+    counts = [metric(name) for name in ("n_true_opportunities", "n_masked", "n_false_opportunities")]
     rows = [
         (
             str(row[CONDITION]),
-            *(f"{row[n]:.0f}" for n in ("n_true_opportunities", "n_masked", "n_false_opportunities")),
+            *(n.format(float(row[n.name])) for n in counts),
             *(_with_interval(m, row) for m in shown),
         )
         for _, row in chosen.iterrows()
     ]
-    heads = ("condition", "true interruptions", "masked by an open turn", "chances to interrupt falsely")
     return Table(
         title="Under each condition of the audio (95 % intervals)",
-        head=(*heads, *(m.axis_label for m in shown)),
+        head=(CONDITION, *(m.axis_label for m in (*counts, *shown))),
         rows=tuple(rows),
         marked=focus.setting // per_condition,
     )
@@ -155,7 +157,7 @@ def kinds_table(row: pd.Series[Any]) -> Table:
     rows = []
     for kind in FALSE_KINDS:
         shown = metric(f"false_interruption_rate_{kind}")
-        n = int(row[f"n_false_opportunities_{kind}"])
+        n = sum(int(row[name]) for name in shown.n_columns)
         rows.append((KIND_LABELS[kind], str(n), shown.format(float(row[shown.name])), _interval(shown, row)))
     head = ("kind of event", "n", "false interruptions (%)", "95 % interval")
     return Table(title="False interruptions by kind of event", head=head, rows=tuple(rows))
@@ -163,9 +165,8 @@ def kinds_table(row: pd.Series[Any]) -> Table:
 
 def causes_table(row: pd.Series[Any]) -> Table:
     """What all false interruptions at one setting were put down to."""
-    causes = (*FALSE_KINDS, "premature_endpoint", "none")
     total = int(row["n_false"])
-    rows = [(KIND_LABELS[cause], str(int(row[f"n_false_{cause}"]))) for cause in causes]
+    rows = [(KIND_LABELS[cause], str(int(row[f"n_false_{cause}"]))) for cause in CAUSES]
     return Table(
         title="Causes of all false interruptions", head=("cause", "count"), rows=(*rows, ("in all", str(total)))
     )
@@ -210,23 +211,15 @@ def _tag_text(value: TagValue) -> str:
 
 
 def _tag_table(name: str, groups: Mapping[str, Sequence[str]], counts: pd.DataFrame) -> Table:
-    missed, false = metric("missed_rate"), metric("false_interruption_rate")
+    missed, false = (SETTINGS.column(rate, Rate) for rate in ("missed_rate", "false_interruption_rate"))
     rows = []
     for value in groups:
         total = counts.loc[list(groups[value])].sum(numeric_only=True)
-        n_false = int(sum(total[f"n_false_opportunities_{kind}"] for kind in FALSE_KINDS))
-        k_false = int(sum(total[f"n_false_on_opportunity_{kind}"] for kind in FALSE_KINDS))
-        n_true, k_missed = int(total["n_detected"] + total["n_missed"]), int(total["n_missed"])
-        rows.append(
-            (
-                value,
-                str(len(groups[value])),
-                str(n_true),
-                _proportion(missed, k_missed, n_true),
-                str(n_false),
-                _proportion(false, k_false, n_false),
-            )
-        )
+        numbers = []
+        for shown in (missed, false):
+            k, n = int(total[list(shown.of)].sum()), int(total[list(shown.per)].sum())
+            numbers += [str(n), _proportion(shown, k, n)]
+        rows.append((value, str(len(groups[value])), *numbers))
     head = (name, "recordings", "n true", f"{missed.axis_label}", "n false", f"{false.axis_label}")
     return Table(title=f"By {name}", head=head, rows=tuple(rows))
 
@@ -241,13 +234,13 @@ def _proportion(shown: Metric, successes: int, n: int) -> str:
 def validation_table(validation: Validation) -> Table:
     """A setting on the recordings it was chosen on, and on those it was validated on."""
     rows = []
+    counts = ("n_true_opportunities", "n_false_opportunities")
     for name, row in validation.table.iterrows():
-        counts = (f"{row[n]:.0f}" for n in ("n_recordings", "n_true_opportunities", "n_false_opportunities"))
-        rows.append((str(name), *counts, *(_with_interval(metric(m), row) for m in COMPARED)))
-    heads = ("", "recordings", "true interruptions", "chances to interrupt falsely")
+        counted = (f"{row[n]:.0f}" for n in ("n_recordings", *counts))
+        rows.append((str(name), *counted, *(_with_interval(metric(m), row) for m in COMPARED)))
     return Table(
         title="Chosen on some recordings, validated on others (95 % intervals)",
-        head=(*heads, *(metric(m).axis_label for m in COMPARED)),
+        head=("", "recordings", *(metric(m).axis_label for m in (*counts, *COMPARED))),
         rows=tuple(rows),
         marked=1,
     )

@@ -387,6 +387,19 @@ class Schema:
                 return column
         raise InvalidParameterError("column", f"one of {', '.join(c.name for c in self.columns)}", name)
 
+    def column(self, name: str, kind: type[_Kind]) -> _Kind:
+        """The column of that name, which must be of that kind.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is none, or it is of another kind.
+        """
+        found = self[name]
+        if not isinstance(found, kind):
+            raise InvalidParameterError("column", f"a {kind.__name__} of {self.name}", found)
+        return found
+
     @property
     def names(self) -> tuple[str, ...]:
         """Names of all columns, each followed by those of its interval."""
@@ -413,6 +426,10 @@ class Schema:
         if unknown := set(wanted) - set(self.groups):
             raise InvalidParameterError("groups", f"of {', '.join(self.groups)}", sorted(unknown))
         return tuple(column for column in self.columns if column.group in wanted)
+
+    def names_of(self, *columns: str) -> tuple[str, ...]:
+        """Names of these columns, each followed by those of its interval."""
+        return tuple(name for column in columns for name in self[column].names)
 
     def names_in(self, group: str) -> tuple[str, ...]:
         """Names of the columns of one group, each followed by those of its interval."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
-from bidilab.lab.datasets.labels import FALSE_KINDS
+from bidilab.lab.metrics.columns import RECORDINGS_AT, SETTINGS, Count, Rate
 from bidilab.show.plots.metrics import Metric, metric
 from bidilab.show.widgets.explorer.columns import pack_columns
 from bidilab.show.widgets.timelinefeed import decisions_data
@@ -18,31 +18,54 @@ if TYPE_CHECKING:
 __all__ = ["comparison_rows", "recording_decisions", "recordings_answer", "recordings_behind"]
 
 _SHOWN_COUNTS = ("n_true_opportunities", "n_detected", "n_missed", "n_masked", "n_false")
+_FALSE_RATE = SETTINGS.column("false_interruption_rate", Rate)
+_HITS = "n_false_hits"
+_HEADS = (
+    ("missed", "n_missed", "n_true_opportunities"),
+    ("false", "n_false", None),
+    ("of chances", _HITS, "n_false_opportunities"),
+    ("latency (ms)", "latency_detected_ms_p50", None),
+    ("cut-ins", "n_premature_endpoints", "n_turns"),
+    ("masked", "n_masked", None),
+)
+"""Heads of the list of recordings, the column of each, and the count that it is a part of."""
 _ABSENT = "The recordings of this sweep are not at hand, so latencies, timelines and sound are not: {}"
 
 
 def recordings_behind(result: SweepResult, setting: int) -> pd.DataFrame:
     """The recordings of a setting as the explorer lists them, indexed by ``recording_id``.
 
-    Columns: ``n_true_opportunities``, ``n_detected``, ``n_missed``, ``n_masked``, ``n_false``, ``n_false_hits`` of
-    ``n_false_opportunities`` (what the false-interruption rate counts), ``n_premature_endpoints`` of ``n_turns``, and,
-    where the recordings are at hand, ``latency_detected_ms_p50`` and ``talk_over_s``.
+    Columns of `RECORDINGS_AT`, and ``n_false_hits`` of ``n_false_opportunities``: what the false-interruption rate
+    counts. Latency and talk-over are there where the recordings are at hand.
     """
     at_hand = result.has_recordings
     table = result.recordings_at(setting) if at_hand else result.counts_at(setting)
     shown = table[list(_SHOWN_COUNTS)].copy()
-    shown["n_false_hits"] = table[[f"n_false_on_opportunity_{kind}" for kind in FALSE_KINDS]].sum(axis=1)
-    shown["n_false_opportunities"] = table[[f"n_false_opportunities_{kind}" for kind in FALSE_KINDS]].sum(axis=1)
+    shown[_HITS] = table[list(_FALSE_RATE.of)].sum(axis=1)
+    shown["n_false_opportunities"] = table[list(_FALSE_RATE.per)].sum(axis=1)
     more = ("latency_detected_ms_p50", "talk_over_s") if at_hand else ()
     return shown.join(table[["n_premature_endpoints", "n_turns", *more]])
 
 
 def recordings_answer(result: SweepResult, setting: int) -> tuple[dict[str, Any], list[bytes]]:
-    """`recordings_behind` for the browser: ``ids``, ``columns``, ``note`` (why something is absent), and buffers."""
+    """`recordings_behind` for the browser: ``ids``, ``columns``, ``heads``, ``note`` (what is absent), and buffers."""
     table = recordings_behind(result, setting)
     columns, buffers = pack_columns(table)
     note = "" if "talk_over_s" in table else _ABSENT.format("tell the result where they are, result.attach(dataset).")
-    return {"ids": [str(name) for name in table.index], "columns": columns, "note": note}, buffers
+    heads = [_head(label, name, of) for label, name, of in _HEADS if name in table]
+    return {"ids": [str(name) for name in table.index], "columns": columns, "heads": heads, "note": note}, buffers
+
+
+def _head(label: str, name: str, of: str | None) -> dict[str, Any]:
+    column = _FALSE_RATE if name == _HITS else RECORDINGS_AT[name]
+    words = {"unit": column.unit, "scale": column.scale, "decimals": column.decimals, "n_columns": column.n_columns}
+    return {
+        "label": label,
+        "title": column.meaning,
+        "name": name,
+        "of": of,
+        "metric": None if isinstance(column, (Count, Rate)) else words,
+    }
 
 
 def recording_decisions(result: SweepResult, recording_id: str, setting: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from bidilab.detect.turns import Turn, TurnParams
 from bidilab.lab.datasets import Segment
+from bidilab.lab.metrics.columns import SETTINGS
 from bidilab.lab.sweep.onesetting import events_frame
 from bidilab.lab.sweep.tracked import TrackedRecording
 from bidilab.show.report.tables import headline
@@ -18,6 +19,20 @@ from bidilab.show.widgets.base import rows_html
 
 __all__ = ["INTERRUPTION_OUTCOMES", "Trial", "numbers_html", "numbers_of", "numbers_text", "turns_frame", "unjudged"]
 
+_COUNTS = (
+    "n_interruptions",
+    "n_detected",
+    "n_missed",
+    "n_false",
+    "n_masked",
+    "n_preempted",
+    "n_cancelled_unheard",
+    "n_detector_turns",
+)
+_LABELS = {
+    "n_interruptions": "interruptions, without labels neither true nor false",
+    "n_false": "false interruptions, of any cause",
+}
 INTERRUPTION_OUTCOMES = ("detected", "false", "missed", "unjudged")
 
 
@@ -105,20 +120,9 @@ def turns_frame(turns: Sequence[Turn], events: pd.DataFrame, sample_rate: int) -
 
 def numbers_of(row: pd.Series[Any]) -> list[dict[str, str]]:
     """The numbers of a setting as text: ``label``, ``value``, ``interval`` (95 %) and ``n``, counts first."""
-    if "n_interruptions" in row.index:
-        counts = [("interruptions, without labels neither true nor false", "n_interruptions")]
-    else:
-        counts = [
-            ("true interruptions detected", "n_detected"),
-            ("true interruptions missed", "n_missed"),
-            ("false interruptions, of any cause", "n_false"),
-            ("opportunities masked by an open turn", "n_masked"),
-            ("opportunities after the agent had stopped", "n_preempted"),
-            ("responses cut before they were heard", "n_cancelled_unheard"),
-        ]
     shown = [
-        {"label": label, "value": str(int(row[name])), "interval": "", "n": ""}
-        for label, name in (*counts, ("turns of the detector", "n_detector_turns"))
+        {"label": _LABELS.get(name) or SETTINGS[name].label, "value": str(int(row[name])), "interval": "", "n": ""}
+        for name in _COUNTS
         if name in row.index
     ]
     if "n_interruptions" in row.index:

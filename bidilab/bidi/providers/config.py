@@ -10,7 +10,15 @@ from typing import Any, ClassVar, Self
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.redaction import conceal, redact_text
 
-__all__ = ["ClientSettings", "check_keys", "check_number"]
+__all__ = [
+    "ClientSettings",
+    "ProviderConfig",
+    "audio_config",
+    "check_keys",
+    "check_number",
+    "check_voice",
+    "input_schema",
+]
 
 _MAX_RECONNECT_DELAY_S = 8.0
 
@@ -32,6 +40,96 @@ def check_keys(name: str, values: object, known: Sequence[str]) -> Mapping[str, 
         if key not in known:
             raise InvalidParameterError(name, allowed, key)
     return values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderConfig:
+    """A model's ``provider_config``, its keys checked.
+
+    Parameters
+    ----------
+    audio
+        What can be chosen of ``audio``.
+    inference
+        ``inference``.
+    turn_detection
+        Arguments for a settings class: ``{"turn_detection": …}`` where it is given, or else nothing.
+    """
+
+    audio: dict[str, Any]
+    inference: dict[str, Any]
+    turn_detection: dict[str, Any]
+
+    @classmethod
+    def read(
+        cls,
+        provider_config: Mapping[str, Any] | None,
+        *,
+        audio: Sequence[str],
+        inference: Sequence[str],
+        fixed: Mapping[str, object],
+        service: str,
+    ) -> Self:
+        """Read it.
+
+        Parameters
+        ----------
+        provider_config
+            As the caller gave it.
+        audio, inference
+            Known keys of each.
+        fixed
+            Further keys of ``audio`` with the only value that the service has; they are taken out.
+        service
+            What error messages call it.
+
+        Raises
+        ------
+        InvalidParameterError
+            If a key is unknown, or the value of a fixed one is another; nothing is ignored.
+        """
+        config = check_keys("provider_config", provider_config, ("audio", "inference", "turn_detection"))
+        given = dict(check_keys("provider_config['audio']", config.get("audio"), (*audio, *fixed)))
+        for key, only in fixed.items():
+            if (value := given.pop(key, only)) != only:
+                name = f"provider_config['audio'][{key!r}]"
+                raise InvalidParameterError(name, f"{only!r}, all that {service} has", value)
+        return cls(
+            audio=given,
+            inference=dict(check_keys("provider_config['inference']", config.get("inference"), inference)),
+            turn_detection={"turn_detection": config["turn_detection"]} if "turn_detection" in config else {},
+        )
+
+
+def audio_config(*, input_rate: int, output_rate: int, voice: str | None) -> dict[str, Any]:
+    """``model.config["audio"]``: what inputs and outputs go by."""
+    named = {} if voice is None else {"voice": voice}
+    return {"input_rate": input_rate, "output_rate": output_rate, "channels": 1, "format": "pcm", **named}
+
+
+def check_voice(voice: object) -> None:
+    """Raise `InvalidParameterError` unless it is a name, or ``None``."""
+    if voice is not None and not isinstance(voice, str):
+        raise InvalidParameterError("voice", "a name, or None", voice)
+
+
+def input_schema(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON schema of a tool's arguments.
+
+    Parameters
+    ----------
+    spec
+        ``name``, ``description`` and ``inputSchema``, a JSON schema, by itself or under ``"json"`` as Strands has it.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a key is missing.
+    """
+    if not {"name", "inputSchema"} <= spec.keys():
+        raise InvalidParameterError("tool", "a dict with name, description and inputSchema", sorted(spec))
+    schema = spec["inputSchema"]
+    return dict(schema.get("json", schema))
 
 
 def check_number(name: str, value: object, *, at_least: float, below: float = float("inf")) -> None:

@@ -447,8 +447,11 @@ class SpokenConversation(Conversation[SpokenT]):
     """A conversation whose history is told in words, with a service that names no response."""
 
     history: History = field(default_factory=History)
-    output_rate: int = field(init=False)
-    """Hertz of the model's audio."""
+
+    @property
+    def output_rate(self) -> int:
+        """Hertz of the model's audio."""
+        raise NotImplementedError
 
     def new_id(self) -> str:
         """Name of a response."""

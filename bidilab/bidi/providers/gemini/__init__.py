@@ -2,8 +2,13 @@
 
 from bidilab.bidi.providers.failures import Failure
 from bidilab.bidi.providers.gemini.codec import HANDLERS, GeminiLiveCodec
-from bidilab.bidi.providers.gemini.settings import INPUT_RATE, OUTPUT_RATE, GeminiSettings
-from bidilab.bidi.providers.gemini.turn_detection import GeminiTurnDetection, turn_detection
+from bidilab.bidi.providers.gemini.settings import (
+    INPUT_RATE,
+    OUTPUT_RATE,
+    GeminiSettings,
+    GeminiTurnDetection,
+    turn_detection,
+)
 
 __all__ = [
     "HANDLERS",

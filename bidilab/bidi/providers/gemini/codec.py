@@ -61,8 +61,8 @@ def _tool_call_cancellation(c: Conversation, body: Fields) -> None:
     ids = body.get("ids")
     if not isinstance(ids, list):
         raise body.wrong("ids", "a list")
-    for call_id in ids:
-        call = c.calls.pop(str(call_id), None)
+    for call_id in map(str, ids):
+        call = c.calls.pop(call_id, None)
         if call is not None:
             c.cancelled_calls.add(call_id)
         c.log("tool_call_cancelled", "model", {"tool_use_id": call_id, "name": call and call.use["name"]})

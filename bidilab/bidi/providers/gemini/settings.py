@@ -8,14 +8,23 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeAlias, get_args
 
-from bidilab.bidi.providers.config import check_keys
-from bidilab.bidi.providers.gemini.turn_detection import GeminiTurnDetection, turn_detection
+from bidilab.bidi.providers.config import ProviderConfig, audio_config, check_keys, check_voice, input_schema
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.units import check_sample_rate
+from bidilab.detect.turns import GeminiActivityDetection
 
-__all__ = ["INPUT_RATE", "OUTPUT_RATE", "GeminiSettings", "function_declaration"]
+__all__ = [
+    "INPUT_RATE",
+    "OUTPUT_RATE",
+    "ActivityHandling",
+    "GeminiSettings",
+    "GeminiTurnDetection",
+    "TurnCoverage",
+    "function_declaration",
+    "turn_detection",
+]
 
 INPUT_RATE = 16_000
 """Hertz that the Live API hears natively; it takes others, and resamples them."""
@@ -23,7 +32,8 @@ INPUT_RATE = 16_000
 OUTPUT_RATE = 24_000
 """Hertz of its voice; the only rate it has."""
 
-_AUDIO_KEYS = ("input_rate", "output_rate", "channels", "format", "voice")
+_AUDIO_KEYS = ("input_rate", "voice")
+_FIXED_AUDIO = {"output_rate": OUTPUT_RATE, "channels": 1, "format": "pcm"}
 _INFERENCE_KEYS = (
     "response_modalities",
     "temperature",
@@ -54,6 +64,110 @@ def _camel(name: str) -> str:
 
 _INFERENCE_NAMES = {spelt: _camel(name) for name in _INFERENCE_KEYS for spelt in (name, _camel(name))}
 
+ActivityHandling = Literal["START_OF_ACTIVITY_INTERRUPTS", "NO_INTERRUPTION"]
+TurnCoverage = Literal[
+    "TURN_INCLUDES_ONLY_ACTIVITY", "TURN_INCLUDES_ALL_INPUT", "TURN_INCLUDES_AUDIO_ACTIVITY_AND_ALL_VIDEO"
+]
+
+_DETECTION_KEYS = tuple(one.name for one in dataclasses.fields(GeminiActivityDetection))
+_OWN_KEYS = ("activity_handling", "turn_coverage")
+
+Given: TypeAlias = "Mapping[str, Any] | GeminiActivityDetection | GeminiTurnDetection | None"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeminiTurnDetection:
+    """Turn detection of a Live API session.
+
+    Names and meaning: ``google.genai.types.RealtimeInputConfig`` of google-genai 3.4 (2026).
+
+    Parameters
+    ----------
+    detection
+        The detector; ``disabled`` leaves turns to `BidiGeminiLiveModel.activity_start` and ``activity_end``.
+    activity_handling
+        Whether the start of activity interrupts a response (the provider's default), or not.
+    turn_coverage
+        Which input belongs to a turn; ``None`` leaves it to the server.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a value is not allowed.
+    """
+
+    detection: GeminiActivityDetection = field(default_factory=GeminiActivityDetection)
+    activity_handling: ActivityHandling = "START_OF_ACTIVITY_INTERRUPTS"
+    turn_coverage: TurnCoverage | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.detection, GeminiActivityDetection):
+            raise InvalidParameterError("detection", "GeminiActivityDetection", self.detection)
+        if self.activity_handling not in get_args(ActivityHandling):
+            allowed = " or ".join(map(repr, get_args(ActivityHandling)))
+            raise InvalidParameterError("activity_handling", allowed, self.activity_handling)
+        if self.turn_coverage is not None and self.turn_coverage not in get_args(TurnCoverage):
+            allowed = ", ".join(["None", *map(repr, get_args(TurnCoverage))])
+            raise InvalidParameterError("turn_coverage", f"one of {allowed}", self.turn_coverage)
+
+    @property
+    def interrupts(self) -> bool:
+        """Whether the start of activity interrupts a response."""
+        return self.activity_handling == "START_OF_ACTIVITY_INTERRUPTS"
+
+    @property
+    def manual(self) -> bool:
+        """Whether the client marks the user's activity itself."""
+        return self.detection.disabled
+
+    @property
+    def longest_wait_ms(self) -> int:
+        """Milliseconds of silence after which a turn is over, as far as is known; 0 by hand."""
+        return 0 if self.manual else int(self.detection.canonical().silence_duration_ms)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The ``realtimeInputConfig`` object."""
+        made: dict[str, Any] = {
+            "automaticActivityDetection": {"disabled": True} if self.manual else self.detection.to_dict(),
+            "activityHandling": self.activity_handling,
+        }
+        if self.turn_coverage is not None:
+            made["turnCoverage"] = self.turn_coverage
+        return made
+
+
+def turn_detection(given: Given) -> GeminiTurnDetection:
+    """Read a model's ``turn_detection``.
+
+    Parameters
+    ----------
+    given
+        An object with the keys of `GeminiActivityDetection`, ``activity_handling`` and ``turn_coverage``; one of the
+        classes; or ``None`` for turns by hand. Sensitivities may be named in full (``"START_SENSITIVITY_LOW"``).
+
+    Raises
+    ------
+    InvalidParameterError
+        If a key is unknown or a value not allowed.
+
+    Examples
+    --------
+    >>> turn_detection({"silence_duration_ms": 300, "activity_handling": "NO_INTERRUPTION"}).interrupts
+    False
+    """
+    if given is None:
+        return GeminiTurnDetection(detection=GeminiActivityDetection(disabled=True))
+    if isinstance(given, GeminiTurnDetection):
+        return given
+    if isinstance(given, GeminiActivityDetection):
+        return GeminiTurnDetection(detection=given)
+    values = dict(check_keys("turn_detection", given, (*_DETECTION_KEYS, *_OWN_KEYS)))
+    own = {key: values.pop(key) for key in _OWN_KEYS if key in values}
+    for name in ("start_of_speech_sensitivity", "end_of_speech_sensitivity"):
+        if isinstance(value := values.get(name), str):
+            values[name] = value.removeprefix("START_SENSITIVITY_").removeprefix("END_SENSITIVITY_")
+    return GeminiTurnDetection(detection=GeminiActivityDetection(**values), **own)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeminiSettings:
@@ -83,8 +197,7 @@ class GeminiSettings:
 
     def __post_init__(self) -> None:
         check_sample_rate(self.input_rate, "input_rate")
-        if self.voice is not None and not isinstance(self.voice, str):
-            raise InvalidParameterError("voice", "a name, or None", self.voice)
+        check_voice(self.voice)
         if self.voice is not None and "speechConfig" in self.inference:
             raise InvalidParameterError("voice", "left out where speech_config is given", self.voice)
         modalities = self.inference.get("responseModalities", ["AUDIO"])
@@ -100,32 +213,16 @@ class GeminiSettings:
         InvalidParameterError
             If a key is unknown or a value not allowed; nothing is ignored.
         """
-        config = check_keys("provider_config", provider_config, ("audio", "inference", "turn_detection"))
-        audio = dict(check_keys("provider_config['audio']", config.get("audio"), _AUDIO_KEYS))
-        for key, only in (("output_rate", OUTPUT_RATE), ("channels", 1), ("format", "pcm")):
-            if (value := audio.pop(key, only)) != only:
-                raise InvalidParameterError(
-                    f"provider_config['audio'][{key!r}]", f"{only!r}, all that the API has", value
-                )
-        given = check_keys("provider_config['inference']", config.get("inference"), tuple(_INFERENCE_NAMES))
-        inference = {_INFERENCE_NAMES[key]: value for key, value in given.items()}
-        if "turn_detection" in config:
-            audio["turn_detection"] = turn_detection(config["turn_detection"])
-        return cls(inference=inference, **audio)
-
-    def replace(self, **changes: Any) -> Self:
-        """A copy with some values changed."""
-        return dataclasses.replace(self, **changes)
+        config = ProviderConfig.read(
+            provider_config, audio=_AUDIO_KEYS, inference=tuple(_INFERENCE_NAMES), fixed=_FIXED_AUDIO, service="the API"
+        )
+        inference = {_INFERENCE_NAMES[key]: value for key, value in config.inference.items()}
+        read: dict[str, Any] = {key: turn_detection(value) for key, value in config.turn_detection.items()}
+        return cls(inference=inference, **config.audio, **read)
 
     def audio_config(self) -> dict[str, Any]:
         """``model.config["audio"]``: what inputs and outputs go by."""
-        return {
-            "input_rate": self.input_rate,
-            "output_rate": OUTPUT_RATE,
-            "channels": 1,
-            "format": "pcm",
-            **({"voice": self.voice} if self.voice is not None else {}),
-        }
+        return audio_config(input_rate=self.input_rate, output_rate=OUTPUT_RATE, voice=self.voice)
 
     def to_dict(
         self,
@@ -168,23 +265,6 @@ class GeminiSettings:
 
 
 def function_declaration(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A tool specification as a ``functionDeclaration``.
-
-    Parameters
-    ----------
-    spec
-        ``name``, ``description`` and ``inputSchema``, a JSON schema, by itself or under ``"json"`` as Strands has it.
-
-    Raises
-    ------
-    InvalidParameterError
-        If a key is missing.
-    """
-    if not {"name", "inputSchema"} <= spec.keys():
-        raise InvalidParameterError("tool", "a dict with name, description and inputSchema", sorted(spec))
-    schema = spec["inputSchema"]
-    return {
-        "name": spec["name"],
-        "description": spec.get("description", ""),
-        "parametersJsonSchema": dict(schema.get("json", schema)),
-    }
+    """A tool specification as a ``functionDeclaration``; its keys are those of `input_schema`."""
+    schema = input_schema(spec)
+    return {"name": spec["name"], "description": spec.get("description", ""), "parametersJsonSchema": schema}

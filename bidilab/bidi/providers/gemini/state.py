@@ -46,7 +46,11 @@ class Conversation(state.SpokenConversation[Response]):
 
     def __post_init__(self) -> None:
         self.uplink = AudioUplink(sample_rate=self.settings.input_rate)
-        self.output_rate = OUTPUT_RATE
+
+    @property
+    def output_rate(self) -> int:
+        """Hertz of the model's audio."""
+        return OUTPUT_RATE
 
     @property
     def current(self) -> Response | None:

@@ -12,7 +12,6 @@ from bidilab.bidi.providers.failures import Failure
 from bidilab.bidi.providers.fields import Fields
 from bidilab.bidi.providers.history import call_in_words
 from bidilab.bidi.providers.nova import blocks, messages
-from bidilab.bidi.providers.nova.history import pieces, within_limits
 from bidilab.bidi.providers.nova.settings import NovaSettings
 from bidilab.bidi.providers.nova.state import Conversation
 from bidilab.bidi.providers.state import Signal
@@ -148,8 +147,6 @@ class NovaSonicCodec(SpokenCodec[Conversation]):
         c = self._c
         c.drop_unsent(_n_samples)
         c.opened()
-        c.prompt, c.audio_content, c.total_tokens = c.new_name(), None, (0, 0)
-        c.blocks.clear()
         if not len(c.history):
             c.history.begin(earlier)
         settings = c.settings
@@ -168,10 +165,12 @@ class NovaSonicCodec(SpokenCodec[Conversation]):
     def _tell_history(self) -> None:
         """The conversation so far. Words of the user that still wait for an answer are said anew, to get one."""
         c = self._c
-        told = within_limits(c.history.told())
+        told = messages.within_limits(c.history.told())
         for number, (role, text) in enumerate(told.messages, 1):
             waits = c.awaits_answer and number == len(told.messages) and role == "USER"
-            c.messages += messages.text_block(c.prompt, c.new_name(), role, list(pieces(text)), interactive=waits)
+            c.messages += messages.text_block(
+                c.prompt, c.new_name(), role, list(messages.pieces(text)), interactive=waits
+            )
         if told.dropped_bytes:
             c.log("history_shortened", "model", {"dropped_bytes": told.dropped_bytes})
 
@@ -214,7 +213,9 @@ class NovaSonicCodec(SpokenCodec[Conversation]):
         c.history.add("user", text)
         c.hear(Signal.WORDS)
         if c.connected:
-            c.messages += messages.text_block(c.prompt, c.new_name(), "USER", list(pieces(text)), interactive=True)
+            c.messages += messages.text_block(
+                c.prompt, c.new_name(), "USER", list(messages.pieces(text)), interactive=True
+            )
 
     def _encode_tool_result(self, event: ToolResultEvent) -> None:
         c = self._c

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from bidilab.bidi.providers.config import input_schema
 from bidilab.bidi.types.events import ToolResult
 from bidilab.core.errors import InvalidParameterError
 
 __all__ = [
+    "Told",
     "audio_input",
     "audio_start",
     "content_end",
+    "pieces",
     "prompt_end",
     "prompt_start",
     "session_end",
@@ -25,11 +29,14 @@ __all__ = [
     "tool_result_block",
     "tool_result_value",
     "tool_spec",
+    "within_limits",
 ]
 
+# Nova 2 user guide, "Managing chat history" (read 2026-11): the history is told once, after the system prompt and
+# before any audio; at most 40 KB in all and 1 KB in one ``textInput``; roles in turn. "Handling errors with Amazon Nova
+# Sonic": the first message is the user's. KB is taken for 1000 bytes, the smaller of its two senses.
 MAX_TEXT_BYTES = 1000
-"""Of one ``textInput`` of the history: "cannot be larger than 1KB" (Nova 2 user guide, "Managing chat history",
-read 2026-11), in the smaller sense of the word."""
+MAX_HISTORY_BYTES = 40_000
 
 _AUDIO_SAMPLES = 1024
 _TEXT_CONFIGURATION = {"mediaType": "text/plain"}
@@ -94,28 +101,10 @@ def prompt_start(
 
 
 def tool_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A tool specification as Nova Sonic takes it: the JSON schema written into a string.
-
-    Parameters
-    ----------
-    spec
-        ``name``, ``description`` and ``inputSchema``, a JSON schema, by itself or under ``"json"`` as Strands has it.
-
-    Raises
-    ------
-    InvalidParameterError
-        If a key is missing.
-    """
-    if not {"name", "inputSchema"} <= spec.keys():
-        raise InvalidParameterError("tool", "a dict with name, description and inputSchema", sorted(spec))
-    schema = spec["inputSchema"]
-    return {
-        "toolSpec": {
-            "name": spec["name"],
-            "description": spec.get("description", ""),
-            "inputSchema": {"json": json.dumps(schema.get("json", schema))},
-        }
-    }
+    """A tool specification as Nova Sonic takes it: the JSON schema (see `input_schema`) written into a string."""
+    schema = json.dumps(input_schema(spec))
+    described = {"name": spec["name"], "description": spec.get("description", "")}
+    return {"toolSpec": {**described, "inputSchema": {"json": schema}}}
 
 
 def text_block(prompt: str, content: str, role: str, pieces: Sequence[str], *, interactive: bool) -> list[Any]:
@@ -213,3 +202,70 @@ def prompt_end(prompt: str) -> dict[str, Any]:
 def session_end() -> dict[str, Any]:
     """``sessionEnd``: the last event of a connection."""
     return _event("sessionEnd", {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A history as it is told.
+
+    Parameters
+    ----------
+    messages
+        Role (``USER``, ``ASSISTANT``) and text, in turn, the user's first.
+    dropped_bytes
+        UTF-8 bytes of older words that did not fit, or that stood before the user's first.
+    """
+
+    messages: tuple[tuple[str, str], ...]
+    dropped_bytes: int
+
+
+def within_limits(said: Iterable[tuple[str, str]]) -> Told:
+    """The newest of what was said (``"user"`` or ``"assistant"``, and the words) that fits, the roles in turn."""
+    joined: list[tuple[str, str]] = []
+    for speaker, text in said:
+        role = speaker.upper()
+        if joined and joined[-1][0] == role:
+            joined[-1] = (role, f"{joined[-1][1]}\n{text}")
+        else:
+            joined.append((role, text))
+    total = sum(len(text.encode()) for _, text in joined)
+    kept: list[tuple[str, str]] = []
+    room = MAX_HISTORY_BYTES
+    for role, text in reversed(joined):
+        if not (fits := _tail(text, room)):
+            break
+        kept.append((role, fits))
+        room -= len(fits.encode())
+        if fits != text:
+            break
+    kept.reverse()
+    while kept and kept[0][0] != "USER":
+        kept.pop(0)
+    return Told(messages=tuple(kept), dropped_bytes=total - sum(len(text.encode()) for _, text in kept))
+
+
+def _tail(text: str, room: int) -> str:
+    """The last of a text that fits into so many bytes, from the beginning of a word on."""
+    data = text.encode()
+    if len(data) <= room:
+        return text
+    end = data[len(data) - room :].decode(errors="ignore") if room > 0 else ""
+    whole_word = not end or end[0].isspace() or text[len(text) - len(end) - 1].isspace()
+    return end.strip() if whole_word else end.partition(" ")[2].strip()
+
+
+def pieces(text: str, limit: int = MAX_TEXT_BYTES) -> Iterator[str]:
+    """The text in parts of at most ``limit`` UTF-8 bytes, broken behind a space if there is one; joined, the same text.
+
+    Examples
+    --------
+    >>> list(pieces("one two three", 8))
+    ['one two ', 'three']
+    """
+    while text:
+        part = text.encode()[:limit].decode(errors="ignore")
+        if len(part) < len(text) and (space := part.rfind(" ")) > 0:
+            part = part[: space + 1]
+        yield part
+        text = text[len(part) :]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from bidilab.bidi.providers.config import check_keys
+from bidilab.bidi.providers.config import ProviderConfig, audio_config, check_keys
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.turns.providers import NovaTurnDetection
 
@@ -20,7 +20,8 @@ NOVA_SONIC_V1 = "amazon.nova-sonic-v1:0"
 NOVA_SONIC_V2 = "amazon.nova-2-sonic-v1:0"
 
 SAMPLE_RATES = (8000, 16_000, 24_000)
-_AUDIO_KEYS = ("input_rate", "output_rate", "channels", "format", "voice")
+_AUDIO_KEYS = ("input_rate", "output_rate", "voice")
+_FIXED_AUDIO = {"channels": 1, "format": "pcm"}
 _INFERENCE_KEYS = {"max_tokens": "maxTokens", "temperature": "temperature", "top_p": "topP"}
 _LONGEST_PAUSE_MS = max(NovaTurnDetection.PAUSES_MS.values())
 
@@ -106,19 +107,17 @@ class NovaSettings:
         InvalidParameterError
             If a key is unknown or a value not allowed; nothing is ignored.
         """
-        config = check_keys("provider_config", provider_config, ("audio", "inference", "turn_detection"))
-        audio = dict(check_keys("provider_config['audio']", config.get("audio"), _AUDIO_KEYS))
-        for key, only in (("channels", 1), ("format", "pcm")):
-            if (value := audio.pop(key, only)) != only:
-                raise InvalidParameterError(
-                    f"provider_config['audio']['{key}']", f"{only!r}, all that Nova Sonic has", value
-                )
-        return cls(
-            model_id=model_id,
-            turn_detection=check_turn_detection(config.get("turn_detection"), model_id),
-            inference=dict(check_keys("provider_config['inference']", config.get("inference"), tuple(_INFERENCE_KEYS))),
-            **audio,
+        config = ProviderConfig.read(
+            provider_config,
+            audio=_AUDIO_KEYS,
+            inference=tuple(_INFERENCE_KEYS),
+            fixed=_FIXED_AUDIO,
+            service="Nova Sonic",
         )
+        read: dict[str, Any] = {
+            key: check_turn_detection(value, model_id) for key, value in config.turn_detection.items()
+        }
+        return cls(model_id=model_id, inference=config.inference, **config.audio, **read)
 
     @property
     def inference_configuration(self) -> dict[str, Any]:
@@ -139,10 +138,4 @@ class NovaSettings:
 
     def audio_config(self) -> dict[str, Any]:
         """``model.config["audio"]``: what inputs and outputs go by."""
-        return {
-            "input_rate": self.input_rate,
-            "output_rate": self.output_rate,
-            "channels": 1,
-            "format": "pcm",
-            "voice": self.voice,
-        }
+        return audio_config(input_rate=self.input_rate, output_rate=self.output_rate, voice=self.voice)

@@ -53,12 +53,23 @@ class Conversation(state.SpokenConversation[SpokenResponse]):
 
     def __post_init__(self) -> None:
         self.uplink = AudioUplink(sample_rate=self.settings.input_rate)
-        self.output_rate = self.settings.output_rate
+
+    @property
+    def output_rate(self) -> int:
+        """Hertz of the model's audio."""
+        return self.settings.output_rate
 
     @property
     def generating(self) -> SpokenResponse | None:
         """The response that is being generated; the service has one at a time."""
         return next((r for r in reversed(self.responses.values()) if r.generating), None)
+
+    def opened(self) -> None:
+        """Take that there is another connection."""
+        self.connection += 1
+        self.connected = True
+        self.blocks.clear()
+        self.prompt, self.audio_content, self.total_tokens = self.new_name(), None, (0, 0)
 
     def over(self) -> None:
         """Take that the connection is gone; words that wait for an answer are said to the next one."""

@@ -2,8 +2,15 @@
 
 from bidilab.bidi.providers.logentry import LogEntry
 from bidilab.bidi.providers.openai.codec import HANDLERS, OpenAIRealtimeCodec
-from bidilab.bidi.providers.openai.settings import SAMPLE_RATE, SessionSettings, differences
-from bidilab.bidi.providers.openai.turn_detection import SemanticVad, TurnDetection, longest_wait_ms, turn_detection
+from bidilab.bidi.providers.openai.settings import (
+    SAMPLE_RATE,
+    SemanticVad,
+    SessionSettings,
+    TurnDetection,
+    differences,
+    longest_wait_ms,
+    turn_detection,
+)
 
 __all__ = [
     "HANDLERS",

@@ -6,34 +6,36 @@ Source: ``openai/types/realtime/realtime_session_create_request_param.py`` of th
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeAlias, get_args
 
-from bidilab.bidi.providers.config import check_keys
-from bidilab.bidi.providers.openai.turn_detection import TurnDetection, turn_detection, turn_detection_dict
+from bidilab.bidi.providers.config import ProviderConfig, audio_config, check_voice, input_schema
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.units import check_sample_rate
 from bidilab.detect.turns import ServerVad
 
-__all__ = ["OUTPUT_MODALITIES", "SAMPLE_RATE", "SessionSettings", "differences", "function_tool"]
+__all__ = [
+    "OUTPUT_MODALITIES",
+    "SAMPLE_RATE",
+    "Eagerness",
+    "SemanticVad",
+    "SessionSettings",
+    "TurnDetection",
+    "differences",
+    "function_tool",
+    "longest_wait_ms",
+    "turn_detection",
+]
 
 SAMPLE_RATE = 24_000
 """Hertz of ``audio/pcm``, both ways; the only rate it has."""
 
 OUTPUT_MODALITIES = (["audio"], ["text"])
 
-_AUDIO_KEYS = (
-    "input_rate",
-    "output_rate",
-    "channels",
-    "format",
-    "voice",
-    "speed",
-    "transcription",
-    "noise_reduction",
-)
+_AUDIO_KEYS = ("input_rate", "voice", "speed", "transcription", "noise_reduction")
+_FIXED_AUDIO = {"output_rate": SAMPLE_RATE, "channels": 1, "format": "pcm"}
 _INFERENCE_KEYS = (
     "output_modalities",
     "max_output_tokens",
@@ -47,6 +49,107 @@ _INFERENCE_KEYS = (
 )
 _DEFAULT_TRANSCRIPTION = MappingProxyType({"model": "gpt-4o-transcribe"})
 _MIN_SPEED, _MAX_SPEED = 0.25, 1.5
+
+Eagerness = Literal["low", "medium", "high", "auto"]
+_SEMANTIC_WAIT_MS: Mapping[Eagerness, int] = {"low": 8000, "medium": 4000, "auto": 4000, "high": 2000}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SemanticVad:
+    """OpenAI Realtime's ``semantic_vad``: a model judges whether the user is done.
+
+    Names, defaults and meaning: ``openai/types/realtime/realtime_audio_input_turn_detection.py`` of the ``openai``
+    package 3.54 (2026).
+
+    Parameters
+    ----------
+    eagerness
+        ``"low"``, ``"medium"`` and ``"high"`` wait for at most 8, 4 and 2 s; ``"auto"`` is medium.
+    create_response
+        Whether the end of a turn makes the model respond.
+    interrupt_response
+        Whether the start of speech cancels a response under way.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a value is not allowed.
+    """
+
+    eagerness: Eagerness = "auto"
+    create_response: bool = True
+    interrupt_response: bool = True
+
+    def __post_init__(self) -> None:
+        if self.eagerness not in get_args(Eagerness):
+            raise InvalidParameterError("eagerness", "one of 'low', 'medium', 'high', 'auto'", self.eagerness)
+        for name in ("create_response", "interrupt_response"):
+            if not isinstance(getattr(self, name), bool):
+                raise InvalidParameterError(name, "true or false", getattr(self, name))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The ``turn_detection`` object of a Realtime session."""
+        return {"type": "semantic_vad", **dataclasses.asdict(self)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read a ``turn_detection`` object.
+
+        Raises
+        ------
+        InvalidParameterError
+            If ``type`` is another one, a key is unknown or a value not allowed.
+        """
+        if values.get("type") != "semantic_vad":
+            raise InvalidParameterError("turn_detection.type", "'semantic_vad'", values.get("type"))
+        rest = {key: value for key, value in values.items() if key != "type"}
+        known = [field.name for field in dataclasses.fields(cls)]
+        for key in rest:
+            if key not in known:
+                raise InvalidParameterError("turn_detection", f"an object with the keys type, {', '.join(known)}", key)
+        return cls(**rest)
+
+
+TurnDetection: TypeAlias = ServerVad | SemanticVad | None
+"""What decides on turns: the server by level, the server by meaning, or nobody (manual)."""
+
+_READERS: Mapping[str, Callable[[Mapping[str, Any]], ServerVad | SemanticVad]] = {
+    "server_vad": ServerVad.from_dict,
+    "semantic_vad": SemanticVad.from_dict,
+}
+
+
+def turn_detection(value: Mapping[str, Any] | ServerVad | SemanticVad | None) -> TurnDetection:
+    """What a ``turn_detection`` object says; ``None`` is manual. Without a ``type`` it is ``server_vad``.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the type or a key is unknown, or a value is not allowed.
+
+    Examples
+    --------
+    >>> turn_detection({"type": "semantic_vad", "eagerness": "high"})
+    SemanticVad(eagerness='high', create_response=True, interrupt_response=True)
+    """
+    if value is None or isinstance(value, ServerVad | SemanticVad):
+        return value
+    if not isinstance(value, Mapping):
+        raise InvalidParameterError("turn_detection", "None, an object, ServerVad or SemanticVad", value)
+    kind = value.get("type", "server_vad")
+    if not isinstance(kind, str) or kind not in _READERS:
+        raise InvalidParameterError("turn_detection.type", f"one of {', '.join(map(repr, _READERS))}", kind)
+    return _READERS[kind](value)
+
+
+def longest_wait_ms(value: TurnDetection) -> int:
+    """Milliseconds of silence after which a turn is over for certain; 0 by hand.
+
+    ``semantic_vad`` waits for at most 8, 4 or 2 s by its ``eagerness`` (``openai`` 3.54, as `SemanticVad`).
+    """
+    if value is None:
+        return 0
+    return value.silence_duration_ms if isinstance(value, ServerVad) else _SEMANTIC_WAIT_MS[value.eagerness]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +187,7 @@ class SessionSettings:
 
     def __post_init__(self) -> None:
         check_sample_rate(self.input_rate, "input_rate")
-        if self.voice is not None and not isinstance(self.voice, str):
-            raise InvalidParameterError("voice", "a name, or None", self.voice)
+        check_voice(self.voice)
         if self.speed is not None and not _is_speed(self.speed):
             raise InvalidParameterError("speed", f"a number in [{_MIN_SPEED}, {_MAX_SPEED}]", self.speed)
         for name in ("transcription", "noise_reduction"):
@@ -104,15 +206,11 @@ class SessionSettings:
         InvalidParameterError
             If a key is unknown or a value not allowed; nothing is ignored.
         """
-        config = check_keys("provider_config", provider_config, ("audio", "inference", "turn_detection"))
-        audio = dict(check_keys("provider_config['audio']", config.get("audio"), _AUDIO_KEYS))
-        _fixed(audio, "output_rate", SAMPLE_RATE)
-        _fixed(audio, "channels", 1)
-        _fixed(audio, "format", "pcm")
-        inference = check_keys("provider_config['inference']", config.get("inference"), _INFERENCE_KEYS)
-        if "turn_detection" in config:
-            audio["turn_detection"] = turn_detection(config["turn_detection"])
-        return cls(inference=dict(inference), **audio)
+        config = ProviderConfig.read(
+            provider_config, audio=_AUDIO_KEYS, inference=_INFERENCE_KEYS, fixed=_FIXED_AUDIO, service="the API"
+        )
+        read: dict[str, Any] = {key: turn_detection(value) for key, value in config.turn_detection.items()}
+        return cls(inference=config.inference, **config.audio, **read)
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some values changed."""
@@ -125,13 +223,7 @@ class SessionSettings:
 
     def audio_config(self) -> dict[str, Any]:
         """``model.config["audio"]``: what inputs and outputs go by."""
-        return {
-            "input_rate": self.input_rate,
-            "output_rate": SAMPLE_RATE,
-            "channels": 1,
-            "format": "pcm",
-            **({"voice": self.voice} if self.voice is not None else {}),
-        }
+        return audio_config(input_rate=self.input_rate, output_rate=SAMPLE_RATE, voice=self.voice)
 
     def to_dict(self, *, instructions: str | None = None, tools: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
         """The ``session`` object of ``session.update``.
@@ -144,6 +236,8 @@ class SessionSettings:
             Tool specifications (``name``, ``description``, ``inputSchema``); see `function_tool`.
         """
         pcm = {"type": "audio/pcm", "rate": SAMPLE_RATE}
+        # Every key of it: what is not said is left as it was by the server's deep merge.
+        turn_detection = None if self.turn_detection is None else self.turn_detection.to_dict()
         output: dict[str, Any] = {"format": dict(pcm)}
         if self.voice is not None:
             output["voice"] = self.voice
@@ -157,7 +251,7 @@ class SessionSettings:
                     "format": dict(pcm),
                     "transcription": None if self.transcription is None else dict(self.transcription),
                     "noise_reduction": None if self.noise_reduction is None else dict(self.noise_reduction),
-                    "turn_detection": turn_detection_dict(self.turn_detection),
+                    "turn_detection": turn_detection,
                 },
                 "output": output,
             },
@@ -174,33 +268,11 @@ def _is_speed(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and _MIN_SPEED <= value <= _MAX_SPEED
 
 
-def _fixed(audio: dict[str, Any], key: str, only: object) -> None:
-    if (value := audio.pop(key, only)) != only:
-        raise InvalidParameterError(f"provider_config['audio']['{key}']", f"{only!r}, all that the API has", value)
-
-
 def function_tool(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A tool specification as a ``function`` tool of the session.
-
-    Parameters
-    ----------
-    spec
-        ``name``, ``description`` and ``inputSchema``, a JSON schema, by itself or under ``"json"`` as Strands has it.
-
-    Raises
-    ------
-    InvalidParameterError
-        If a key is missing.
-    """
-    if not {"name", "inputSchema"} <= spec.keys():
-        raise InvalidParameterError("tool", "a dict with name, description and inputSchema", sorted(spec))
-    schema = spec["inputSchema"]
-    return {
-        "type": "function",
-        "name": spec["name"],
-        "description": spec.get("description", ""),
-        "parameters": dict(schema.get("json", schema)),
-    }
+    """A tool specification as a ``function`` tool of the session; its keys are those of `input_schema`."""
+    schema = input_schema(spec)
+    described = {"name": spec["name"], "description": spec.get("description", "")}
+    return {"type": "function", **described, "parameters": schema}
 
 
 def differences(requested: object, effective: object, path: str = "session") -> list[dict[str, Any]]:

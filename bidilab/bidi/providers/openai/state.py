@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from bidilab.bidi.providers import state
-from bidilab.bidi.providers.openai.history import History
+from bidilab.bidi.providers.history import Utterance
+from bidilab.bidi.providers.openai.messages import text_message
 from bidilab.bidi.providers.openai.settings import SAMPLE_RATE, SessionSettings
 from bidilab.bidi.providers.state import Request, Signal, WholeSamples, after
 from bidilab.bidi.providers.uplink import AudioUplink
 
-__all__ = ["AudioPart", "Conversation", "Response", "ServerSession", "ToolCall"]
+__all__ = ["AudioPart", "Conversation", "History", "Response", "ServerSession", "ToolCall"]
 
 _REMEMBERED_MESSAGES = 256
 _REMEMBERED_EVENTS = 1024
@@ -92,6 +93,62 @@ class ServerSession:
         if len(self._seen) > _REMEMBERED_EVENTS:
             del self._seen[next(iter(self._seen))]
         return False
+
+
+@dataclass(slots=True)
+class History:
+    """Items of one conversation, in their order, each under its id: to be told again to a new connection.
+
+    An item that the client sent, or a call that the model made, is kept whole, and told again as it was. What was
+    spoken is told again as text, as soon as there is a transcript of it.
+    """
+
+    _entries: dict[str, Utterance | dict[str, Any]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add_item(self, item: dict[str, Any]) -> None:
+        """Keep a whole item."""
+        self._entries.setdefault(item["id"], item)
+
+    def has_call(self, call_id: str) -> bool:
+        """Whether a tool call of that id is among the items."""
+        items = (entry for entry in self._entries.values() if not isinstance(entry, Utterance))
+        return any(item["type"] == "function_call" and item["call_id"] == call_id for item in items)
+
+    def add_speech(self, item_id: str, role: str) -> Utterance | None:
+        """Keep the place of an utterance and return it; one that is known stays where it is."""
+        entry = self._entries.setdefault(item_id, Utterance(role=role))
+        return entry if isinstance(entry, Utterance) else None
+
+    def set_text(self, item_id: str, role: str, text: str) -> None:
+        """The transcript of an utterance."""
+        if (utterance := self.add_speech(item_id, role)) is not None:
+            utterance.text = text
+
+    def shorten(self, item_id: str, heard: float) -> None:
+        """Keep the share ``heard``, in [0, 1], of an utterance."""
+        entry = self._entries.get(item_id)
+        if isinstance(entry, Utterance):
+            entry.heard *= heard
+
+    def forget(self, item_id: str) -> None:
+        """The item was deleted."""
+        self._entries.pop(item_id, None)
+
+    def items(self) -> Iterator[dict[str, Any]]:
+        """Items for ``conversation.item.create``; what has no words, or was not heard, is left out."""
+        for item_id, entry in self._entries.items():
+            if not isinstance(entry, Utterance):
+                yield entry
+            elif entry.heard_text:
+                yield text_message(item_id, entry.role, entry.heard_text)
+
+    @property
+    def wordless(self) -> int:
+        """Utterances without a transcript, which cannot be told again."""
+        return sum(1 for entry in self._entries.values() if isinstance(entry, Utterance) and not entry.text)
 
 
 @dataclass(slots=True, kw_only=True)

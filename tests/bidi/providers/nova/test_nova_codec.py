@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from bidilab.bidi.providers.history import History
 from bidilab.bidi.providers.nova import HANDLERS, Failure, NovaSettings, NovaSonicCodec
 from bidilab.bidi.providers.nova.failures import lost
-from bidilab.bidi.providers.nova.history import pieces, within_limits
+from bidilab.bidi.providers.nova.messages import pieces, within_limits
 from bidilab.bidi.providers.nova.state import Conversation
 from bidilab.bidi.types.events import (
     BidiAudioInputEvent,

@@ -63,9 +63,10 @@ def read(given):
 
 @dataclass
 class Toy(SpokenConversation[SpokenResponse]):
+    output_rate = RATE
+
     def __post_init__(self):
         self.uplink = AudioUplink(sample_rate=RATE)
-        self.output_rate = RATE
 
 
 def _begin(c, message):

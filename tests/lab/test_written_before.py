@@ -14,6 +14,7 @@ from bidilab.core.errors import ResultError
 from bidilab.lab.datasets.validation import validate
 from bidilab.lab.sessions.verdicts import verdicts
 from bidilab.lab.sweep import SweepResult
+from bidilab.show.widgets.explorer.details import recordings_answer
 
 KEPT = Path(__file__).parent / "written_before" / "kept.zip"
 CURRENT = ("recorded-1", "recorded-2", "conditions-1", "conditions-2", "simulated-2")
@@ -89,6 +90,14 @@ def test_a_sweep_of_another_rule_is_shown_and_compared_with_nothing(kept, tmp_pa
 
 def test_a_report_of_a_sweep_of_another_rule_says_so(kept, tmp_path):
     assert "sweep again" in SweepResult.load(kept / "simulated-1").report(tmp_path / "report.html").read_text()
+
+
+def test_the_explorer_of_a_sweep_of_another_rule_says_so_and_shows_its_tables(kept):
+    loaded = SweepResult.load(kept / "simulated-1")
+    answer, _ = recordings_answer(loaded, 0)
+    assert loaded.outdated in answer["note"]
+    assert "attach" not in answer["note"]  # no dataset mends it
+    assert answer["ids"] == ["r0", "r1", "r2", "r3"]
 
 
 def test_saved_again_a_sweep_is_what_it_was(kept, tmp_path):

@@ -29,7 +29,8 @@ _HEADS = (
     ("masked", "n_masked", None),
 )
 """Heads of the list of recordings, the column of each, and the count that it is a part of."""
-_ABSENT = "The recordings of this sweep are not at hand, so latencies, timelines and sound are not: {}"
+_ABSENT = "No latencies, timelines and sound: the recordings of this sweep cannot be evaluated again. {}"
+_ATTACH = "Tell the result where they are: result.attach(dataset)."
 
 
 def recordings_behind(result: SweepResult, setting: int) -> pd.DataFrame:
@@ -51,7 +52,8 @@ def recordings_answer(result: SweepResult, setting: int) -> tuple[dict[str, Any]
     """`recordings_behind` for the browser: ``ids``, ``columns``, ``heads``, ``note`` (what is absent), and buffers."""
     table = recordings_behind(result, setting)
     columns, buffers = pack_columns(table)
-    note = "" if "talk_over_s" in table else _ABSENT.format("tell the result where they are, result.attach(dataset).")
+    why = result.outdated or result.detector_changed or _ATTACH
+    note = "" if "talk_over_s" in table else _ABSENT.format(why)
     heads = [_head(label, name, of) for label, name, of in _HEADS if name in table]
     return {"ids": [str(name) for name in table.index], "columns": columns, "heads": heads, "note": note}, buffers
 

@@ -1,4 +1,4 @@
-"""Tasks by name: what a model does beside listening."""
+"""Asyncio tasks by name, with one place for their errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class NamedTasks:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def start(self, name: str, work: Callable[..., Awaitable[None]], *arguments: Any) -> None:
-        """Begin ``work(*arguments)`` under a name; another of that name goes on, but is no longer known by it."""
+        """Begin ``work(*arguments)`` under a name. An older task of that name goes on, but loses the name."""
 
         async def begin() -> None:
             await work(*arguments)  # a task cancelled before its first step then leaves nothing un-awaited
@@ -36,7 +36,7 @@ class NamedTasks:
         task.add_done_callback(lambda done: self._forget(name, done))
 
     def get(self, name: str) -> asyncio.Task[None] | None:
-        """The task under way of that name, if any."""
+        """The running task of that name, if any."""
         return self._tasks.get(name)
 
     def cancel(self, name: str) -> None:
@@ -54,7 +54,7 @@ class NamedTasks:
             await asyncio.wait(tasks)
 
     async def settled(self) -> None:
-        """Wait until none is under way."""
+        """Wait until no task is running."""
         while self._tasks:
             await asyncio.wait(set(self._tasks.values()))
 

@@ -1,1 +1,1 @@
-"""The model that needs no network: ears, decisions and voice on this machine."""
+"""The local model: it listens, decides and speaks on this machine, without a network."""

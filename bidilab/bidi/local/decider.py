@@ -1,4 +1,4 @@
-"""What the local model decides by, and what it decides: ear, guards and simulated agent as one. Sans-I/O.
+"""The decisions of the local model: ear, guards and simulated agent together, and their rows in the log. Sans-I/O.
 
 Everything follows from the user's samples alone. Decisions come in the order of their positions. A caller acts on each
 before it asks for the next, because what it says of a response (`SimulatedAgent.reschedule`) is part of what is decided
@@ -64,7 +64,7 @@ def decided_by(given: TurnDetection | None, plan: ResponsePlan) -> tuple[TurnPar
 
 
 def detection_detail(params: TurnParams, plan: ResponsePlan) -> dict[str, Any]:
-    """All that is decided by, for the log."""
+    """All parameters of the decisions, for the log."""
     return {
         **dataclasses.asdict(params),
         "create_response": plan.create_response,
@@ -102,7 +102,7 @@ def log_detection(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnEnded:
-    """A turn of the user is over.
+    """The end of a turn of the user.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ class TurnEnded:
     started, stopped
         In samples of the ear.
     response
-        What it makes; ``None`` for nothing. The caller says its length by `SimulatedAgent.reschedule`.
+        The response that it makes; ``None`` for none. The caller says its length by `SimulatedAgent.reschedule`.
     """
 
     item_id: str
@@ -124,7 +124,7 @@ Consequence = SimulatedInterruption | SimulatedResume | TurnEnded
 
 
 class Decider:
-    """Feeds the ear, and tells what follows.
+    """Feeds the ear and returns what follows from its decisions.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ class Decider:
         yield from self._advance(self._ear.decided_samples)
 
     def _advance(self, position: int) -> Iterator[Consequence]:
-        """What was paused goes on, when its time has come by a position of the ear."""
+        """Resume a paused response whose time has come by a position of the ear."""
         if (resume := self._agent.advance(position + self._time.offset)) is not None:
             yield resume
 
@@ -235,7 +235,7 @@ def log_due(log: AppendRow, due: InterruptionDue, *, item_id: str, sample_rate: 
 
 
 def log_decided(log: AppendRow, due: InterruptionDue, *, response_id: str, sample_rate: int) -> None:
-    """Add the row of what interrupts a response: the application may be told after the next turn has begun."""
+    """Add the row of a decision that interrupts a response. The application may be told after the next turn began."""
     detail = {"onset_samples": due.onset, "decided_at_samples": due.acted_at, "sample_rate": sample_rate}
     log(
         "interruption_decided",

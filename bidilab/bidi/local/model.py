@@ -1,4 +1,4 @@
-"""`BidiLocalModel`: a model that needs no network. It listens with a real detector and answers what it is told to.
+"""`BidiLocalModel`: a model that needs no network. It listens with a real detector and answers as its responder says.
 
 What it decides is a pure function of the user's samples: turns by `Ear`, responses and interruptions by
 `SimulatedAgent`, the very object that the sweep's closed-loop evaluation and its predictions use. Only the moment at
@@ -185,7 +185,7 @@ class BidiLocalModel(BidiModel):
         messages: Sequence[Mapping[str, Any]] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Load detector and voice; be at the start of a stream.
+        """Load the detector and the voice, and begin a stream.
 
         ``system_prompt`` and ``tools`` are told to the responder.
 
@@ -236,7 +236,7 @@ class BidiLocalModel(BidiModel):
         self._emit(BidiConnectionStartEvent("local", f"local:{self._vad.name}"))
 
     async def stop(self) -> None:
-        """Be silent; `receive` ends."""
+        """Stop listening and speaking; `receive` ends."""
         if not self._running:
             return
         self._running = False
@@ -268,11 +268,11 @@ class BidiLocalModel(BidiModel):
 
     @property
     def effective_turn_detection(self) -> dict[str, Any]:
-        """What the next frame is decided by."""
+        """The turn detection that the next frame is decided by."""
         return detection_detail(self._params, self._plan)
 
     async def receive(self) -> AsyncIterator[BidiOutputEvent]:
-        """What the model tells, until it is stopped."""
+        """Events of the model, until it is stopped."""
         while True:
             while self._out:
                 yield self._out.popleft()
@@ -286,7 +286,7 @@ class BidiLocalModel(BidiModel):
         self._arrived.set()
 
     async def settled(self) -> None:
-        """Wait until every response under way is generated, and all of it is told."""
+        """Wait until every response under way is generated and all its events are out."""
         await self._tasks.settled()
 
     # ---- listening -----------------------------------------------------------------------------------------------
@@ -322,7 +322,7 @@ class BidiLocalModel(BidiModel):
             raise InvalidParameterError("content", "an input event or a tool's result", content)
 
     async def end_of_audio(self) -> None:
-        """No more audio will come: an open turn ends, unanswered (it was cut by the end of the file)."""
+        """End the audio: an open turn ends and gets no answer, because the end of the file cut it."""
         for consequence in self._decider.flush():
             self._take(consequence)
 
@@ -386,7 +386,7 @@ class BidiLocalModel(BidiModel):
     # ---- answering -----------------------------------------------------------------------------------------------
 
     def _ask(self, transcript: str | None, turn_id: str | None) -> Any:
-        """What the responder says: something for `_sound`, or something that will give it."""
+        """Ask the responder; return its answer for `_sound`, or something to await for it."""
         if self._answers is not None:
             return self._answers(transcript, tuple(self._history))
         # A text that waits for its own answer has not been heard yet.
@@ -399,7 +399,7 @@ class BidiLocalModel(BidiModel):
         return self._responder.respond(request)
 
     def _answer(self, response: SimulatedResponse, transcript: str | None, turn_id: str | None = None) -> None:
-        """Answer. A responder that is no coroutine is asked here and now, so that positions are exact."""
+        """Answer. A responder that is no coroutine is asked at once, so that positions are exact."""
         response_id = self._sounds.id_of(response)
         self._emit(BidiResponseStartEvent(response_id))
         try:
@@ -441,7 +441,7 @@ class BidiLocalModel(BidiModel):
         await self._speech(*self._place(response, sound, not_before=self._time.position_now()))
 
     async def _answer_unprompted(self, transcript: str | None, index: int | None = None) -> None:
-        """Answer text, or the result of a tool: when what is being said has been said, unless the user speaks."""
+        """Answer text or the result of a tool after the response under way, unless the user speaks then."""
         while (active := self._sim.active(self._time.position_now())) is not None:
             if (speaking := self._tasks.get(self._sounds.id_of(active))) is not None and active.ends_at > OPEN_SAMPLES:
                 await asyncio.wait([speaking])
@@ -527,7 +527,7 @@ def _utterances(messages: Sequence[Mapping[str, Any]]) -> Iterator[Utterance]:
 
 
 def _shown(content: Mapping[str, Any]) -> str:
-    """Text or JSON of a tool's result; of anything else its kind."""
+    """Text or JSON of a tool's result; for anything else, its kind."""
     if "text" in content:
         return str(content["text"])
     return json.dumps(content["json"]) if "json" in content else f"[{', '.join(content)}]"

@@ -34,7 +34,7 @@ CHUNK_MS = 200.0
 """Length of the audio of one event, when generation takes time."""
 
 VOICE_NAME = "local"
-"""The name that a voice which knows several is asked for."""
+"""The name of the voice, for a function that knows several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +175,7 @@ class _Held:
 
 
 class ResponseSounds:
-    """What of the response under way is yet to be said, and the ids by which the application knows responses.
+    """The part of the response under way that is not said yet, and the ids that the application knows responses by.
 
     Parameters
     ----------
@@ -191,23 +191,23 @@ class ResponseSounds:
         self._held: _Held | None = None
 
     def id_of(self, response: SimulatedResponse) -> str:
-        """Id of a response, as it is said now."""
+        """Current id of a response."""
         resumed = f"_resumed_{self._resumed}" if response.index == self._index and self._resumed else ""
         return f"resp_{response.index}{resumed}"
 
     def says(self, response: SimulatedResponse, sound: Sound | None) -> None:
-        """A response is about to be said; of the one before it nothing will be."""
+        """Note that a response is about to be said; nothing more of the one before it will be."""
         if response.index != self._index:
             self._index, self._resumed = response.index, 0
         self._held = None if sound is None else _Held(sound=sound)
 
     def told(self, response: SimulatedResponse) -> None:
-        """All that a response has to tell beside its sound has been told: text and tool calls."""
+        """Note that the text and the tool calls of a response have been told."""
         if self._held is not None and response.index == self._index:
             self._held.told = True
 
     def go_on(self, interruption: SimulatedInterruption) -> Sound | None:
-        """What is left of a response to be said under a new id; ``None`` when it had not come to a sound yet."""
+        """The part of a response that is left, to be said under a new id; ``None`` when it had no sound yet."""
         held = self._held
         if held is None or interruption.response.index != self._index:
             return None

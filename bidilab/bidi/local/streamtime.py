@@ -15,7 +15,7 @@ _LEAST_STEP_S = 0.001  # dates are rounded: less is no drift
 
 
 class StreamTime:
-    """Ties positions, counted from the first thing that the user did, to the clock.
+    """Ties positions, counted from the first input of the user, to the clock.
 
     As long as audio flows they are counts of samples, whenever the chunks arrive; only where it begins after text, and
     after a gap of more than `MAX_GAP_S`, positions jump to where the clock is. A microphone that dates its audio
@@ -74,7 +74,7 @@ class StreamTime:
         return self._zero_s + position / self._rate
 
     def position_now(self) -> int:
-        """Position of the present moment."""
+        """Position at the present time."""
         now_s = self._clock.now_s()
         if self._zero_s is None:
             self._zero_s = now_s

@@ -26,7 +26,7 @@ class LabelledSpeech(Protocol):
 
     @property
     def channel(self) -> str:
-        """Whose it is; the user's are read."""
+        """The channel; those of the user are read."""
 
     @property
     def text(self) -> str | None:
@@ -34,7 +34,7 @@ class LabelledSpeech(Protocol):
 
 
 class LabelTranscriber:
-    """Reads what a turn says off the labels of the recording.
+    """Reads the words of a turn from the labels of the recording.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class LabelTranscriber:
 
 
 class TurnTranscriber:
-    """What a turn of the user says, by whatever a model was given.
+    """Words of a turn of the user, from labels or from a function.
 
     Parameters
     ----------

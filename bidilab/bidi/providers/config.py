@@ -1,4 +1,4 @@
-"""A model's configuration: no key of it is ignored, and what every provider's client has is declared once."""
+"""Read a model's configuration: an unknown key raises, and what all providers have in common is declared once."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _MAX_RECONNECT_DELAY_S = 8.0
 
 
 def check_keys(name: str, values: object, known: Sequence[str]) -> Mapping[str, Any]:
-    """``values`` as a mapping with no key but the known ones; ``None`` is empty.
+    """Return ``values`` as a mapping that has known keys only; ``None`` gives an empty one.
 
     Raises
     ------
     InvalidParameterError
-        If it is no mapping, or has another key; the message names the known ones.
+        If it is no mapping, or has an unknown key; the message names the known ones.
     """
     if values is None:
         return {}
@@ -142,16 +142,16 @@ def check_number(name: str, value: object, *, at_least: float, below: float = fl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSettings:
-    """What every provider's ``client_config`` has. A provider adds its own fields.
+    """The part of ``client_config`` that all providers have. A provider adds its own fields.
 
     Parameters
     ----------
     timeout_s
         Seconds within which a session must stand, ``> 0``.
     reconnect_attempts
-        How often in a row a lost connection is tried again, ``>= 0``.
+        Attempts in a row to make a lost connection anew, ``>= 0``.
     reconnect_delay_s
-        Seconds before the first try, ``>= 0``; each further one waits twice as long, at most 8 s.
+        Seconds before the first attempt, ``>= 0``; each further one waits twice as long, at most 8 s.
 
     Raises
     ------
@@ -215,9 +215,9 @@ class ClientSettings:
         return ()
 
     def delay_s(self, attempt: int) -> float:
-        """Seconds to wait before the attempt of that number, from 0."""
+        """Return the seconds to wait before an attempt; the first has number 0."""
         return min(self.reconnect_delay_s * 2.0**attempt, max(self.reconnect_delay_s, _MAX_RECONNECT_DELAY_S))
 
     def without_key(self, text: str) -> str:
-        """The text with the key, and what looks like one, struck out (`bidilab.core.redaction.redact_text`)."""
+        """Strike the key, and what looks like one, out of a text; see `bidilab.core.redaction.redact_text`."""
         return redact_text(text, self.secrets)

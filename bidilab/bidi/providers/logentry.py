@@ -1,4 +1,4 @@
-"""What a codec wants logged."""
+"""A row that a codec writes to the event log."""
 
 from __future__ import annotations
 

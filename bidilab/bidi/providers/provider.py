@@ -1,7 +1,8 @@
 """What a provider is: one descriptor, declared in the provider's own folder and listed in the registry.
 
-Whatever lists providers (`replay`, the live widget, the command line, the document of the providers) asks
-`bidilab.bidi.providers.registry`.
+To add one, write a folder with its settings, codec (`bidilab.bidi.providers.codec`), connection and model
+(`bidilab.bidi.providers.shell`) and its `Provider`, and register that. Whatever lists providers (`replay`, the live
+widget, the command line, exports, the document of the providers) asks `bidilab.bidi.providers.registry`.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class ModelProvider:
     build
         Makes a model that detects turns by what it is given.
     unusable
-        Says in words why it cannot be used here and now (a key, an extra), with what mends it; ``None`` when it can.
+        Says why the model cannot be used here and now (no key, no extra), and what mends it; ``None`` when it can.
     """
 
     name: str
@@ -170,14 +171,14 @@ class Provider:
 
 
 def missing_key(*variables: str) -> str | None:
-    """Say what mends it that none of the environment variables holds a key; ``None`` when one does."""
+    """Say how to give a key when no environment variable holds one; ``None`` when one does."""
     if any(map(os.environ.get, variables)):
         return None
     return f"needs a key: set the environment variable {' or '.join(variables)} before the kernel starts"
 
 
 def missing_extra(extra: str, *modules: str) -> str | None:
-    """Say what mends it that a module of an extra is not installed; it is not imported, as that may take seconds."""
+    """Say how to install an extra when a module of it is missing. Nothing is imported, as that may take seconds."""
     for module in modules:
         try:
             found = importlib.util.find_spec(module) is not None

@@ -1,4 +1,4 @@
-"""Models by name: what `replay`, a widget or a command line offers. A provider is added by `register_provider`."""
+"""The models that `replay`, a widget or a command line offers by name; `register_provider` adds one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PROVIDERS: Final[Mapping[str, Provider]] = MappingProxyType(_on_network)
 def register_provider(provider: ModelProvider | Provider) -> None:
     """Offer a provider; one of the same name is replaced.
 
-    A `Provider` is thereby known everywhere: its parameters and its form of export with those of the others.
+    Registering a `Provider` also registers its parameters and its form of export.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Audio of the user, of any rate, as the mono PCM16 of one rate that a provider takes."""
+"""Convert the user's audio, of any rate, to the mono PCM16 of one rate that a provider takes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FULL_SCALE = 32768.0
 
 
 class AudioUplink:
-    """Resampling of one stream of input events; any chunking gives the same bytes.
+    """Resamples one stream of input events; any chunking gives the same bytes.
 
     When an event has another rate than the one before, the stream before is flushed and a new one begins behind it.
 
@@ -39,11 +39,11 @@ class AudioUplink:
 
     @property
     def sent_samples(self) -> int:
-        """Samples given out so far: the position in the stream that the server hears."""
+        """Samples given out so far: the position in the stream that the service hears."""
         return self._sent_samples
 
     def feed(self, event: BidiAudioInputEvent) -> bytes:
-        """Bytes that the event makes known.
+        """Take an event; return the bytes that are ready.
 
         Raises
         ------
@@ -60,11 +60,11 @@ class AudioUplink:
         return flushed + self._given(_pcm16(self._resampler.feed(samples.astype(np.float32) / _FULL_SCALE)))
 
     def flush(self) -> bytes:
-        """The few milliseconds that the filter holds back, once the stream has ended."""
+        """Return the few milliseconds that the filter holds back; call it when the stream has ended."""
         return self._given(_pcm16(self._resampler.flush()))
 
     def silence(self, n_samples: int) -> bytes:
-        """``n_samples`` of silence, behind what came before."""
+        """Return ``n_samples`` of silence, which follow what was given out before."""
         return self._given(np.zeros(n_samples, np.int16))
 
     def _given(self, samples: npt.NDArray[np.int16]) -> bytes:

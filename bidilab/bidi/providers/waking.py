@@ -1,4 +1,4 @@
-"""Tasks that wait for a connection: its next message, or something of our own to tell; and what nobody awaits."""
+"""Wait for the next message of a connection, until something else must be told; take results that nobody awaits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Received = TypeVar("Received")
 
 
 class WakingReceiver(Generic[Received]):
-    """Awaits one message at a time; `wake` ends the waiting, and the message is not lost.
+    """Waits for one message at a time. `wake` ends the wait, and no message is lost.
 
     Parameters
     ----------
@@ -26,11 +26,11 @@ class WakingReceiver(Generic[Received]):
         self._pending: asyncio.Task[Received] | None = None
 
     def wake(self) -> None:
-        """End the waiting that is under way, or the next."""
+        """End the wait that is under way, or the next one."""
         self._woken.set()
 
     async def next(self) -> Received | None:
-        """The next message; ``None`` when woken before it came."""
+        """Return the next message; ``None`` when `wake` was called before it came."""
         if self._pending is None:
             self._pending = asyncio.create_task(self._receive())
         woken = asyncio.create_task(self._woken.wait())

@@ -32,7 +32,7 @@ _NOT_TAKEN = 1007  # RFC 6455, 7.4.1: data that does not fit
 
 
 def require_gemini() -> None:
-    """Make sure that the SDK is there.
+    """Check that the SDK is installed.
 
     Raises
     ------
@@ -51,24 +51,24 @@ class ClientSettings(config.ClientSettings):
     api_key
         The key; by default that of the environment variable ``GOOGLE_API_KEY`` or ``GEMINI_API_KEY``.
     vertexai, project, location
-        The Gemini Enterprise Agent Platform (Vertex AI) instead, with Google Cloud's own credentials and no key.
+        Use the Gemini Enterprise Agent Platform (Vertex AI) instead, with the credentials of Google Cloud and no key.
     http_options
         ``base_url``, ``api_version``, ``headers`` and ``async_client_args`` of ``google.genai.types.HttpOptions``.
     timeout_s
         Seconds within which a session must stand, ``> 0``.
     reconnect_attempts
-        How often in a row a lost connection is tried again, ``>= 0``.
+        Attempts in a row to make a lost connection anew, ``>= 0``.
     reconnect_delay_s
-        Seconds before the first try, ``>= 0``; each further one waits twice as long, at most 8 s.
+        Seconds before the first attempt, ``>= 0``; each further one waits twice as long, at most 8 s.
     settle_s
-        Seconds of silence of the service after which, the user's audio over, nothing more is expected, ``> 0``.
+        Once the user's audio is over: seconds without a message after which the session has settled, ``> 0``.
 
     Raises
     ------
     InvalidParameterError
         If a value is not allowed.
     CredentialsError
-        If there is no key, and none is to do without.
+        If a key is needed and there is none.
     """
 
     TEXTS: ClassVar[tuple[str, ...]] = ("api_key", "project", "location")
@@ -111,12 +111,12 @@ class ClientSettings(config.ClientSettings):
 
 
 def check_session(session: Mapping[str, Any]) -> None:
-    """Check what a session is asked to be against the SDK's own types.
+    """Check the settings of a session against the SDK's own types.
 
     Raises
     ------
     InvalidParameterError
-        If it does not take it; the message names the field.
+        If the SDK does not take a field; the message names it.
     """
     from google.genai import types
     from pydantic import ValidationError
@@ -137,13 +137,13 @@ class GeminiConnection:
     Parameters
     ----------
     manager
-        The SDK's, entered; it is left when the connection is closed.
+        The SDK's context manager, entered; closing the connection leaves it.
     session
-        What it gave.
+        The session that it gave.
     close_client
-        Lets go of the SDK's client.
+        Closes the SDK's client.
     settings
-        Holds the key, so that it can be struck out of what the service says.
+        Holds the key, so that it can be struck out of why the service closes the connection.
     """
 
     def __init__(
@@ -172,12 +172,12 @@ class GeminiConnection:
         return None
 
     async def receive(self) -> dict[str, Any] | Failure:
-        """The next message, as the JSON of the wire with audio decoded; or the end of the connection.
+        """Return the next message as the JSON of the wire, with audio decoded; or the end of the connection.
 
         Raises
         ------
         EventError
-            If the SDK cannot read it.
+            If the SDK cannot read the message.
         """
         from google.genai.errors import APIError
 
@@ -204,7 +204,7 @@ class GeminiConnection:
         return self._settings.without_key(str(words or ""))
 
     async def close(self) -> None:
-        """Close it; twice is no error."""
+        """Close the connection; closing it twice is no error."""
         if self._closed:
             return
         self._closed = True
@@ -257,11 +257,11 @@ async def connect(settings: ClientSettings, model_id: str, session: Mapping[str,
     Parameters
     ----------
     settings
-        Where, and as whom.
+        Address and key.
     model_id
         Name of the model.
     session
-        JSON of ``LiveConnectConfig``.
+        The session to ask for: JSON of ``LiveConnectConfig``.
 
     Returns
     -------
@@ -299,7 +299,7 @@ async def connect(settings: ClientSettings, model_id: str, session: Mapping[str,
 
 
 def _client(settings: ClientSettings) -> Any:
-    """The SDK's client, with a logger that never logs headers, in which the key stands.
+    """Make the SDK's client, with a logger that never logs headers, as they hold the key.
 
     At the level DEBUG the ``websockets`` package logs every header of the handshake.
     """

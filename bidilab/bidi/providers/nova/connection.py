@@ -44,12 +44,12 @@ _TALKATIVE_LOGGER = "smithy_core.aio.client"
 
 
 def require_nova() -> None:
-    """Make sure that the SDK is there.
+    """Check that the SDK is installed.
 
     Raises
     ------
     MissingExtraError
-        If it is not, or Python is older than 3.12, for which AWS does not make it.
+        If it is not, or Python is older than 3.12, for which there is no SDK.
     """
     feature = "BidiNovaSonicModel"
     if sys.version_info < (3, 12):
@@ -66,26 +66,26 @@ class ClientSettings(config.ClientSettings):
     Parameters
     ----------
     boto_session
-        ``boto3.Session`` whose credentials and region are used; by default a new one, which looks where AWS's tools
-        look: environment, files, instance. Not together with ``region``.
+        ``boto3.Session`` that gives credentials and region; by default a new one, which looks where AWS's tools look:
+        environment, files, instance. Not together with ``region``.
     region
         Such as ``"eu-north-1"``; by default that of the session, or ``us-east-1``.
     endpoint_uri
-        Where the service is; by default the region's endpoint.
+        Address of the service; by default the region's endpoint.
     http_client
-        Called without arguments for each connection, gives the SDK's HTTP client for it, which must be able to send
-        and receive at once; by default AWS's own (``smithy_http.aio.crt.AWSCRTHTTPClient``).
+        Makes the SDK's HTTP client of a connection; called without arguments for each one. The client must be able to
+        send and receive at once. By default AWS's own (``smithy_http.aio.crt.AWSCRTHTTPClient``).
     timeout_s
-        Seconds within which a connection must be made, and an event taken by it, ``> 0``.
+        Seconds within which a connection must be made, and must take an event, ``> 0``.
     reconnect_attempts
-        How often in a row a lost connection is made anew, ``>= 0``.
+        Attempts in a row to make a lost connection anew, ``>= 0``.
     reconnect_delay_s
-        Seconds before the first try, ``>= 0``; each further one waits twice as long, at most 8 s.
+        Seconds before the first attempt, ``>= 0``; each further one waits twice as long, at most 8 s.
     restart_after_s
         Seconds after which a connection is renewed, with the history, at the first moment without a response; the
         service ends it after 480. In (0, 480); 420, as Strands has it.
     settle_s
-        Seconds of silence of the service after which, the user's audio over, nothing more is expected, ``> 0``.
+        Once the user's audio is over: seconds without an event after which the session has settled, ``> 0``.
 
     Raises
     ------
@@ -121,9 +121,9 @@ class NovaConnection:
     Parameters
     ----------
     client, transport, stream
-        The SDK's: its client, the HTTP client below it, the stream that they opened.
+        The SDK's client, the HTTP client below it, and the stream that they opened.
     timeout_s
-        How long an event may wait to be taken.
+        Seconds that an event may wait until the service takes it.
     """
 
     def __init__(self, client: Any, transport: Any, stream: Any, *, timeout_s: float) -> None:
@@ -149,7 +149,7 @@ class NovaConnection:
         return self._over.result()
 
     async def refused(self) -> Failure | None:
-        """Wait a little for the service's answer; `Failure` when it refuses.
+        """Wait a little for the service's answer; return the failure when it refuses.
 
         It is not published whether the service answers before it has heard audio: no answer yet is none, and `receive`
         waits on for it.
@@ -159,7 +159,7 @@ class NovaConnection:
         return self._over.result() if self._over.done() else None
 
     async def _answered(self) -> Failure | None:
-        """Wait for the service's answer, for as long as is right; `Failure` when there is none."""
+        """Wait for the service's answer until ``timeout_s`` is over; return the failure when there is none."""
         if not self._opening.done():
             left_s = self._answer_due_s - asyncio.get_running_loop().time()
             await asyncio.wait(
@@ -175,7 +175,7 @@ class NovaConnection:
         return None
 
     async def send(self, message: Mapping[str, Any]) -> Failure | None:
-        """Send an event; `Failure` when the connection does not take it."""
+        """Send an event; return the failure when the connection does not take it."""
         from aws_sdk_bedrock_runtime.models import (
             BidirectionalInputPayloadPart,
             InvokeModelWithBidirectionalStreamInputChunk,
@@ -202,7 +202,7 @@ class NovaConnection:
         return failure
 
     async def receive(self) -> dict[str, Any] | Failure:
-        """The next event, or how the connection ended. It may be cancelled, and called again.
+        """Return the next event, or how the connection ended. It may be cancelled, and called again.
 
         Raises
         ------
@@ -228,7 +228,7 @@ class NovaConnection:
         return _json_object(getattr(chunk.value, "bytes_", None))
 
     async def close(self) -> None:
-        """Close it, at once; twice is no error."""
+        """Close the connection at once; closing it twice is no error."""
         if self._closed:
             return
         self._closed = True
@@ -260,7 +260,7 @@ class NovaConnection:
 
 
 async def _within(seconds: float, work: Awaitable[_T]) -> None:
-    """Do it, but not for ever: a connection that is gone may never say so, and its errors change nothing any more."""
+    """Await something for a limited time: on a broken connection it may never end, and its errors do not matter."""
     task = asyncio.ensure_future(work)
     await asyncio.wait({task}, timeout=seconds)
     task.cancel()
@@ -286,7 +286,7 @@ def _session(settings: ClientSettings) -> Any:
 
 
 def _identity(session: Any) -> Any:
-    """The credentials, as the SDK has them; they are looked for anew for each connection, as they may expire.
+    """Return the credentials in the SDK's form; each connection looks for them anew, as they may expire.
 
     Raises
     ------

@@ -15,9 +15,10 @@ __all__ = ["ConnectionClient"]
 class ConnectionClient(AWSCRTHTTPClient):  # type: ignore[misc]  # the SDK is not there for Python 3.11
     """The client of one connection.
 
-    The SDK copies its configuration for each request, and closes what was copied; this client is its own copy, so that
-    what is closed is what was used. And it takes the end of the task that writes the request: where a stream is over
-    before the request is, that task fails, and nobody in the SDK asks it (aws-crt-python, issue 762).
+    The SDK copies its configuration for each request, and closes the copy. This client is its own copy, so the client
+    that is closed is the one that was used. It also takes the result of the task that writes the request: when a
+    stream is over before the request is, that task fails, and nothing in the SDK asks for it (aws-crt-python, issue
+    762).
     """
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:

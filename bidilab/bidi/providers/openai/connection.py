@@ -35,15 +35,15 @@ class ClientSettings(config.ClientSettings):
     api_key
         The key; by default that of the environment variable ``OPENAI_API_KEY``.
     organization, project
-        Whom the use is billed to; by default what the ``openai`` package finds in the environment.
+        Who is billed; by default what the ``openai`` package finds in the environment.
     base_url, websocket_base_url
-        Where the service is, for HTTP and for WebSocket; the second is made of the first when it is not given.
+        Address of the service for HTTP and for WebSocket; the second is derived from the first when it is not given.
     timeout_s
         Seconds within which a connection must be made and a session configured, ``> 0``.
     reconnect_attempts
-        How often in a row a lost connection is tried again, ``>= 0``.
+        Attempts in a row to make a lost connection anew, ``>= 0``.
     reconnect_delay_s
-        Seconds before the first try, ``>= 0``; each further one waits twice as long, at most 8 s.
+        Seconds before the first attempt, ``>= 0``; each further one waits twice as long, at most 8 s.
 
     Raises
     ------
@@ -83,7 +83,7 @@ class RealtimeConnection:
     Parameters
     ----------
     connection
-        The package's.
+        The connection of the ``openai`` package.
     settings
         Holds the key, so that it can be struck out of why the service closes the connection.
     """
@@ -125,7 +125,7 @@ class RealtimeConnection:
         return message
 
     async def close(self) -> None:
-        """Close it; twice is no error."""
+        """Close the connection; closing it twice is no error."""
         await self._connection.close()
 
     def _lost(self, error: Any) -> Failure:
@@ -174,7 +174,7 @@ async def connect(settings: ClientSettings, model_id: str) -> RealtimeConnection
 
 
 def _websocket_options() -> Any:
-    """Options of the ``websockets`` client: a logger that never logs headers, in which the key stands.
+    """Return options of the ``websockets`` client: a logger that never logs headers, as they hold the key.
 
     At the level DEBUG that package logs every header of the handshake.
     """

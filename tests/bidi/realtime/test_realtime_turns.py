@@ -201,6 +201,19 @@ def test_a_client_that_stops_playing_is_waited_for_from_then_on(connect, kind):
     assert at_s == pytest.approx(9.26 if "over" in kind else 8.0)
 
 
+@pytest.mark.parametrize(("interrupts", "idle_from_s"), [(True, 2.16 + 1.04), (False, 0.1 + 10.4 + 1.04)])
+def test_what_speech_interrupted_is_not_waited_for(connect, interrupts, idle_from_s):
+    # A of 10.4 s, generated at once, sounds from 0.1 s. The user speaks, and stops at 2.06 s; B of 1.04 s is sent at
+    # 2.16 s. It sounds at once where speech has interrupted A, else when A has been played.
+    client = connect(ScriptedResponder(["a" * 160, "b" * 16]), delivery=FAST)
+    client.update(audio={"input": {"turn_detection": IDLE_5_S | {"interrupt_response": interrupts}}})
+    client.send({"type": "response.create"})
+    client.speak(bursts(ONE_TURN_S, total_s=2.5))
+    client.advance_to(20.0)
+    (at_s, *_) = (m.at_s for m in client.received if m.type == "input_audio_buffer.timeout_triggered")
+    assert at_s == pytest.approx(idle_from_s + 5.0, abs=0.001)
+
+
 def test_speech_or_another_response_stops_the_idle_timer(connect):
     client = connect(ScriptedResponder(["Anyone there? No"]), delivery=FAST)
     detection = {"type": "server_vad", "idle_timeout_ms": 5_000, "create_response": False}

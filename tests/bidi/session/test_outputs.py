@@ -79,9 +79,17 @@ class Ends:
         raise EndOfInput("over")
 
 
-def hold(script, sizes=(400,)):
+class Slow(Taken):
+    """An output that takes 70 ms for each event, so that events wait for it."""
+
+    async def __call__(self, event):
+        await super().__call__(event)
+        await self.agent.clock.sleep_s(0.07)
+
+
+def hold(script, sizes=(400,), taker=Taken):
     async def main():
-        model, recorder, taken = ScriptedModel(script, sizes), WavOutput(None), Taken()
+        model, recorder, taken = ScriptedModel(script, sizes), WavOutput(None), taker()
         last_s = (script[-1][0] if script else 0.0) + 0.5  # after the last step, whoever is first at an instant
         await BidiAgent(model).run(inputs=[Ends(last_s)], outputs=[recorder, taken])
         return model, np.rint(recorder.recording.samples[:, 1] * 32768).astype(int), taken
@@ -115,6 +123,17 @@ def script_of(steps):
     return script
 
 
+def assert_no_audio_after(taken, cuts):
+    """Nothing of a response is handed out after its cut, however long it has waited; its completion follows."""
+    for at_s, event in taken.events:
+        if isinstance(event, BidiAudioStreamEvent) and event.response_id in cuts:
+            assert at_s <= cuts[event.response_id][0]
+    told = [event for _, event in taken.events if not isinstance(event, BidiAudioStreamEvent)]
+    for before, event in itertools.pairwise(told):
+        if isinstance(before, BidiInterruptionEvent):
+            assert event == BidiResponseCompleteEvent(before.interrupted_response_id, "interrupted")
+
+
 @settings(max_examples=40, deadline=None)
 @given(steps=st.lists(STEP, max_size=12), sizes=st.lists(st.integers(1, 700), min_size=1, max_size=4))
 def test_what_is_told_as_heard_was_played_and_nothing_after_it(steps, sizes):
@@ -129,6 +148,9 @@ def test_what_is_told_as_heard_was_played_and_nothing_after_it(steps, sizes):
     for at_s, what, key, amount in script:
         if what == "audio" and not (key in cuts and cuts[key][0] < round(at_s, 6)):
             given_samples[key] += amount
+    assert_no_audio_after(taken, cuts)
+    _, _, late = hold(script, taker=Slow)
+    assert_no_audio_after(late, cuts)
     for key, value in VALUES.items():
         played = np.flatnonzero(side == value)
         if key in cuts:

@@ -264,7 +264,7 @@ class SessionLoop:
         if late:
             return
         self._ledger.follow(event, self._clock.now_s())
-        self._out.forward(event)
+        self._out.forward(event, audio_of=response_id)
 
     def _take_completion(self, event: BidiResponseCompleteEvent) -> None:
         if self._ledger.is_cut(event.response_id):

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from bidilab.bidi.session.ledger import Cut, ResponseLedger
-from bidilab.bidi.types.events import BidiAudioStreamEvent, BidiOutputEvent
+from bidilab.bidi.types.events import BidiOutputEvent
 from bidilab.bidi.types.io import BidiOutput
 from bidilab.bidi.types.playback import ConfirmsCuts, PlaybackListener, PlaybackReport, ReportsPlayback
 from bidilab.core.clock import Clock
@@ -23,22 +23,20 @@ class Mailbox:
     """Events that wait for one taker, first in, first out. The audio of a cut response can be taken back."""
 
     def __init__(self) -> None:
-        self._events: deque[BidiOutputEvent] = deque()
+        self._events: deque[tuple[BidiOutputEvent, str | None]] = deque()
         self._changed = asyncio.Event()
         self._closed = False
 
-    def put(self, event: BidiOutputEvent) -> None:
-        """Add an event. After `close`, do nothing."""
+    def put(self, event: BidiOutputEvent, audio_of: str | None = None) -> None:
+        """Add an event; audio, with the response that it belongs to. After `close`, do nothing."""
         if not self._closed:
-            self._events.append(event)
+            self._events.append((event, audio_of))
             self._changed.set()
 
     def take_back(self, response_id: str) -> int:
         """Remove the waiting audio of a response; return the number of events removed."""
         before = len(self._events)
-        self._events = deque(
-            e for e in self._events if not (isinstance(e, BidiAudioStreamEvent) and e.response_id == response_id)
-        )
+        self._events = deque(waiting for waiting in self._events if waiting[1] != response_id)
         return before - len(self._events)
 
     async def get(self) -> BidiOutputEvent | None:
@@ -48,7 +46,7 @@ class Mailbox:
                 return None
             self._changed.clear()
             await self._changed.wait()
-        return self._events.popleft()
+        return self._events.popleft()[0]
 
     def close(self) -> None:
         """Stop taking events. `get` still returns those that wait, and then ``None``."""
@@ -105,10 +103,10 @@ class OutputSide:
         """Number of events that outputs have not taken yet."""
         return sum(map(len, self._boxes))
 
-    def forward(self, event: BidiOutputEvent) -> None:
-        """Give an event to every taker."""
+    def forward(self, event: BidiOutputEvent, audio_of: str | None = None) -> None:
+        """Give an event to every taker; audio, with the response that it belongs to."""
         for box in self._takers:
-            box.put(event)
+            box.put(event, audio_of)
 
     async def cut(self, response_id: str) -> Cut:
         """Silence a response in every output; return how much of it was heard.

@@ -200,3 +200,19 @@ def test_a_pause_in_generation_does_not_keep_a_session_open():
     _, side, taken = hold(script)
     assert np.count_nonzero(side) == 1600
     assert taken.agent.clock.now_s() < 1.0
+
+
+def test_audio_that_names_no_response_is_taken_back_with_the_one_that_began_last():
+    script = [
+        (0.0, BidiResponseStartEvent("a"), "a", 0),
+        (0.0, "audio", None, RATE),
+        (0.2, BidiInterruptionEvent("user_speech"), "a", 0),
+        (0.2, "audio", None, 400),
+    ]
+    _, side, taken = hold(script, taker=Slow)
+    assert np.count_nonzero(side) == round(0.2 * RATE)
+    audio_s = [at_s for at_s, event in taken.events if isinstance(event, BidiAudioStreamEvent)]
+    assert audio_s
+    assert max(audio_s) <= 0.2
+    (interruption,) = taken.of(BidiInterruptionEvent)
+    assert (interruption.interrupted_response_id, interruption.heard_samples) == ("a", round(0.2 * RATE))

@@ -276,11 +276,11 @@ def _print_settings(console: Console, result: SweepResult, recommendation: Recom
             f"{row['prefix_padding_ms']:g}",
             f"{row['silence_duration_ms']:g}",
             *("never" if math.isinf(row[guard]) else f"{row[guard]:g}" for guard in guards),
-            _interval(row, "false_interruption_rate", 100, below=bool(guards)),
-            _interval(row, "missed_rate", 100, below=bool(guards)),
-            _interval(row, "latency_detected_ms_p50", 1, below=bool(guards)),
-            f"{100 * row['premature_endpoint_rate']:.0f}",
-            f"{row['endpoint_latency_ms_p50']:.0f}",
+            _number(row, "false_interruption_rate", below=bool(guards)),
+            _number(row, "missed_rate", below=bool(guards)),
+            _number(row, "latency_detected_ms_p50", below=bool(guards)),
+            _number(row, "premature_endpoint_rate", ends=False),
+            _number(row, "endpoint_latency_ms_p50", ends=False),
         )
     console.print(table)
     if len(result.conditions) > 1:
@@ -296,9 +296,9 @@ def _under_each_condition(result: SweepResult, setting: int) -> Table:
     for _, row in result.settings.iloc[setting % per_condition :: per_condition].iterrows():
         table.add_row(
             str(row["condition"]),
-            _interval(row, "false_interruption_rate", 100, below=False),
+            _number(row, "false_interruption_rate"),
             f"{row['n_false_opportunities']:.0f}",
-            _interval(row, "missed_rate", 100, below=False),
+            _number(row, "missed_rate"),
             f"{row['n_true_opportunities']:.0f}",
             f"{row['n_masked']:.0f}",
             f"{row['false_per_min']:.1f}",
@@ -306,7 +306,12 @@ def _under_each_condition(result: SweepResult, setting: int) -> Table:
     return table
 
 
-def _interval(row: pd.Series[Any], name: str, scale: float, *, below: bool) -> str:
-    """A value with its interval; below it where guards leave less room in a terminal of 80 columns."""
-    value, low, high = (scale * row[f"{name}{end}"] for end in ("", "_lo", "_hi"))
+def _number(row: pd.Series[Any], name: str, *, below: bool = False, ends: bool = True) -> str:
+    """A value, and its interval: below it where guards leave less room in a terminal of 80 columns."""
+    from bidilab.lab.metrics.columns import SETTINGS
+
+    column = SETTINGS[name]
+    if not ends:
+        return f"{column.shown(row[name]):.0f}"
+    value, low, high = column.shown(row[list(column.names)])
     return f"{value:.0f}{chr(10) if below else ' '}({low:.0f}–{high:.0f})"

@@ -31,6 +31,7 @@ from bidilab.core.units import rescale_samples
 from bidilab.detect.turns import Guards, ProviderParams, ServerVad, Turn, TurnParams
 from bidilab.lab.datasets.labels import Segment
 from bidilab.lab.datasets.words import WordTimes
+from bidilab.lab.metrics.columns import VERDICTS, lists_columns
 from bidilab.lab.sessions.logged import logged_rate, logged_responses, logged_turns
 from bidilab.lab.sessions.source import Source, SourceLike
 from bidilab.lab.sessions.verdicts import verdicts
@@ -81,6 +82,7 @@ class Replay:
         return self.log.to_frame()
 
     @property
+    @lists_columns(VERDICTS)
     def interruptions(self) -> pd.DataFrame:
         """What became of each interruption, by the labels: `bidilab.lab.sessions.verdicts.verdicts`."""
         return verdicts(self.log, self.segments)

@@ -180,6 +180,7 @@ from dataclasses import replace
 from pathlib import Path
 import bidilab
 from bidilab.lab.datasets import Dataset
+from bidilab.lab.metrics.columns import SETTINGS
 from bidilab.lab.metrics.columns.page import page
 from bidilab.lab.sweep import Grid, SweepResult, sweep
 from bidilab.show.plots import metric
@@ -204,7 +205,9 @@ print(json.dumps({
     "label": axes.get_ylabel(),
     "explorer": [m["label"] for m in settings_description(result)[0]["metrics"] if m["name"] == "n_long_turns"],
     "page": [line for line in page().splitlines() if "n_long_turns" in line],
-    "help": "n_long_turns : int64" in SweepResult.__doc__,
+    "help": "n_long_turns : int" in SweepResult.__doc__,
+    "other_types": [n for c in SETTINGS for n in c.names
+                    if n in result.settings and result.settings[n].dtype != c.dtype],
 }))
 """
 
@@ -243,3 +246,4 @@ def test_a_count_is_added_by_its_declaration_and_its_kernel_line(tmp_path):
     assert told["explorer"] == ["long turns"]
     assert [line.split("|")[2].strip() for line in told["page"] if line.startswith("|")] == ["long turns"]
     assert told["help"]
+    assert told["other_types"] == []

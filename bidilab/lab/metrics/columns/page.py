@@ -90,10 +90,15 @@ def listed(schema: Schema) -> str:
     lines = [f"Columns of ``{schema.name}``", "-" * (len(schema.name) + 15)]
     for column in schema:
         unit = "fraction" if column.unit == "%" else column.unit
-        dtype = "category" if isinstance(column, Text) and column.categories else column.dtype
-        lines.append(f"{', '.join(column.names)} : {dtype}{f', {unit}' if unit else ''}")
+        lines.append(f"{', '.join(column.names)} : {_type(column)}{f', {unit}' if unit else ''}")
         lines += textwrap.wrap(column.definition, 110, initial_indent="    ", subsequent_indent="    ")
     return "\n".join(lines)
+
+
+def _type(column: Column) -> str:
+    if isinstance(column, Text) and column.categories:
+        return "category"
+    return "int" if isinstance(column, Count) else column.dtype  # stored in as many bits as the counts need
 
 
 def lists_columns(*schemas: Schema) -> Callable[[_T], _T]:

@@ -121,7 +121,7 @@ COMPARISON = Schema(
 """Columns of ``SweepResult.compare``."""
 
 VERDICTS = Schema(
-    name="Replay.verdicts",
+    name="Replay.interruptions",
     rows="one row per interruption by speech and per missed one",
     columns=(
         replace(
@@ -162,7 +162,7 @@ VERDICTS = Schema(
         replace(_TEXT, dtype="string"),
     ),
 )
-"""Columns of the verdicts on a session, ``Replay.verdicts``."""
+"""Columns of the verdicts on a session, ``Replay.interruptions``."""
 
 
 def _count_of_models(name: str, label: str, meaning: str) -> Count:

@@ -84,7 +84,7 @@ def test_what_cannot_be_replayed(recording, tmp_path):
         replay(recording, "openai")
     with pytest.raises(InvalidParameterError, match="real"):
         replay(recording, "gemini")
-    with pytest.raises(InvalidParameterError, match='"local", "openai", "nova", "gemini"'):
+    with pytest.raises(InvalidParameterError, match='"local", "openai", "gemini", "nova"'):
         replay(recording, "another")
 
 

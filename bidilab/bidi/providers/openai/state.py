@@ -188,10 +188,9 @@ class Conversation(state.Conversation[Response]):
         self.request = after(self.request, signal)
 
     def over(self) -> None:
-        """Take that the connection is gone: what was said into it has no answer, what was asked for is wanted again."""
+        """Take that the connection is gone: what was said into it has no answer."""
         self.connected = False
         self.hear(Signal.SILENCE, Signal.ANSWER)
-        self.ask(Signal.LOSS)
 
     @property
     def settled(self) -> bool:

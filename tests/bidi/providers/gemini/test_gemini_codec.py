@@ -101,6 +101,37 @@ def test_what_is_audible_is_cut_too_and_nothing_twice():
     assert feed(made, content(interrupted=True), audible={"response_1", "response_2"}) == []
 
 
+@pytest.mark.parametrize("before", [[audio()], [audio(), content(generationComplete=True)]])
+def test_an_interrupted_turn_is_waited_for_up_to_its_end(before):
+    made = codec()
+    feed(made, *before, content(interrupted=True))
+    assert not made.settled
+    late = feed(made, audio(), {"toolCall": {"functionCalls": [{"id": "c1", "name": "weather", "args": {}}]}})
+    assert late == []  # of the turn that was interrupted
+    assert ("tool_call_unheard", "model") in rows(made)
+    feed(made, content(turnComplete=True))
+    assert made.settled
+    (turn,) = [row for row in feed_rows(made, audio(), content(turnComplete=True)) if row.type == "turn_complete"]
+    assert turn.detail["interrupted"] is False
+
+
+def feed_rows(made, *messages):
+    made.take_rows()
+    feed(made, *messages)
+    return made.take_rows()
+
+
+def test_activity_by_hand_ends_with_its_connection():
+    made = codec(turn_detection=None)
+    made.activity_start()
+    assert not made.settled
+    made.connection_over(failure_of(1006, ""))
+    made.configure()
+    made.resume()
+    assert made.settled
+    made.activity_start()
+
+
 def test_words_before_the_first_sound_begin_no_response():
     made = codec()
     assert feed(made, content(outputTranscription={"text": "Ye"})) == []
@@ -165,7 +196,7 @@ SERVER = st.sampled_from(
 )
 
 
-@given(st.data(), st.booleans(), st.lists(st.integers(0, 9), max_size=40))
+@given(st.data(), st.booleans(), st.lists(st.integers(0, 9), min_size=10, max_size=40))
 def test_no_sequence_of_messages_leaves_the_table_undefined(data, by_hand, steps):
     made = codec(**({"turn_detection": None} if by_hand else {}))
     lives = Lives(made)
@@ -286,6 +317,20 @@ def test_a_result_that_was_not_answered_is_said_again():
     assert "no such city" in said
     made.encode(result())  # of a call that is answered
     assert ("tool_result_unasked", "error") in rows(made)
+
+
+def test_a_result_of_a_call_of_an_earlier_connection_is_said_in_words():
+    for connected in (False, True):
+        made = codec()
+        feed(made, called(city="Rome"))
+        made.connection_over(failure_of(1006, ""))
+        if connected:
+            made.configure()
+            made.resume()
+            assert not made.settled
+        made.encode(result())
+        said = [m["realtimeInput"]["text"] for m in made.take_messages() if "realtimeInput" in m]
+        assert said == ['The tool weather was called with {"city": "Rome"}. It answered: 18 degrees']
 
 
 def test_a_call_and_its_result_from_before_the_session_are_told_in_words():

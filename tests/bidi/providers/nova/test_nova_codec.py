@@ -319,6 +319,26 @@ def test_without_an_active_response_it_is_a_turn_and_no_interruption():
     assert rows(c)["interruption_reported"].detail["responses"] == []
 
 
+def test_words_of_the_user_under_a_response_are_not_waited_for():
+    c = opened()
+    generating(c)
+    fed(c, *text("u1", "mhm", role="USER", stage="FINAL"))
+    assert not c.settled
+    fed(c, end("a1", "AUDIO", "END_TURN"))
+    assert c.settled
+
+
+def test_an_open_block_is_waited_for_unless_its_response_was_cut():
+    c = opened()
+    fed(c, text_start("u1", role="USER", stage="FINAL"))
+    assert not c.settled
+    fed(c, end("u1", "TEXT", "END_TURN"))
+    assert c.settled
+    generating(c)
+    fed(c, *text("i1", MARKER, stage="FINAL", reason="INTERRUPTED"))
+    assert c.settled  # the service need not end the block of audio
+
+
 def test_a_sentence_about_interruptions_is_no_marker():
     c = opened()
     (_, told) = fed(c, *text("t1", 'say { "interrupted" : true } to me'))
@@ -512,7 +532,7 @@ SERVER = st.sampled_from(
 )  # fmt: skip
 
 
-@given(st.data(), st.lists(st.integers(0, 9), max_size=40))
+@given(st.data(), st.lists(st.integers(0, 9), min_size=10, max_size=40))
 def test_no_sequence_of_events_leaves_the_table_undefined(data, steps):
     c = opened()
     lives = Lives(c)

@@ -169,6 +169,27 @@ def test_what_was_heard_whole_is_not_truncated_and_what_was_not_heard_is_cut_to_
     assert [(m["item_id"], m["audio_end_ms"]) for m in sent(c)] == [("a2", 0)]
 
 
+def test_what_was_cut_while_it_was_generated_is_truncated_though_all_that_came_was_heard():
+    c = codec()
+    fed(c, created(), delta(), speech_started(), done(status="cancelled"))
+    c.truncate("r1", 2400, 24000)  # the server may have generated more than it sent
+    assert [(m["item_id"], m["audio_end_ms"]) for m in sent(c)] == [("a1", 100)]
+
+
+def test_audio_that_comes_after_the_end_is_counted_and_not_told():
+    c = codec()
+    fed(c, created(), delta(), done())
+    assert fed(c, delta()) == []
+    assert not c._c.owed
+
+
+def test_a_cut_that_the_server_confirms_is_told_once():
+    c = codec()
+    fed(c, created(), delta(), speech_started())
+    assert fed(c, done(status="cancelled"), {**done(status="failed"), "event_id": "x"}) == []
+    assert not [row for row in c.take_rows() if row.source == "error"]
+
+
 def test_milliseconds_heard_are_rounded_down_and_never_more_than_came():
     c = codec()
     fed(c, created(), delta(pcm=bytes(2 * 47)))  # 1.96 ms
@@ -499,8 +520,32 @@ def test_words_that_come_after_the_truncation_are_not_told_again():
     fed(c, created(), delta(), {**words, "delta": "One two three four"})
     fed(c, speech_started())
     c.truncate("r1", 1200, 24000)  # half of it was heard
-    fed(c, {**words, "delta": " five six"}, done(status="cancelled"))
+    whole = {"type": "response.output_audio_transcript.done", "transcript": "One two three four five six", **said}
+    fed(c, {**words, "delta": " five six"}, whole, done(status="cancelled"))
     assert [item["content"][0]["text"] for item in told(c)] == ["One two"]
+
+
+@pytest.mark.parametrize("turn", [[speech_started()], [{"type": "input_audio_buffer.committed", "item_id": "u1"}]])
+def test_a_turn_that_was_lost_with_its_connection_has_no_answer(turn):
+    c = codec()
+    fed(c, *turn)
+    assert not c.settled
+    told(c)
+    assert c.settled
+
+
+def test_a_turn_that_the_server_is_not_to_answer_leaves_nothing_to_wait_for():
+    c = codec(turn_detection={"type": "server_vad", "create_response": False})
+    fed(c, speech_started(), {"type": "input_audio_buffer.committed", "item_id": "u1"})
+    assert c.settled
+
+
+def test_speech_that_stops_is_waited_for_no_more():
+    c = codec()
+    fed(c, speech_started())
+    assert not c.settled
+    fed(c, {"type": "input_audio_buffer.speech_stopped", "audio_end_ms": 2000, "item_id": "u1"})
+    assert c.settled
 
 
 def test_an_unknown_type_is_logged_and_nothing_else():
@@ -575,13 +620,22 @@ def test_no_message_of_a_server_breaks_the_codec(messages, audible):
 
 SAID = {"response_id": "r1", "item_id": "a1", "content_index": 0}
 ERROR = {"type": "invalid_request_error", "message": "no"}
-SERVER = st.sampled_from(
+LIFE = st.sampled_from(
     [
-        *(created(rid) for rid in ("r1", "r2")),
-        *(delta(rid, pcm=pcm) for rid in ("r1", "r2") for pcm in (CHUNK, b"\x01")),
-        *(done(rid, status) for rid in ("r1", "r2") for status in ("completed", "cancelled", "failed", "odd")),
+        created(),
+        delta(),
+        delta(pcm=b"\x01"),
+        *(done(status=status) for status in ("completed", "cancelled", "failed")),
+        *[speech_started()] * 3,
+        created("r2"),
+        delta("r2"),
+        done("r2"),
+    ]
+)
+OTHER = st.sampled_from(
+    [
         *tool_call(),
-        speech_started(),
+        done(status="odd"),
         {"type": "input_audio_buffer.speech_stopped", "audio_end_ms": 2000, "item_id": "u1"},
         {"type": "input_audio_buffer.committed", "item_id": "u1"},
         {"type": "response.output_audio_transcript.delta", "delta": "Yes", **SAID},
@@ -593,7 +647,7 @@ SERVER = st.sampled_from(
 )
 
 
-@given(st.data(), st.sampled_from([True, False]), st.lists(st.integers(0, 9), max_size=40))
+@given(st.data(), st.sampled_from([True, False]), st.lists(st.integers(0, 12), min_size=10, max_size=40))
 def test_no_sequence_of_messages_leaves_the_table_undefined(data, create_response, steps):
     c = codec(turn_detection={"type": "server_vad", "create_response": create_response})
     lives, asked = Lives(c), 0
@@ -615,7 +669,7 @@ def test_no_sequence_of_messages_leaves_the_table_undefined(data, create_respons
                 error = {**ERROR, "code": "rate_limit", "event_id": messages[-1]["event_id"]}
                 lives.take(c.feed({"type": "error", "error": error}, audible=audible))
             case _:
-                message = {**data.draw(SERVER), "event_id": f"e{number}"}
+                message = {**data.draw(LIFE if step > 6 else OTHER), "event_id": f"e{number}"}
                 lives.take(c.feed(message, audible=audible))
     assert sum(m["type"] == "response.create" for m in c.take_messages()) <= 1 + len(steps)
 

@@ -64,7 +64,7 @@ class Connection(Protocol):
         """Return the next message as it came, or the end of the connection; `EventError` when it cannot be read."""
 
     async def close(self) -> None:
-        """Close it; twice is no error."""
+        """Close the connection; a `receive` that waits then ends. Closing it twice is no error."""
 
 
 CodecT = TypeVar("CodecT", bound=Codec[Any])

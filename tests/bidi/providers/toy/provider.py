@@ -1,4 +1,4 @@
-"""A fourth provider: a codec of eight kinds of message, a connection in memory, and the descriptor that names them.
+"""A fourth provider: a codec of a few kinds of message, a connection in memory, and the descriptor that names them.
 
 What it needs of bidilab is a folder like this one and ``register_provider(TOY)``.
 """
@@ -87,7 +87,11 @@ def _speech(c, message):
     c.cut("user_speech", "interrupted", *c.active_responses())
 
 
-HANDLERS = {"begin": _begin, "say": _say, "done": _done, "speech": _speech}
+def _ask(c, message):
+    c.messages.append({"kind": "answer"})
+
+
+HANDLERS = {"begin": _begin, "say": _say, "done": _done, "speech": _speech, "ask": _ask}
 
 
 class ToyCodec(SpokenCodec[Toy]):
@@ -146,11 +150,16 @@ class ToyServer:
 class ToyConnection:
     def __init__(self, server):
         self.server, self.incoming, self.closed = server, asyncio.Queue(), False
+        self.takes = asyncio.Event()
+        self.takes.set()
+        self.sent = []
         server.connections.append(self)
 
     async def send(self, message):
+        await self.takes.wait()
         if self.closed:
             return Failure(service="Toy", code="Closed", reason="it is closed", kind="lost")
+        self.sent.append(message["kind"])
         self.server.received.append(message)
         return None
 
@@ -164,7 +173,9 @@ class ToyConnection:
         return message
 
     async def close(self):
-        self.closed = True
+        if not self.closed:
+            self.closed = True
+            self.incoming.put_nowait({"failure": Failure(service="Toy", code="Closed", reason="by us", kind="lost")})
 
 
 SERVER = ToyServer()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypedDict, Unpack
 
 from bidilab.core.errors import ResultError
 
@@ -20,7 +20,16 @@ if TYPE_CHECKING:  # the only place where the lab names types of `show`: users s
     from bidilab.lab.sweep import SweepResult
     from bidilab.show.plots.accessor import SweepPlots
 
-__all__ = ["Showing", "register", "showing"]
+__all__ = ["ReportOptions", "Showing", "register", "showing"]
+
+
+class ReportOptions(TypedDict):
+    """Arguments of `SweepResult.report`."""
+
+    max_false_interruption_rate: float | None
+    max_missed_rate: float | None
+    figures: str | os.PathLike[str] | None
+    validate_on: Dataset | SweepResult | None
 
 
 class Showing(Protocol):
@@ -29,16 +38,7 @@ class Showing(Protocol):
     def plots(self, result: SweepResult) -> SweepPlots:
         """Return the figures of a sweep: ``result.plot``."""
 
-    def report(
-        self,
-        result: SweepResult,
-        path: str | os.PathLike[str],
-        *,
-        max_false_interruption_rate: float | None,
-        max_missed_rate: float | None,
-        figures: str | os.PathLike[str] | None,
-        validate_on: Dataset | SweepResult | None,
-    ) -> Path:
+    def report(self, result: SweepResult, path: str | os.PathLike[str], **options: Unpack[ReportOptions]) -> Path:
         """Write the report of a sweep: ``result.report(path)``."""
 
     def session_timeline(self, replay: Replay, *, xlim: tuple[float, float] | None) -> Figure:

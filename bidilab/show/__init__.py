@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
-from bidilab.lab.showing import register
+from bidilab.lab.showing import ReportOptions, register
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from bidilab.lab.datasets import Dataset
     from bidilab.lab.sessions import Replay
     from bidilab.lab.sweep import SweepResult
     from bidilab.show.plots.accessor import SweepPlots
@@ -28,26 +27,10 @@ class _Shown:
 
         return SweepPlots(result)
 
-    def report(
-        self,
-        result: SweepResult,
-        path: str | os.PathLike[str],
-        *,
-        max_false_interruption_rate: float | None,
-        max_missed_rate: float | None,
-        figures: str | os.PathLike[str] | None,
-        validate_on: Dataset | SweepResult | None,
-    ) -> Path:
+    def report(self, result: SweepResult, path: str | os.PathLike[str], **options: Unpack[ReportOptions]) -> Path:
         from bidilab.show.report import report
 
-        return report(
-            result,
-            path,
-            max_false_interruption_rate=max_false_interruption_rate,
-            max_missed_rate=max_missed_rate,
-            figures=figures,
-            validate_on=validate_on,
-        )
+        return report(result, path, **options)
 
     def session_timeline(self, replay: Replay, *, xlim: tuple[float, float] | None) -> Figure:
         from bidilab.show.plots.accessor import session_timeline

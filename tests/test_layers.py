@@ -15,8 +15,8 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "bidilab"
 ZONES = ("core", "detect", "bidi", "lab", "show", "cli")
-NAMES_TYPES_OF_SHOW = {"bidilab.lab.showing", "bidilab.lab.sweep.result", "bidilab.lab.sessions.replay"}
-"""Modules of the lab whose public methods return what `show` provides."""
+NAMES_TYPES_OF_SHOW = {"bidilab.lab.showing", "bidilab.lab.sweep.result"}
+"""Modules of the lab whose public methods return types of `show`."""
 
 
 def _name(path: Path) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypedDict, Unpack
 
 from bidilab.core.errors import ResultError
 
-if TYPE_CHECKING:  # the only place where the lab names types of `show`: users see them, nothing is imported
+if TYPE_CHECKING:  # type checkers see these types; nothing is imported
     from matplotlib.figure import Figure
 
     from bidilab.lab.datasets import Dataset

@@ -1,4 +1,4 @@
-"""What the codecs of all providers are: messages of a service to events, and back. No task, socket or clock inside."""
+"""The base of all codecs, which turn messages of a service into events and back. No task, socket or clock inside."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Codec(ABC, Generic[ConversationT]):
     """
 
     ENCODERS: ClassVar[Mapping[type, Callable[[Any, Any], None]]]
-    """Type of an event → what tells it to the service."""
+    """Type of an input event → the function that encodes it."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Codec(ABC, Generic[ConversationT]):
 
     @property
     def settled(self) -> bool:
-        """Whether nothing is under way that is known of: no turn, no response, no tool, no answer awaited."""
+        """Whether nothing is known to be under way: no turn, response or tool call, and no answer is awaited."""
         return self._c.settled
 
     # The service's messages
@@ -80,7 +80,7 @@ class Codec(ABC, Generic[ConversationT]):
         """Handle one message."""
 
     def connection_over(self, failure: Failure) -> tuple[BidiOutputEvent, ...]:
-        """The connection is gone: what was being generated ends with an error, what is audible plays on.
+        """End what was being generated with an error, as the connection is gone; what is audible plays on.
 
         A failure of the service is told as an event. That a connection was lost, or has reached its limit, is told by
         the restart that follows.
@@ -114,7 +114,7 @@ class Codec(ABC, Generic[ConversationT]):
     # Ours
 
     def encode(self, event: BidiEvent) -> None:
-        """Put out what tells an input event, or a tool's result, to the service.
+        """Encode an input event, or the result of a tool, as messages to the service.
 
         Raises
         ------
@@ -133,7 +133,7 @@ class Codec(ABC, Generic[ConversationT]):
         self._send_audio(self._c.uplink.feed(event))
 
     def _send_audio(self, pcm: bytes) -> None:
-        """Put out audio of the user; without a connection it is dropped and counted."""
+        """Send audio of the user; without a connection it is dropped and counted."""
         if not self._c.connected:
             self._c.dropped_samples += len(pcm) // 2
         elif pcm:
@@ -141,10 +141,10 @@ class Codec(ABC, Generic[ConversationT]):
 
     @abstractmethod
     def _audio_messages(self, pcm: bytes) -> Sequence[dict[str, Any]]:
-        """Messages that hold audio of the user."""
+        """Return messages that hold audio of the user."""
 
     def _send_silence(self, silence_ms: int) -> None:
-        """Put out what the resampler holds back, and the silence that ends a turn."""
+        """Send what the resampler holds back, and the silence that ends a turn."""
         c = self._c
         self._send_audio(c.uplink.flush())
         self._send_audio(c.uplink.silence(silence_ms * c.uplink.sample_rate // 1000))
@@ -152,7 +152,7 @@ class Codec(ABC, Generic[ConversationT]):
 
     @abstractmethod
     def end_audio(self, silence_ms: int) -> None:
-        """No more audio will come: give out what the resampler holds back, and let an open turn end.
+        """End the audio: send what the resampler holds back, and let an open turn end.
 
         Parameters
         ----------
@@ -162,7 +162,7 @@ class Codec(ABC, Generic[ConversationT]):
 
     @abstractmethod
     def truncate(self, response_id: str, heard_samples: int, sample_rate: int) -> None:
-        """Take how much of a response was heard.
+        """Record how much of a response was heard.
 
         Parameters
         ----------
@@ -179,8 +179,8 @@ SpokenT = TypeVar("SpokenT", bound=SpokenConversation[Any])
 
 
 class SpokenCodec(Codec[SpokenT]):
-    """A codec of a service that takes a history in words, and cannot be told how much of a response was heard."""
+    """A codec for a service that takes its history in words, and cannot be told how much of a response was heard."""
 
     def truncate(self, response_id: str, heard_samples: int, sample_rate: int) -> None:
-        """Take how much of a response was heard: for the history. As `Codec.truncate`."""
+        """Record how much of a response was heard, for the history; see `Codec.truncate`."""
         self._c.truncate(response_id, heard_samples, sample_rate)

@@ -1,4 +1,4 @@
-"""Reading the fields of a service's message: of the type that each must have, or an `EventError` that names it."""
+"""Read the fields of a service's message; a field of the wrong type raises an `EventError` that names it."""
 
 from __future__ import annotations
 
@@ -38,25 +38,25 @@ class Fields:
     body: Mapping[str, Any]
 
     def wrong(self, key: str, expected: str) -> EventError:
-        """The error that says what a field must be."""
+        """Return the error that says what a field must be."""
         return EventError(f"{self.name}: {key} must be {expected}, got {type(self.body.get(key)).__name__}")
 
     def get(self, key: str) -> Any:
-        """The value as it came; ``None`` when it is missing."""
+        """Return the value as it came; ``None`` when it is missing."""
         return self.body.get(key)
 
     def text(self, key: str) -> str:
-        """A string; `EventError` when it is missing or something else."""
+        """Return a string; raise `EventError` when it is missing or something else."""
         if not isinstance(value := self.body.get(key), str):
             raise self.wrong(key, "a string")
         return value
 
     def optional_text(self, key: str) -> str | None:
-        """A string, or ``None`` when it is missing or null; `EventError` for anything else."""
+        """Return a string, or ``None`` when it is missing or null; raise `EventError` for anything else."""
         return None if self.body.get(key) is None else self.text(key)
 
     def count(self, key: str, default: int | None = None) -> int:
-        """A whole number ``>= 0``; ``default``, if there is one, when it is missing or null; `EventError` otherwise."""
+        """Return a whole number ``>= 0``, or ``default`` when it is missing or null; raise `EventError` otherwise."""
         value = self.body.get(key)
         if value is None and default is not None:
             return default
@@ -65,7 +65,7 @@ class Fields:
         return value
 
     def object(self, key: str, *, optional: bool = False) -> Self:
-        """An object within; empty when it is ``optional`` and missing or null; `EventError` otherwise."""
+        """Return an object; an empty one when it is ``optional`` and missing or null; raise `EventError` otherwise."""
         value = self.body.get(key)
         if value is None and optional:
             value = {}
@@ -74,14 +74,14 @@ class Fields:
         return type(self)(f"{self.name}.{key}", value)
 
     def objects(self, key: str) -> list[Self]:
-        """The objects of a list, none when it is missing or null; `EventError` when it is something else."""
+        """Return the objects of a list, none when it is missing or null; raise `EventError` for anything else."""
         value = self.body.get(key)
         if value is not None and (not isinstance(value, list) or not all(isinstance(one, Mapping) for one in value)):
             raise self.wrong(key, "a list of objects")
         return [type(self)(f"{self.name}.{key}", one) for one in value or ()]
 
     def base64(self, key: str) -> bytes:
-        """The bytes of a string in base64; `EventError` when it is missing or something else."""
+        """Return the bytes of a base64 string; raise `EventError` when it is missing or something else."""
         text = self.text(key)
         try:
             return base64.b64decode(text, validate=True)

@@ -39,7 +39,7 @@ class Utterance:
 
     @property
     def heard_text(self) -> str:
-        """What was heard: whole words, at an even pace, as where in the words the sound was cut is not published."""
+        """The words that were heard. Services do not say at which word the sound was cut: an even pace is assumed."""
         if self.spoken or self.heard >= 1:
             return self.spoken or self.text
         words = self.text.split()
@@ -62,7 +62,7 @@ class History:
         return utterance
 
     def begin(self, messages: Sequence[Mapping[str, Any]]) -> None:
-        """Take what was said before the session, in Strands' form: ``{"role": …, "content": [{"text": …}, …]}``."""
+        """Add what was said before the session, in Strands' form: ``{"role": …, "content": [{"text": …}, …]}``."""
         blocks = [(message["role"], block) for message in messages for block in message.get("content", ())]
         uses = {block["toolUse"]["toolUseId"]: block["toolUse"] for _, block in blocks if "toolUse" in block}
         answered = {block["toolResult"]["toolUseId"] for _, block in blocks if "toolResult" in block}
@@ -76,14 +76,14 @@ class History:
                 self.add(role, block_text(block))
 
     def told(self, *, without: Sequence[Utterance] = ()) -> list[tuple[str, str]]:
-        """Role and words of each utterance; what was not heard, and what has no words, is left out."""
+        """Return role and words of each utterance, without those that nobody heard or that have no words."""
         left_out = {id(one) for one in without}
         heard = [(one.role, one.heard_text) for one in self._said if id(one) not in left_out]
         return [(role, words) for role, words in heard if words.strip()]
 
 
 def call_in_words(use: ToolUse | None, result: ToolResult | None) -> str:
-    """A tool's call and its result as one piece of text; ``None`` where one of them is not known.
+    """Return a tool's call and its result as one sentence or two; ``None`` stands for one that is not known.
 
     Examples
     --------
@@ -98,18 +98,18 @@ def call_in_words(use: ToolUse | None, result: ToolResult | None) -> str:
 
 
 def arguments_json(use: Mapping[str, Any]) -> str:
-    """The arguments of a call as JSON; a string is what the model wrote, and stays as it is."""
+    """Return the arguments of a call as JSON; a string is what the model wrote, and stays as it is."""
     arguments = use.get("input", {})
     return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False, default=str)
 
 
 def result_text(result: ToolResult) -> str:
-    """The blocks of a result, one below the other."""
+    """Return the blocks of a result as lines of text."""
     return "\n".join(block_text(block) for block in result["content"])
 
 
 def block_text(block: Mapping[str, Any]) -> str:
-    """A content block as text: its words, or else its JSON, with the number of bytes for bytes."""
+    """Return a content block as text: its words, or else its JSON, in which bytes are only counted."""
     if isinstance(block.get("text"), str):
         return str(block["text"])
     return json.dumps(block.get("json", block), ensure_ascii=False, default=_shown)

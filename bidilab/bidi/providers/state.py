@@ -71,7 +71,7 @@ _KEPT_RESPONSES = 32
 
 
 class Phase(Enum):
-    """Where a response is."""
+    """The life of one response."""
 
     GENERATING = auto()
     GENERATED = auto()
@@ -81,7 +81,7 @@ class Phase(Enum):
 
 
 class UserTurn(Enum):
-    """What the user does, and whether an answer is awaited: ``SPEAKING_ON`` is both."""
+    """Whether the user speaks, and whether an answer is awaited; ``SPEAKING_ON`` means both."""
 
     QUIET = auto()
     SPEAKING = auto()
@@ -90,7 +90,7 @@ class UserTurn(Enum):
 
 
 class Request(Enum):
-    """Whether a response is to be asked for, or was; ``ASKED_AGAIN``: another is wanted after the one asked for."""
+    """Whether a response is wanted, or was asked for; ``ASKED_AGAIN`` means that another is wanted after that one."""
 
     NONE = auto()
     WANTED = auto()
@@ -99,7 +99,7 @@ class Request(Enum):
 
 
 class ModelTurn(Enum):
-    """The model's turn; up to its end, what comes of an interrupted one does not count."""
+    """The model's turn. What comes of an interrupted turn before its end does not count."""
 
     CLOSED = auto()
     OPEN = auto()
@@ -110,7 +110,7 @@ State = Phase | UserTurn | Request | ModelTurn
 
 
 class Signal(Enum):
-    """What happens to a state."""
+    """An event that changes a state."""
 
     BEGIN = auto()
     """The model begins its turn."""
@@ -123,7 +123,7 @@ class Signal(Enum):
     SPEECH = auto()
     """The user begins to speak."""
     SILENCE = auto()
-    """The user's speech stops, or nobody hears it any more."""
+    """The user's speech stops, or its connection is gone."""
     TURN = auto()
     """The user's speech is a whole turn, which the service is to answer."""
     WORDS = auto()
@@ -222,12 +222,12 @@ def after(state: StateT, signal: Signal) -> StateT:
 
 @dataclass(slots=True)
 class WholeSamples:
-    """Joins PCM16 whose samples are split between two messages: an odd byte waits for its other half."""
+    """Join PCM16 whose samples are split between two messages: an odd byte waits for its other half."""
 
     _odd: bytes = b""
 
     def feed(self, data: bytes) -> bytes:
-        """Return the samples that are whole now."""
+        """Return the bytes of all samples that are whole."""
         data = self._odd + data
         whole = len(data) // 2 * 2
         self._odd = data[whole:]
@@ -236,7 +236,7 @@ class WholeSamples:
 
 @dataclass(slots=True, kw_only=True)
 class Response:
-    """One response; ``n_samples`` were handed on, ``late_samples`` came after the cut or the end."""
+    """One response: ``n_samples`` were handed on, ``late_samples`` came after the cut or the end."""
 
     response_id: str
     phase: Phase = Phase.GENERATING
@@ -245,7 +245,7 @@ class Response:
 
     @property
     def generating(self) -> bool:
-        """Whether it is being generated, and handed on as it comes."""
+        """Whether it is being generated; what comes of it is handed on."""
         return self.phase is Phase.GENERATING
 
     @property
@@ -259,7 +259,7 @@ class Response:
         return self.phase in (Phase.STOPPING, Phase.STOPPED, Phase.CUT)
 
     def end(self) -> None:
-        """Take that the service is done with it."""
+        """Record that the service is done with it."""
         self.phase = after(self.phase, Signal.END)
 
 
@@ -272,7 +272,7 @@ class SpokenResponse(Response):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A tool's call that has no result yet, and the response and the connection that asked for it."""
+    """A tool call that has no result yet, with the response and the connection that asked for it."""
 
     use: ToolUse
     response_id: str
@@ -284,13 +284,13 @@ ResponseT = TypeVar("ResponseT", bound=Response)
 
 @dataclass(slots=True, kw_only=True)
 class Conversation(Generic[ResponseT]):
-    """What every codec knows of its conversation, and the three drains: events, messages, rows of the log."""
+    """The state that all codecs have, and their three outputs: events, messages and rows of the log."""
 
     uplink: AudioUplink = field(init=False)
     responses: dict[str, ResponseT] = field(default_factory=dict)
     user: UserTurn = UserTurn.QUIET
     calls: dict[str, Call] = field(default_factory=dict)
-    """By id, until the result was sent."""
+    """Open tool calls by id, until their results are sent."""
     audible: Collection[str] = ()
     """Responses that are audible as the message at hand is handled."""
     connection: int = 0
@@ -307,15 +307,15 @@ class Conversation(Generic[ResponseT]):
     # The drains
 
     def tell(self, *events: BidiOutputEvent) -> None:
-        """Put out events."""
+        """Add events to the output."""
         self.events += events
 
     def log(self, type: str, source: str, detail: Mapping[str, Any] | None = None, **columns: Any) -> None:  # noqa: A002
-        """Put out a row."""
+        """Add a row of the log to the output."""
         self.rows.append(LogEntry(type=type, source=source, columns=columns, detail=detail or {}))
 
     def drop_unsent(self, samples_of: Callable[[Mapping[str, Any]], int]) -> None:
-        """Drop what waits for a connection: words are told from the history, audio is gone, which is logged.
+        """Drop unsent messages. The history tells words again; audio is lost, and its length is logged.
 
         Parameters
         ----------
@@ -331,7 +331,7 @@ class Conversation(Generic[ResponseT]):
     # States
 
     def hear(self, *signals: Signal) -> None:
-        """Take what happens to the user's turn."""
+        """Change the state of the user's turn."""
         for signal in signals:
             self.user = after(self.user, signal)
 
@@ -357,15 +357,15 @@ class Conversation(Generic[ResponseT]):
 
     @property
     def settled(self) -> bool:
-        """Whether nothing is under way that is known of."""
+        """Whether nothing is known to be under way."""
         return self.at_rest
 
     def over(self) -> None:
-        """Take that the connection is gone."""
+        """Record that the connection is gone."""
         self.connected = False
 
     def opened(self) -> None:
-        """Take that there is another connection."""
+        """Record that there is a new connection."""
         self.connection += 1
         self.connected = True
 
@@ -373,16 +373,16 @@ class Conversation(Generic[ResponseT]):
 
     @property
     def latest(self) -> ResponseT | None:
-        """The response that began last."""
+        """Return the response that began last."""
         return next(reversed(self.responses.values()), None)
 
     def active_responses(self) -> list[ResponseT]:
-        """Responses that are generating or audible and not cut, oldest first."""
+        """Return the responses that are generating or audible, and not cut; oldest first."""
         audible = self.audible
         return [r for r in self.responses.values() if r.generating or (not r.cut and r.response_id in audible)]
 
     def begin(self, response: ResponseT) -> ResponseT:
-        """Tell that a response begins; forget those that have long been over."""
+        """Announce a new response, and forget those that ended long ago."""
         self.responses[response.response_id] = response
         self.tell(BidiResponseStartEvent(response.response_id))
         over = [key for key, r in self.responses.items() if not r.owed and key not in self.audible]
@@ -391,7 +391,7 @@ class Conversation(Generic[ResponseT]):
         return response
 
     def hand_on(self, response: Response, pcm: bytes, *, sample_rate: int, item_id: str | None = None) -> None:
-        """Tell whole samples of a response; those of one that is cut or over are counted as late."""
+        """Hand on whole samples of a response; count them as late when it is cut or over."""
         if not response.generating:
             response.late_samples += len(pcm) // 2
         elif pcm:
@@ -403,12 +403,12 @@ class Conversation(Generic[ResponseT]):
             )
 
     def complete(self, response: Response, stop_reason: StopReason) -> None:
-        """Tell that a response is generated."""
+        """Announce that a response is generated."""
         response.end()
         self.tell(BidiResponseCompleteEvent(response.response_id, stop_reason))
 
     def cut(self, reason: InterruptionReason, stop_reason: StopReason, *chosen: Response) -> None:
-        """Interrupt responses: from here on nothing of them is handed on."""
+        """Interrupt responses. Nothing more of them is handed on."""
         for response in chosen:
             response.phase = after(response.phase, Signal.CUT)
             self.tell(
@@ -419,12 +419,12 @@ class Conversation(Generic[ResponseT]):
     # Tools
 
     def call(self, use: ToolUse, response_id: str) -> None:
-        """Ask for a tool."""
+        """Ask the application to call a tool."""
         self.calls[use["toolUseId"]] = Call(use=use, response_id=response_id, connection=self.connection)
         self.tell(ToolUseStreamEvent({"toolUse": use}, use))
 
     def read_arguments(self, arguments: str, **columns: Any) -> Any:
-        """The value of a call's arguments. What is no JSON is logged, and stays as it is.
+        """Return the value of a call's arguments. Text that is not JSON is logged and returned as it is.
 
         The model wrote it, not the peer: the tool that cannot read it answers with an error, and the model tries again.
         """
@@ -435,7 +435,7 @@ class Conversation(Generic[ResponseT]):
             return arguments
 
     def knows(self, call: Call) -> bool:
-        """Whether the connection that stands asked for a call: another one would refuse its result."""
+        """Whether the present connection asked for a call; any other would refuse its result."""
         return self.connected and call.connection == self.connection
 
 
@@ -444,7 +444,7 @@ SpokenT = TypeVar("SpokenT", bound=SpokenResponse)
 
 @dataclass(slots=True, kw_only=True)
 class SpokenConversation(Conversation[SpokenT]):
-    """A conversation whose history is told in words, with a service that names no response."""
+    """A conversation with a service that takes its history in words and does not name its responses."""
 
     history: History = field(default_factory=History)
 
@@ -454,11 +454,11 @@ class SpokenConversation(Conversation[SpokenT]):
         raise NotImplementedError
 
     def new_id(self) -> str:
-        """Name of a response."""
+        """Return a new name for a response."""
         return f"response_{next(self.numbers)}"
 
     def truncate(self, response_id: str, heard_samples: int, sample_rate: int) -> None:
-        """Take how much of a response was heard; one that is unknown is left alone."""
+        """Record how much of a response was heard; an unknown response is ignored."""
         response = self.responses.get(response_id)
         if response is not None and response.n_samples:
             heard = heard_samples * self.output_rate / sample_rate

@@ -34,12 +34,12 @@ __all__ = ["HANDLERS", "GeminiLiveCodec"]
 
 
 def _setup_complete(c: Conversation, body: Fields) -> None:
-    """The session stands."""
+    """Log that the session stands."""
     c.log("session_created", "model", dict(body.body))
 
 
 def _tool_call(c: Conversation, body: Fields) -> None:
-    """Calls of tools: the response ends with them, and the answer to their results is another."""
+    """Hand on tool calls and end the response; the answer to their results is another response."""
     uses = [
         ToolUse(toolUseId=one.text("id"), name=one.text("name"), input=dict(one.object("args", optional=True).body))
         for one in body.objects("functionCalls")
@@ -57,7 +57,7 @@ def _tool_call(c: Conversation, body: Fields) -> None:
 
 
 def _tool_call_cancellation(c: Conversation, body: Fields) -> None:
-    """The user interrupted: results of these calls are not wanted any more."""
+    """Forget calls whose results are not wanted any more, as the user interrupted."""
     ids = body.get("ids")
     if not isinstance(ids, list):
         raise body.wrong("ids", "a list")
@@ -69,7 +69,7 @@ def _tool_call_cancellation(c: Conversation, body: Fields) -> None:
 
 
 def _usage(c: Conversation, body: Fields) -> None:
-    """Tokens, as the service counts them for the turn."""
+    """Report tokens, as the service counts them for the turn."""
     spent, made = body.count("promptTokenCount", 0), body.count("responseTokenCount", 0)
     by_modality: dict[str, ModalityUsage] = {}
     for key, side in (("promptTokensDetails", "input_tokens"), ("responseTokensDetails", "output_tokens")):
@@ -84,13 +84,13 @@ def _usage(c: Conversation, body: Fields) -> None:
 
 
 def _go_away(c: Conversation, body: Fields) -> None:
-    """The server will close the connection in ``timeLeft``."""
+    """Record that the server will close the connection in ``timeLeft``."""
     c.going_away = True
     c.log("go_away", "model", {"time_left": body.get("timeLeft")})
 
 
 def _resumption_update(c: Conversation, body: Fields) -> None:
-    """The handle of the session as it is now; where it cannot be gone on with, the one before stays."""
+    """Keep the newest handle with which the session can go on."""
     handle, resumable = body.optional_text("newHandle"), bool(body.get("resumable"))
     if resumable and handle:
         c.handle = handle
@@ -109,7 +109,7 @@ HANDLERS: Final[Mapping[str, Callable[[Conversation, Fields], None]]] = MappingP
         "goAway": _go_away,
     }
 )
-"""Key of a server's message → what is done with it, in this order: one message may hold several."""
+"""Key of a server's message → its handler, in this order: one message may hold several."""
 
 
 class GeminiLiveCodec(SpokenCodec[Conversation]):
@@ -147,12 +147,12 @@ class GeminiLiveCodec(SpokenCodec[Conversation]):
 
     @property
     def settings(self) -> GeminiSettings:
-        """What is asked for."""
+        """The session that is asked for."""
         return self._c.settings
 
     @property
     def handle(self) -> str | None:
-        """Of the session, to go on with on another connection."""
+        """Handle by which another connection goes on with the session; ``None`` when there is none."""
         return self._c.handle
 
     @property
@@ -161,7 +161,7 @@ class GeminiLiveCodec(SpokenCodec[Conversation]):
         return self._c.going_away and self._c.settled
 
     def _take(self, message: Mapping[str, Any]) -> None:
-        """Handle a message, which may hold several things: each by itself."""
+        """Handle a message, each key of it by itself."""
         c = self._c
         for key, handler in HANDLERS.items():
             if message.get(key) is None:
@@ -178,7 +178,7 @@ class GeminiLiveCodec(SpokenCodec[Conversation]):
     # Ours
 
     def configure(self, earlier: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
-        """What to ask of a new connection: JSON of ``LiveConnectConfig``. `resume` follows once it stands.
+        """Return what to ask of a new connection, JSON of ``LiveConnectConfig``. Call `resume` once it stands.
 
         With a handle the session goes on where it was; without one it begins anew, and is told the conversation.
 
@@ -200,14 +200,14 @@ class GeminiLiveCodec(SpokenCodec[Conversation]):
         return session
 
     def forget_handle(self) -> None:
-        """The server does not take the handle: the next connection begins a new session."""
+        """Forget the handle, which the server refused: the next connection begins a new session."""
         self._c.handle = None
 
     def _told(self) -> list[dict[str, Any]]:
         return [messages.content(*said) for said in self._c.history.told(without=self._c.unanswered)]
 
     def resume(self) -> None:
-        """The connection stands: tell the conversation so far, and what waits for an answer."""
+        """Tell the conversation so far, and what waits for an answer, once the connection stands."""
         c = self._c
         c.drop_unsent(_n_samples)
         c.opened()
@@ -217,7 +217,7 @@ class GeminiLiveCodec(SpokenCodec[Conversation]):
         c.messages += [messages.text_input(said.text) for said in c.unanswered]
 
     def activity_start(self, *, audible: Collection[str] = ()) -> tuple[BidiOutputEvent, ...]:
-        """The user begins, by hand; return the events that it makes: what was only audible is cut.
+        """Begin the user's activity by hand; cut what is only audible, and return the events of that.
 
         Raises
         ------
@@ -234,7 +234,7 @@ class GeminiLiveCodec(SpokenCodec[Conversation]):
         return self._take_events()
 
     def activity_end(self) -> None:
-        """The user is done, by hand: an answer is to follow.
+        """End the user's activity by hand; an answer is to follow.
 
         Raises
         ------
@@ -254,7 +254,7 @@ class GeminiLiveCodec(SpokenCodec[Conversation]):
             raise SessionError("no activity is open" if want_open else "activity is open already")
 
     def end_audio(self, silence_ms: int) -> None:
-        """No more audio will come: give out what the resampler holds back, and let an open turn end.
+        """End the audio: send what the resampler holds back, and let an open turn end.
 
         With detection the server is given the silence that it waits for, and told that the stream has ended; by hand,
         open activity is ended.
@@ -284,12 +284,12 @@ class GeminiLiveCodec(SpokenCodec[Conversation]):
         self._c.messages.append(messages.client_content(said, complete=False))
 
     def _say(self, text: str) -> None:
-        """Words of the user; without a connection the next one is told them."""
+        """Say words of the user; without a connection they are said on the next one."""
         self._await_answer(text)
         self._c.messages.append(messages.text_input(text))
 
     def _await_answer(self, text: str) -> None:
-        """Keep words; not answered on this connection, they are said to the next one."""
+        """Keep words that wait for an answer; without one they are said again on the next connection."""
         self._c.unanswered.append(self._c.history.add("user", text))
         self._c.hear(Signal.WORDS)
 
@@ -320,5 +320,5 @@ class GeminiLiveCodec(SpokenCodec[Conversation]):
 
 
 def _n_samples(message: Mapping[str, Any]) -> int:
-    """Samples of the user's audio in a message that was not sent."""
+    """Return the samples of the user's audio in a message."""
     return len(message.get("realtimeInput", {}).get("audio", {}).get("data", b"")) // 2

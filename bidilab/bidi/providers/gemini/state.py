@@ -26,7 +26,7 @@ class Response(state.SpokenResponse):
 
 @dataclass(slots=True, kw_only=True)
 class Conversation(state.SpokenConversation[Response]):
-    """All of it."""
+    """One conversation with the Live API."""
 
     settings: GeminiSettings
     turn: ModelTurn = ModelTurn.CLOSED
@@ -39,7 +39,7 @@ class Conversation(state.SpokenConversation[Response]):
     unanswered: list[Utterance] = field(default_factory=list)
     """What the user wrote and what tools answered, until an answer begins."""
     handle: str | None = None
-    """Of the session, to go on with on another connection."""
+    """Handle by which another connection goes on with the session."""
     going_away: bool = False
     start_samples: int = 0
     """Position in the user's stream at which the server of this connection began to count."""
@@ -58,7 +58,7 @@ class Conversation(state.SpokenConversation[Response]):
         return None if self.turn is ModelTurn.CLOSED else self.latest
 
     def response(self) -> Response:
-        """The response of the model's turn, begun when there is none."""
+        """Return the response of the model's turn; begin one when there is none."""
         if (current := self.current) is not None:
             return current
         self.model(Signal.BEGIN)
@@ -67,11 +67,11 @@ class Conversation(state.SpokenConversation[Response]):
         return self.begin(Response(response_id=self.new_id(), words=self.history.add("assistant")))
 
     def model(self, signal: Signal) -> None:
-        """Take what happens to the model's turn."""
+        """Change the state of the model's turn."""
         self.turn = after(self.turn, signal)
 
     def over(self) -> None:
-        """Take that the connection is gone; words that wait for an answer are said to the next one."""
+        """Record that the connection is gone; words that wait for an answer are said again on the next one."""
         self.connected = self.going_away = False
         self.early_words = ""
         self.hear(Signal.SILENCE)

@@ -27,7 +27,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)s")
 
 
 def server_content(c: Conversation, content: Fields) -> None:
-    """All that one message says of the model's turn, in the order in which it happened."""
+    """Handle all that a message says about the model's turn, in the order in which it happened."""
     _model_turn(c, content.object("modelTurn", optional=True))
     _spoken(c, content.object("outputTranscription", optional=True))
     if content.get("generationComplete"):
@@ -58,7 +58,7 @@ def _model_turn(c: Conversation, turn: Fields) -> None:
 
 
 def _inline_audio(part: Fields) -> bytes:
-    """PCM bytes of a part's ``inlineData``; none when it has no audio, `EventError` for another rate or format."""
+    """Return the PCM bytes of a part, none when it has no audio; raise `EventError` for another rate or format."""
     blob = part.object("inlineData", optional=True)
     if not blob.body:
         return b""
@@ -71,7 +71,7 @@ def _inline_audio(part: Fields) -> bytes:
 
 
 def _response(c: Conversation) -> Response:
-    """The response of the turn, with the words of it that came before its first sound."""
+    """Return the response of the turn, with the words that came before its first sound."""
     response = c.response()
     if early := c.early_words:
         c.early_words = ""
@@ -116,7 +116,7 @@ def _said_all(c: Conversation, words: Utterance, response_id: str | None) -> Non
 
 
 def _generation_complete(c: Conversation) -> None:
-    """All has been generated; the turn goes on while the server takes it to be played."""
+    """End the generation of a response; the turn goes on for as long as the server thinks that it is played."""
     _end_of_user_words(c)
     if c.current is None:  # a turn of a tool call alone, which is over already
         c.log("generation_complete", "model")
@@ -127,7 +127,7 @@ def _generation_complete(c: Conversation) -> None:
 
 
 def _turn_complete(c: Conversation, content: Fields) -> None:
-    """The model's turn is over: what comes next is another."""
+    """End the model's turn; what comes next belongs to another."""
     response, was_interrupted = c.current, c.turn is ModelTurn.INTERRUPTED
     c.model(Signal.END)
     detail = {"reason": content.get("turnCompleteReason"), "interrupted": was_interrupted}
@@ -146,7 +146,7 @@ def _turn_complete(c: Conversation, content: Fields) -> None:
 
 
 def end_of_words(c: Conversation, response: Response) -> None:
-    """Tell the words of a response as a whole, at the end of its turn, unless it was cut."""
+    """Hand on all words of a response at the end of its turn, unless it was cut."""
     if not response.cut:
         _said_all(c, response.words, response.response_id)
 
@@ -163,7 +163,7 @@ def _counts(response: Response) -> dict[str, int]:
 
 
 def _interrupted(c: Conversation) -> None:
-    """The user's activity stopped the model: nothing of its turn is to be heard any more."""
+    """Cut the model's turn, which the user's activity stopped."""
     c.model(Signal.INTERRUPT)
     _end_of_user_words(c)  # the words that interrupt come after this
     active = c.active_responses()
@@ -177,7 +177,7 @@ def _interrupted(c: Conversation) -> None:
 
 
 def activity_begins(c: Conversation) -> None:
-    """The user's activity begins: what is audible and no longer generating is cut, if activity is to interrupt.
+    """Cut what is audible and no longer generated, if the start of activity is to interrupt.
 
     What is still generating is left to the server, which tells `interrupted`; a turn that it holds to be over it does
     not interrupt, and no other message will tell that the user wants to be heard.
@@ -201,14 +201,14 @@ def _heard(c: Conversation, transcription: Fields) -> None:
 
 
 def _end_of_user_words(c: Conversation) -> None:
-    """The service does not say reliably when a transcript is whole: it is by the end of the answer to it."""
+    """Hand on all words of the user. The service does not always say when they are whole: they are when it answers."""
     words, c.user_words = c.user_words, None
     if words is not None:
         _said_all(c, words, None)
 
 
 def voice_activity(c: Conversation, activity: Fields) -> None:
-    """What the server's detector decided, where it tells; ``audioOffset`` counts from the start of the connection.
+    """Log what the server's detector decided; ``audioOffset`` counts from the start of the connection.
 
     Whether the offset is that of the onset or of the decision is not published: it makes no `speech_started` row.
     """
@@ -228,7 +228,7 @@ def voice_activity(c: Conversation, activity: Fields) -> None:
 
 
 def _duration_s(message: Fields, key: str) -> float | None:
-    """Seconds of a protobuf duration such as ``"1.5s"``; ``None`` when it is missing, `EventError` for another form."""
+    """Return the seconds of a duration such as ``"1.5s"``; ``None`` when it is missing, or raise `EventError`."""
     text = message.optional_text(key)
     if text is None:
         return None

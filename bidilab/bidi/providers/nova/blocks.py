@@ -35,7 +35,7 @@ _STAGES = ("SPECULATIVE", "FINAL")
 
 
 def completion_start(c: Conversation, event: Fields) -> None:
-    """The service begins to answer this connection's prompt; its id lasts to the connection's end."""
+    """Log that the service begins to answer this connection's prompt; the id stays to the end of the connection."""
     c.completion_id = event.optional_text("completionId")
     c.log("completion_start", "model", dict(event.body))
 
@@ -48,7 +48,7 @@ def _one_of(event: Fields, key: str, allowed: tuple[str, ...]) -> str:
 
 
 def content_start(c: Conversation, event: Fields) -> None:
-    """A block begins; with the agent's first one begins a response."""
+    """Begin a block; a response begins with the agent's first one."""
     kind, role = _one_of(event, "type", _KINDS), _one_of(event, "role", _ROLES)
     block = Block(content_id=event.text("contentId"), kind=kind, role=role)
     if kind == "TEXT":
@@ -65,7 +65,7 @@ def content_start(c: Conversation, event: Fields) -> None:
 
 
 def _json_object(event: Fields, key: str) -> Mapping[str, Any]:
-    """An object written as JSON in a string, empty when it is missing; `EventError` when it is something else."""
+    """Return an object that is written as JSON in a string, an empty one when it is missing; or raise `EventError`."""
     text = event.optional_text(key)
     if text is None or not text.strip():
         return {}
@@ -104,7 +104,7 @@ def _block(c: Conversation, event: Fields) -> Block:
 
 
 def text_output(c: Conversation, event: Fields) -> None:
-    """Words: planned ones are told as they come, those that were said when their block is whole."""
+    """Hand on planned words as they come; words that were spoken follow when their block is whole."""
     block, text = _block(c, event), event.text("content")
     if _is_interruption(text):
         _interrupted(c, block)
@@ -130,7 +130,7 @@ def text_output(c: Conversation, event: Fields) -> None:
 
 
 def _is_interruption(text: str) -> bool:
-    """Whether it is the marker; its spacing is not published, so that the JSON is read."""
+    """Whether a text is the marker of an interruption. Its spacing is not published, so the JSON is read."""
     if "interrupted" not in text or not text.strip().startswith("{"):
         return False
     try:
@@ -140,7 +140,7 @@ def _is_interruption(text: str) -> bool:
 
 
 def audio_output(c: Conversation, event: Fields) -> None:
-    """Audio of the agent; of a response that was cut it is counted and dropped."""
+    """Hand on audio of the agent; of a response that was cut it is only counted."""
     block = _block(c, event)
     if block.kind != "AUDIO" or (response := block.response) is None:
         raise EventError(f"{event.name}: the block {block.content_id!r} is {block.role} {block.kind}")
@@ -149,7 +149,7 @@ def audio_output(c: Conversation, event: Fields) -> None:
 
 
 def tool_use(c: Conversation, event: Fields) -> None:
-    """The agent asks for a tool; of a response that was cut it is not handed on."""
+    """Hand on a tool call, unless its response was cut."""
     block = _block(c, event)
     call_id, name, arguments = event.text("toolUseId"), event.text("toolName"), event.text("content")
     if block.response is not None and block.response.cut:
@@ -160,7 +160,7 @@ def tool_use(c: Conversation, event: Fields) -> None:
 
 
 def content_end(c: Conversation, event: Fields) -> None:
-    """A block is whole; the stop reason says what that means for its response."""
+    """End a block; the stop reason says what that means for its response."""
     block = _block(c, event)
     del c.blocks[block.content_id]
     reason = event.optional_text("stopReason") or ""
@@ -175,7 +175,7 @@ def content_end(c: Conversation, event: Fields) -> None:
 
 
 def _finish_text(c: Conversation, block: Block) -> None:
-    """The words of a block that were really said: the user's, and the agent's when the stage is ``FINAL``."""
+    """Hand on the words of a block that were really said: the user's, and the agent's of the stage ``FINAL``."""
     if block.kind != "TEXT" or not block.text or not (block.role == "USER" or block.stage == "FINAL"):
         return
     is_user = block.role == "USER"
@@ -201,7 +201,7 @@ def _finish_text(c: Conversation, block: Block) -> None:
 
 
 def _interrupted(c: Conversation, block: Block) -> None:
-    """The user speaks over the agent, says the service: cut what is generating or audible.
+    """Cut what is generating or audible: the service says that the user speaks over the agent.
 
     The service generates faster than it is played, and is often done long before; what is only audible is cut too. It
     is told of nothing: Nova Sonic has no message for how much was heard.
@@ -235,7 +235,7 @@ def log_end(c: Conversation, response: SpokenResponse, stop_reason: StopReason) 
 
 
 def completion_end(c: Conversation, event: Fields) -> None:
-    """The prompt is over; the service closes the connection next."""
+    """End the response, as the prompt is over; the service closes the connection next."""
     if (response := c.generating) is not None:
         if event.optional_text("stopReason") == "INTERRUPTED":
             _cut(c, response)

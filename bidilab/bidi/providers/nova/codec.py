@@ -28,7 +28,7 @@ __all__ = ["HANDLERS", "NovaSonicCodec"]
 
 
 def _usage(c: Conversation, event: Fields) -> None:
-    """Tokens since the last ``usageEvent``, so that the events of a session add up to what it cost.
+    """Report the tokens since the last ``usageEvent``, so that the events of a session add up to what it cost.
 
     ``details.delta`` holds them by modality; without it they are the difference of the running totals.
     """
@@ -68,7 +68,7 @@ HANDLERS: Final[Mapping[str, Callable[[Conversation, Fields], None]]] = MappingP
         "usageEvent": _usage,
     }
 )
-"""Name of a service's event → what is done with it. A name that is not here is logged, and nothing else."""
+"""Name of a service's event → its handler. An event of any other name is only logged."""
 
 
 class NovaSonicCodec(SpokenCodec[Conversation]):
@@ -106,7 +106,7 @@ class NovaSonicCodec(SpokenCodec[Conversation]):
 
     @property
     def settings(self) -> NovaSettings:
-        """What is asked for."""
+        """The session that is asked for."""
         return self._c.settings
 
     @property
@@ -127,7 +127,7 @@ class NovaSonicCodec(SpokenCodec[Conversation]):
             c.log("malformed_message", "error", {"error": str(error)})
 
     def connection_over(self, failure: Failure) -> tuple[BidiOutputEvent, ...]:
-        """The connection is gone. As `Codec.connection_over`."""
+        """End what was being generated; see `Codec.connection_over`."""
         response = self._c.generating
         events = super().connection_over(failure)
         if response is not None:
@@ -163,7 +163,7 @@ class NovaSonicCodec(SpokenCodec[Conversation]):
         self._tell_history()
 
     def _tell_history(self) -> None:
-        """The conversation so far. Words of the user that still wait for an answer are said anew, to get one."""
+        """Tell the conversation so far. Words of the user that still wait for an answer are said again, to get one."""
         c = self._c
         told = messages.within_limits(c.history.told())
         for number, (role, text) in enumerate(told.messages, 1):
@@ -183,7 +183,7 @@ class NovaSonicCodec(SpokenCodec[Conversation]):
         c.messages += [messages.prompt_end(c.prompt), messages.session_end()]
 
     def end_audio(self, silence_ms: int) -> None:
-        """No more audio will come: give out what the resampler holds back, and the silence that ends a turn.
+        """End the audio: send what the resampler holds back, and the silence that ends a turn.
 
         Parameters
         ----------
@@ -208,7 +208,7 @@ class NovaSonicCodec(SpokenCodec[Conversation]):
         self._say(event.text)
 
     def _say(self, text: str) -> None:
-        """Words of the user; without a connection the history tells them to the next one."""
+        """Say words of the user; without a connection the history tells them on the next one."""
         c = self._c
         c.history.add("user", text)
         c.hear(Signal.WORDS)
@@ -237,7 +237,7 @@ class NovaSonicCodec(SpokenCodec[Conversation]):
 
 
 def _envelope(message: Mapping[str, Any]) -> Fields:
-    """The one event that a message holds; `EventError` when it does not."""
+    """Return the event that a message holds; raise `EventError` unless it is exactly one."""
     event = message.get("event")
     if not isinstance(event, Mapping) or len(event) != 1:
         raise EventError(f"an event of Nova Sonic is an object with one key under 'event', got {_shown(message)}")
@@ -253,6 +253,6 @@ def _shown(message: Mapping[str, Any]) -> str:
 
 
 def _n_samples(message: Mapping[str, Any]) -> int:
-    """Samples of the user's audio in an event that was not sent."""
+    """Return the samples of the user's audio in an event."""
     body = message["event"].get("audioInput")
     return 0 if body is None else len(base64.b64decode(body["content"])) // 2

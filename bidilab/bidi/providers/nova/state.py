@@ -37,11 +37,11 @@ class Block:
 
 @dataclass(slots=True, kw_only=True)
 class Conversation(state.SpokenConversation[SpokenResponse]):
-    """All of it."""
+    """One conversation with Nova Sonic."""
 
     settings: NovaSettings
     new_name: Callable[[], str] = lambda: str(uuid.uuid4())
-    """Makes the names of prompts and blocks."""
+    """Makes names for prompts and blocks."""
     blocks: dict[str, Block] = field(default_factory=dict)
     prompt: str = ""
     """Name of the prompt of this connection."""
@@ -65,20 +65,20 @@ class Conversation(state.SpokenConversation[SpokenResponse]):
         return next((r for r in reversed(self.responses.values()) if r.generating), None)
 
     def opened(self) -> None:
-        """Take that there is another connection."""
+        """Record that there is a new connection, with a prompt of its own."""
         self.connection += 1
         self.connected = True
         self.blocks.clear()
         self.prompt, self.audio_content, self.total_tokens = self.new_name(), None, (0, 0)
 
     def over(self) -> None:
-        """Take that the connection is gone; words that wait for an answer are said to the next one."""
+        """Record that the connection is gone; words that wait for an answer are said again on the next one."""
         self.connected = False
         self.blocks.clear()
         self.prompt, self.audio_content, self.completion_id = "", None, None
 
     @property
     def settled(self) -> bool:
-        """Whether nothing is under way that is known of: as `at_rest`, and no block is open."""
+        """Whether nothing is known to be under way, and no block is open."""
         # The service need not end a block whose response was interrupted.
         return self.at_rest and all(b.response is not None and b.response.cut for b in self.blocks.values())

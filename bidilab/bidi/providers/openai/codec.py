@@ -49,14 +49,14 @@ _BUSY = "conversation_already_has_active_response"
 
 
 def _session_created(c: Conversation, message: Fields) -> None:
-    """The session as the server makes it, before we ask for anything."""
+    """Log the session that the server made, before anything is asked for."""
     session = message.object("session")
     c.server.session_id = session.optional_text("id")
     c.log("session_created", "model", {"session": dict(session.body)})
 
 
 def _session_updated(c: Conversation, message: Fields) -> None:
-    """The session as it is now: logged, and compared with what was asked for."""
+    """Log the session in force, and where it differs from what was asked for."""
     session = message.object("session").body
     c.server.effective = session
     c.server.unconfirmed = max(0, c.server.unconfirmed - 1)
@@ -128,7 +128,7 @@ HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
         "response.output_audio.done": turns.note,
     }
 )
-"""Type of a server's message → what is done with it. A type that is not here is logged, and nothing else."""
+"""Type of a server's message → its handler. A message of any other type is only logged."""
 
 
 class OpenAIRealtimeCodec(Codec[Conversation]):
@@ -161,7 +161,7 @@ class OpenAIRealtimeCodec(Codec[Conversation]):
 
     @property
     def settings(self) -> SessionSettings:
-        """What is asked for."""
+        """The session that is asked for."""
         return self._c.settings
 
     @property
@@ -180,7 +180,7 @@ class OpenAIRealtimeCodec(Codec[Conversation]):
         return self._c.server.expired
 
     def _take(self, message: Mapping[str, Any]) -> None:
-        """Handle a message. A repeated ``event_id`` makes nothing."""
+        """Handle a message; one with a repeated ``event_id`` is only logged."""
         c = self._c
         kind = message.get("type")
         handler = HANDLERS.get(kind) if isinstance(kind, str) else None
@@ -247,7 +247,7 @@ class OpenAIRealtimeCodec(Codec[Conversation]):
         return list(append_audio(pcm))  # without an event_id: fifty a second, and none is ever asked about
 
     def end_audio(self, silence_ms: int) -> None:
-        """No more audio will come: give out what the resampler holds back, and let an open turn end.
+        """End the audio: send what the resampler holds back, and let an open turn end.
 
         With turn detection the server ends a turn by silence, so silence is what it is given; by hand, the turn is
         committed if any audio was.
@@ -274,7 +274,7 @@ class OpenAIRealtimeCodec(Codec[Conversation]):
         self.respond()
 
     def clear_input(self) -> None:
-        """Throw away what was appended and not committed."""
+        """Throw away the audio that was appended and not committed."""
         self._c.send(clear_input())
 
     def respond(self) -> None:
@@ -283,7 +283,7 @@ class OpenAIRealtimeCodec(Codec[Conversation]):
         responses.respond_when_possible(self._c)
 
     def truncate(self, response_id: str, heard_samples: int, sample_rate: int) -> None:
-        """Tell how much of a response was heard; each of its parts of audio that was not heard whole is truncated.
+        """Truncate each audio part of a response that was not heard whole.
 
         Parameters
         ----------
@@ -345,5 +345,5 @@ def _may_go_on(response: Response, item_id: str) -> bool:
 
 
 def _n_samples(message: Mapping[str, Any]) -> int:
-    """Samples of the user's audio in a message that was not sent."""
+    """Return the samples of the user's audio in a message."""
     return len(base64.b64decode(message.get("audio", ""))) // 2

@@ -38,13 +38,13 @@ _MODALITIES = ("text", "audio", "image")
 
 
 def _begin(c: Conversation, response_id: str) -> Response:
-    """The response, known or new; a delta may come without the ``response.created`` that should precede it."""
+    """Return the response, known or new: a delta may come without the ``response.created`` that should precede it."""
     response = c.responses.get(response_id)
     return c.begin(Response(response_id=response_id)) if response is None else response
 
 
 def response_created(c: Conversation, message: Fields) -> None:
-    """A response begins, asked for by us or by the server's turn detection."""
+    """Begin a response, which we or the server's turn detection asked for."""
     response_id = message.object("response").text("id")
     c.ask(Signal.ANSWER)
     c.hear(Signal.ANSWER)
@@ -69,7 +69,7 @@ def _take_item(c: Conversation, response: Response, item: Fields) -> None:
 
 
 def audio_delta(c: Conversation, message: Fields) -> None:
-    """Audio; of a cut or finished response it is counted and dropped."""
+    """Hand on audio; of a cut or finished response it is only counted."""
     data, item_id = message.base64("delta"), message.text("item_id")
     response = _begin(c, message.text("response_id"))
     part = response.part(item_id, message.count("content_index", 0))
@@ -84,7 +84,7 @@ def _transcript_place(c: Conversation, message: Fields) -> tuple[Response, tuple
 
 
 def transcript_delta(c: Conversation, message: Fields) -> None:
-    """Words as they are generated: ``response.output_audio_transcript.delta``, ``response.output_text.delta``."""
+    """Hand on words of speech or of text as they are generated."""
     delta = message.text("delta")
     response, place = _transcript_place(c, message)
     before = response.transcripts.get(place)
@@ -97,7 +97,7 @@ def transcript_delta(c: Conversation, message: Fields) -> None:
 
 
 def transcript_done(c: Conversation, message: Fields) -> None:
-    """The words of a part, whole. Of a cut response they are kept for the history, not handed on."""
+    """Hand on all words of a part. Of a cut response they are kept for the history only."""
     text = message.text("text" if "text" in message.body else "transcript")
     response, place = _transcript_place(c, message)
     response.transcripts[place] = text
@@ -116,7 +116,7 @@ def _said(text: str, response: Response, item_id: str, *, is_final: bool, so_far
 
 
 def call_arguments_delta(c: Conversation, message: Fields) -> None:
-    """A piece of a call's arguments."""
+    """Add a piece to a call's arguments."""
     response = _begin(c, message.text("response_id"))
     item_id, delta = message.text("item_id"), message.text("delta")
     call = response.calls.get(item_id)
@@ -127,7 +127,7 @@ def call_arguments_delta(c: Conversation, message: Fields) -> None:
 
 
 def call_arguments_done(c: Conversation, message: Fields) -> None:
-    """A call is whole: it is handed on once, unless its response was cut."""
+    """Hand on a whole call, once, unless its response was cut."""
     response = _begin(c, message.text("response_id"))
     item_id = message.text("item_id")
     call = response.calls.get(item_id)
@@ -149,7 +149,7 @@ def _hand_on(c: Conversation, response: Response, call: ToolCall, arguments: str
 
 
 def response_done(c: Conversation, message: Fields) -> None:
-    """A response is over: completed, incomplete, cancelled or failed."""
+    """End a response: completed, incomplete, cancelled or failed."""
     body = message.object("response")
     response = _begin(c, body.text("id"))
     if not response.owed:
@@ -164,7 +164,7 @@ def response_done(c: Conversation, message: Fields) -> None:
 
 
 def _take_rest(c: Conversation, response: Response, body: Fields) -> None:
-    """Calls that came in no message of their own, and the usage; a fault in them must not keep the response open."""
+    """Take calls that had no message of their own, and the usage; a fault in them must not keep the response open."""
     try:
         output = body.get("output")
         for item in output if isinstance(output, list) else ():
@@ -209,7 +209,7 @@ def _completed(c: Conversation, response: Response, _body: Fields) -> None:
 
 
 def _cancelled(c: Conversation, response: Response, _body: Fields) -> None:
-    """Usually we had acted at ``speech_started``. If not, the server did so of its own accord: tell it now."""
+    """Interrupt a response that the server cancelled by itself; usually `speech_started` has done that already."""
     if not response.cut:
         response.end()
         c.cut("user_speech", "interrupted", response)
@@ -231,7 +231,7 @@ _ENDS = {"completed": _completed, "incomplete": _completed, "cancelled": _cancel
 
 
 def respond_when_possible(c: Conversation) -> None:
-    """Ask for the response that is wanted, once none is being generated; the API has one at a time."""
+    """Ask for the response that is wanted when none is being generated: the API has one at a time."""
     if c.request is not Request.WANTED or c.owed:
         return
     if c.user_speaking and c.server_turn_detection().get("create_response", True):

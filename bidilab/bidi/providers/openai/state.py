@@ -47,18 +47,18 @@ class Response(state.Response):
     """One response."""
 
     heard_samples: int | None = None
-    """How much of it was heard, once it was truncated; the history then holds that, and stays so."""
+    """Samples of it that were heard; ``None`` until it is truncated. Then the history keeps what was heard."""
     parts: list[AudioPart] = field(default_factory=list)
     transcripts: dict[tuple[str, int], str] = field(default_factory=dict)
     calls: dict[str, ToolCall] = field(default_factory=dict)
 
     @property
     def received_samples(self) -> int:
-        """Samples of audio that came, those after the cut included."""
+        """Samples of audio received, including those after the cut."""
         return sum(part.n_samples for part in self.parts)
 
     def part(self, item_id: str, content_index: int) -> AudioPart:
-        """The audio of a content part, begun when it is new."""
+        """Return the audio of a content part; begin it when it is new."""
         for part in self.parts:
             if (part.item_id, part.content_index) == (item_id, content_index):
                 return part
@@ -69,7 +69,7 @@ class Response(state.Response):
 
 @dataclass(slots=True, kw_only=True)
 class ServerSession:
-    """What the server of one connection has told of itself; another connection has another one."""
+    """What the server of one connection has said about its session. A new connection has a new one."""
 
     session_id: str | None = None
     effective: Mapping[str, Any] | None = None
@@ -153,7 +153,7 @@ class History:
 
 @dataclass(slots=True, kw_only=True)
 class Conversation(state.Conversation[Response]):
-    """All of it."""
+    """One conversation with a server of the Realtime API."""
 
     settings: SessionSettings
     requested: Mapping[str, Any] = field(default_factory=dict)
@@ -170,25 +170,25 @@ class Conversation(state.Conversation[Response]):
         self.uplink = AudioUplink(sample_rate=SAMPLE_RATE)
 
     def new_id(self, kind: str) -> str:
-        """An identifier of our own, unique in the session, at most 32 characters as the API asks."""
+        """Return a new identifier, unique in the session, with at most 32 characters as the API asks."""
         return f"{kind}_bidilab_{next(self.numbers)}"
 
     def send(self, message: dict[str, Any]) -> None:
-        """Put out a message, with an ``event_id`` by which its error will be known."""
+        """Send a message with an ``event_id``, by which an error can name it."""
         event_id = self.new_id("event")
         self._sent.append((event_id, message["type"]))
         self.messages.append({"event_id": event_id, **message})
 
     def sent_type(self, event_id: str | None) -> str | None:
-        """The type of a message that was sent, by its ``event_id``."""
+        """Return the type of a message that was sent, by its ``event_id``."""
         return next((kind for known, kind in reversed(self._sent) if known == event_id), None)
 
     def ask(self, signal: Signal) -> None:
-        """Take what happens to the request for a response."""
+        """Change the state of the request for a response."""
         self.request = after(self.request, signal)
 
     def over(self) -> None:
-        """Take that the connection is gone: what was said into it has no answer."""
+        """Record that the connection is gone; nobody will answer what was said into it."""
         self.connected = False
         self.hear(Signal.SILENCE, Signal.ANSWER)
 

@@ -32,12 +32,12 @@ _MS_SAMPLES = SAMPLE_RATE // 1000
 
 
 def _position(c: Conversation, message: Fields, key: str) -> int:
-    """Where in the user's stream: the server counts from the start of its connection."""
+    """Return a position in the user's stream; the server counts from the start of its connection."""
     return c.server.start_samples + message.count(key) * _MS_SAMPLES
 
 
 def speech_started(c: Conversation, message: Fields) -> None:
-    """The user speaks: log it, and interrupt what is generating or audible.
+    """Log that the user speaks, and interrupt what is generating or audible.
 
     This is the moment to act (REALTIME, "Barge-in"): a server that generates faster than real time has often completed
     the response long ago, cancels nothing, and no other message will tell that the user wants to be heard.
@@ -66,7 +66,7 @@ def _interrupt(c: Conversation) -> None:
 
 
 def speech_stopped(c: Conversation, message: Fields) -> None:
-    """The user's turn is over; ``audio_end_ms`` includes the silence that said so."""
+    """Log that the user's speech is over; ``audio_end_ms`` includes the silence that ended it."""
     end = _position(c, message, "audio_end_ms")
     c.hear(Signal.SILENCE)
     c.server.audio_end_samples = end
@@ -78,7 +78,7 @@ def speech_stopped(c: Conversation, message: Fields) -> None:
 
 
 def timeout_triggered(c: Conversation, message: Fields) -> None:
-    """``idle_timeout_ms`` passed in silence: the server commits it and responds."""
+    """Log that ``idle_timeout_ms`` passed in silence, which the server commits and responds to."""
     start, end = _position(c, message, "audio_start_ms"), _position(c, message, "audio_end_ms")
     detail = {"audio_start_samples": start, "audio_end_samples": end, "sample_rate": SAMPLE_RATE}
     _log_turn(c, "timeout_triggered", message, detail)
@@ -90,7 +90,7 @@ def _log_turn(c: Conversation, type: str, message: Fields, detail: dict[str, Any
 
 
 def committed(c: Conversation, message: Fields) -> None:
-    """The turn's audio is now an item of the conversation."""
+    """Keep the place of the user's turn, which is now an item of the conversation."""
     item_id = message.text("item_id")
     if c.server_turn_detection().get("create_response", False):
         c.hear(Signal.TURN)
@@ -101,7 +101,7 @@ def committed(c: Conversation, message: Fields) -> None:
 
 
 def item_added(c: Conversation, message: Fields) -> None:
-    """``conversation.item.added``: an item has its place, its words may come later."""
+    """Keep the place of an item; its words may come later."""
     item = message.object("item")
     if item.get("type") == "message" and item.get("role") in ("user", "assistant"):
         c.history.add_speech(item.text("id"), item.body["role"])
@@ -109,7 +109,7 @@ def item_added(c: Conversation, message: Fields) -> None:
 
 
 def item_deleted(c: Conversation, message: Fields) -> None:
-    """``conversation.item.deleted``."""
+    """Forget an item."""
     c.history.forget(message.text("item_id"))
     note(c, message)
 
@@ -119,7 +119,7 @@ def _place(message: Fields) -> tuple[str, int]:
 
 
 def transcription_delta(c: Conversation, message: Fields) -> None:
-    """Words of the user, as they are recognised."""
+    """Hand on words of the user as they are recognised."""
     place, delta = _place(message), message.optional_text("delta") or ""
     if not delta:
         return
@@ -130,7 +130,7 @@ def transcription_delta(c: Conversation, message: Fields) -> None:
 
 
 def transcription_completed(c: Conversation, message: Fields) -> None:
-    """All words of the user's turn; they may come at any time after it."""
+    """Hand on all words of the user's turn; they may come at any time after it."""
     place, text = _place(message), message.text("transcript")
     c.user_transcripts.pop(place, None)
     c.history.set_text(place[0], "user", text)
@@ -140,7 +140,7 @@ def transcription_completed(c: Conversation, message: Fields) -> None:
 
 
 def transcription_failed(c: Conversation, message: Fields) -> None:
-    """The user's words could not be recognised; the model heard the audio all the same."""
+    """Report that the user's words were not recognised; the model heard the audio all the same."""
     error = message.object("error")
     said = str(error.get("message") or error.get("code") or "transcription failed")
     code = str(error.get("code") or "transcription_failed")
@@ -148,7 +148,7 @@ def transcription_failed(c: Conversation, message: Fields) -> None:
 
 
 def note(c: Conversation, message: Fields) -> None:
-    """A message that asks for nothing but a row."""
+    """Log a message that needs nothing else."""
     detail = {key: value for key, value in message.body.items() if key not in ("type", "item_id", "response_id")}
     ids = {key: value for key in ("item_id", "response_id") if isinstance(value := message.get(key), str)}
     c.log(message.text("type"), "model", detail, **ids)

@@ -525,7 +525,15 @@ def test_words_that_come_after_the_truncation_are_not_told_again():
     assert [item["content"][0]["text"] for item in told(c)] == ["One two"]
 
 
-@pytest.mark.parametrize("turn", [[speech_started()], [{"type": "input_audio_buffer.committed", "item_id": "u1"}]])
+@pytest.mark.parametrize(
+    "turn",
+    [
+        [speech_started()],
+        [{"type": "input_audio_buffer.committed", "item_id": "u1"}],
+        [created()],
+        [created(), speech_started()],
+    ],
+)
 def test_a_turn_that_was_lost_with_its_connection_has_no_answer(turn):
     c = codec()
     fed(c, *turn)
@@ -537,6 +545,18 @@ def test_a_turn_that_was_lost_with_its_connection_has_no_answer(turn):
 def test_a_turn_that_the_server_is_not_to_answer_leaves_nothing_to_wait_for():
     c = codec(turn_detection={"type": "server_vad", "create_response": False})
     fed(c, speech_started(), {"type": "input_audio_buffer.committed", "item_id": "u1"})
+    assert c.settled
+
+
+def test_a_server_that_is_told_not_to_respond_is_waited_for_no_more():
+    c = codec()
+    fed(c, {"type": "input_audio_buffer.committed", "item_id": "u1"})
+    session = SessionSettings.from_config(
+        {"turn_detection": {"type": "server_vad", "create_response": False}}
+    ).to_dict()
+    fed(c, {"type": "session.updated", "session": session})
+    assert not c.settled
+    fed(c, {"type": "input_audio_buffer.committed", "item_id": "u2"})
     assert c.settled
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-settings.register_profile("bidilab", deadline=None, print_blob=True)
+from tests.sizes import examples
+
+settings.register_profile("bidilab", deadline=None, print_blob=True, max_examples=examples(100))
 settings.load_profile("bidilab")
 
 ROOT = Path(__file__).resolve().parents[1]

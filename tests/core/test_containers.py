@@ -10,6 +10,7 @@ import soundfile
 
 from bidilab.core.audiofile import audio_blocks, audio_info, read_audio, scan_audio, write_audio
 from bidilab.core.errors import AudioError, InvalidParameterError
+from tests.sizes import examples
 
 RATE = 16_000
 RNG = np.random.default_rng(3)
@@ -201,7 +202,7 @@ def outcome(work):
         return None, str(error)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(examples(8)))
 def test_whatever_is_done_to_a_file_it_is_read_or_refused_in_words(seed, tmp_path):
     """Mutations of valid files: bytes changed, cut out, put in. Nothing but an `AudioError`; scan and read agree."""
     rng = random.Random(seed)

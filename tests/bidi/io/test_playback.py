@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from bidilab.bidi.io.playback import ClearedResponse, PlaybackBuffer
 from bidilab.core.errors import AudioError, InvalidParameterError
+from tests.sizes import examples
 
 IDS = st.sampled_from(["r1", "r2", "r3", "r4"])
 
@@ -136,7 +137,7 @@ class NaiveSpeaker(RuleBasedStateMachine):
 
 
 TestNaiveSpeaker = NaiveSpeaker.TestCase
-TestNaiveSpeaker.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestNaiveSpeaker.settings = settings(max_examples=examples(150), stateful_step_count=30, deadline=None)
 
 
 def test_cut_after_thirty_of_two_hundred_milliseconds():

@@ -11,6 +11,7 @@ from bidilab.bidi.log.eventlog import EventLog
 from bidilab.bidi.log.fold import LogFold, happened_s
 from bidilab.core.clock import VirtualClock, run_virtual
 from tests.bidi.log import whole_log
+from tests.sizes import examples
 
 ids = st.sampled_from(["a", "b", "c"])
 items = st.sampled_from([None, "i", "j"])
@@ -92,7 +93,7 @@ def known(value):
     return None if value is None or value != value else value
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.one_of(st.lists(ROWS, max_size=40), st.lists(USER_ROWS, max_size=15)))
 def test_row_by_row_it_says_what_the_whole_log_says(rows):
     log = a_log(rows)

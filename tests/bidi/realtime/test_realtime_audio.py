@@ -28,6 +28,7 @@ from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.turns import ServerVad, detect_turns
 from bidilab.detect.vad import VadSpec, get_vad, resample
 from tests.bidi.realtime.conftest import AUDIO_END_MS, AUDIO_START_MS, ENERGY, ONE_TURN_S, bursts
+from tests.sizes import examples
 
 FAST = Delivery(pace=math.inf, first_output_delay_ms=0)
 
@@ -54,7 +55,7 @@ NOISE = bursts((0.528, 1.0), (1.6, 2.0), total_s=3.2)
 
 
 @pytest.mark.parametrize(("vad", "samples"), [(ENERGY, NOISE), (SILERO, _babble())], ids=["energy", "silero"])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(data=st.data())
 def test_any_split_of_the_bytes_gives_the_same_events(vad, samples, data):
     wire = to_pcm16(samples).tobytes()

@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.bidi.realtime.server_client import client, running
 from tests.bidi.realtime.test_realtime_fuzz import messages
+from tests.sizes import examples
 
 PCM = base64.b64encode(bytes(960)).decode()
 nonsense = (
@@ -42,7 +43,9 @@ nonsense = (
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 @given(batch=st.lists(nonsense, min_size=1, max_size=60))
 def test_nonsense_is_answered_and_the_session_lives_on(batch: list[str | bytes]) -> None:
     async def main() -> None:

@@ -20,6 +20,7 @@ from bidilab.bidi.types.events import (
 from bidilab.core.clock import run_virtual
 from bidilab.core.errors import EndOfInput
 from tests.sessions import Taken
+from tests.sizes import examples
 
 RATE = 8000
 
@@ -134,7 +135,7 @@ def assert_no_audio_after(taken, cuts):
             assert event == BidiResponseCompleteEvent(before.interrupted_response_id, "interrupted")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(steps=st.lists(STEP, max_size=12), sizes=st.lists(st.integers(1, 700), min_size=1, max_size=4))
 def test_what_is_told_as_heard_was_played_and_nothing_after_it(steps, sizes):
     script = script_of(steps)

@@ -22,6 +22,7 @@ from bidilab.detect.dsp.mixing import (
     whisper,
 )
 from bidilab.lab.datasets.building.synth import room_impulse_response
+from tests.sizes import examples
 
 RATE = 16_000
 
@@ -36,7 +37,7 @@ def peak(samples):
     return int(np.argmax(np.abs(samples)))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(at=st.integers(1000, 7000).map(lambda k: 2 * k))
 def test_filters_and_the_telephone_move_nothing_by_a_sample(at):
     sound = click(at)
@@ -83,7 +84,7 @@ def test_a_room_keeps_the_onset_and_rings_on():
     assert out[500] == pytest.approx(0.5)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(delay_samples=st.integers(0, 4000), gain_db=st.floats(-45, 0))
 def test_echo_is_late_by_its_delay_to_the_sample(delay_samples, gain_db):
     room = room_impulse_response(np.random.default_rng(1), RATE, rt60_ms=200, direct_to_reverberant_db=6)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.timeline import Interval
 from bidilab.detect.dsp.truth import TruthRule, active_stretches, speech_extent
+from tests.sizes import examples
 
 RATE = 16_000
 
@@ -74,7 +75,7 @@ def test_speech_up_to_the_last_sample():
     assert in_ms(active_stretches(bursts((1400, 1500)), RATE)) == [(1400, 1500)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     start_ms=st.integers(0, 80).map(lambda k: 10 * k),
     length_ms=st.integers(2, 30).map(lambda k: 20 * k),

@@ -18,6 +18,7 @@ from bidilab.detect.turns import (
 )
 from bidilab.detect.turns.guard_kernels import acted_in_frames, turns_with_words
 from bidilab.detect.turns.kernels import turns_in_frames
+from tests.sizes import examples
 
 FRAME, RATE = 512, 16_000
 KW = {"frame_samples": FRAME, "sample_rate": RATE}
@@ -126,7 +127,7 @@ def streamed(turns, rule, word_ends, n_frames, step):
     return tuple(found.values())
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.lists(st.tuples(tracks, words), min_size=1, max_size=3), params, guards, st.integers(1, 7))
 def test_three_forms(recordings, rule, guarded, step):
     in_frames = rule.in_frames(**KW)

@@ -10,6 +10,7 @@ from bidilab.detect.vad import get_vad
 from bidilab.lab.datasets import Dataset
 from tests.conftest import ROOT
 from tests.detect.turns.silero_loop import FRAME, load_get_speech_timestamps, timestamps_of_track
+from tests.sizes import examples
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def theirs():
 grid = st.sampled_from([i / 20 for i in range(21)])
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(
     st.lists(grid | st.floats(0, 1, width=32), min_size=1, max_size=150),
     st.sampled_from([i / 20 for i in range(1, 21)]) | st.floats(0.02, 1),

@@ -13,6 +13,7 @@ from bidilab.detect.turns import (
     turns_from_events,
 )
 from bidilab.detect.turns.kernels import _turns_frame_by_frame, high_runs, turns_in_frames
+from tests.sizes import examples
 
 # Probabilities on a coarse grid, so that ties with a threshold are common.
 probability = st.one_of(st.sampled_from([i / 20 for i in range(21)]), st.floats(0, 1, width=32))
@@ -42,7 +43,7 @@ def stream(track, params, *, frame_samples, sample_rate):
     return turns_from_events([*events, last] if last else events)
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(tracks, turn_params(), frames)
 @example(np.array([0.7, 0.0], np.float32), TurnParams(threshold=0.7), (512, 16_000))  # 0.7 as float32 is below 0.7
 @example(np.full(9, 0.008, np.float32), TurnParams(threshold=0.005, silence_duration_ms=0), (512, 16_000))

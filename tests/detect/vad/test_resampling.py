@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bidilab.core.errors import AudioError, InvalidParameterError
 from bidilab.detect.vad.resampling import StreamResampler, _filter_table, resample
+from tests.sizes import examples
 
 PAIRS = [(24_000, 16_000), (48_000, 16_000), (44_100, 16_000), (8_000, 16_000), (16_000, 8_000), (22_050, 8_000)]
 
@@ -23,7 +24,7 @@ def in_chunks(samples, from_rate, to_rate, sizes):
     return np.concatenate(out)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     pair=st.sampled_from([*PAIRS, (16_000, 16_000), (11_025, 16_000), (96_000, 16_000)]),
     n=st.integers(0, 5_000),

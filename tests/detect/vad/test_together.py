@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from bidilab.core.errors import AudioError, InvalidParameterError
 from bidilab.detect.vad import FeedsStreams, VadSpec, VadWork, feed_together, get_vad
+from tests.sizes import examples
 
 SPECS = [VadSpec.of("silero", 16_000), VadSpec.of("silero", 8_000), VadSpec.of("energy", 16_000)]
 IDS = ["silero-16000", "silero-8000", "energy"]
@@ -18,7 +19,7 @@ def noise(n, seed):
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=IDS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(rounds=st.lists(st.lists(st.integers(0, 1_500), min_size=1, max_size=5), min_size=1, max_size=5))
 def test_each_stream_gets_the_bits_it_would_get_alone(spec, rounds):
     # In each round the first so-and-so many streams are fed, each with a chunk of its own length: zero frames, one,

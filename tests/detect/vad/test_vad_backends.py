@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bidilab.core.errors import AudioError, InvalidParameterError
 from bidilab.detect.vad import VAD_NAMES, VadBackend, VadSpec, VadStream, get_vad, resample
+from tests.sizes import examples
 
 SPECS = [VadSpec.of(name, rate) for name in VAD_NAMES for rate in (8_000, 16_000)]
 IDS = [f"{spec.name}-{spec.sample_rate}" for spec in SPECS]
@@ -40,7 +41,7 @@ def test_it_is_what_the_protocol_says(spec):
 
 
 @backends
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(n=st.integers(0, 12_000), sizes=st.lists(st.integers(0, 3_000), max_size=12), seed=st.integers(0, 2**16))
 def test_a_stream_in_any_chunks_gives_the_bits_of_the_whole(spec, n, sizes, seed):
     backend = spec.build()
@@ -66,7 +67,7 @@ def test_an_answer_comes_with_the_sample_that_completes_the_frame(spec):
 
 
 @backends
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 @given(frames=st.lists(st.integers(0, 40), min_size=1, max_size=12), seed=st.integers(0, 2**16))
 def test_a_batch_gives_the_bits_of_each_alone(spec, frames, seed):
     backend = spec.build()

@@ -9,6 +9,7 @@ from bidilab.core.audio import Audio
 from bidilab.lab.conditions import Condition, Room, apply_condition
 from bidilab.lab.conditions.codec import through_codec
 from bidilab.lab.conditions.room import room_response
+from tests.sizes import examples
 
 from .strategies import conditions
 
@@ -64,7 +65,7 @@ def test_each_stage(rate, text, tolerance):
     assert abs(lag(audio.channel(0), changed)) <= np.ceil(tolerance * rate)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(conditions(), st.sampled_from(RATES), st.integers(0, 3))
 def test_any_composition(condition, rate, seed):
     audio = recording(rate, seed, seconds=1.5)

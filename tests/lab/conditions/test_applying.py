@@ -13,6 +13,7 @@ from bidilab.detect.dsp.mixing import active_level_dbfs, bandpass, level_dbfs
 from bidilab.lab.conditions import Condition, apply_condition, check_channels
 from bidilab.lab.conditions.noise import babble_clips, noise_of
 from bidilab.lab.conditions.packets import lost_packets, with_lost_packets
+from tests.sizes import examples
 
 from .strategies import conditions
 
@@ -28,7 +29,7 @@ def tone(hz, n=RATE, amplitude=0.1, rate=RATE):
     return amplitude * np.sin(2 * np.pi * hz * np.arange(n) / rate)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(conditions(), st.integers(0, 2))
 def test_the_same_seed_and_key_give_the_same_samples(condition, seed):
     rng = np.random.default_rng(seed)

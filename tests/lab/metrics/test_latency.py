@@ -23,6 +23,7 @@ from bidilab.lab.metrics.latency import (
 )
 from bidilab.lab.metrics.latency_reference import bootstrap_km_quantiles_reference
 from bidilab.lab.metrics.statistics import quantile
+from tests.sizes import examples
 
 QUANTILES = (0.5, 0.9)
 
@@ -208,7 +209,7 @@ def test_more_resamples_than_one_block_and_more_events_than_one_look(censored):
     np.testing.assert_array_equal(bootstrap_km_quantiles(*table, n_resamples=300, seed=9), want)
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(st.integers(0, 1000), st.integers(1, 5))
 def test_a_slice_of_the_settings_gives_the_rows_of_the_whole(seed, cut):
     time, state, cluster, n_clusters = random_table(seed, n_settings=6, n=40)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.sweep.choice import Knob, Limit, LossTable, Part, Weights, choose
+from tests.sizes import examples
 
 R = 40
 GRID = [(threshold, silence) for threshold in (0.4, 0.5, 0.6) for silence in (400.0, 500.0, 600.0)]
@@ -124,7 +125,7 @@ def test_a_guard_that_does_not_pay_goes_back():
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_resamples_are_copies_of_recordings(seed):
     """A resample by weights picks what the rule picks on recordings that are really copied."""
     rng = np.random.default_rng(seed)

@@ -23,6 +23,7 @@ from bidilab.lab.sweep.engine import simulated_lengths
 from bidilab.lab.sweep.evaluated import ABSENT, CENSORED, COUNTS, EVENT, UNDEFINED
 from bidilab.lab.sweep.kernels import evaluate
 from bidilab.lab.sweep.problem import SweepProblem
+from tests.sizes import examples
 
 from .strategies import FRAME, RATE, segment_lists, segments_around_creations, speechlike_tracks, tracks
 
@@ -145,7 +146,7 @@ def check(recordings, rule, simulated=None, guards=NO_GUARDS, words=None):
     return result.counts.sum(axis=0)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.lists(st.tuples(segment_lists(), speechlike_tracks() | tracks), min_size=1, max_size=3), params)
 def test_compiled_equals_readable(recordings, rule):
     check(recordings, rule)
@@ -159,7 +160,7 @@ simulated_agents = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     st.lists(st.tuples(segment_lists(), speechlike_tracks() | tracks), min_size=1, max_size=3), params, simulated_agents
 )
@@ -176,7 +177,7 @@ guards = st.builds(
 word_lists = st.lists(st.lists(st.integers(0, 82_000), max_size=10).map(sorted), min_size=3, max_size=3)
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(
     st.lists(st.tuples(segment_lists(), speechlike_tracks() | tracks), min_size=1, max_size=3),
     params,
@@ -188,7 +189,7 @@ def test_compiled_equals_readable_with_guards(recordings, rule, simulated, guard
     check(recordings, rule, simulated, guarded, words[: len(recordings)])
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(st.data(), segment_lists(), speechlike_tracks() | tracks, params, simulated_agents, guards, word_lists)
 def test_compiled_equals_readable_where_users_begin_before_the_first_audible_sample(
     data, segments, track, rule, simulated, guarded, words

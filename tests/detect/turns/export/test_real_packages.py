@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 import bidilab as bl
 from bidilab.detect.turns import GeminiActivityDetection, LiveKitVad, PipecatVad, TurnParams, detect_turns
 from bidilab.detect.vad.silero import WEIGHTS_SHA256
+from tests.sizes import examples
 
 SETTING = TurnParams(threshold=0.62, min_speech_ms=96, prefix_padding_ms=240, silence_duration_ms=416)
 
@@ -314,7 +315,7 @@ def pipecat_decisions(confidences, params):
     return decisions
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     confidences=st.lists(st.sampled_from([0.1, 0.5, 0.69, 0.71, 0.9]), max_size=80),
     start_secs=st.floats(0, 0.3),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bidilab.core.errors import DatasetError, InvalidParameterError
 from bidilab.lab.datasets import validate
 from bidilab.lab.datasets.corpora import FORMATS
+from tests.sizes import examples
 
 TIER = '"IntervalTier" "{}" 0 2 1\n{} {} "{}"\n'
 CHUNKS = '{"text": "yes", "chunks": [{"text": "yes", "timestamp": [0.5, 1.0]}]}'
@@ -167,7 +168,7 @@ def test_what_is_sound_is_taken_whole(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", SOUND)
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(data=st.data())
 def test_spoiled_labels(name, data):
     labels, audio, options = SOUND[name]
@@ -198,7 +199,7 @@ def encoded(tmp_path_factory) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(data=st.data())
 def test_spoiled_audio(encoded, data):
     name = data.draw(st.sampled_from(sorted(encoded)))

@@ -14,6 +14,7 @@ from bidilab.bidi.realtime import CallableResponder, Delivery, FunctionCall, Rea
 from bidilab.bidi.realtime.memory import MemoryConnection
 from bidilab.bidi.realtime.protocol.messages import CLIENT_MESSAGE_TYPES
 from tests.bidi.realtime.conftest import ENERGY, check_message
+from tests.sizes import examples
 
 rng = np.random.default_rng(0)
 LOUD = base64.b64encode((3000 * rng.standard_normal(4_800)).astype("<i2").tobytes()).decode()
@@ -151,7 +152,7 @@ def agent(request):
             return Speech(text="")
 
 
-N_EXAMPLES, N_MESSAGES = 250, 40
+N_EXAMPLES, N_MESSAGES = examples(250), 40
 
 
 @settings(max_examples=N_EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))

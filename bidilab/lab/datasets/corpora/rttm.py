@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bidilab.lab.datasets.importing.audiofiles import files_below
+from bidilab.lab.datasets.importing.audiofiles import files_below, without_audio_suffix
 from bidilab.lab.datasets.importing.labelformat import LabelFormat, Regions, label_importer
 from bidilab.lab.datasets.importing.sources import Utterance, shown
 from bidilab.lab.datasets.importing.textlines import LabelSheet, channel_number, numbered_lines, seconds, span
@@ -108,7 +108,7 @@ def _region(fields: list[str]) -> tuple[str, float, float]:
     start, end = span(seconds(fields[2]), seconds(fields[3]))
     if start == end:
         raise ValueError("the region is empty")
-    return fields[0], start, end
+    return without_audio_suffix(fields[0]), start, end
 
 
 FORMAT = LabelFormat(

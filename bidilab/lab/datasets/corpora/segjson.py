@@ -80,7 +80,7 @@ def parse(path: Path, sheet: LabelSheet) -> None:
             utterance = _utterance(item, line)
             own_file = _first(item, ("ct_wav_file_name",))
             if own_file is not None and utterance.speaker is not None:
-                sheet.speaker_files.setdefault(recording, {})[utterance.speaker] = guard.file(own_file)
+                sheet.own_file(recording, utterance.speaker, guard.file(own_file))
         except (ValueError, UnsafePathError) as error:
             sheet.fault(str(error), line=line, recording=recording)
             continue

@@ -20,9 +20,10 @@ from bidilab.lab.datasets.importing.textlines import LabelSheet, read_text, seco
 
 __all__ = ["FORMAT", "from_textgrid"]
 
-_TOKEN = re.compile(r'"(?P<text>[^"]*(?:""[^"]*)*)"|(?P<comment>!.*)|(?P<word>[^\s"]+)|(?P<open>")')
+_TOKEN = re.compile(r'"(?P<text>[^"]*(?:""[^"]*)*)"|(?P<comment>![^\r\n]*)|(?P<word>[^\s"]+)|(?P<open>")')
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?%?", re.ASCII)
 _SILENCE = frozenset(("", "sil", "sp", "<sil>", "<p:>"))
+_FILE_TYPES = ("ooTextFile", "ooTextFile short")  # the second is what an older Praat calls the short form
 _WORDS_TIER = " - words"  # of the Montreal Forced Aligner, beside "NAME - phones"
 _PHONE_TIERS = ("phones", "phone")
 
@@ -87,8 +88,9 @@ class _Reader:
 def parse(path: Path, sheet: LabelSheet) -> None:
     """Read a TextGrid."""
     reader = _Reader(read_text(path, sheet.file), sheet.file)
-    if reader.take("text", "the file type") != "ooTextFile" or reader.take("text", "the class") != "TextGrid":
-        raise reader.fault("not a TextGrid in text form")
+    for what, allowed in (("the file type", _FILE_TYPES), ("the class", ("TextGrid",))):
+        if (value := reader.take("text", what)) not in allowed:
+            raise reader.fault(f"not a TextGrid in text form: {what} is {value[:40]!r}, not {' or '.join(allowed)}")
     span(reader.time("the start"), reader.time("the end"))
     if reader.take("flag", "<exists>") != "<exists>":
         return

@@ -11,7 +11,7 @@ from bidilab.lab.datasets.importing.sources import shown
 from bidilab.lab.datasets.manifest import Problem
 from bidilab.lab.datasets.safepaths import PathGuard, UnsafePathError
 
-__all__ = ["AUDIO_SUFFIXES", "AudioFiles", "files_below"]
+__all__ = ["AUDIO_SUFFIXES", "AudioFiles", "files_below", "without_audio_suffix"]
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".sph", ".ogg", ".opus", ".aiff", ".aif", ".au", ".w64", *AV_SUFFIXES)
 _SEPARATORS = "._- "
@@ -39,16 +39,24 @@ def files_below(root: Path, suffixes: tuple[str, ...], problems: list[Problem]) 
     return sorted(found, key=lambda path: path.relative_to(root).as_posix())
 
 
+def without_audio_suffix(name: str) -> str:
+    """A recording's name without the suffixes of audio files: ``call1`` of ``call1.wav``."""
+    while (stem := name[: name.rfind(".")]) and name.lower().endswith(AUDIO_SUFFIXES):
+        name = stem
+    return name
+
+
 def _printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _key(name: str) -> str:
+    name = without_audio_suffix(name)
     return unicodedata.normalize("NFC", name)  # file systems disagree on accents, label files on neither
 
 
 class AudioFiles:
-    """Audio files below a folder, by the part of their names before the suffix.
+    """Audio files below a folder, by their names without the suffix.
 
     Parameters
     ----------
@@ -62,10 +70,10 @@ class AudioFiles:
         self.root = root
         self._by_stem: dict[str, list[Path]] = {}
         for path in files_below(root, AUDIO_SUFFIXES, problems):
-            self._by_stem.setdefault(_key(path.stem), []).append(path)
+            self._by_stem.setdefault(_key(path.name), []).append(path)
 
     def named(self, name: str) -> list[Path]:
-        """Files of exactly this name."""
+        """Files of exactly this name, which may have a suffix."""
         return self._by_stem.get(_key(name), [])
 
     def of_speaker(self, name: str, speaker: str) -> list[Path]:

@@ -83,7 +83,7 @@ class LabelFormat:
                         casting=casting,
                         audio=audio,
                         label_file=sheet.file,
-                        speaker_files=sheet.speaker_files.get(name),
+                        speaker_files=sheet.speaker_files(name),
                     )
                     found += recordings if regions is None else _cut(recordings, regions.get(name), sheet.file, name)
                 except ImportFaultError as fault:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from bidilab.lab.datasets.importing.audiofiles import without_audio_suffix
 from bidilab.lab.datasets.importing.sources import ImportFaultError, Utterance
 from bidilab.lab.datasets.manifest import Problem
 
@@ -65,10 +66,15 @@ def channel_number(text: str) -> int | None:
 
 
 def numbered_lines(path: Path, sheet: LabelSheet) -> Iterator[tuple[int, str]]:
-    """The lines of a UTF-8 file, from 1, without their ends; a line that cannot be read spoils the file."""
-    with path.open("rb") as file:
+    """The lines of a UTF-8 file, from 1, without their ends; a line that cannot be read spoils the file.
+
+    LF, CR LF and CR alone end a line.
+    """
+    with path.open(
+        encoding="latin-1", newline=None
+    ) as file:  # a character for each byte: each line is decoded by itself
         number = 0
-        while raw := file.readline(_LONGEST_LINE_BYTES):
+        while raw := file.readline(_LONGEST_LINE_BYTES).encode("latin-1"):
             number += 1
             if number == 1:
                 if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -79,13 +85,13 @@ def numbered_lines(path: Path, sheet: LabelSheet) -> Iterator[tuple[int, str]]:
                 sheet.fault(f"the line is longer than {_LONGEST_LINE_BYTES} bytes", line=number)
                 return
             try:
-                yield number, raw.decode("utf-8").rstrip("\r\n")
+                yield number, raw.decode("utf-8").rstrip("\n")
             except UnicodeDecodeError as error:
                 sheet.fault(f"not UTF-8: byte {error.start} of the line", line=number)
 
 
 def read_text(path: Path, file: str) -> str:
-    """A whole text file: UTF-8, or UTF-16 with its mark.
+    """A whole text file, UTF-8 or UTF-16 with its mark, with LF as the end of each line.
 
     Raises
     ------
@@ -97,7 +103,7 @@ def read_text(path: Path, file: str) -> str:
     data = path.read_bytes()
     encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
-        return data.decode(encoding)
+        return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise ImportFaultError(
@@ -109,7 +115,7 @@ class LabelSheet:
     """What one label file says, by recording.
 
     A fault spoils the recording it is in: what remained would look like a recording in which less is said. A fault
-    that belongs to no recording spoils all of the file.
+    that belongs to no recording spoils all of the file. ``call1.wav`` and ``call1`` name the same recording.
 
     Parameters
     ----------
@@ -120,19 +126,29 @@ class LabelSheet:
     def __init__(self, file: str) -> None:
         self.file = file
         self.problems: list[Problem] = []
-        self.speaker_files: dict[str, dict[str, Path]] = {}
-        """By recording and speaker: audio of that speaker alone, where the corpus names it."""
+        self._speaker_files: dict[str, dict[str, Path]] = {}
         self._utterances: dict[str, list[Utterance]] = {}
         self._spoiled: set[str] = set()
         self._all_spoiled = False
 
     def add(self, recording: str, utterance: Utterance) -> None:
         """Take an utterance of a recording."""
-        self._utterances.setdefault(recording, []).append(utterance)
+        self._of(recording).append(utterance)
 
     def mention(self, recording: str) -> None:
         """Take a recording in which perhaps nothing is said."""
-        self._utterances.setdefault(recording, [])
+        self._of(recording)
+
+    def _of(self, recording: str) -> list[Utterance]:
+        return self._utterances.setdefault(without_audio_suffix(recording), [])
+
+    def own_file(self, recording: str, speaker: str, path: Path) -> None:
+        """Take the audio of one speaker alone."""
+        self._speaker_files.setdefault(without_audio_suffix(recording), {})[speaker] = path
+
+    def speaker_files(self, recording: str) -> dict[str, Path]:
+        """Audio of single speakers of a recording, where the corpus names it."""
+        return self._speaker_files.get(recording, {})
 
     def fault(self, message: str, *, line: int | None = None, recording: str | None = None) -> None:
         """Note a fault, of one recording or of the whole file."""
@@ -140,7 +156,7 @@ class LabelSheet:
         if recording is None:
             self._all_spoiled = True
         else:
-            self._spoiled.add(recording)
+            self._spoiled.add(without_audio_suffix(recording))
 
     @property
     def recordings(self) -> dict[str, tuple[Utterance, ...]]:

@@ -41,7 +41,7 @@ AUDACITY = (
     ("importer", "suffix", "content", "channel"),
     [(from_stm, "stm", STM, None), (from_turns, "txt", TURNS, 2), (from_audacity, "txt", AUDACITY, 2)],
 )
-@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
 def test_the_same_call_in_each_format(corpus, importer, suffix, content, channel, ends):
     corpus.audio("call1.wav", channels=2)
     corpus.text(f"call1.{suffix}", "\ufeff" + content.replace("\n", ends))
@@ -49,6 +49,24 @@ def test_the_same_call_in_each_format(corpus, importer, suffix, content, channel
     assert result.problems == ()
     assert corpus.said(result.dataset["call1"]) == EXPECTED
     assert result.dataset["call1"].channels == ("agent", "user")
+
+
+@pytest.mark.parametrize("suffix", ["wav", "WAV", "sph", "wav.flac"])
+def test_a_recording_is_named_with_or_without_the_suffix_of_its_audio(corpus, suffix):
+    corpus.audio("deep/call1.wav", channels=2)
+    corpus.text("call1.stm", STM.replace("call1 B", f"call1.{suffix} B"))
+    result = from_stm(corpus.root, corpus.dest, agent="bot", progress=False)
+    assert corpus.said(result.dataset["call1"]) == EXPECTED
+    corpus.text(f"call2.{suffix}.txt", "1 2 amy: x\n")
+    corpus.audio("call2.wav")
+    assert [r.id for r in from_turns(corpus.root, corpus.dest, progress=False).dataset] == ["call2"]
+
+
+def test_a_fault_spoils_the_recording_under_both_names(corpus):
+    corpus.audio("call1.wav", channels=2)
+    corpus.text("call1.stm", STM + "call1.wav B amy 9.0 8.5 wait\n")
+    with pytest.raises(DatasetError, match=r"call1.stm:7: ends at 8.5 s, before it starts"):
+        from_stm(corpus.root, corpus.dest, agent="bot", progress=False)
 
 
 def test_words_become_units_and_all_that_follows_is_proposed(corpus):

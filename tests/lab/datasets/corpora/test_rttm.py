@@ -39,6 +39,14 @@ def test_two_channels_that_the_labels_tell_apart(corpus):
     assert validate(result.dataset.root) == []
 
 
+def test_lines_that_end_in_cr_alone_and_a_uem_with_suffixes(corpus):
+    corpus.audio("call1.wav", channels=2)
+    corpus.text("labels.rttm", CALL.replace(" call1 ", " call1.wav ").replace("\n", "\r"))
+    corpus.text("labels.uem", "call1.wav NA 0 10\r")
+    result = from_rttm(corpus.root, corpus.dest, agent="bot", progress=False)
+    assert corpus.said(result.dataset["call1"]) == EXPECTED
+
+
 def test_one_channel_holds_both_and_the_agent_is_heard_as_echo(corpus):
     corpus.audio("call1.wav")
     corpus.text("call1.rttm", CALL)

@@ -86,8 +86,12 @@ EXPECTED = [
 ]
 
 
+OLD = 'File type = "ooTextFile short"\n' + SHORT.partition("\n")[2]
+CLASSIC_MAC = OLD.replace("no\nnot that", "no not that").replace("\n", "\r").replace("no not that", "no\nnot that")
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-@pytest.mark.parametrize("content", [LONG, SHORT], ids=["long", "short"])
+@pytest.mark.parametrize("content", [LONG, SHORT, OLD, CLASSIC_MAC], ids=["long", "short", "old short", "cr"])
 def test_both_forms_say_the_same(corpus, content, encoding):
     corpus.audio("call1.flac", channels=2)
     corpus.text("call1.TextGrid", content.encode(encoding))
@@ -98,7 +102,8 @@ def test_both_forms_say_the_same(corpus, content, encoding):
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        ('"TextGrid"', '"PitchTier"', ":2: not a TextGrid in text form"),
+        ('"TextGrid"', '"PitchTier"', ":2: not a TextGrid in text form: the class is 'PitchTier'"),
+        ('"ooTextFile"', '"ooBinaryFile"', ":1: not a TextGrid in text form: the file type is 'ooBinaryFile'"),
         ("4\n", "5\n", ":16: the file ends where the class of a tier should stand"),
         ("4\n", "1e9\n", ":5: the number of tiers should be a count, not 1e9"),
         ("0.5 6 ", "6 0.5 ", ":8: an interval ends at 0.5 s, before it starts (6 s)"),

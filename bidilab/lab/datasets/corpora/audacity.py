@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bidilab.lab.datasets.importing.kinds import kind_named
 from bidilab.lab.datasets.importing.labelformat import LabelFormat, label_importer
 from bidilab.lab.datasets.importing.sources import Utterance
 from bidilab.lab.datasets.importing.textlines import LabelSheet, numbered_lines, seconds, span
@@ -31,17 +30,9 @@ def parse(path: Path, sheet: LabelSheet) -> None:
         if start == end:
             continue
         title, _, text = (part.strip() for part in label.partition(":"))
-        kind = kind_named(title)
         sheet.add(
             path.stem,
-            Utterance(
-                start_s=start,
-                end_s=end,
-                speaker=None if kind else title,
-                text=text or None,
-                kind=kind,
-                line=number,
-            ),
+            Utterance(start_s=start, end_s=end, speaker=title, text=text or None, line=number),
         )
 
 

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from bidilab.lab.datasets.importing.kinds import kind_named
 from bidilab.lab.datasets.importing.labelformat import LabelFormat, label_importer
 from bidilab.lab.datasets.importing.sources import ImportFaultError, Utterance
 from bidilab.lab.datasets.importing.textlines import LabelSheet, read_text, seconds, span
@@ -105,7 +104,6 @@ def _read_tier(reader: _Reader, sheet: LabelSheet, recording: str) -> None:
         raise reader.fault(f"a tier is an IntervalTier or a TextTier, not {tier_class!r}")
     name = reader.take("text", "the name of a tier").strip()
     reader.time("the start of a tier"), reader.time("the end of a tier")
-    kind = kind_named(name)
     speaker = name.removesuffix(_WORDS_TIER).strip()
     is_speech = not name.lower().endswith(_PHONE_TIERS)
     for _ in range(reader.count("the number of intervals")):
@@ -119,10 +117,7 @@ def _read_tier(reader: _Reader, sheet: LabelSheet, recording: str) -> None:
         if end < start:
             raise reader.fault(f"an interval ends at {end:g} s, before it starts ({start:g} s)")
         if is_speech and end > start and text.lower() not in _SILENCE:
-            utterance = Utterance(
-                start_s=start, end_s=end, speaker=None if kind else speaker, text=text, kind=kind, line=line
-            )
-            sheet.add(recording, utterance)
+            sheet.add(recording, Utterance(start_s=start, end_s=end, speaker=speaker, text=text, line=line))
 
 
 FORMAT = LabelFormat(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from bidilab.core.timeline import Interval, normalize
 from bidilab.core.units import s_to_samples, samples_to_s
 from bidilab.lab.datasets.importing.sources import ImportFaultError, SourceRecording, Utterance
-from bidilab.lab.datasets.labels import Channel, Kind, Origin, Segment
+from bidilab.lab.datasets.labels import TRUE_KINDS, Channel, Kind, Origin, Segment
 from bidilab.lab.datasets.proposals import ProposalRule, Speech, interpausal_units, propose_kinds, propose_responses
 
 __all__ = ["END_SLACK_S", "segments_of"]
@@ -20,6 +20,7 @@ __all__ = ["END_SLACK_S", "segments_of"]
 END_SLACK_S = 0.5
 """How far past the end of the audio a label may end, as rounding and padding leave it; what goes further is a fault."""
 _TIME_DECIMALS = 7
+_SPEECH_OF_USERS: tuple[Kind, ...] = (*TRUE_KINDS, "backchannel")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,7 @@ def segments_of(
         if (interval := _place(utterance, source, sample_rate, n_samples)).duration > 0
     ]
     labels = [_given_label(utterance, interval) for utterance, interval in placed if utterance.kind is not None]
-    labels += _proposed_labels([item for item in placed if item[0].kind is None], sample_rate, rule)
+    labels += _proposed_labels([item for item in placed if item[0].kind is None], labels, sample_rate, rule)
     if source.mixed:
         labels += _echo_of_the_agent(labels)
     # Cut last: a long utterance of which the region holds a short piece is no backchannel.
@@ -101,13 +102,16 @@ def _speech(placed: Iterable[tuple[Utterance, Interval]], role: str) -> list[Spe
 
 
 def _proposed_labels(
-    placed: Sequence[tuple[Utterance, Interval]], sample_rate: int, rule: ProposalRule
+    placed: Sequence[tuple[Utterance, Interval]], by_kind: Sequence[_Label], sample_rate: int, rule: ProposalRule
 ) -> list[_Label]:
+    """Labels of what came without a kind; the rules see also what came with one (``by_kind``)."""
     given = all(utterance.given for utterance, _ in placed)
     user = _speech(placed, "user")
-    responses = propose_responses(_speech(placed, "agent"), user, sample_rate=sample_rate, rule=rule)
+    said = [Speech(interval=label.interval, text=label.text) for label in by_kind if label.kind in _SPEECH_OF_USERS]
+    responses = propose_responses(_speech(placed, "agent"), [*user, *said], sample_rate=sample_rate, rule=rule)
     labels = [_label(speech, "agent", "response", given=given and not speech.joined) for speech in responses]
-    for found in propose_kinds(user, [r.interval for r in responses], sample_rate=sample_rate, rule=rule):
+    spoken = normalize(label.interval for label in (*by_kind, *labels) if label.kind == "response")
+    for found in propose_kinds(user, spoken, sample_rate=sample_rate, rule=rule):
         # That someone speaks there is the corpus's word; that it interrupts, or goes on after a pause, is the rule's.
         is_given = given and found.kind == "turn" and not found.speech.joined
         labels.append(_label(found.speech, "user", found.kind, given=is_given))

@@ -10,6 +10,7 @@ from pathlib import Path
 from bidilab.core.audiofile import audio_info
 from bidilab.core.errors import AudioError, InvalidParameterError
 from bidilab.lab.datasets.importing.audiofiles import AudioFiles
+from bidilab.lab.datasets.importing.kinds import kind_like, kind_named
 from bidilab.lab.datasets.importing.sources import (
     ChannelSource,
     ImportFaultError,
@@ -18,9 +19,12 @@ from bidilab.lab.datasets.importing.sources import (
     Utterance,
     shown,
 )
+from bidilab.lab.datasets.labels import TRUE_KINDS, Kind
 from bidilab.lab.datasets.recording import TagValue
 
 __all__ = ["MOST", "Casting", "cast"]
+
+_SPEECH_OF_USERS: tuple[Kind, ...] = (*TRUE_KINDS, "backchannel")
 
 MOST = "@most"
 """As the agent: whoever speaks most in each recording."""
@@ -87,7 +91,8 @@ def cast(
     name
         The corpus's name of the recording.
     utterances
-        All that is said in it, without roles.
+        All that is said in it, without roles. A speaker of the name of a kind is that kind, unless ``casting`` names
+        such a speaker.
     casting
         Who plays whom.
     audio
@@ -102,8 +107,10 @@ def cast(
     Raises
     ------
     ImportFaultError
-        If the agent or user does not speak in it, or the audio cannot be found or told apart.
+        If the agent or user does not speak in it, a name among kinds may be a speaker or a kind, or the audio cannot
+        be found or told apart.
     """
+    utterances = tuple(_with_kind(utterance, casting) for utterance in utterances)
     seconds: Counter[str] = Counter()
     for utterance in utterances:
         if utterance.kind is None and utterance.speaker is not None:
@@ -112,6 +119,8 @@ def cast(
     if casting.user is not None and casting.user not in seconds:
         raise ImportFaultError(label_file, None, _nobody("user", casting.user, seconds, name))
     others = sorted(speaker for speaker in seconds if speaker != agent)
+    unknown = [speaker for speaker in others if speaker != casting.user]
+    _ask_about_names(name, label_file, utterances, unknown, who_is_known=casting.user is not None)
     users = (casting.user,) if casting.user is not None else tuple(others)
     scene = _Scene(
         name=name, label_file=label_file, utterances=utterances, agent=agent, users=users, tags=dict(tags or {})
@@ -123,6 +132,28 @@ def cast(
         names = ", ".join(shown(path, audio.root) for path in files)
         raise ImportFaultError(label_file, None, f"{name!r} has more than one audio file: {names}")
     return _of_speaker_files(scene, audio, speaker_files or {})
+
+
+def _with_kind(utterance: Utterance, casting: Casting) -> Utterance:
+    speaker = utterance.speaker
+    if utterance.kind is not None or speaker is None or speaker in (casting.agent, casting.user):
+        return utterance
+    kind = kind_named(speaker)
+    return utterance if kind is None else replace(utterance, kind=kind, speaker=None)
+
+
+def _ask_about_names(
+    name: str, label_file: str, utterances: Iterable[Utterance], speakers: Iterable[str], *, who_is_known: bool
+) -> None:
+    """Refuse a name beside kinds that may be a kind that is misspelled, or somebody whose role nobody has said."""
+    kinds = {utterance.kind for utterance in utterances if utterance.kind is not None}
+    for speaker in speakers if kinds else ():
+        what = f"{speaker!r} in {name!r} is no kind of segment, and stands beside kinds ({', '.join(sorted(kinds))})"
+        if (kind := kind_like(speaker)) is not None:
+            message = f"{what}: write {kind!r}, or name the speaker otherwise if it is a person"
+            raise ImportFaultError(label_file, None, message)
+        if kinds.intersection(_SPEECH_OF_USERS) and not who_is_known:
+            raise ImportFaultError(label_file, None, f"{what}: if it is a person, give agent or user (--agent, --user)")
 
 
 def _nobody(role: str, wanted: str, seconds: Mapping[str, float], name: str) -> str:

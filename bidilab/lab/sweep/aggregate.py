@@ -1,4 +1,7 @@
-"""From the evaluations of many settings to the columns of a result: sums, rates, quantiles, intervals. Vectorised."""
+"""Make the columns of a settings table from evaluations: sums over recordings, rates, quantiles and their intervals.
+
+Which columns there are, and which counts each ratio is made of, is declared in `bidilab.lab.metrics.columns`.
+"""
 
 from __future__ import annotations
 

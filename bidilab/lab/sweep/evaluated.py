@@ -1,4 +1,4 @@
-"""What an evaluation of one setting leaves: counts by recording, and latencies by segment, as arrays."""
+"""The result of evaluating one setting: counts per recording and latencies per segment, as arrays."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
 ABSENT, EVENT, CENSORED = 0, 1, 2
 """State of a true opportunity's latency under one setting."""
 UNDEFINED = np.int32(np.iinfo(np.int32).min)
-"""Stands in the integer arrays for a quantity that does not exist."""
+"""Value in the integer arrays of a quantity that does not exist."""
 
 COUNTS: tuple[str, ...] = counted_names()
 """Columns of `Evaluated.counts`; the last `N_SAMPLE_COUNTS` count samples."""
@@ -57,7 +57,7 @@ class Evaluated(NamedTuple):
 
     @classmethod
     def empty(cls, problem: SweepProblem) -> Evaluated:
-        """Nothing counted yet."""
+        """Return arrays in which nothing is counted yet."""
         n_true = len(problem.true_recording)
         return cls(
             counts=np.zeros((problem.n_recordings, len(COUNTS)), dtype=np.int32),

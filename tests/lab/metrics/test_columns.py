@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
@@ -28,7 +29,7 @@ from bidilab.lab.metrics.columns import (
     lists_columns,
     setting_columns,
 )
-from bidilab.lab.metrics.columns.page import SCHEMAS, page
+from bidilab.lab.metrics.columns.page import REFERENCES, SCHEMAS, page
 from tests.conftest import ROOT
 
 
@@ -148,6 +149,16 @@ def test_every_column_has_a_row_on_the_page_and_the_page_is_the_one_committed():
             assert f"`{column.name}`" in text
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     assert len(rows) == len(set(rows))
+
+
+def test_every_source_is_a_module_or_a_paper_that_the_page_names():
+    sources = {column.source for schema in SCHEMAS for column in schema}
+    papers = {source for source in sources if not source.startswith("bidilab.")}
+    for module in sources - papers:
+        assert find_spec(module), module
+    for paper in papers:
+        assert any(name in paper for name in REFERENCES), paper
+    assert all(any(name in paper for paper in papers) for name in REFERENCES)
 
 
 def test_docstrings_list_the_columns_of_their_table():

@@ -30,6 +30,17 @@ _TABLE_HEAD = (
     "| column | label | shown | n | 95 % interval | better | meaning | from |",
     "|---|---|---|---|---|---|---|---|",
 )
+REFERENCES: dict[str, str] = {
+    "Wilson 1927": 'E. B. Wilson, "Probable inference, the law of succession, and statistical inference", '
+    "J. Am. Stat. Assoc. 22, 1927.",
+    "Garwood 1936": 'F. Garwood, "Fiducial limits for the Poisson distribution", Biometrika 28, 1936.',
+    "Kaplan & Meier 1958": 'E. L. Kaplan, P. Meier, "Nonparametric estimation from incomplete observations", '
+    "J. Am. Stat. Assoc. 53, 1958.",
+    "Hyndman & Fan 1996": 'R. J. Hyndman, Y. Fan, "Sample quantiles in statistical packages", '
+    "The American Statistician 50, 1996.",
+    "Davison & Hinkley 1997": 'A. C. Davison, D. V. Hinkley, "Bootstrap Methods and their Application", 1997.',
+}
+"""The papers that a column's ``source`` names."""
 _T = TypeVar("_T", bound=Callable[..., Any] | type)
 
 
@@ -49,6 +60,8 @@ def page() -> str:
         if known := [f"`{column.name}`" for column in schema if _row(column) in above]:
             parts.append(f"Also, as above: {', '.join(known)}.\n")
         above.update(map(_row, schema))
+    parts.append("## References\n")
+    parts.append("\n".join(f"- {reference}" for reference in REFERENCES.values()) + "\n")
     return "\n".join(parts)
 
 

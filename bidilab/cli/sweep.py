@@ -232,7 +232,7 @@ def _write(result: SweepResult, recommendation: Recommendation, target: Path) ->
     shutil.rmtree(partial, ignore_errors=True)
     try:
         result.save(partial)
-        text = json.dumps(recommendation.to_dict(), indent=2, ensure_ascii=False)
+        text = json.dumps({"detector": result.detector, **recommendation.to_dict()}, indent=2, ensure_ascii=False)
         (partial / "recommendation.json").write_text(text + "\n", "utf-8")
         validation = recommendation.validation
         result.report(

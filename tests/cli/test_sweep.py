@@ -80,6 +80,7 @@ def test_it_leaves_tables_figures_a_report_and_settings_and_replaces_them_when_a
     assert len(pd.read_parquet(out / "settings.parquet")) == 2
     assert len(pd.read_parquet(out / "recordings.parquet")) == 12
     recommendation = json.loads((out / "recommendation.json").read_text())
+    assert recommendation["detector"] == "energy 1"
     assert recommendation["limits"] == {"max_false_interruption_rate": 1.0, "max_missed_rate": None}
     assert len(list((out / "figures").glob("*.svg"))) >= 8
     assert str(tmp_path) not in (out / "report.html").read_text()

@@ -13,7 +13,7 @@ from bidilab.bidi.log.eventlog import EventLog
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.turns import ServerVad, Turn, TurnParams
 from bidilab.detect.turns.simulation import ResponsePlan
-from bidilab.detect.vad import VadSpec
+from bidilab.detect.vad import VadSpec, detector_facts
 from bidilab.lab.datasets import Segment
 from bidilab.lab.metrics.opportunities import MIN_OVERLAP_MS, TOLERANCE_MS, label_recording
 from bidilab.lab.metrics.simulated import DEFAULT_RESPONSE_MS
@@ -301,7 +301,8 @@ class ReplayPlayer(Widget, module="replay.js", stylesheets=("replay.css",)):
             return f"{name}: as it happened"
         p = self.params
         setting = f"threshold {p.threshold:g}, prefix {p.prefix_padding_ms:g} ms, silence {p.silence_duration_ms:g} ms"
-        return f"{name}, {self.evaluation}: {setting}"
+        detector = detector_facts(self._spec.build())["detector"]
+        return f"{name}, {self.evaluation}, {detector}: {setting}"
 
     def __repr__(self) -> str:
         facts = "; ".join(f"{n['label']}: {n['value']}" for n in self._numbers())

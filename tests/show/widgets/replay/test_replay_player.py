@@ -234,7 +234,7 @@ def test_the_static_form_says_what_the_widget_says(result):
     assert "<b>" not in data["text/html"].replace("<b>", "", 1)  # the one is the title's
     player.threshold = 0.9
     assert "threshold 0.9" in player._repr_mimebundle_()[0]["text/plain"]
-    assert repr(player).startswith("ReplayPlayer r0, recorded: threshold 0.9")
+    assert repr(player).startswith("ReplayPlayer r0, recorded, energy 1: threshold 0.9")
 
 
 def test_requests_of_the_page(result, monkeypatch):

@@ -28,6 +28,7 @@ def parse(path: Path, sheet: LabelSheet) -> None:
             sheet.fault(str(error), line=number, recording=path.stem)
             continue
         if start == end:
+            sheet.pass_over(path.stem, "point labels")
             continue
         title, _, text = (part.strip() for part in label.partition(":"))
         sheet.add(

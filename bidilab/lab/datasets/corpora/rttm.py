@@ -18,11 +18,12 @@ from bidilab.lab.datasets.manifest import Problem
 
 __all__ = ["FORMAT", "from_rttm"]
 
+_NO_LABELS = "NO_RT_METADATA"  # says that a recording has no labels
 OTHER_TYPES = frozenset(
     (
         "SEGMENT",
         "NOSCORE",
-        "NO_RT_METADATA",
+        _NO_LABELS,
         "LEXEME",
         "NON-LEX",
         "NON-SPEECH",
@@ -46,8 +47,10 @@ def parse(path: Path, sheet: LabelSheet) -> None:
             continue
         recording = fields[1] if len(fields) > 1 else None
         if fields[0] in OTHER_TYPES:
-            if recording is not None:
+            if recording is not None and fields[0] == _NO_LABELS:
                 sheet.mention(recording)
+            elif recording is not None:
+                sheet.pass_over(recording, f"{fields[0]} lines")
             continue
         try:
             utterance = _utterance(fields, number)

@@ -110,13 +110,16 @@ def _read_tier(reader: _Reader, sheet: LabelSheet, recording: str) -> None:
         start = reader.time("a time")
         if tier_class == "TextTier":
             reader.take("text", "the text of a point")
+            sheet.pass_over(recording, "points")
             continue
         end = reader.time("the end of an interval")
         line = reader.line
         text = reader.take("text", "the text of an interval").strip()
         if end < start:
             raise reader.fault(f"an interval ends at {end:g} s, before it starts ({start:g} s)")
-        if is_speech and end > start and text.lower() not in _SILENCE:
+        if not is_speech:
+            sheet.pass_over(recording, "intervals of phones")
+        elif end > start and text.lower() not in _SILENCE:
             sheet.add(recording, Utterance(start_s=start, end_s=end, speaker=speaker, text=text, line=line))
 
 

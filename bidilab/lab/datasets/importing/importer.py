@@ -181,7 +181,7 @@ def _import_one(source: SourceRecording, job: ImportJob, staging: Staging) -> tu
         audio=name,
         n_bytes=path.stat().st_size,
         line=manifest_line(recording, name),
-        notes=list(plan.notes),
+        notes=[*source.notes, *plan.notes],
     )
     staging.add(entry)
     return entry, False

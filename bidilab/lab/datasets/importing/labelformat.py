@@ -71,11 +71,21 @@ class LabelFormat:
             problems.append(Problem(file=shown(source), line=None, message=message))
         regions = self.regions(source, problems) if self.regions is not None else None
         audio = AudioFiles(audio_root, problems)
-        found: list[SourceRecording] = []
-        for path in files:
-            sheet = self._read(path, root)
+        sheets = [self._read(path, root) for path in files]
+        labelled_in: dict[str, list[str]] = {}
+        for sheet in sheets:
             problems += sheet.problems
+            for name in sheet.names:
+                labelled_in.setdefault(name, []).append(sheet.file)
+        rivals = {name: files for name, files in labelled_in.items() if len(files) > 1}
+        for name, names in rivals.items():
+            message = f"{name!r} is labelled in {len(names)} files: {', '.join(names)}; import the one that is meant"
+            problems.append(Problem(file=names[0], line=None, message=message))
+        found: list[SourceRecording] = []
+        for sheet in sheets:
             for name, utterances in sheet.recordings.items():
+                if name in rivals:
+                    continue
                 try:
                     recordings = cast(
                         name,
@@ -98,8 +108,9 @@ class LabelFormat:
             sheet.fault(fault.problem.message, line=fault.problem.line)
         except OSError as error:
             sheet.fault(f"cannot be read: {error.strerror}")
-        if not sheet.recordings and not sheet.problems:
+        if not sheet.names and not sheet.problems:
             sheet.fault("names no recording")
+        sheet.close()
         return sheet
 
 

@@ -200,8 +200,9 @@ def _of_one_file(scene: _Scene, path: Path, casting: Casting) -> SourceRecording
     except AudioError as error:
         raise ImportFaultError(shown(path), None, str(error).removeprefix(f"{path}: ")) from error
     user, agent = _channels(scene, utterances, n_channels, casting)
+    notes: tuple[str, ...] = ()
     if n_channels > 1:
-        utterances = _on_their_channels(scene, utterances, user)
+        utterances, notes = _on_their_channels(scene, utterances, user)
     has_agent = any(utterance.role == "agent" for utterance in utterances)
     tags = _tags(scene, scene.users)
     mixed = has_agent and agent is None
@@ -215,7 +216,13 @@ def _of_one_file(scene: _Scene, path: Path, casting: Casting) -> SourceRecording
         label_file=scene.label_file,
         mixed=mixed,
         tags=tags,
+        notes=notes,
     )
+
+
+def _separating(utterances: Iterable[Utterance]) -> bool:
+    """Whether the labels' channels tell anybody apart; many tools write the same number on every line."""
+    return len({utterance.channel for utterance in utterances}) > 1
 
 
 def _channels(
@@ -227,8 +234,9 @@ def _channels(
     of_role = {
         role: {u.channel for u in utterances if u.role == role and u.channel is not None} for role in ("user", "agent")
     }
+    separate = _separating(utterances)
     user = casting.user_channel
-    if user is None and len(of_role["user"]) == 1 and not of_role["user"] & of_role["agent"]:
+    if user is None and separate and len(of_role["user"]) == 1 and not of_role["user"] & of_role["agent"]:
         (user,) = of_role["user"]
     if user is None:
         message = (
@@ -237,21 +245,55 @@ def _channels(
         raise ImportFaultError(scene.label_file, None, f"{message}; give user_channel (--user-channel)")
     if user > n_channels:
         raise ImportFaultError(scene.label_file, None, f"the audio of {scene.name!r} has no channel {user}")
-    others = of_role["agent"] - {user}
+    if separate and of_role["agent"] == {user}:
+        message = f"the labels of {scene.name!r} put the agent on channel {user}, which is to be the user's"
+        raise ImportFaultError(scene.label_file, None, f"{message}; give another user_channel (--user-channel)")
+    others = of_role["agent"] - {user} if separate else set()
     if len(others) == 1 and next(iter(others)) <= n_channels:
         return user, next(iter(others))
     return user, 3 - user if n_channels == 2 else None
 
 
-def _on_their_channels(scene: _Scene, utterances: tuple[Utterance, ...], user: int) -> tuple[Utterance, ...]:
-    """Without those that the labels put on a channel that is not the user's, who are not heard on it."""
-    heard = tuple(u for u in utterances if u.role == "agent" or u.kind is not None or u.channel in (None, user))
+def _on_their_channels(
+    scene: _Scene, utterances: tuple[Utterance, ...], user: int
+) -> tuple[tuple[Utterance, ...], tuple[str, ...]]:
+    """What is heard on the user's channel, and notes of what the labels put on another one.
+
+    Raises
+    ------
+    ImportFaultError
+        If all that users say is on other channels, or it is not known who is on which channel.
+    """
+    separate = _separating(utterances)
+
+    def is_heard(utterance: Utterance) -> bool:
+        return not separate or utterance.role == "agent" or utterance.channel in (None, user)
+
+    heard = tuple(utterance for utterance in utterances if is_heard(utterance))
+    elsewhere = [utterance for utterance in utterances if not is_heard(utterance)]
+    if any(u.role == "user" for u in elsewhere) and not any(u.role == "user" for u in heard):
+        channels = ", ".join(
+            str(channel) for channel in sorted({u.channel or 0 for u in elsewhere if u.role == "user"})
+        )
+        message = f"the labels of {scene.name!r} put the user on channel {channels}, not on {user}"
+        raise ImportFaultError(scene.label_file, None, f"{message}; give another user_channel (--user-channel)")
+    placed = {u.speaker for u in heard if u.kind is None and u.channel is not None}
     nowhere = {u.speaker for u in heard if u.kind is None and u.channel is None}
+    if not separate and len(placed) > 1:
+        nowhere |= placed
     if scene.agent is None and len({u.speaker for u in heard if u.kind is None}) > 1 and nowhere:
         names = ", ".join(sorted(str(speaker) for speaker in nowhere))
         message = f"the labels of {scene.name!r} do not say on which channels {names} are; give agent (--agent)"
         raise ImportFaultError(scene.label_file, None, message)
-    return heard
+    left_out = Counter((str(u.speaker or u.kind), u.channel) for u in elsewhere)
+    notes = tuple(
+        f"left out {n} label{'s' if n != 1 else ''} of {who}: on channel {channel}, and the user is on {user}"
+        for (who, channel), n in sorted(left_out.items())
+    )
+    everywhere = {u.channel for u in utterances} - {None, user}
+    if not separate and everywhere:
+        notes = (f"channel {everywhere.pop()} on every label tells nobody apart: the user is on {user}, as given",)
+    return heard, notes
 
 
 def _of_speaker_files(scene: _Scene, audio: AudioFiles, speaker_files: Mapping[str, Path]) -> list[SourceRecording]:

@@ -104,6 +104,8 @@ class SourceRecording:
         Part of the source audio to take, ``(start, end)`` in seconds; all when ``None``.
     tags
         For the manifest.
+    notes
+        What was left out of the labels or the audio, in words.
     """
 
     id: str
@@ -114,6 +116,7 @@ class SourceRecording:
     mixed: bool = False
     region_s: tuple[float, float] | None = None
     tags: Mapping[str, TagValue] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[Path, ...]:

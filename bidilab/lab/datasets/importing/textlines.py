@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,6 +129,7 @@ class LabelSheet:
         self.problems: list[Problem] = []
         self._speaker_files: dict[str, dict[str, Path]] = {}
         self._utterances: dict[str, list[Utterance]] = {}
+        self._passed_over: dict[str, Counter[str]] = {}
         self._spoiled: set[str] = set()
         self._all_spoiled = False
 
@@ -138,6 +140,18 @@ class LabelSheet:
     def mention(self, recording: str) -> None:
         """Take a recording in which perhaps nothing is said."""
         self._of(recording)
+
+    def pass_over(self, recording: str, what: str) -> None:
+        """Take a recording that holds a label which says nothing of who speaks when (``what``, in the plural)."""
+        self.mention(recording)
+        self._passed_over.setdefault(without_audio_suffix(recording), Counter())[what] += 1
+
+    def close(self) -> None:
+        """End the file; a recording of which every label was passed over is a fault."""
+        for name, passed in self._passed_over.items():
+            if not self._utterances[name]:
+                labels = ", ".join(f"{n} {what}" for what, n in sorted(passed.items()))
+                self.fault(f"no label of {name!r} says who speaks when: {labels}", recording=name)
 
     def _of(self, recording: str) -> list[Utterance]:
         return self._utterances.setdefault(without_audio_suffix(recording), [])
@@ -157,6 +171,11 @@ class LabelSheet:
             self._all_spoiled = True
         else:
             self._spoiled.add(without_audio_suffix(recording))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The recordings that the file names, with or without a fault."""
+        return tuple(self._utterances)
 
     @property
     def recordings(self) -> dict[str, tuple[Utterance, ...]]:

@@ -152,6 +152,74 @@ def test_who_is_on_which_channel_is_never_guessed(corpus):
     assert dataset["call1"].channels == ("agent", "user")
 
 
+@pytest.mark.parametrize("number", ["1", "2", "<NA>", "0"])
+def test_one_channel_number_on_every_line_counts_for_nothing(corpus, number):
+    corpus.audio("call1.wav", channels=2)
+    corpus.text("call1.rttm", CALL.replace("call1 1 ", f"call1 {number} ").replace("call1 2 ", f"call1 {number} "))
+    result = from_rttm(corpus.root, corpus.dest, agent="bot", user_channel=2, progress=False)
+    assert (corpus.said(result.dataset["call1"]), result.dataset["call1"].channels) == (EXPECTED, ("agent", "user"))
+    assert [note.message for note in result.notes] == (
+        ["channel 1 on every label tells nobody apart: the user is on 2, as given"] if number == "1" else []
+    )
+
+
+def test_one_speaker_on_channel_one_does_not_say_where_the_user_is(corpus):
+    corpus.audio("call1.wav", channels=2)
+    corpus.text("call1.rttm", "SPEAKER call1 1 3.0 2.0 <NA> <NA> amy <NA> <NA>\n")
+    with pytest.raises(DatasetError, match="the labels do not say which is the user's"):
+        from_rttm(corpus.root, corpus.dest, progress=False)
+    recording = from_rttm(corpus.root, corpus.dest, user_channel=2, progress=False).dataset["call1"]
+    assert [(s.channel, s.start_s) for s in recording.segments] == [("user", 3.0)]
+
+
+@pytest.mark.parametrize(
+    ("channels", "options", "complaint"),
+    [
+        (("2", "1"), {"agent": "bot"}, "'call1' put the agent on channel 2, which is to be the user's"),
+        (("1", "1"), {"user": "amy"}, "'call1' put the user on channel 1, not on 2"),
+        (("3", "1"), {"agent": "bot"}, "'call1' put the user on channel 1, not on 2"),
+    ],
+)
+def test_labels_that_contradict_the_callers_channel_are_refused(corpus, channels, options, complaint):
+    corpus.audio("call1.wav", channels=3)
+    content = CALL.replace("call1 2 ", "call1 AMY ").replace("call1 1 ", f"call1 {channels[0]} ")
+    content += "SPEAKER call1 2 9.0 0.5 <NA> <NA> ben <NA> <NA>\n" if "user" in options else ""
+    corpus.text("call1.rttm", content.replace("call1 AMY ", f"call1 {channels[1]} "))
+    with pytest.raises(DatasetError, match=complaint):
+        from_rttm(corpus.root, corpus.dest, user_channel=2, progress=False, **options)
+
+
+def test_labels_on_another_channel_are_left_out_and_told(corpus):
+    corpus.audio("call1.wav", channels=2)
+    corpus.text("call1.rttm", CALL + "SPEAKER call1 1 9.0 0.5 <NA> <NA> ben <NA> <NA>\n")
+    result = from_rttm(corpus.root, corpus.dest, agent="bot", user_channel=2, progress=False)
+    assert corpus.said(result.dataset["call1"]) == EXPECTED
+    assert [str(note) for note in result.notes] == [
+        "call1: left out 1 label of ben: on channel 1, and the user is on 2"
+    ]
+
+
+def test_lines_that_say_nothing_of_who_speaks_when_are_a_problem(corpus):
+    corpus.audio("call1.wav")
+    corpus.text("call1.rttm", "LEXEME call1 1 3.0 1.0 yes lex amy 0.9 <NA>\nSPKR-INFO call1 1 a a a adult amy <NA>\n")
+    with pytest.raises(DatasetError, match="no label of 'call1' says who speaks when: 1 LEXEME lines, 1 SPKR-INFO"):
+        from_rttm(corpus.root, corpus.dest, progress=False)
+    corpus.text("call1.rttm", "NO_RT_METADATA call1 1 <NA> <NA> <NA> <NA> <NA> <NA> <NA>\n")
+    assert from_rttm(corpus.root, corpus.dest, progress=False).dataset["call1"].segments == ()
+
+
+@pytest.mark.parametrize("files", [("hyp.rttm", "ref.rttm"), ("call1.rttm", "old/call1.RTTM")])
+def test_a_recording_that_is_labelled_twice_is_not_guessed(corpus, files):
+    corpus.audio("call1.wav", channels=2)
+    corpus.audio("call2.wav", channels=2)
+    corpus.text(files[0], CALL.replace("call1", "call1.wav"))
+    corpus.text(files[1], CALL + CALL.replace("call1", "call2"))
+    result = from_rttm(corpus.root, corpus.dest, agent="bot", progress=False)
+    assert [r.id for r in result.dataset] == ["call2"]
+    (complaint,) = corpus.complaints(result)
+    assert complaint == f"{files[0]}: 'call1' is labelled in 2 files: {', '.join(files)}; import the one that is meant"
+
+
 def test_an_agent_who_is_not_there_and_one_who_is_the_user(corpus):
     corpus.audio("call1.wav")
     corpus.text("call1.rttm", CALL)

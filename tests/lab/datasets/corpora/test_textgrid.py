@@ -132,3 +132,17 @@ def test_tiers_of_an_aligner(corpus):
     corpus.text("call1.TextGrid", content)
     recording = from_textgrid(corpus.root, corpus.dest, progress=False).dataset["call1"]
     assert corpus.said(recording) == [("user", "turn", 1.0, 2.0, "go", "amy", "given")]
+
+
+@pytest.mark.parametrize(
+    ("tier", "complaint"),
+    [
+        ('"TextTier" "amy" 0 10 1\n1 "go"\n', "no label of 'call1' says who speaks when: 1 points"),
+        ('"IntervalTier" "amy - phones" 0 10 1\n1 2 "G"\n', "says who speaks when: 1 intervals of phones"),
+    ],
+)
+def test_tiers_that_are_all_passed_over_are_a_problem(corpus, tier, complaint):
+    corpus.audio("call1.wav")
+    corpus.text("call1.TextGrid", '"ooTextFile"\n"TextGrid"\n0 10\n<exists>\n1\n' + tier)
+    with pytest.raises(DatasetError, match=complaint):
+        from_textgrid(corpus.root, corpus.dest, progress=False)

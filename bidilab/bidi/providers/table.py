@@ -124,6 +124,14 @@ def provider_document() -> str:
         "",
         *_table(["", *titles], _class_rows()),
         "",
+        "## One more provider",
+        "",
+        "A folder with its settings, codec (`bidilab.bidi.providers.codec`), connection and model "
+        "(`bidilab.bidi.providers.shell`) and its descriptor (`bidilab.bidi.providers.provider`), and "
+        "`register_provider(DESCRIPTOR)` of `bidilab.bidi.providers.registry`: `replay`, `compare_models`, "
+        "`LiveSession`, `export_setting`, the command line and this page then name it. `tests/bidi/providers/toy` is a "
+        "small one.",
+        "",
         "## Knobs",
         "",
         "What a knob moves is found by turning it and comparing `canonical()`; — is a knob that moves no decision of "

@@ -18,7 +18,6 @@ __all__ = ["FORMAT", "from_ctm"]
 
 _NO_WORDS = ("non-lex", "noise", "misc")
 _ALTERNATIVES = ("<ALT_BEGIN>", "<ALT>", "<ALT_END>")
-_NULL_WORD = "@"
 
 
 def parse(path: Path, sheet: LabelSheet) -> None:
@@ -39,7 +38,7 @@ def parse(path: Path, sheet: LabelSheet) -> None:
             continue
         sheet.mention(fields[0])
         if taken and utterance is not None:
-            sheet.add(fields[0], utterance)
+            sheet.add(fields[0], utterance, is_word=True)
 
 
 def _word(fields: list[str], number: int) -> Utterance | None:
@@ -47,7 +46,7 @@ def _word(fields: list[str], number: int) -> Utterance | None:
         raise ValueError(f"a CTM line has 5 to 8 fields, this has {len(fields)}")
     start = seconds(fields[2])
     end = seconds(f"{start + seconds(fields[3]):.9f}")
-    if fields[4] == _NULL_WORD or (len(fields) > 6 and fields[6].lower() in _NO_WORDS):
+    if len(fields) > 6 and fields[6].lower() in _NO_WORDS:
         return None
     return Utterance(
         start_s=start,

@@ -16,7 +16,6 @@ from bidilab.lab.datasets.importing.textlines import LabelSheet, channel_number,
 
 __all__ = ["FORMAT", "from_stm"]
 
-_GAP = "inter_segment_gap"
 _IGNORED = "ignore_time_segment_in_scoring"
 _LABEL = re.compile(r"<[^<>\s]*>")
 
@@ -31,9 +30,6 @@ def parse(path: Path, sheet: LabelSheet) -> None:
             start, end = _times(fields)
         except ValueError as error:
             sheet.fault(str(error), line=number, recording=fields[0] if len(fields) > 1 else None)
-            continue
-        sheet.mention(fields[0])
-        if fields[2].lower() == _GAP:
             continue
         sheet.add(
             fields[0],

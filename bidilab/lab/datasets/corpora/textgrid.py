@@ -3,7 +3,7 @@
 Praat manual, "TextGrid file formats": a reader takes the free-standing numbers, the texts in double quotes (a quote
 in them is doubled) and the flags in angle brackets, in order, and passes over everything else, so that both forms are
 one. ``!`` begins a comment. Interval tiers are speakers, or kinds of segment when they bear the name of one; intervals
-with a text are speech. Point tiers, tiers of phones, and the silence marks of aligners are passed over.
+with a text are speech, but for marks of silence (`marks`). Point tiers and tiers of phones are passed over.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ __all__ = ["FORMAT", "from_textgrid"]
 
 _TOKEN = re.compile(r'"(?P<text>[^"]*(?:""[^"]*)*)"|(?P<comment>![^\r\n]*)|(?P<word>[^\s"]+)|(?P<open>")')
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?%?", re.ASCII)
-_SILENCE = frozenset(("", "sil", "sp", "<sil>", "<p:>"))
+_SOUNDING = "sounding"  # Praat's word for where somebody speaks, when it segments a channel
 _FILE_TYPES = ("ooTextFile", "ooTextFile short")  # the second is what an older Praat calls the short form
 _WORDS_TIER = " - words"  # of the Montreal Forced Aligner, beside "NAME - phones"
+_WORD_TIERS = ("words", "word")
 _PHONE_TIERS = ("phones", "phone")
 
 
@@ -105,6 +106,7 @@ def _read_tier(reader: _Reader, sheet: LabelSheet, recording: str) -> None:
     name = reader.take("text", "the name of a tier").strip()
     reader.time("the start of a tier"), reader.time("the end of a tier")
     speaker = name.removesuffix(_WORDS_TIER).strip()
+    of_words = name.lower().endswith(_WORD_TIERS)
     is_speech = not name.lower().endswith(_PHONE_TIERS)
     for _ in range(reader.count("the number of intervals")):
         start = reader.time("a time")
@@ -119,8 +121,10 @@ def _read_tier(reader: _Reader, sheet: LabelSheet, recording: str) -> None:
             raise reader.fault(f"an interval ends at {end:g} s, before it starts ({start:g} s)")
         if not is_speech:
             sheet.pass_over(recording, "intervals of phones")
-        elif end > start and text.lower() not in _SILENCE:
-            sheet.add(recording, Utterance(start_s=start, end_s=end, speaker=speaker, text=text, line=line))
+        elif end > start and text:
+            said = None if text.lower() == _SOUNDING and not of_words else text
+            utterance = Utterance(start_s=start, end_s=end, speaker=speaker, text=said, line=line)
+            sheet.add(recording, utterance, is_word=of_words)
 
 
 FORMAT = LabelFormat(

@@ -95,6 +95,7 @@ class LabelFormat:
                         label_file=sheet.file,
                         speaker_files=sheet.speaker_files(name),
                     )
+                    recordings = [replace(r, notes=(*sheet.notes(name), *r.notes)) for r in recordings]
                     found += recordings if regions is None else _cut(recordings, regions.get(name), sheet.file, name)
                 except ImportFaultError as fault:
                     problems.append(fault.problem)

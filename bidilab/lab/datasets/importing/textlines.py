@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bidilab.lab.datasets.importing.audiofiles import without_audio_suffix
+from bidilab.lab.datasets.importing.marks import is_silent_speaker, is_silent_text, says_silence
 from bidilab.lab.datasets.importing.sources import ImportFaultError, Utterance
 from bidilab.lab.datasets.manifest import Problem
 
@@ -130,12 +131,25 @@ class LabelSheet:
         self._speaker_files: dict[str, dict[str, Path]] = {}
         self._utterances: dict[str, list[Utterance]] = {}
         self._passed_over: dict[str, Counter[str]] = {}
+        self._marks: dict[str, Counter[str]] = {}
         self._spoiled: set[str] = set()
         self._all_spoiled = False
 
-    def add(self, recording: str, utterance: Utterance) -> None:
-        """Take an utterance of a recording."""
+    def add(self, recording: str, utterance: Utterance, *, is_word: bool = False) -> None:
+        """Take an utterance of a recording, or one of its words; what marks silence is no speech."""
+        self.mention(recording)
+        speaker, text = utterance.speaker, utterance.text
+        if (speaker is not None and is_silent_speaker(speaker)) or (text is not None and is_silent_text(text)):
+            return
+        if text is not None and says_silence(text, is_word=is_word):
+            self._marks.setdefault(without_audio_suffix(recording), Counter())[text.strip()] += 1
+            return
         self._of(recording).append(utterance)
+
+    def notes(self, recording: str) -> tuple[str, ...]:
+        """What of a recording was taken in a way that its reader may wish to know."""
+        marks = sorted(self._marks.get(recording, Counter()).items())
+        return tuple(f"{n} label{'s' if n != 1 else ''} {mark!r} taken as silence" for mark, n in marks)
 
     def mention(self, recording: str) -> None:
         """Take a recording in which perhaps nothing is said."""

@@ -10,7 +10,7 @@ from typing import overload
 
 from bidilab.core.errors import AudioError, DatasetError
 from bidilab.lab.datasets.dataset import Dataset
-from bidilab.lab.datasets.labelling.labeller import author_of, label_one
+from bidilab.lab.datasets.labelling.labeller import author_of, label_one, speech_found_by
 from bidilab.lab.datasets.labelling.rule import LabelRule
 from bidilab.lab.datasets.labelling.store import LabelStore, now_text
 from bidilab.lab.datasets.labelling.tracks import RATE
@@ -56,6 +56,8 @@ class LabelResult:
             lines[0] += f", {self.n_done_before} were done before"
         if self.n_kept:
             lines[0] += f", {self.n_kept} had labels of people or corpora and were left alone"
+        if self.n_labelled:
+            lines[0] += f"; {speech_found_by()} found the speech"
         lines.append(f"{len(segments)} labels, {n_proposed} of them proposed and confirmed by nobody")
         if self.problems:
             lines.append(f"{len(self.problems)} problem{'s' if len(self.problems) != 1 else ''}:")

@@ -12,7 +12,7 @@ from bidilab.core.audio import Audio, FloatArray
 from bidilab.core.errors import AudioError, InvalidParameterError
 from bidilab.core.timeline import Interval
 from bidilab.core.units import rescale_samples, samples_to_s
-from bidilab.detect.vad import resample
+from bidilab.detect.vad import detector_facts, resample
 from bidilab.detect.vad.base import OnProgress
 from bidilab.detect.vad.silero import SileroVad
 from bidilab.lab.datasets.labelling.leakage import Leak, find_leak, over_leak
@@ -30,7 +30,7 @@ from bidilab.lab.datasets.labels import Channel, Kind, Segment
 from bidilab.lab.datasets.proposals import ProposalRule, Speech, propose_kinds, propose_responses
 from bidilab.lab.datasets.recording import Recording
 
-__all__ = ["ChannelFindings", "author_of", "find_speech", "label_one"]
+__all__ = ["ChannelFindings", "author_of", "find_speech", "label_one", "speech_found_by"]
 
 _QUIET_PROBABILITY = 0.2
 _QUIET_SHARE = 0.15  # of a call in which nobody speaks on a channel; less, and the detector hears voices in the noise
@@ -57,6 +57,11 @@ class ChannelFindings:
 @cache
 def _vad() -> SileroVad:
     return SileroVad(sample_rate=RATE)
+
+
+def speech_found_by() -> str:
+    """The detector that labels rest on, with its release."""
+    return detector_facts(_vad())["detector"]
 
 
 def find_speech(

@@ -143,7 +143,7 @@ def test_the_command_imports_and_labels_in_one(calls, tmp_path):
     args = ["import", "calls", str(calls[0]), str(tmp_path / "out"), "--user-channel", "2", "--label", "--no-progress"]
     done = CliRunner().invoke(app, args)
     assert done.exit_code == 0, done.output
-    assert "labelled 2 recordings" in done.output
+    assert "labelled 2 recordings; silero 6.2 found the speech" in done.output
     done = CliRunner().invoke(app, ["label", str(tmp_path / "out"), "--no-progress"])
     assert done.exit_code == 0
     assert "labelled 0 recordings, 2 were done before" in done.output

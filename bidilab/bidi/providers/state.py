@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -443,15 +444,15 @@ SpokenT = TypeVar("SpokenT", bound=SpokenResponse)
 
 
 @dataclass(slots=True, kw_only=True)
-class SpokenConversation(Conversation[SpokenT]):
+class SpokenConversation(Conversation[SpokenT], ABC):
     """A conversation with a service that takes its history in words and does not name its responses."""
 
     history: History = field(default_factory=History)
 
     @property
+    @abstractmethod
     def output_rate(self) -> int:
         """Hertz of the model's audio."""
-        raise NotImplementedError
 
     def new_id(self) -> str:
         """Return a new name for a response."""

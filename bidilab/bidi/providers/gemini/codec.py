@@ -47,7 +47,7 @@ def _tool_call(c: Conversation, body: Fields) -> None:
     if c.turn is ModelTurn.INTERRUPTED or not uses:
         c.log("tool_call_unheard", "model", {"calls": [use["name"] for use in uses]})
         return
-    response = c.response()
+    response = turns.begun_response(c)
     c.model(Signal.END)
     for use in uses:
         c.call(use, response.response_id)

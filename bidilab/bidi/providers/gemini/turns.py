@@ -20,7 +20,7 @@ from bidilab.bidi.types.inputs import Role
 from bidilab.core.errors import EventError
 from bidilab.core.units import s_to_samples
 
-__all__ = ["activity_begins", "end_of_words", "server_content", "voice_activity"]
+__all__ = ["activity_begins", "begun_response", "end_of_words", "server_content", "voice_activity"]
 
 _RATE = re.compile(r";\s*rate=(\d+)")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)s")
@@ -70,7 +70,7 @@ def _inline_audio(part: Fields) -> bytes:
     return data if isinstance(data, bytes) else blob.base64("data")  # the SDK has decoded it
 
 
-def _response(c: Conversation) -> Response:
+def begun_response(c: Conversation) -> Response:
     """Return the response of the turn, with the words that came before its first sound."""
     response = c.response()
     if early := c.early_words:
@@ -80,7 +80,7 @@ def _response(c: Conversation) -> Response:
 
 
 def _take_audio(c: Conversation, data: bytes) -> None:
-    response = _response(c)
+    response = begun_response(c)
     c.hand_on(response, response.whole.feed(data), sample_rate=OUTPUT_RATE)
 
 
@@ -94,7 +94,7 @@ def _spoken(c: Conversation, transcription: Fields) -> None:
 
 
 def _take_words(c: Conversation, text: str) -> None:
-    response = _response(c)
+    response = begun_response(c)
     if response.cut:
         c.log("transcript_unheard", "model", {"text": text}, response_id=response.response_id)
         return

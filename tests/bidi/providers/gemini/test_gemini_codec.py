@@ -277,6 +277,16 @@ def test_how_much_was_heard_shortens_the_history():
     assert [turn["parts"][0]["text"] for turn in told] == ["Count.", "one two"]
 
 
+def test_words_before_a_call_belong_to_the_response_that_calls():
+    made = codec()
+    events = feed(made, content(outputTranscription={"text": "One moment."}), called())
+    whole = [e for e in of(events, BidiTranscriptStreamEvent) if e.is_final]
+    assert [(e.text, e.response_id) for e in whole] == [("One moment.", "response_1")]
+    made.encode(result())
+    answer = feed(made, audio(), content(outputTranscription={"text": "18."}), content(turnComplete=True))
+    assert [e.text for e in of(answer, BidiTranscriptStreamEvent) if e.is_final] == ["18."]
+
+
 def called(call_id="c1", **args):
     return {"toolCall": {"functionCalls": [{"id": call_id, "name": "weather", "args": args}]}}
 

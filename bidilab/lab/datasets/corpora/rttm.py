@@ -2,8 +2,9 @@
 
 NIST, "The 2009 (RT-09) Rich Transcription Meeting Recognition Evaluation Plan", appendix A: ten fields, of which the
 last may be left out, ``type file channel start duration orthography subtype speaker confidence lookahead``, and ``;;``
-before a comment. Only ``SPEAKER`` lines say who speaks when; lines of the other types are known and passed over.
-The UEM has four fields: ``file channel start end``.
+before a comment. Only ``SPEAKER`` lines say who speaks when, and ``NOSCORE`` lines what does not count; lines of the
+other types are known and passed over.
+The UEM has four fields: ``file channel start end``; what it does not name on every channel does not count.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from bidilab.lab.datasets.importing.audiofiles import files_below, without_audio_suffix
-from bidilab.lab.datasets.importing.labelformat import LabelFormat, Regions, label_importer
+from bidilab.lab.datasets.importing.labelformat import LabelFormat, label_importer
+from bidilab.lab.datasets.importing.regions import Regions, Span
 from bidilab.lab.datasets.importing.sources import Utterance, shown
 from bidilab.lab.datasets.importing.textlines import LabelSheet, channel_number, numbered_lines, seconds, span
 from bidilab.lab.datasets.manifest import Problem
@@ -19,10 +21,11 @@ from bidilab.lab.datasets.manifest import Problem
 __all__ = ["FORMAT", "from_rttm"]
 
 _NO_LABELS = "NO_RT_METADATA"  # says that a recording has no labels
+_NO_SCORE = "NOSCORE"
 OTHER_TYPES = frozenset(
     (
         "SEGMENT",
-        "NOSCORE",
+        _NO_SCORE,
         _NO_LABELS,
         "LEXEME",
         "NON-LEX",
@@ -46,6 +49,13 @@ def parse(path: Path, sheet: LabelSheet) -> None:
         if not fields or line.lstrip().startswith(";"):
             continue
         recording = fields[1] if len(fields) > 1 else None
+        if fields[0] == _NO_SCORE and len(fields) > 4:
+            try:
+                start = seconds(fields[3])
+                sheet.exclude(fields[1], start, seconds(f"{start + seconds(fields[4]):.9f}"))
+            except ValueError as error:
+                sheet.fault(str(error), line=number, recording=recording)
+            continue
         if fields[0] in OTHER_TYPES:
             if recording is not None and fields[0] == _NO_LABELS:
                 sheet.mention(recording)
@@ -94,24 +104,24 @@ def read_regions(source: Path, problems: list[Problem]) -> Regions | None:
             if not fields or line.lstrip().startswith(";"):
                 continue
             try:
-                recording, start, end = _region(fields)
+                recording, region = _region(fields)
             except ValueError as error:
                 sheet.fault(str(error), line=number)
                 continue
-            regions.setdefault(recording, []).append((start, end))
+            regions.setdefault(recording, {}).setdefault(fields[1], []).append(region)
         problems += sheet.problems
         if sheet.problems:
             return {}  # a UEM that cannot be read whole vouches for nothing
     return regions
 
 
-def _region(fields: list[str]) -> tuple[str, float, float]:
+def _region(fields: list[str]) -> tuple[str, Span]:
     if len(fields) != 4:
         raise ValueError(f"a UEM line has 4 fields, this has {len(fields)}")
     start, end = span(seconds(fields[2]), seconds(fields[3]))
     if start == end:
         raise ValueError("the region is empty")
-    return without_audio_suffix(fields[0]), start, end
+    return without_audio_suffix(fields[0]), (start, end)
 
 
 FORMAT = LabelFormat(

@@ -3,8 +3,8 @@
 SegLST (chime-utils, MeetEval): ``{"session_id", "speaker", "start_time", "end_time", "words"}``, times in seconds, as
 numbers or strings. CHiME-5/6 and DiPCo write ``h:m:s``, by device in an object of which ``original`` or ``close-talk``
 is taken; DiPCo and NOTSOFAR say ``speaker_id``, NOTSOFAR ``text`` and, in ``ct_wav_file_name``, the speaker's own
-recording. Without a ``session_id`` the recording is named as the file, or as its folder when the file is
-``gt_transcription.json``. A file of one object a line is read too.
+recording. CHiME's ``[redacted]`` does not count, and needs no speaker. Without a ``session_id`` the recording is named
+as the file, or as its folder when the file is ``gt_transcription.json``. A file of one object a line is read too.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bidilab.lab.datasets.importing.labelformat import LabelFormat, label_importer
+from bidilab.lab.datasets.importing.regions import is_unscored
 from bidilab.lab.datasets.importing.sources import ImportFaultError, Utterance
 from bidilab.lab.datasets.importing.textlines import LabelSheet, clock_seconds, read_text, span
 from bidilab.lab.datasets.safepaths import PathGuard, UnsafePathError
@@ -89,9 +90,9 @@ def parse(path: Path, sheet: LabelSheet) -> None:
 
 def _utterance(item: dict[str, Any], line: int) -> Utterance:
     speaker = _first(item, _SPEAKER)
-    if speaker is None:
-        raise ValueError("names no speaker ('speaker' or 'speaker_id')")
     text = _first(item, _TEXT)
+    if speaker is None and not is_unscored(None, text):
+        raise ValueError("names no speaker ('speaker' or 'speaker_id')")
     start, end = span(_time(item, "start_time"), _time(item, "end_time"))
     return Utterance(start_s=start, end_s=end, speaker=speaker, text=(text or "").strip() or None, line=line)
 

@@ -1,8 +1,8 @@
 """STM, segment time marks.
 
 NIST SCTK, ``doc/infmts.htm``: ``file channel speaker start end [<label>] transcript``, and ``;;`` before a comment.
-Lines of the speaker ``inter_segment_gap`` mark what is between segments and are passed over. A line whose transcript
-is ``IGNORE_TIME_SEGMENT_IN_SCORING`` is speech whose words are unknown.
+Lines of the speaker ``inter_segment_gap`` mark what is between segments and are passed over. What a line of the speaker
+``excluded_region``, or with the transcript ``IGNORE_TIME_SEGMENT_IN_SCORING``, covers does not count: it is cut out.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from bidilab.lab.datasets.importing.textlines import LabelSheet, channel_number,
 
 __all__ = ["FORMAT", "from_stm"]
 
-_IGNORED = "ignore_time_segment_in_scoring"
 _LABEL = re.compile(r"<[^<>\s]*>")
 
 
@@ -53,7 +52,7 @@ def _times(fields: list[str]) -> tuple[float, float]:
 def _text(rest: str) -> str | None:
     label = _LABEL.match(rest)
     text = (rest[label.end() :] if label else rest).strip()
-    return None if text.lower() == _IGNORED else text or None
+    return text or None
 
 
 FORMAT = LabelFormat(name="stm", summary="STM segment time marks (NIST SCTK).", suffixes=(".stm",), parse=parse)

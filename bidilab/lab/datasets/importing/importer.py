@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bidilab.core.errors import AudioError, DatasetError, InvalidParameterError
 from bidilab.core.units import samples_to_s
 from bidilab.lab.datasets.dataset import Dataset
-from bidilab.lab.datasets.importing.channels import plan_audio, write_planned_audio
-from bidilab.lab.datasets.importing.labelling import segments_of
+from bidilab.lab.datasets.importing.channels import AudioPlan, plan_audio, write_planned_audio
+from bidilab.lab.datasets.importing.labelling import segments_of, whole_from
 from bidilab.lab.datasets.importing.report import ImportResult
 from bidilab.lab.datasets.importing.sources import ImportFaultError, SourceRecording, shown
 from bidilab.lab.datasets.importing.staging import Entry, Staging, fingerprint_of
@@ -160,6 +160,10 @@ def _import_one(source: SourceRecording, job: ImportJob, staging: Staging) -> tu
         return finished, True
     _check_text(source)
     plan = plan_audio(source)
+    begin = whole_from(source, sample_rate=plan.sample_rate, start=plan.start, n_samples=plan.n_samples, rule=job.rule)
+    if begin > plan.start:  # a cut segment has no onset
+        source = _begun_later(source, plan, begin)
+        plan = plan_audio(source)
     segments = segments_of(
         source, sample_rate=plan.sample_rate, start=plan.start, n_samples=plan.n_samples, rule=job.rule
     )
@@ -185,6 +189,16 @@ def _import_one(source: SourceRecording, job: ImportJob, staging: Staging) -> tu
     )
     staging.add(entry)
     return entry, False
+
+
+def _begun_later(source: SourceRecording, plan: AudioPlan, begin: int) -> SourceRecording:
+    """The recording from ``begin`` on, where no segment of the user is cut at its start."""
+    start_s, end_s = (samples_to_s(sample, plan.sample_rate) for sample in (begin, plan.start + plan.n_samples))
+    region = f"the region {samples_to_s(plan.start, plan.sample_rate):g} to {end_s:g} s"
+    if start_s >= end_s:
+        raise ImportFaultError(source.label_file, None, f"{region} of {source.id!r} lies inside the user's speech")
+    note = f"{region} begins inside the user's speech, of which no latency can be told: it is taken from {start_s:g} s"
+    return replace(source, region_s=(start_s, end_s), notes=(*source.notes, note))
 
 
 def _check_text(source: SourceRecording) -> None:

@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from bidilab.core.errors import InvalidParameterError
+from bidilab.core.audiofile import audio_info
+from bidilab.core.errors import AudioError, InvalidParameterError
 from bidilab.lab.datasets.importing.audiofiles import AudioFiles, files_below
 from bidilab.lab.datasets.importing.importer import ImportJob, run_import
+from bidilab.lab.datasets.importing.labelling import check_end
+from bidilab.lab.datasets.importing.regions import Regions, Span, scored_regions
 from bidilab.lab.datasets.importing.report import ImportResult
 from bidilab.lab.datasets.importing.roles import Casting, cast
 from bidilab.lab.datasets.importing.sources import ImportFaultError, SourceRecording, shown
@@ -18,11 +21,9 @@ from bidilab.lab.datasets.importing.textlines import LabelSheet
 from bidilab.lab.datasets.manifest import Problem
 from bidilab.lab.datasets.proposals import ProposalRule
 
-__all__ = ["LABEL_OPTIONS", "LabelFormat", "LabelImporter", "Regions", "label_importer"]
+__all__ = ["LABEL_OPTIONS", "LabelFormat", "LabelImporter", "label_importer"]
 
 LABEL_OPTIONS: tuple[str, ...] = ("agent", "user", "user_channel", "audio")
-Regions = dict[str, list[tuple[float, float]]]
-"""Parts of recordings that are labelled, in seconds, by recording."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,9 @@ class LabelFormat:
                         speaker_files=sheet.speaker_files(name),
                     )
                     recordings = [replace(r, notes=(*sheet.notes(name), *r.notes)) for r in recordings]
-                    found += recordings if regions is None else _cut(recordings, regions.get(name), sheet.file, name)
+                    excluded = sheet.excluded(name)
+                    uem = None if regions is None else regions.get(name, {})
+                    found += _cut(recordings, uem, excluded) if uem is not None or excluded else recordings
                 except ImportFaultError as fault:
                     problems.append(fault.problem)
         return found
@@ -116,17 +119,30 @@ class LabelFormat:
 
 
 def _cut(
-    recordings: list[SourceRecording], regions: list[tuple[float, float]] | None, file: str, name: str
+    recordings: list[SourceRecording], uem: dict[str, list[Span]] | None, excluded: list[Span]
 ) -> list[SourceRecording]:
-    if regions is None:
-        raise ImportFaultError(file, None, f"{name!r} is not in the UEM: no part of it counts as labelled")
-    if len(regions) == 1:
-        return [replace(recording, region_s=regions[0]) for recording in recordings]
-    return [
-        replace(recording, id=f"{recording.id}-{number}", region_s=region)
-        for recording in recordings
-        for number, region in enumerate(regions, start=1)
-    ]
+    """A recording for each part that counts."""
+    found = []
+    if uem == {}:
+        message = f"{recordings[0].id!r} is not in the UEM: no part of it counts as labelled"
+        raise ImportFaultError(recordings[0].label_file, None, message)
+    for recording in recordings:
+        path = recording.user.path
+        try:
+            info = audio_info(path)
+        except AudioError as error:
+            raise ImportFaultError(shown(path), None, str(error).removeprefix(f"{path}: ")) from error
+        duration_s = info.frames / info.samplerate
+        regions, notes = scored_regions(uem, excluded, duration_s)
+        for utterance in recording.utterances if uem is None else ():
+            check_end(recording, utterance, duration_s)
+        if not regions:
+            message = f"no part of {recording.id!r} counts: {'; '.join(notes)}"
+            raise ImportFaultError(recording.label_file, None, message)
+        for number, region in enumerate(regions, start=1):
+            name = recording.id if len(regions) == 1 else f"{recording.id}-{number}"
+            found.append(replace(recording, id=name, region_s=region, notes=(*recording.notes, *notes)))
+    return found
 
 
 class LabelImporter(Protocol):

@@ -15,7 +15,7 @@ from bidilab.lab.datasets.importing.sources import ImportFaultError, SourceRecor
 from bidilab.lab.datasets.labels import TRUE_KINDS, Channel, Kind, Origin, Segment
 from bidilab.lab.datasets.proposals import ProposalRule, Speech, interpausal_units, propose_kinds, propose_responses
 
-__all__ = ["END_SLACK_S", "segments_of"]
+__all__ = ["END_SLACK_S", "check_end", "segments_of", "whole_from"]
 
 END_SLACK_S = 0.5
 """How far past the end of the audio a label may end, as rounding and padding leave it; what goes further is a fault."""
@@ -61,6 +61,25 @@ def segments_of(
     ImportFaultError
         If an utterance lies past the end of the audio.
     """
+    # Cut last: a long utterance of which the region holds a short piece is no backchannel.
+    part = Interval(start, start + n_samples)
+    labels = _labels(source, sample_rate, n_samples, rule)
+    return tuple(_segment(label, part, sample_rate, rule) for label in labels if label.interval.overlap(part))
+
+
+def whole_from(source: SourceRecording, *, sample_rate: int, start: int, n_samples: int, rule: ProposalRule) -> int:
+    """First sample from ``start`` on that lies inside no segment of the user; parameters as in `segments_of`.
+
+    A segment that is cut at its start has no onset: a latency would count from the cut.
+    """
+    for label in _labels(source, sample_rate, n_samples, rule):
+        if label.channel == "user" and label.kind != "echo" and label.interval.start < start < label.interval.end:
+            start = label.interval.end
+    return start
+
+
+def _labels(source: SourceRecording, sample_rate: int, n_samples: int, rule: ProposalRule) -> list[_Label]:
+    """All labels on the source's clock, in order."""
     placed = [
         (utterance, interval)
         for utterance in source.utterances
@@ -70,19 +89,28 @@ def segments_of(
     labels += _proposed_labels([item for item in placed if item[0].kind is None], labels, sample_rate, rule)
     if source.mixed:
         labels += _echo_of_the_agent(labels)
-    # Cut last: a long utterance of which the region holds a short piece is no backchannel.
-    part = Interval(start, start + n_samples)
-    return tuple(_segment(label, part, sample_rate, rule) for label in _merged(labels) if label.interval.overlap(part))
+    return _merged(labels)
+
+
+def check_end(source: SourceRecording, utterance: Utterance, duration_s: float) -> None:
+    """Refuse an utterance that lies past the end of audio of ``duration_s``.
+
+    Raises
+    ------
+    ImportFaultError
+        If it does.
+    """
+    if utterance.start_s > duration_s or utterance.end_s > duration_s + END_SLACK_S:
+        seconds = f"{utterance.start_s:g} to {utterance.end_s:g} s"
+        message = f"{seconds} is past the end of the audio ({duration_s:g} s)"
+        raise ImportFaultError(source.label_file, utterance.line, message)
 
 
 def _place(utterance: Utterance, source: SourceRecording, rate: int, n_samples: int) -> Interval:
     """An utterance on the source's clock; one past the end of audio that is taken whole is a fault."""
-    begin, end = s_to_samples(utterance.start_s, rate), s_to_samples(utterance.end_s, rate)
-    if source.region_s is None and (begin > n_samples or end > n_samples + s_to_samples(END_SLACK_S, rate)):
-        seconds = f"{utterance.start_s:g} to {utterance.end_s:g} s"
-        message = f"{seconds} is past the end of the audio ({samples_to_s(n_samples, rate):g} s)"
-        raise ImportFaultError(source.label_file, utterance.line, message)
-    return Interval(begin, end)
+    if source.region_s is None:
+        check_end(source, utterance, samples_to_s(n_samples, rate))
+    return Interval(s_to_samples(utterance.start_s, rate), s_to_samples(utterance.end_s, rate))
 
 
 def _given_label(utterance: Utterance, interval: Interval) -> _Label:

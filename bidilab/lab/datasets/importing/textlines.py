@@ -10,13 +10,12 @@ from pathlib import Path
 
 from bidilab.lab.datasets.importing.audiofiles import without_audio_suffix
 from bidilab.lab.datasets.importing.marks import is_silent_speaker, is_silent_text, says_silence
+from bidilab.lab.datasets.importing.regions import LONGEST_S, is_unscored
 from bidilab.lab.datasets.importing.sources import ImportFaultError, Utterance
 from bidilab.lab.datasets.manifest import Problem
 
 __all__ = ["LabelSheet", "channel_number", "clock_seconds", "numbered_lines", "read_text", "seconds", "span"]
 
-LONGEST_S = 1e6
-"""No recording is eleven days long: a time beyond it is a fault of the file."""
 _LONGEST_LINE_BYTES = 1 << 20
 _LARGEST_TEXT_BYTES = 1 << 26  # of a file that must be read whole: 64 MB hold the labels of some 1000 h
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
@@ -132,13 +131,20 @@ class LabelSheet:
         self._utterances: dict[str, list[Utterance]] = {}
         self._passed_over: dict[str, Counter[str]] = {}
         self._marks: dict[str, Counter[str]] = {}
+        self._excluded: dict[str, list[tuple[float, float]]] = {}
         self._spoiled: set[str] = set()
         self._all_spoiled = False
 
     def add(self, recording: str, utterance: Utterance, *, is_word: bool = False) -> None:
-        """Take an utterance of a recording, or one of its words; what marks silence is no speech."""
+        """Take an utterance of a recording, or one of its words.
+
+        What marks silence is no speech, and what says that it does not count is excluded.
+        """
         self.mention(recording)
         speaker, text = utterance.speaker, utterance.text
+        if is_unscored(speaker, text) and not (speaker is not None and is_silent_speaker(speaker)):
+            self.exclude(recording, utterance.start_s, utterance.end_s)
+            return
         if (speaker is not None and is_silent_speaker(speaker)) or (text is not None and is_silent_text(text)):
             return
         if text is not None and says_silence(text, is_word=is_word):
@@ -169,6 +175,15 @@ class LabelSheet:
 
     def _of(self, recording: str) -> list[Utterance]:
         return self._utterances.setdefault(without_audio_suffix(recording), [])
+
+    def exclude(self, recording: str, start_s: float, end_s: float) -> None:
+        """Take a stretch of a recording that does not count."""
+        self.mention(recording)
+        self._excluded.setdefault(without_audio_suffix(recording), []).append((start_s, end_s))
+
+    def excluded(self, recording: str) -> list[tuple[float, float]]:
+        """Stretches of a recording that do not count, in seconds."""
+        return self._excluded.get(recording, [])
 
     def own_file(self, recording: str, speaker: str, path: Path) -> None:
         """Take the audio of one speaker alone."""

@@ -1,15 +1,16 @@
 """The formats a corpus can be in, one file each.
 
-``from_NAME(source, dest, …)`` imports each; ``FORMATS`` says for all of them what they are, which options they take
-and which function imports them.
+``from_NAME(source, dest, …)`` imports each. `FORMATS` says of all of them what they are, which options they take and
+which function imports them; a format more is one file and one line, by `register_format`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
+from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.datasets.corpora import ami, audacity, calls, clips, ctm, fdb, rttm, segjson, stm, textgrid, turns
 from bidilab.lab.datasets.corpora.ami import from_ami
 from bidilab.lab.datasets.corpora.audacity import from_audacity
@@ -22,7 +23,7 @@ from bidilab.lab.datasets.corpora.segjson import from_segjson
 from bidilab.lab.datasets.corpora.stm import from_stm
 from bidilab.lab.datasets.corpora.textgrid import from_textgrid
 from bidilab.lab.datasets.corpora.turns import from_turns
-from bidilab.lab.datasets.importing.labelformat import LABEL_OPTIONS
+from bidilab.lab.datasets.importing.labelformat import LABEL_OPTIONS, LabelFormat
 from bidilab.lab.datasets.importing.report import ImportResult
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "from_stm",
     "from_textgrid",
     "from_turns",
+    "register_format",
 ]
 
 
@@ -50,6 +52,8 @@ class CorpusFormat:
 
     Parameters
     ----------
+    name
+        As ``bidilab datasets import`` has it.
     summary
         One line on what it is.
     options
@@ -58,22 +62,45 @@ class CorpusFormat:
         The function that imports it.
     """
 
+    name: str
     summary: str
     options: tuple[str, ...]
     run: Callable[..., Any]
 
+    @classmethod
+    def of_labels(cls, labels: LabelFormat, run: Callable[..., Any]) -> Self:
+        """A format of label files beside audio: it takes the options that all of these share."""
+        return cls(name=labels.name, summary=labels.summary, options=(*LABEL_OPTIONS, "name"), run=run)
 
-_LABELS = (*LABEL_OPTIONS, "name")
-FORMATS: dict[str, CorpusFormat] = {
-    "calls": CorpusFormat(summary=calls.SUMMARY, options=(*calls.OPTIONS, "name"), run=from_calls),
-    "rttm": CorpusFormat(summary=rttm.FORMAT.summary, options=_LABELS, run=from_rttm),
-    "audacity": CorpusFormat(summary=audacity.FORMAT.summary, options=_LABELS, run=from_audacity),
-    "textgrid": CorpusFormat(summary=textgrid.FORMAT.summary, options=_LABELS, run=from_textgrid),
-    "segjson": CorpusFormat(summary=segjson.FORMAT.summary, options=_LABELS, run=from_segjson),
-    "stm": CorpusFormat(summary=stm.FORMAT.summary, options=_LABELS, run=from_stm),
-    "ctm": CorpusFormat(summary=ctm.FORMAT.summary, options=_LABELS, run=from_ctm),
-    "turns": CorpusFormat(summary=turns.FORMAT.summary, options=_LABELS, run=from_turns),
-    "ami": CorpusFormat(summary=ami.SUMMARY, options=(*ami.OPTIONS, "name"), run=from_ami),
-    "fdb": CorpusFormat(summary=fdb.SUMMARY, options=(*fdb.OPTIONS, "name"), run=from_fdb),
-    "clips": CorpusFormat(summary=clips.SUMMARY, options=clips.OPTIONS, run=from_clips),
-}
+
+FORMATS: dict[str, CorpusFormat] = {}
+"""Every format, by its name."""
+
+
+def register_format(made: CorpusFormat) -> None:
+    """Add a format; the command line then imports it by its name.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the name is taken.
+    """
+    if made.name in FORMATS:
+        raise InvalidParameterError("name", f"none of {', '.join(FORMATS)}", made.name)
+    FORMATS[made.name] = made
+
+
+for _format in (
+    CorpusFormat(name="calls", summary=calls.SUMMARY, options=(*calls.OPTIONS, "name"), run=from_calls),
+    CorpusFormat.of_labels(rttm.FORMAT, from_rttm),
+    CorpusFormat.of_labels(audacity.FORMAT, from_audacity),
+    CorpusFormat.of_labels(textgrid.FORMAT, from_textgrid),
+    CorpusFormat.of_labels(segjson.FORMAT, from_segjson),
+    CorpusFormat.of_labels(stm.FORMAT, from_stm),
+    CorpusFormat.of_labels(ctm.FORMAT, from_ctm),
+    CorpusFormat.of_labels(turns.FORMAT, from_turns),
+    CorpusFormat(name="ami", summary=ami.SUMMARY, options=(*ami.OPTIONS, "name"), run=from_ami),
+    CorpusFormat(name="fdb", summary=fdb.SUMMARY, options=(*fdb.OPTIONS, "name"), run=from_fdb),
+    CorpusFormat(name="clips", summary=clips.SUMMARY, options=clips.OPTIONS, run=from_clips),
+):
+    register_format(_format)

@@ -11,7 +11,7 @@ from bidilab.core.errors import AudioError
 from bidilab.lab.datasets.manifest import MANIFEST_FILE, DatasetInfo, Problem, read_info, read_manifest
 from bidilab.lab.datasets.recording import Recording
 
-__all__ = ["file_sha256", "read_folder", "validate"]
+__all__ = ["file_sha256", "read_folder", "same_audio", "validate"]
 
 _CHUNK_BYTES = 1 << 20
 
@@ -26,7 +26,7 @@ def read_folder(root: Path) -> tuple[DatasetInfo | None, list[tuple[int, Recordi
 
 
 def validate(path: str | os.PathLike[str], *, deep: bool = True) -> list[Problem]:
-    """Find every problem of a dataset folder.
+    """Find every problem of a dataset folder, also equal audio under several ids.
 
     Parameters
     ----------
@@ -43,11 +43,27 @@ def validate(path: str | os.PathLike[str], *, deep: bool = True) -> list[Problem
         Empty when the dataset is sound.
     """
     _, recordings, problems = read_folder(Path(path))
+    problems += _repeated_audio(recordings)
     if deep:
         for line, recording in recordings:
             faults = _audio_faults(recording)
             problems += [Problem(file=MANIFEST_FILE, line=line, message=fault) for fault in faults]
     return problems
+
+
+def _repeated_audio(recordings: list[tuple[int, Recording]]) -> list[Problem]:
+    """A problem for each recording whose file has the digest of one before it."""
+    first: dict[str, str] = {}
+    return [
+        Problem(file=MANIFEST_FILE, line=line, message=same_audio(recording.id, other))
+        for line, recording in recordings
+        if (other := first.setdefault(recording.sha256, recording.id)) != recording.id
+    ]
+
+
+def same_audio(name: str, other: str) -> str:
+    """What to say of two recordings whose files are equal, byte by byte."""
+    return f"{name!r} has the same audio as {other!r} (equal sha256): what happens in it counts twice"
 
 
 def file_sha256(path: Path) -> str:

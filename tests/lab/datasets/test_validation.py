@@ -20,7 +20,16 @@ def segment(**changes):
 
 
 def test_a_sound_folder_has_no_problem(folder):
-    assert told(folder.write(folder.entry("a"), "", folder.entry("b")), deep=True) == []
+    assert told(folder.write(folder.entry("a"), "", folder.entry("b", seed=2)), deep=True) == []
+
+
+def test_equal_audio_under_several_ids(folder):
+    root = folder.write(*(folder.entry(name, seed=seed) for name, seed in (("a", 1), ("b", 2), ("c", 1), ("d", 1))))
+    repeated = "has the same audio as 'a' (equal sha256): what happens in it counts twice"
+    assert told(root) == [f"manifest.jsonl:3: 'c' {repeated}", f"manifest.jsonl:4: 'd' {repeated}"]
+    assert len(Dataset.load(root)) == 4
+    first, second = Dataset.load(root).split(fraction=0.5)
+    assert {"b"} in ({r.id for r in first}, {r.id for r in second})
 
 
 def test_absent_folder_and_files(folder, tmp_path):

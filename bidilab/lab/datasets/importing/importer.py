@@ -20,7 +20,7 @@ from bidilab.lab.datasets.placing import check_target
 from bidilab.lab.datasets.proposals import ProposalRule
 from bidilab.lab.datasets.recording import Recording
 from bidilab.lab.datasets.safepaths import check_id
-from bidilab.lab.datasets.validation import file_sha256
+from bidilab.lab.datasets.validation import file_sha256, same_audio
 
 __all__ = ["REPORT_FILE", "ImportJob", "check_places", "run_import"]
 
@@ -119,10 +119,22 @@ def run_import(job: ImportJob, source: Path, dest: Path, *, force: bool, progres
     if not entries:
         staging.discard()
         raise DatasetError(f"{shown(source)}: nothing in it could be imported as {job.format}", problems)
+    notes += _repeated_audio(entries)
     _finish(job, source, staging, entries, problems, notes)
     return ImportResult(
         dataset=Dataset.load(dest), problems=tuple(problems), notes=tuple(notes), n_taken_over=n_taken_over
     )
+
+
+def _repeated_audio(entries: list[Entry]) -> list[Problem]:
+    """A note for each recording whose file has the digest of one before it."""
+    notes = []
+    first: dict[str, str] = {}
+    for entry in entries:
+        line = json.loads(entry.line)
+        if (other := first.setdefault(line["sha256"], line["id"])) != line["id"]:
+            notes.append(Problem(file=line["id"], line=None, message=same_audio(line["id"], other)))
+    return notes
 
 
 def _with_own_ids(found: list[SourceRecording], problems: list[Problem]) -> list[SourceRecording]:

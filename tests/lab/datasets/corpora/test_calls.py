@@ -130,3 +130,13 @@ def test_a_pair_without_its_other_half(corpus):
     corpus.audio("7-user.wav", 1.0)
     with pytest.raises(DatasetError, match=r"7-user\.wav: its pair 7-agent\.wav is not there"):
         from_calls(corpus.root, corpus.dest, user_files="{id}-user.wav", agent_files="{id}-agent.wav", progress=False)
+
+
+def test_equal_audio_under_several_names_is_told(corpus):
+    corpus.audio("a.wav")
+    corpus.audio("b.wav", seed=2)
+    corpus.audio("copy of a.wav")
+    result = from_calls(corpus.root, corpus.dest, progress=False)
+    assert [str(note) for note in result.notes] == [
+        "copy of a: 'copy of a' has the same audio as 'a' (equal sha256): what happens in it counts twice"
+    ]

@@ -135,7 +135,7 @@ def test_the_recommended_setting_is_exported(result):
 def test_executors_agree(bursts, result, executor):
     if executor == "dask":
         distributed = pytest.importorskip("distributed")
-        cluster = distributed.LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None)
+        cluster = distributed.LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0")
         with cluster, distributed.Client(cluster) as client:
             other = run(bursts, executor=bl.DaskExecutor(client))
     else:

@@ -47,6 +47,8 @@ SIMULATED_COLUMNS: tuple[str, ...] = SETTINGS.names_in(SIMULATED)
 RESUME_COLUMNS: tuple[str, ...] = SETTINGS.names_in(RESUME)
 """Further columns where guards resume."""
 _SHOWN = frozenset(SETTINGS.names)
+_SUMS = tuple(count for count in SETTINGS.of(Count) if count.parts)
+_RATIOS = SETTINGS.of(Ratio)
 
 
 def aggregate(problem: SweepProblem, evaluated: Sequence[Evaluated], *, n_resamples: int, seed: int) -> pd.DataFrame:
@@ -67,19 +69,18 @@ def aggregate(problem: SweepProblem, evaluated: Sequence[Evaluated], *, n_resamp
     for duration in TIMED:
         table[duration.name] = duration.of_samples(table.pop(duration.counted), problem.sample_rate)
     table["degenerate"] = (table["n_detector_turns"] > 0) & (table["n_detector_turns"] == table["n_flushed"])
-    for count in SETTINGS.of(Count):
-        if count.parts:
-            table[count.name] = _sum(table, count.parts)
-    for column in SETTINGS.of(Ratio):
-        _add_ratio(table, column)
+    for count in _SUMS:
+        table[count.name] = _sum(table, count.parts)
+    for ratio in _RATIOS:
+        _add_ratio(table, ratio)
     _add_latency(table, problem, evaluated, n_resamples, seed)
     _add_endpoint_latency(table, evaluated, problem.sample_rate)
     return pd.DataFrame({name: values for name, values in table.items() if name in _SHOWN})
 
 
 def _sum(table: _Columns, names: Sequence[str]) -> npt.NDArray[Any]:
-    total: npt.NDArray[Any] = np.sum([table[name] for name in names], axis=0)
-    return total
+    first, *rest = names
+    return sum((table[name] for name in rest), start=table[first])
 
 
 def _add_ratio(table: _Columns, column: Ratio) -> None:

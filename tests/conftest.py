@@ -32,6 +32,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Compile the kernels in one process beside the workers, which would else each do it."""
     if "PYTEST_XDIST_WORKER" in os.environ or not session.config.getoption("numprocesses", None):
         return
+    asked = [Path(str(argument).split("::")[0]).resolve() for argument in session.config.args]
+    homes = [ROOT / "tests" / zone for zone in USES_KERNELS]
+    if not any(path in (home, *home.parents) or home in path.parents for path in asked for home in homes):
+        return  # such as tests/nova alone
     done = Path(tempfile.mkdtemp(prefix="bidilab-tests-")) / "compiled"
     os.environ[COMPILED] = str(done)  # the workers inherit it
     compiling = subprocess.Popen([sys.executable, "-m", "tests.compiled", str(done)], cwd=ROOT)
@@ -47,11 +51,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     while not Path(done).exists() and time.monotonic() < until:  # noqa: TID251
         time.sleep(0.1)  # noqa: TID251
     os.environ.pop(COMPILED)  # once waited for is enough
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """One worker more than there are cores: tests in real time and in a browser mostly wait."""
-    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ still generating (pace 1) or long done (pace 8).
 """
 
 import asyncio
-import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -73,18 +72,17 @@ PACES = (1, 8)
 
 
 def test_sessions_over_the_wire_do_what_is_predicted(tmp_path):
-    """At both paces at once, as the sessions mostly wait."""
     dataset = bl.load_dataset(ROOT / "datasets" / "overlap-mini")
 
     def session(name, url):
         model = BidiOpenAIRealtimeModel(client_config={"api_key": "sk-test", "websocket_base_url": url})
         return bl.replay(dataset[name], model, clock="real")
 
-    with contextlib.ExitStack() as stack:
-        urls = {pace: stack.enter_context(ServerThread(pace, tmp_path / str(pace))) for pace in PACES}
-        pool = stack.enter_context(ThreadPoolExecutor(len(RECORDINGS) * len(PACES)))
-        jobs = {(pace, name): pool.submit(session, name, urls[pace]) for pace in PACES for name in RECORDINGS}
-        made = {pace: {name: jobs[pace, name].result() for name in RECORDINGS} for pace in PACES}
+    made = {}
+    for pace in PACES:
+        with ServerThread(pace, tmp_path / str(pace)) as url, ThreadPoolExecutor(len(RECORDINGS)) as pool:
+            sessions = pool.map(lambda name, url=url: session(name, url), RECORDINGS)
+            made[pace] = dict(zip(RECORDINGS, sessions, strict=True))
     expected = {name: predicted(dataset[name]) for name in RECORDINGS}
     for pace in PACES:
         assert n_cut_as_predicted(made[pace], expected, tmp_path / str(pace)) >= 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import html
+import math
 import os
 import threading
 from collections.abc import Mapping
@@ -370,13 +371,14 @@ def _run_anywhere(call: partial[Any]) -> Any:
 
 
 class _Counted:
-    """An input that moves a progress bar as it is heard."""
+    """An input that moves a progress bar of whole seconds as it is heard."""
 
     def __init__(self, source: BidiInput, duration_s: float, name: str) -> None:
         from tqdm.auto import tqdm
 
         self._source = source
-        self._bar = tqdm(total=round(duration_s, 1), unit="s", desc=name, leave=False)
+        self._heard_s = 0.0
+        self._bar = tqdm(total=math.ceil(duration_s), unit="s", desc=name, leave=False)
 
     async def start(self, agent: Any) -> Any:
         await self._source.start(agent)
@@ -391,5 +393,6 @@ class _Counted:
         except EndOfInput:
             self._bar.close()
             raise
-        self._bar.update(len(event.data) / (2 * event.channels) / event.sample_rate)
+        self._heard_s += len(event.data) / (2 * event.channels) / event.sample_rate
+        self._bar.update(min(int(self._heard_s), self._bar.total) - self._bar.n)
         return event

@@ -377,8 +377,8 @@ class _Counted:
         from tqdm.auto import tqdm
 
         self._source = source
-        self._heard_s = 0.0
-        self._bar = tqdm(total=math.ceil(duration_s), unit="s", desc=name, leave=False)
+        self._heard_s, self._shown_s, self._total_s = 0.0, 0, math.ceil(duration_s)
+        self._bar = tqdm(total=self._total_s, unit="s", desc=name, leave=False)
 
     async def start(self, agent: Any) -> Any:
         await self._source.start(agent)
@@ -394,5 +394,6 @@ class _Counted:
             self._bar.close()
             raise
         self._heard_s += len(event.data) / (2 * event.channels) / event.sample_rate
-        self._bar.update(min(int(self._heard_s), self._bar.total) - self._bar.n)
+        before, self._shown_s = self._shown_s, min(int(self._heard_s), self._total_s)
+        self._bar.update(self._shown_s - before)
         return event

@@ -25,10 +25,10 @@ from bidilab.core.errors import AudioError
 
 __all__ = ["Contents", "contents_of"]
 
-_PLACEHOLDERS_FROM: Final = 0x7F00_0000
-"""Sizes from here on stand for "not known": ``7f000000`` (sox, AIFF), ``7ffff000`` (sox, WAV), ``7fffffff``,
-``80000000`` (arecord), ``ffffffff`` (ffmpeg), and each less the bytes of the header. They are believed only where the
-file really holds that much."""
+_PLACEHOLDERS: Final = (0x7F00_0000, 0x7FFF_FFFF, 0xFFFF_FFFF)
+"""Sizes that stand for "not known", each give or take a page: ``7f000000`` (sox, AIFF), ``7ffff000`` (sox, WAV),
+``7fffffff``, ``80000000`` (arecord), ``ffffffff`` (ffmpeg), and each less the bytes of the header. They are believed
+only where the file really holds that much."""
 _TAIL_BYTES = 1 << 16
 _OGG_LAST_PAGE = 0x04
 
@@ -132,6 +132,10 @@ def contents_of(path: Path) -> Contents:
     return Contents(path=path)
 
 
+def _stands_for_unknown(length: int) -> bool:
+    return any(abs(length - placeholder) <= 4096 for placeholder in _PLACEHOLDERS)
+
+
 def _truncated(path: Path, what: str, promised: int, there: int, unit: str = "bytes") -> AudioError:
     return AudioError(f"{path}: truncated: {what} promises {promised} {unit}, {max(0, there)} are there")
 
@@ -164,7 +168,9 @@ def _riff(path: Path, file: IO[bytes], size: int) -> Contents:
             if data_size_64 > there:
                 raise _truncated(path, "the data chunk", data_size_64, there)
             return Contents(path=path)
-        if (length == 0 and there > 0) or (length >= _PLACEHOLDERS_FROM and length > there):
+        if (length == 0 and not _ends_in_chunks(file, size, order, at)) or (
+            length > there and _stands_for_unknown(length)
+        ):
             # A writer that could not seek back: what is there is all of it, in whole frames of the channels.
             kept = there - there % max(1, _block_align(file, size, order))
             sizes = (at - 8 + kept, kept)
@@ -174,6 +180,16 @@ def _riff(path: Path, file: IO[bytes], size: int) -> Contents:
             raise _truncated(path, "the data chunk", length, there)
         return Contents(path=path)
     return Contents(path=path)
+
+
+def _ends_in_chunks(file: IO[bytes], size: int, order: str, first: int) -> bool:
+    """Whether nothing but whole chunks follows: an empty data chunk is then empty, and no size left out."""
+    end = first
+    for name, at, length in _chunks(file, size, order, first):
+        if not (name.isascii() and name.decode("ascii").isprintable()):
+            return False
+        end = at + length + (length & 1)
+    return size <= end <= size + 1 or first == size
 
 
 def _block_align(file: IO[bytes], size: int, order: str) -> int:
@@ -205,7 +221,7 @@ def _w64(path: Path, file: IO[bytes], size: int) -> Contents:
 def _aiff(path: Path, file: IO[bytes], size: int) -> Contents:
     for name, at, length in _chunks(file, size, "big", 12):
         if name == b"SSND":
-            if length > size - at and length < _PLACEHOLDERS_FROM:
+            if length > size - at and not _stands_for_unknown(length):
                 raise _truncated(path, "the sound chunk", length, size - at)
             break
     return Contents(path=path)
@@ -218,7 +234,7 @@ def _au(path: Path, file: IO[bytes], size: int) -> Contents:
     there = size - offset
     if length <= there:
         return Contents(path=path)
-    if length < _PLACEHOLDERS_FROM:
+    if not _stands_for_unknown(length):
         raise _truncated(path, "the header", length, there)
     return Contents(path=path, patches=((8, there.to_bytes(4, order)),) if there > 0 else ())  # type: ignore[arg-type]
 

@@ -84,6 +84,23 @@ def test_a_wav_without_any_samples_says_so(tmp_path):
         read_audio(written(tmp_path / "a.wav", SAMPLES[:0]))
 
 
+def test_an_empty_wav_does_not_take_its_other_chunks_for_sound(tmp_path):
+    path = written(tmp_path / "a.wav", SAMPLES[:0])
+    path.write_bytes(path.read_bytes() + b"LIST" + struct.pack("<I", 10) + b"INFOabcdef")
+    with pytest.raises(AudioError, match="holds no samples"):
+        read_audio(path)
+
+
+def test_a_large_size_that_no_tool_leaves_is_a_truncation(tmp_path):
+    path = written(tmp_path / "a.wav")
+    data = bytearray(path.read_bytes())
+    at = data.index(b"data") + 4
+    data[at : at + 4] = (2_300_000_000).to_bytes(4, "little")
+    path.write_bytes(data)
+    with pytest.raises(AudioError, match="truncated"):
+        read_audio(path)
+
+
 def test_chunks_behind_the_sound_are_no_sound(tmp_path):
     path = written(tmp_path / "a.wav")
     path.write_bytes(path.read_bytes() + b"LIST" + struct.pack("<I", 10) + b"INFOabcdef")

@@ -1,4 +1,4 @@
-.PHONY: help test quick attack lint format bench notebooks ci
+.PHONY: help test quick attack lint format bench notebooks site ci
 ZONE ?= lab/sweep
 help:  ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -16,5 +16,7 @@ bench:  ## run the benches and show their figures
 	uv run pytest tests/bench --benchmark-only -s
 notebooks:  ## run every notebook from top to bottom, in place
 	uv run python notebooks/make.py
+site:  ## build the documentation site into build/site
+	uv run --group docs python docs/site/make.py
 ci:  ## what CI runs
 	bash .ci/run

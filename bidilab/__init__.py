@@ -16,10 +16,15 @@ from typing import TYPE_CHECKING, Any
 import bidilab.show  # noqa: F401  # registers figures and reports on the results; loads neither
 
 if TYPE_CHECKING:
+    from bidilab.bidi.io.portaudio import devices
     from bidilab.bidi.log.eventlog import EventLog
     from bidilab.bidi.realtime.probe import ProbeReport, probe_client
+    from bidilab.core.audiofile import read_audio
     from bidilab.core.errors import BidilabError
+    from bidilab.detect.scorers import ScorerSpec, ScoreTrack, get_scorer
     from bidilab.detect.turns import (
+        AdaptiveInterruption,
+        EndOfTurn,
         ExportedSetting,
         GeminiActivityDetection,
         Guards,
@@ -33,10 +38,15 @@ if TYPE_CHECKING:
         detect_turns,
         export_setting,
     )
-    from bidilab.detect.vad import ProbabilityCache, VadSpec, get_vad, speech_probabilities
-    from bidilab.lab import datasets
+    from bidilab.detect.vad import ProbabilityCache, VadSpec, VadTracks, get_vad, speech_probabilities, vad_names
+    from bidilab.lab import benchmarks, datasets
     from bidilab.lab.conditions import Condition, Room
     from bidilab.lab.datasets import Dataset, Recording, Segment, load_dataset
+    from bidilab.lab.doctor import Diagnosis, MachineReport, check_machine, doctor, machine_facts
+    from bidilab.lab.gate import CheckReport, check
+    from bidilab.lab.judge import JudgedCalls, judge
+    from bidilab.lab.knobs import DetectorFit, fit_detector, probe_provider
+    from bidilab.lab.scores import Scores, read_scores
     from bidilab.lab.sessions import (
         DatasetReplay,
         ModelComparison,
@@ -46,7 +56,17 @@ if TYPE_CHECKING:
         replay,
         replay_dataset,
     )
-    from bidilab.lab.sweep import DaskExecutor, Grid, ProcessPool, Recommendation, SweepResult, sweep
+    from bidilab.lab.sweep import (
+        DaskExecutor,
+        Frontier,
+        Grid,
+        ProcessPool,
+        Recommendation,
+        SweepResult,
+        Weights,
+        frontier,
+        sweep,
+    )
     from bidilab.show.plots import save_figure
     from bidilab.show.widgets.explorer import SweepExplorer
     from bidilab.show.widgets.labelling import LabelEditor
@@ -56,19 +76,27 @@ if TYPE_CHECKING:
 __version__ = _version("bidilab")
 
 _HOMES = {
+    "AdaptiveInterruption": "detect.turns",
     "BidilabError": "core.errors",
+    "CheckReport": "lab.gate",
     "Condition": "lab.conditions",
     "DaskExecutor": "lab.sweep",
     "Dataset": "lab.datasets",
     "DatasetReplay": "lab.sessions",
+    "DetectorFit": "lab.knobs",
+    "Diagnosis": "lab.doctor",
+    "EndOfTurn": "detect.turns",
     "EventLog": "bidi.log.eventlog",
     "ExportedSetting": "detect.turns",
+    "Frontier": "lab.sweep",
     "GeminiActivityDetection": "detect.turns",
     "Grid": "lab.sweep",
     "Guards": "detect.turns",
+    "JudgedCalls": "lab.judge",
     "LabelEditor": "show.widgets.labelling",
     "LiveKitVad": "detect.turns",
     "LiveSession": "show.widgets.live",
+    "MachineReport": "lab.doctor",
     "ModelComparison": "lab.sessions",
     "NovaTurnDetection": "detect.turns",
     "PipecatVad": "detect.turns",
@@ -80,6 +108,9 @@ _HOMES = {
     "Replay": "lab.sessions",
     "ReplayPlayer": "show.widgets.replay",
     "Room": "lab.conditions",
+    "ScoreTrack": "detect.scorers",
+    "ScorerSpec": "detect.scorers",
+    "Scores": "lab.scores",
     "Segment": "lab.datasets",
     "ServerVad": "detect.turns",
     "SweepExplorer": "show.widgets.explorer",
@@ -88,35 +119,58 @@ _HOMES = {
     "TurnDetector": "detect.turns",
     "TurnParams": "detect.turns",
     "VadSpec": "detect.vad",
+    "VadTracks": "detect.vad",
+    "Weights": "lab.sweep",
+    "check": "lab.gate",
+    "check_machine": "lab.doctor",
     "compare_models": "lab.sessions",
     "detect_turns": "detect.turns",
+    "devices": "bidi.io.portaudio",
+    "doctor": "lab.doctor",
     "export_setting": "detect.turns",
+    "fit_detector": "lab.knobs",
+    "frontier": "lab.sweep",
+    "get_scorer": "detect.scorers",
     "get_vad": "detect.vad",
+    "judge": "lab.judge",
     "load_dataset": "lab.datasets",
+    "machine_facts": "lab.doctor",
     "probe_client": "bidi.realtime.probe",
+    "probe_provider": "lab.knobs",
+    "read_audio": "core.audiofile",
+    "read_scores": "lab.scores",
     "record_strands": "lab.sessions",
     "replay": "lab.sessions",
     "replay_dataset": "lab.sessions",
     "save_figure": "show.plots",
     "speech_probabilities": "detect.vad",
     "sweep": "lab.sweep",
+    "vad_names": "detect.vad",
 }
-_ROOMS = {"datasets": "lab.datasets"}
+_ROOMS = {"benchmarks": "lab.benchmarks", "datasets": "lab.datasets"}
 
 __all__ = [
+    "AdaptiveInterruption",
     "BidilabError",
+    "CheckReport",
     "Condition",
     "DaskExecutor",
     "Dataset",
     "DatasetReplay",
+    "DetectorFit",
+    "Diagnosis",
+    "EndOfTurn",
     "EventLog",
     "ExportedSetting",
+    "Frontier",
     "GeminiActivityDetection",
     "Grid",
     "Guards",
+    "JudgedCalls",
     "LabelEditor",
     "LiveKitVad",
     "LiveSession",
+    "MachineReport",
     "ModelComparison",
     "NovaTurnDetection",
     "PipecatVad",
@@ -128,6 +182,9 @@ __all__ = [
     "Replay",
     "ReplayPlayer",
     "Room",
+    "ScoreTrack",
+    "ScorerSpec",
+    "Scores",
     "Segment",
     "ServerVad",
     "SweepExplorer",
@@ -136,20 +193,36 @@ __all__ = [
     "TurnDetector",
     "TurnParams",
     "VadSpec",
+    "VadTracks",
+    "Weights",
     "__version__",
+    "benchmarks",
+    "check",
+    "check_machine",
     "compare_models",
     "datasets",
     "detect_turns",
+    "devices",
+    "doctor",
     "export_setting",
+    "fit_detector",
+    "frontier",
+    "get_scorer",
     "get_vad",
+    "judge",
     "load_dataset",
+    "machine_facts",
     "probe_client",
+    "probe_provider",
+    "read_audio",
+    "read_scores",
     "record_strands",
     "replay",
     "replay_dataset",
     "save_figure",
     "speech_probabilities",
     "sweep",
+    "vad_names",
 ]
 
 

@@ -1,8 +1,8 @@
 """Run every notebook from top to bottom, in place: ``uv run python notebooks/make.py [NAME …]``.
 
-What a widget leaves in a saved notebook is a reference to a model that no longer lives, and JupyterLab shows an error
-in its place, although its static form (HTML and PNG) is beside it. So the references are taken out: opened, the
-notebooks show what the widgets found, and run, the widgets themselves.
+A widget leaves two outputs in a saved notebook: a reference to a model that no longer lives, and its static form. The
+references are taken out: opened, the notebooks show what the widgets found, and run, the widgets themselves. Progress
+bars are taken out too: every step of them would be a line, and they tell of this machine alone.
 """
 
 from __future__ import annotations
@@ -28,8 +28,17 @@ def make(path: Path) -> None:
     for cell in notebook.cells:
         for output in cell.get("outputs", ()):
             output.get("data", {}).pop(WIDGET_VIEW, None)
+        if "outputs" in cell:
+            cell.outputs = [output for output in cell.outputs if not _is_left_over(output)]
         cell.metadata.pop("execution", None)  # when each cell ran on this machine is nobody's business
     nbformat.write(notebook, path)
+
+
+def _is_left_over(output: nbformat.NotebookNode) -> bool:
+    """Whether an output is an empty form of a widget, or a step of a progress bar and the end of its line."""
+    if output.get("data") == {"text/html": ""}:
+        return True
+    return output.get("name") == "stderr" and all(not line or "\r" in line for line in output.text.split("\n"))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import bidilab as bl
 from tests.conftest import ROOT
+from tests.scorers import DigestSpec
 
 
 def compile_kernels() -> None:
@@ -15,9 +16,12 @@ def compile_kernels() -> None:
     knobs = {"threshold": [0.3, 0.6], "prefix_padding_ms": 100, "silence_duration_ms": [200, 400]}
     guards = {"min_interruption_ms": [0, 250], "min_words": [0, 1], "false_interruption_timeout_ms": 400}
     how = {"vad": "energy", "cache": False, "progress": False, "n_resamples": 2, "word_times": "spread"}
+    scores = {"eot": DigestSpec(), "eot_threshold": [None, 0.5]}
+    scores |= {"interrupt": DigestSpec(8000), "interrupt_threshold": [None, 0.5]}
     for evaluation in ("recorded", "simulated"):
         bl.sweep(dataset, bl.Grid(**knobs), evaluation=evaluation, **how)
         bl.sweep(dataset, bl.Grid(**knobs, **guards), evaluation=evaluation, **how)
+        bl.sweep(dataset, bl.Grid(**knobs, **scores), evaluation=evaluation, **how)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from bidilab.core.cachefolder import default_cache_dir
+from tests import workers
+from tests.distributions import Distributions
 from tests.sizes import examples
 
 settings.register_profile("bidilab", deadline=None, print_blob=True, max_examples=examples(100))
@@ -18,10 +22,51 @@ settings.load_profile("bidilab")
 
 ROOT = Path(__file__).resolve().parents[1]
 
+# Kernels stay in one folder, whatever cache folder a test takes: workers and the processes of tests inherit it.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(default_cache_dir() / "kernels"))
 
+
+@pytest.hookimpl(trylast=True)  # after tests/browser has marked its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests first: one at a time and mostly waiting, they are the longest way through the suite."""
-    items.sort(key=lambda item: "browser" not in item.path.parts)
+    workers.order(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """As many workers as cores, and two that mostly wait where tests must keep time."""
+    return (os.cpu_count() or 1) + 2 * workers.asks_for_time(config, ROOT)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand out whole files, in the order of collection; see `tests.workers`."""
+    if config.getvalue("dist") != "loadscope":
+        return None  # asked for otherwise
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Workers(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return workers.scope(nodeid)
+
+    config.option.loadscopereorder = False
+    return Workers(config, log)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep bytecode where the environment forbids it: a test run starts dozens of processes, which would each compile.
+
+    It goes to pytest's own cache and not beside the sources. Without that cache it lasts as long as the run.
+    """
+    if not sys.dont_write_bytecode or "PYTEST_XDIST_WORKER" in os.environ:
+        return
+    if config.pluginmanager.has_plugin("cacheprovider"):
+        kept = config.cache.mkdir("bytecode")
+    else:
+        kept = Path(tempfile.mkdtemp(prefix="bidilab-bytecode-"))
+        config.add_cleanup(lambda: shutil.rmtree(kept, ignore_errors=True))
+    sys.dont_write_bytecode, sys.pycache_prefix = False, str(kept)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(kept)  # workers and the processes of tests inherit it
 
 
 COMPILED = "BIDILAB_TEST_COMPILED"
@@ -44,6 +89,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Wait for the kernels where they are used; where they never come, the test compiles them itself."""
+    if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1:
+        workers.yield_to_who_keeps_time(item)
     done, zone = os.environ.get(COMPILED), item.path.relative_to(ROOT / "tests").parts[0]
     if "PYTEST_XDIST_WORKER" not in os.environ or done is None or zone not in USES_KERNELS:
         return
@@ -60,6 +107,25 @@ def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "shared-cache"
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are made, but neither laid out nor drawn: for tests of the words of a report and of the files.
+
+    Drawing a report takes seconds. `tests/show` and the tests without this fixture look at what is drawn.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    from bidilab.show import encoding
+
+    def write(_: Figure, target: Any, **__: object) -> None:
+        target.write(b"undrawn")
+
+    monkeypatch.setattr(Figure, "savefig", write)
+    monkeypatch.setattr(ConstrainedLayoutEngine, "execute", lambda *_: None)
+    monkeypatch.setattr(encoding, "cpu_count", lambda: 1)  # no second process, which would draw
+
+
 @pytest.fixture(scope="session")
 def real_audio() -> Path:
     """Folder of real recordings beside the checkout; tests that need it are marked ``real_audio``."""
@@ -74,3 +140,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for report in terminalreporter.stats.get("rerun", []):
         terminalreporter.section(f"tried again: {report.nodeid}", sep="-")
         terminalreporter.write_line(report.longreprtext)
+
+
+@pytest.fixture
+def distributions(tmp_path, monkeypatch):
+    """A place to install distributions to, until the test ends."""
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    before = set(sys.modules)
+    yield Distributions(folder)
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(folder)):
+            del sys.modules[name]

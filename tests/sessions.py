@@ -8,6 +8,7 @@ import numpy as np
 from bidilab.bidi.agent import BidiAgent
 from bidilab.bidi.io import WavInput, WavOutput
 from bidilab.bidi.local.model import BidiLocalModel
+from bidilab.core.audiofile import write_audio
 from bidilab.core.clock import run_virtual
 from bidilab.detect.turns import TurnParams
 from bidilab.detect.vad import VadSpec
@@ -61,3 +62,11 @@ def hold(*users, model=None, chunk_ms=32, **agent_options):
         return agent, recorder, taken
 
     return run_virtual(main())
+
+
+def keep(made, folder):
+    """Leave a replay's log and audio in a folder, without the figure, which takes most of the time of saving."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made.log.write(folder / "events.jsonl")
+    write_audio(folder / "session.wav", made.audio.samples, made.audio.sample_rate)
+    return folder

@@ -16,8 +16,6 @@ import bidilab
 from bidilab.cli.app import app
 from tests.conftest import ROOT
 
-nbformat = pytest.importorskip("nbformat")
-nbclient = pytest.importorskip("nbclient")
 NEEDS = {"bidilab.bidi.providers.nova.transport": "smithy_http"}  # modules that only a model with its extra imports
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
@@ -39,6 +37,7 @@ def test_doctests(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_runs_from_top_to_bottom(path, shared_cache, monkeypatch):
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
     monkeypatch.setenv("BIDILAB_CACHE_DIR", str(shared_cache))
     notebook = nbformat.read(path, as_version=4)
     nbclient.NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(path.parent)}}).execute()
@@ -49,6 +48,9 @@ def test_notebook_is_committed_executed_and_without_machine_paths(path):
     notebook = json.loads(path.read_text())
     cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert all(cell["execution_count"] for cell in cells)
+    (parameters,) = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", ())]
+    assert parameters is cells[0]
+    assert not [output for cell in cells for output in cell["outputs"] if output.get("name") == "stderr"]
     shown = [output.get("data", {}) for cell in cells for output in cell["outputs"]]
     for data in shown:
         data.pop("image/png", None)  # base64 of a picture says anything

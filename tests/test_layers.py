@@ -5,6 +5,7 @@ not check: circles, imports inside of functions, imports by string, and where ty
 """
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,7 +25,10 @@ def _name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-TREES = {_name(path): ast.parse(path.read_text("utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
+@functools.cache
+def _trees() -> dict[str, ast.Module]:
+    """Every module of the package, parsed; not while tests are collected, which every worker does."""
+    return {_name(path): ast.parse(path.read_text("utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
 
 
 def _for_types_only(node: ast.AST) -> bool:
@@ -49,17 +53,17 @@ def _imported(node: ast.AST) -> Iterator[str]:
     elif isinstance(node, ast.ImportFrom) and node.module is not None:
         for alias in node.names:
             full = f"{node.module}.{alias.name}"
-            yield full if full in TREES else node.module
+            yield full if full in _trees() else node.module
 
 
 def _imports(module: str, *, types: bool = False) -> set[str]:
-    found = {name for node in _nodes(TREES[module], types=types) for name in _imported(node)}
-    return {name for name in found if name in TREES and name != module}
+    found = {name for node in _nodes(_trees()[module], types=types) for name in _imported(node)}
+    return {name for name in found if name in _trees() and name != module}
 
 
 def test_no_circle_of_modules_at_run_time():
     """Imports inside of functions count; those that only a type checker sees do not."""
-    graph = {module: _imports(module) for module in TREES}
+    graph = {module: _imports(module) for module in _trees()}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -79,7 +83,7 @@ def test_the_walk_sees_circles_and_what_they_are_made_of():
 
 def test_no_zone_is_imported_by_string_from_outside_of_it():
     """Only a package whose names are lazy imports by string: `bidilab` itself, and packages from their own zone."""
-    for module, tree in TREES.items():
+    for module, tree in _trees().items():
         calls = [node for node in _nodes(tree, types=False) if isinstance(node, ast.Call)]
         named = [node for node in calls if ast.unparse(node.func).endswith(("import_module", "__import__"))]
         if not named or module == "bidilab":
@@ -93,7 +97,7 @@ def test_no_zone_is_imported_by_string_from_outside_of_it():
 
 
 def test_types_of_a_higher_zone_are_named_where_show_is_registered_and_nowhere_else():
-    for module in TREES:
+    for module in _trees():
         parts = module.split(".")
         if len(parts) > 1 and parts[1] in ZONES:
             higher = ZONES[ZONES.index(parts[1]) + 1 :]
@@ -143,9 +147,52 @@ def test_a_users_type_checker_knows_what_results_show(tmp_path):
 
 def test_plots_take_tables():
     """Of the modules of plots, one knows results: the others draw tables, and load neither sweeps nor sessions."""
-    for module in TREES:
+    for module in _trees():
         if module.startswith("bidilab.show.plots.") and module != "bidilab.show.plots.accessor":
             known = {name for types in (False, True) for name in _imports(module, types=types)}
             assert not {name for name in known if name.startswith(("bidilab.lab.sweep", "bidilab.lab.sessions"))}, (
                 module
             )
+
+
+OWN_JSON = {
+    "bidilab.core.jsontext": "the reader",
+    "bidilab.bidi.log.journal": "the detail of a row, which the log itself has encoded",
+    "bidilab.bidi.realtime.session.session": "a copy of a value",
+    "bidilab.bidi.local.voice.recorded": "a file of the package",
+}
+"""Modules that read JSON by Python's own means, because it does not come from outside."""
+
+
+def test_json_from_outside_has_one_reader():
+    found = {
+        name
+        for name, tree in _trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and node.attr in ("loads", "load", "JSONDecoder")
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "json"
+    }
+    assert found == set(OWN_JSON)
+
+
+def test_tables_with_text_from_outside_have_one_writer():
+    found = {
+        name
+        for name, tree in _trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == "to_csv" and ast.unparse(node.value) != "judged"
+    }  # `JudgedCalls.to_csv` goes by way of that writer
+    assert found == {"bidilab.core.csvtext"}
+
+
+def test_processes_have_one_owner_that_ends_them():
+    found = {
+        name
+        for name, tree in _trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name | ast.alias)
+        and getattr(node, "id", getattr(node, "name", "")) == "ProcessPoolExecutor"
+    }
+    assert found == {"bidilab.core.processes"}

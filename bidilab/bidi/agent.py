@@ -40,17 +40,17 @@ class BidiAgent:
     Parameters
     ----------
     model
-        Who listens, decides and speaks; by default a `BidiLocalModel` with its defaults.
+        The model that listens, decides and speaks; by default a `BidiLocalModel` with its defaults.
     tools
         Functions that the model may call (`bidilab.bidi.tools.tool`, or plain functions with type hints).
     system_prompt
-        What the model is to be.
+        Instructions for the model.
     messages
         The conversation so far.
     hooks
         Hook providers, functions, or plain objects with methods annotated with a hook event.
     clock
-        What the session runs on; by default the running loop's: virtual under ``run_virtual``, otherwise real.
+        The session's clock; by default that of the running loop: virtual under ``run_virtual``, otherwise real.
     log
         A log to write to, or the path of a journal; by default one in memory, new for each session.
 
@@ -137,13 +137,13 @@ class BidiAgent:
 
     @property
     def state(self) -> SessionState:
-        """Where the session stands."""
+        """The state of the session."""
         return self._machine.state
 
     # ---- life ------------------------------------------------------------------------------------------------------
 
     async def start(self, invocation_state: Mapping[str, Any] | None = None) -> None:
-        """Connect the model, and let events flow.
+        """Connect the model and begin the session.
 
         Parameters
         ----------
@@ -215,7 +215,7 @@ class BidiAgent:
                 self._machine.take("done")
 
     async def stop(self) -> None:
-        """End the session: tasks are ended, the model disconnected, the log closed. Stopping twice is no error.
+        """End the session: end its tasks, disconnect the model, close the log. Stopping twice is no error.
 
         Called from a hook or a tool it asks for the end and returns; the session ends when they return.
         """
@@ -247,7 +247,7 @@ class BidiAgent:
     # ---- events ----------------------------------------------------------------------------------------------------
 
     async def send(self, input_data: BidiAgentInput | Mapping[str, Any]) -> None:
-        """Give the model something: text, an event, or an event's dict.
+        """Send text, an event, or an event's dict to the model.
 
         Parameters
         ----------
@@ -269,7 +269,7 @@ class BidiAgent:
         await self._loop.send(input_event(input_data))
 
     async def receive(self) -> AsyncIterator[BidiOutputEvent]:
-        """What the session tells, as it comes, to its end. Each event is given once.
+        """Give the session's events as they come, to its end. Each event is given once.
 
         Raises
         ------
@@ -294,7 +294,7 @@ class BidiAgent:
         outputs: Sequence[BidiOutput],
         invocation_state: Mapping[str, Any] | None = None,
     ) -> None:
-        """Hold a session between inputs and outputs.
+        """Run a session between inputs and outputs.
 
         It ends when every input has ended, what was said has been answered and played; when the model ends the
         connection; or when it is cancelled. A microphone never ends by itself.
@@ -387,7 +387,7 @@ def _output_rate(model: ModelProtocol) -> int:
 
 
 async def _stop_all(devices: Sequence[Any]) -> None:
-    """Stop every one, whatever happens in the others; the first failure is raised when all are done."""
+    """Stop all of them, whatever any raises; raise the first failure when all are done."""
     failures = []
     for device in reversed(devices):
         try:

@@ -1,4 +1,9 @@
-"""A session in a thread of its own, with its own event loop: it goes on while a notebook's cell runs."""
+"""A session in a thread of its own, with its own event loop: it goes on while a notebook's cell runs.
+
+Whoever waits, waits for an event that the thread sets as its last act, never for the thread itself: an interrupted
+``Thread.join`` of CPython 3.11 and 3.12 takes a live thread for one that has ended (python/cpython#90882), and on no
+version does it end the work.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +12,20 @@ import atexit
 import threading
 import weakref
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 
+from bidilab.core.clock import ClockName, RealClock, run
 from bidilab.core.errors import SessionError
 
-__all__ = ["BackgroundSession"]
+__all__ = ["BackgroundSession", "run_anywhere"]
 
+_T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 
 STOP_LIMIT_S = 15.0
-"""How long `BackgroundSession.stop` waits for a session to end in order."""
+"""Longest wait of `BackgroundSession.stop` for a session to end in order."""
 
+_LOOK_S = 0.5  # Windows sees an interrupt only between two waits
 _running: weakref.WeakSet[BackgroundSession] = weakref.WeakSet()
 
 
@@ -29,7 +37,9 @@ class BackgroundSession:
     main
         Makes the coroutine; called in the thread.
     name
-        Of the thread.
+        Name of the thread.
+    clock
+        ``"real"``, or ``"virtual"``: waiting costs nothing (`bidilab.core.clock.run`).
 
     Notes
     -----
@@ -46,24 +56,28 @@ class BackgroundSession:
     (True, None, ['talk'])
     """
 
-    def __init__(self, main: Callable[[], Coroutine[Any, Any, None]], *, name: str = "bidilab-session") -> None:
+    def __init__(
+        self, main: Callable[[], Coroutine[Any, Any, None]], *, name: str = "bidilab-session", clock: ClockName = "real"
+    ) -> None:
         self._main = main
         self._name = name
+        self._clock: ClockName = clock
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._lock = threading.Lock()
+        self._ended = threading.Event()
         self._stopping = False
         self._failure: BaseException | None = None
 
     @property
     def running(self) -> bool:
-        """Whether the thread lives."""
-        return self._thread is not None and self._thread.is_alive()
+        """Whether it was started and has not ended yet."""
+        return self._thread is not None and not self._ended.is_set()
 
     @property
     def failure(self) -> BaseException | None:
-        """What the coroutine raised; ``None`` while it runs, and when it ended in order or was stopped."""
+        """The coroutine's exception; ``None`` while it runs, and when it ended in order or was stopped."""
         return self._failure
 
     def start(self) -> None:
@@ -77,26 +91,27 @@ class BackgroundSession:
 
     def _run(self) -> None:
         try:
-            with asyncio.Runner() as runner:
-                runner.run(self._live())
+            run(self._live(), self._clock)
         except asyncio.CancelledError:
             pass  # it was stopped, as asked
         except BaseException as error:  # noqa: BLE001 - kept for whoever looks: there is no caller in this thread
             self._failure = error
+        finally:
+            self._ended.set()
 
     async def _live(self) -> None:
         with self._lock:
             self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
-            if self._stopping:
-                return
+            stopped_before = self._stopping
         try:
-            await self._main()
+            if not stopped_before:
+                await self._main()
         finally:
             with self._lock:
                 self._loop = self._task = None
 
     def post(self, call: Callable[[*_Ts], object], *arguments: *_Ts) -> bool:
-        """Have something called in the session's loop, soon; return whether there was a loop to call it in."""
+        """Schedule a call in the session's loop; return whether there is a loop to call it in."""
         with self._lock:
             if self._loop is None:
                 return False
@@ -104,28 +119,32 @@ class BackgroundSession:
             return True
 
     def stop(self, limit_s: float = STOP_LIMIT_S) -> None:
-        """End it in order, and wait for the thread; from the session's own thread, only ask for the end.
+        """End it in order, and wait for the end; from the session's own thread, only ask for the end.
 
-        Stopping twice, or what never started, is no error.
+        Stopping twice, or what never started, is no error. One who is interrupted while he waits has still asked.
 
         Raises
         ------
         SessionError
             If it has not ended after ``limit_s`` seconds.
         """
+        self._ask_for_the_end()
+        if self._thread is None or self._thread is threading.current_thread():
+            return
+        if not self._has_ended(limit_s):
+            raise SessionError(f"the session has not ended within {limit_s} s of being told to")
+
+    def _ask_for_the_end(self) -> None:
         with self._lock:
             self._stopping = True
-            thread = self._thread
             if self._loop is not None and self._task is not None:
                 self._loop.call_soon_threadsafe(self._task.cancel)
-        if thread is None or thread is threading.current_thread():
-            return
-        thread.join(limit_s)
-        if thread.is_alive():
-            raise SessionError(f"the session has not ended within {limit_s} s of being told to")
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until it has ended by itself; return whether it has.
+
+        One who is interrupted (``KeyboardInterrupt``) ends the session too, as `stop` does: nobody is left who waits
+        for it.
 
         Parameters
         ----------
@@ -139,14 +158,70 @@ class BackgroundSession:
         """
         if self._thread is None or self._thread is threading.current_thread():
             raise SessionError("only a session that was started, and in another thread, can be waited for")
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        try:
+            return self._has_ended(timeout_s)
+        except BaseException:
+            self._ask_for_the_end()
+            self._has_ended(STOP_LIMIT_S)  # interrupted once more, or too late: asked it is
+            raise
+
+    def _has_ended(self, limit_s: float | None) -> bool:
+        clock = RealClock()
+        while not self._ended.is_set():
+            left_s = _LOOK_S if limit_s is None else min(_LOOK_S, limit_s - clock.now_s())
+            if left_s <= 0.0:
+                return False
+            self._ended.wait(left_s)
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(_LOOK_S)  # it has nothing left to do; nothing hangs on how this ends
+        return True
+
+
+def run_anywhere(main: Callable[[], Coroutine[Any, Any, _T]], clock: ClockName = "real") -> _T:
+    """Run a coroutine to its end and return its result: here, or in a thread where a loop runs already (a notebook).
+
+    Interrupting it (``KeyboardInterrupt``) cancels the coroutine in either place, and comes when that has ended.
+
+    Parameters
+    ----------
+    main
+        Makes the coroutine.
+    clock
+        As in `bidilab.core.clock.run`.
+
+    Raises
+    ------
+    InvalidParameterError
+        If ``clock`` is unknown.
+    Exception
+        What the coroutine raises.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return run(main(), clock)
+    made: list[_T] = []
+
+    async def keep() -> None:
+        made.append(await main())
+
+    session = BackgroundSession(keep, name="bidilab-run", clock=clock)
+    session.start()
+    session.wait()
+    if session.failure is not None:
+        raise session.failure
+    if not made:
+        raise asyncio.CancelledError
+    return made[0]
 
 
 def _stop_all() -> None:
-    for session in list(_running):
-        if session.running:
-            session.stop()
+    still = [session for session in list(_running) if session.running]
+    for session in still:
+        session._ask_for_the_end()
+    late = [session for session in still if not session._has_ended(STOP_LIMIT_S)]
+    if late:
+        raise SessionError(f"{len(late)} sessions have not ended within {STOP_LIMIT_S} s of being told to")
 
 
 atexit.register(_stop_all)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -26,8 +27,7 @@ from bidilab.bidi.model import BidiModel, ModelProtocol
 from bidilab.bidi.session.inputs import InputSide
 from bidilab.bidi.session.ledger import ResponseLedger
 from bidilab.bidi.session.outputs import OutputSide
-from bidilab.bidi.session.toolcalls import ToolCaller
-from bidilab.bidi.tools import ToolRegistry
+from bidilab.bidi.tools import ToolCaller, ToolRegistry
 from bidilab.bidi.types.base import BidiEvent
 from bidilab.bidi.types.events import (
     BidiAudioStreamEvent,
@@ -44,9 +44,9 @@ from bidilab.bidi.types.events import (
     ToolUseStreamEvent,
     event_from_dict,
 )
-from bidilab.bidi.types.io import BidiInput, BidiOutput
-from bidilab.bidi.types.playback import PlaybackReport
+from bidilab.bidi.types.io import BidiInput, BidiOutput, PlaybackReport
 from bidilab.core.clock import Clock
+from bidilab.core.errors import DiskFullError
 
 __all__ = ["SessionLoop"]
 
@@ -122,9 +122,11 @@ class SessionLoop:
                 await self._closing.wait()
                 await self._end_tasks()
             finally:
-                self._in.flush()
-                self._tell_close()
-                self._out.close()
+                for last in (self._in.flush, self._tell_close, self._out.close):
+                    try:
+                        last()
+                    except DiskFullError as error:  # the session ends in order, and is said to have failed
+                        self.failure = self.failure or error
                 if self.failure is not None:
                     for task in feeds:
                         task.cancel()
@@ -153,9 +155,10 @@ class SessionLoop:
     async def _fail(self, error: Exception) -> None:
         if self.failure is None:
             self.failure = error
-            for response_id in self._ledger.active_responses(self._clock.now_s()):
-                await self._interrupt(BidiInterruptionEvent("error", interrupted_response_id=response_id))
-            self._tell_all(BidiErrorEvent(error), source="error")
+            with suppress(DiskFullError):  # there is no log to tell it; the failure itself is raised to the caller
+                for response_id in self._ledger.active_responses(self._clock.now_s()):
+                    await self._interrupt(BidiInterruptionEvent("error", interrupted_response_id=response_id))
+                self._tell_all(BidiErrorEvent(error), source="error")
         self.close()
 
     async def _end_tasks(self) -> None:
@@ -187,7 +190,7 @@ class SessionLoop:
         self.close()
 
     async def _quiet(self) -> None:
-        """Wait until the model has nothing more to tell, no tool runs, and everything has been played."""
+        """Wait until the model has nothing more to send, no tool runs, and everything has been played."""
         while True:
             if isinstance(self._model, BidiModel):
                 await self._model.settled()

@@ -1,4 +1,4 @@
-"""What a model must offer to a session, and what it may offer besides.
+"""What a model must offer to a session, and what it may offer.
 
 The required half is that of ``strands.experimental.bidi.models.BidiModel`` (strands-agents 1.54): ``config``,
 ``start``, ``stop``, ``send``, ``receive``. The optional half, with defaults, is what measuring interruptions needs: the
@@ -34,7 +34,7 @@ from typing import Any, Protocol, runtime_checkable
 from bidilab.bidi.log.eventlog import EventLog
 from bidilab.bidi.session.ledger import LedgerView, ResponseLedger
 from bidilab.bidi.types.events import BidiInputEvent, BidiOutputEvent, ToolResultEvent
-from bidilab.bidi.types.playback import PlaybackKind, PlaybackReport
+from bidilab.bidi.types.io import PlaybackKind, PlaybackReport
 from bidilab.core.clock import Clock, running_clock
 
 __all__ = [
@@ -136,7 +136,7 @@ class BidiModel:
     _own_ledger: ResponseLedger | None = None  # where no session keeps one
 
     def bind(self, context: SessionContext) -> None:
-        """Be given the session's clock, log and ledger; called before `start`."""
+        """Take the session's clock, log and ledger; called before `start`."""
         self._context = context
         self._own_ledger = None
 
@@ -158,7 +158,7 @@ class BidiModel:
 
     @property
     def ledger(self) -> LedgerView:
-        """What is known of the model's responses: which are generating or audible, and how much of them was heard.
+        """The state of the model's responses: which are generating or audible, and how much of them was heard.
 
         The session keeps it. A model that is used on its own keeps one of its own, from the start on.
         """
@@ -193,7 +193,7 @@ class BidiModel:
         Parameters
         ----------
         system_prompt
-            What the model is to be.
+            Instructions for the model.
         tools
             Tools that it may use: ``name``, ``description`` and ``inputSchema`` (``{"json": <JSON schema>}``), the
             ``ToolSpec`` of Strands.
@@ -205,7 +205,7 @@ class BidiModel:
         raise NotImplementedError
 
     async def stop(self) -> None:
-        """Disconnect and let go of everything; stopping twice, or what never started, is no error."""
+        """Disconnect and release everything; stopping twice, or before a start, is no error."""
         raise NotImplementedError
 
     async def send(self, content: ModelInput) -> None:
@@ -213,7 +213,7 @@ class BidiModel:
         raise NotImplementedError
 
     def receive(self) -> AsyncIterable[BidiOutputEvent]:
-        """What the model tells, as it comes, until it is stopped; the first is `BidiConnectionStartEvent`.
+        """Give the model's events as they come, until it is stopped; the first is `BidiConnectionStartEvent`.
 
         Raises
         ------
@@ -223,7 +223,7 @@ class BidiModel:
         raise NotImplementedError
 
     def playback(self, report: PlaybackReport) -> None:
-        """Be told what an output has played. Called from the session's loop; must not wait.
+        """Take a report of what an output has played. Called from the session's loop; must not wait.
 
         In a session, `ledger` knows it already. It is never called in a session none of whose outputs reports play-out;
         the ledger then takes each response as played in real time from the arrival of its first audio.
@@ -232,12 +232,12 @@ class BidiModel:
             self._own_ledger.report(report)
 
     async def truncate(self, response_id: str, heard_samples: int, sample_rate: int) -> None:
-        """Be told how much was heard of a response that was cut; called right after its playback was cleared.
+        """Take how much was heard of a response that was cut; called right after its playback was cleared.
 
         Parameters
         ----------
         response_id
-            Which.
+            The response that was cut.
         heard_samples
             ``>= 0``, at ``sample_rate`` hertz.
         sample_rate
@@ -250,7 +250,7 @@ class BidiModel:
         return None
 
     async def end_of_audio(self) -> None:
-        """Be told that no more audio of the user will come: its file is over. A turn still open ends here."""
+        """Take note that no more audio of the user comes: its file is over. A turn that is open ends here."""
 
     async def settled(self) -> None:
         """Wait until nothing more will be told unasked, given that no more input comes.

@@ -23,6 +23,7 @@ from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from bidilab.core.audio import Audio, FloatArray
 from bidilab.core.errors import InvalidParameterError
+from bidilab.core.jsontext import JSONError, parse_json_object
 
 __all__ = ["CallableResponder", "Delivery", "FunctionCall", "NumberUnit", "RecordedResponder", "Reply", "ReplyLike"]
 __all__ += ["Responder", "ResponseRequest", "ScriptedResponder", "Speech", "TextToSpeech", "ToolRequest", "Transcriber"]
@@ -120,7 +121,7 @@ class ToolRequest:
     Parameters
     ----------
     name
-        Which.
+        Name of the tool.
     input
         Its arguments by name, or a JSON object as text.
     """
@@ -149,12 +150,11 @@ class ToolRequest:
         if not isinstance(self.input, str):
             return dict(self.input)
         try:
-            parsed = json.loads(self.input)
-        except json.JSONDecodeError:
-            parsed = None
-        if not isinstance(parsed, dict):
-            raise InvalidParameterError("ToolRequest.input", "a mapping, or a JSON object as text", self.input)
-        return parsed
+            return parse_json_object(self.input)
+        except JSONError as error:
+            raise InvalidParameterError(
+                "ToolRequest.input", "a mapping, or a JSON object as text", self.input
+            ) from error
 
 
 class FunctionCall(ToolRequest):
@@ -176,14 +176,14 @@ class FunctionCall(ToolRequest):
 
 @dataclass(frozen=True, slots=True, init=False)
 class Reply:
-    """All that one response holds. ``Reply()`` says nothing.
+    """The content of one response. ``Reply()`` says nothing.
 
     Parameters
     ----------
     text
         What is said; the voice says it unless there is ``audio`` or a length.
     audio
-        What is heard.
+        Audio of the reply.
     length_ms, length_s
         How long the agent speaks, ``> 0``, in milliseconds or in seconds: to the sample, in words of its own.
     tool_calls
@@ -383,7 +383,7 @@ class Utterance:
     item_id
         Its id.
     name
-        The tool, of a function call.
+        Name of the tool, in a function call.
     """
 
     role: str
@@ -394,14 +394,14 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseRequest:
-    """What a responder is asked.
+    """What a responder is given to answer.
 
     Parameters
     ----------
     index
         How many responses the session has had before, from 0.
     instructions
-        Of the session, or of this response.
+        Instructions of the session, or of this response.
     history
         The conversation, or the request's own ``input``, in order.
     tools
@@ -496,7 +496,7 @@ class CallableResponder:
         self._function = function
 
     def respond(self, request: ResponseRequest) -> Reply | Awaitable[Reply]:
-        """What the function says."""
+        """Return what the function says."""
         answer = self._function(request)
         return _Awaited(answer) if inspect.isawaitable(answer) else as_reply(answer)
 
@@ -606,7 +606,7 @@ class UserSpeech:
     sample_rate
         Hertz: on the server 24000 or 8000, in the local model the rate of its detector.
     item_id
-        The item or turn that it became.
+        The item or turn that the speech became.
     """
 
     samples: FloatArray
@@ -630,7 +630,7 @@ def as_transcriber(function: Callable[..., Any], *, first: Literal["speech", "sa
     Parameters
     ----------
     function
-        Of one argument or of two.
+        A function of one argument or of two.
     first
         Which to take it for when its signature allows both, or cannot be read.
 

@@ -29,7 +29,7 @@ Step = Literal["start", "ready", "fail", "stop", "done"]
 
 
 class SessionState(Enum):
-    """Where a session stands."""
+    """The state of a session."""
 
     IDLE = "not started"
     STARTING = "starting"

@@ -1,12 +1,12 @@
-"""Asyncio tasks by name, with one place for their errors."""
+"""Asyncio tasks: several by name with one place for their errors; one that waits for a message and can be woken."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Generic, TypeVar
 
-__all__ = ["NamedTasks"]
+__all__ = ["NamedTasks", "WakingReceiver", "started_whole", "take_result"]
 
 
 class NamedTasks:
@@ -64,3 +64,75 @@ class NamedTasks:
         if not done.cancelled() and (error := done.exception()) is not None:
             assert isinstance(error, Exception)
             self._on_error(error)
+
+
+Received = TypeVar("Received")
+Started = TypeVar("Started")
+
+
+class WakingReceiver(Generic[Received]):
+    """Waits for one message at a time. `wake` ends the wait, and no message is lost.
+
+    Parameters
+    ----------
+    receive
+        Gives the next message of a connection.
+    """
+
+    def __init__(self, receive: Callable[[], Coroutine[Any, Any, Received]]) -> None:
+        self._receive = receive
+        self._woken = asyncio.Event()
+        self._pending: asyncio.Task[Received] | None = None
+
+    def wake(self) -> None:
+        """End the wait that is under way, or the next one."""
+        self._woken.set()
+
+    async def next(self) -> Received | None:
+        """Return the next message; ``None`` when `wake` was called before it came."""
+        if self._pending is None:
+            self._pending = asyncio.create_task(self._receive())
+        woken = asyncio.create_task(self._woken.wait())
+        try:
+            await asyncio.wait({self._pending, woken}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            self._pending.cancel()
+            raise
+        finally:
+            woken.cancel()
+        self._woken.clear()
+        if not self._pending.done():
+            return None
+        pending, self._pending = self._pending, None
+        return pending.result()
+
+
+async def started_whole(start: Awaitable[Started], undo: Callable[[Started], Awaitable[object]]) -> Started:
+    """Wait for something to start; where that is cancelled half-way, undo it, so that nothing of it stays open.
+
+    Parameters
+    ----------
+    start
+        Starts it. asyncio's ``create_server`` listens already in its last step, and loses its sockets when it is
+        cancelled there.
+    undo
+        Ends what was started.
+    """
+
+    async def begin() -> Started:
+        return await start
+
+    starting = asyncio.get_running_loop().create_task(begin())
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.wait([starting])
+        if not starting.cancelled() and starting.exception() is None:
+            await undo(starting.result())
+        raise
+
+
+def take_result(task: asyncio.Future[Any]) -> None:
+    """Take a result that nobody waits for, so that asyncio does not report it as lost."""
+    if not task.cancelled():
+        task.exception()

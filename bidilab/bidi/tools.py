@@ -1,4 +1,4 @@
-"""Function tools: what a model may call, and the calling of it.
+"""Function tools: what a model may call, the schema of its arguments, and the calling of it.
 
 `tool` has the forms of Strands' decorator (strands-agents 1.54): ``@tool``, ``@tool(name=…, description=…)``. A plain
 function with type hints is taken as well. A tool that fails gives an error result, which the model is told; it never
@@ -10,14 +10,164 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, overload
+import re
+import types
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from enum import Enum
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict, overload
 
-from bidilab.bidi.toolschema import describe, input_schema
-from bidilab.bidi.types.tools import ToolResult
+from bidilab.bidi.hooks.events import BidiAfterToolCallEvent, BidiBeforeToolCallEvent, BidiHookEvent
+from bidilab.bidi.types.events import ToolResultEvent
+from bidilab.bidi.types.tools import ToolResult, ToolUse
+from bidilab.core.clock import Clock
 from bidilab.core.errors import InvalidParameterError
+from bidilab.core.jsontext import JSONError, parse_json
 
-__all__ = ["FunctionTool", "ToolInputError", "ToolRegistry", "tool", "tool_result"]
+__all__ = [
+    "FunctionTool",
+    "ToolCaller",
+    "ToolInputError",
+    "ToolRegistry",
+    "describe",
+    "input_schema",
+    "parameter_notes",
+    "tool",
+    "tool_result",
+    "type_schema",
+]
+
+_SIMPLE: Mapping[Any, dict[str, Any]] = {
+    str: {"type": "string"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    bool: {"type": "boolean"},
+    dict: {"type": "object"},
+    list: {"type": "array"},
+    None: {"type": "null"},
+    type(None): {"type": "null"},
+    Any: {},
+    inspect.Parameter.empty: {},
+}
+
+
+def type_schema(hint: Any) -> dict[str, Any]:
+    """JSON schema of a type hint.
+
+    Known are ``str``, ``int``, ``float``, ``bool``, ``None``, ``Any``, ``list[T]``, ``Sequence[T]``, ``dict[str, T]``,
+    ``Literal``, ``Enum``, ``TypedDict``, ``T | U`` and ``Optional[T]``.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the hint is none of these.
+    """
+    try:
+        if hint in _SIMPLE:
+            return dict(_SIMPLE[hint])
+    except TypeError:  # a hint that cannot be hashed is none of the simple ones
+        pass
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (list, Sequence, tuple, set, frozenset) or hint in (tuple, set):
+        items = [a for a in arguments if a is not Ellipsis]
+        return {"type": "array", **({"items": type_schema(items[0])} if items else {})}
+    if origin in (dict, Mapping):
+        return {"type": "object", "additionalProperties": type_schema(arguments[1])}
+    if origin is Literal:
+        return {"enum": list(arguments)}
+    if origin in (Union, types.UnionType):
+        return {"anyOf": [type_schema(argument) for argument in arguments]}
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return {"enum": [member.value for member in hint]}
+    if is_typeddict(hint):
+        return _object({name: type_schema(kind) for name, kind in get_type_hints(hint).items()}, hint.__required_keys__)
+    allowed = "str, int, float, bool, None, Any, list, dict, Literal, Enum, TypedDict or a union of them"
+    raise InvalidParameterError("type hint of a tool's parameter", allowed, hint)
+
+
+def _object(properties: Mapping[str, Any], required: Sequence[str] | frozenset[str]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": [name for name in properties if name in required],
+        "additionalProperties": False,
+    }
+
+
+def input_schema(function: Callable[..., Any]) -> dict[str, Any]:
+    """JSON schema of a function's arguments, as one object.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a parameter is positional-only, or variable, or has a hint that JSON schema cannot say.
+    """
+    hints = get_type_hints(function)
+    notes = parameter_notes(function.__doc__ or "")
+    properties: dict[str, Any] = {}
+    required = []
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise InvalidParameterError("tool", "a function whose parameters can all be given by name", function)
+        schema = type_schema(hints.get(parameter.name, parameter.annotation))
+        if parameter.name in notes:
+            schema["description"] = notes[parameter.name]
+        if parameter.default is parameter.empty:
+            required.append(parameter.name)
+        elif parameter.default is None or isinstance(parameter.default, str | int | float | bool):
+            schema["default"] = parameter.default
+        properties[parameter.name] = schema
+    return _object(properties, required)
+
+
+def describe(function: Callable[..., Any]) -> str:
+    """The first paragraph of the docstring, on one line; the function's name when it has none."""
+    doc = inspect.cleandoc(function.__doc__ or "")
+    first = doc.split("\n\n", 1)[0]
+    return " ".join(first.split()) or function.__name__
+
+
+_GOOGLE = re.compile(r"^(Args|Arguments|Parameters):\s*$")
+_GOOGLE_ITEM = re.compile(r"^\s+(\w+)\s*(?:\([^)]*\))?:\s*(.+)$")
+_NUMPY_ITEM = re.compile(r"^(\w+)\s*(?::.*)?$")
+
+
+def parameter_notes(doc: str) -> dict[str, str]:
+    """Read what a docstring says about each parameter, in the style of Google (``Args:``) or of numpydoc."""
+    lines = inspect.cleandoc(doc).splitlines()
+    for i, line in enumerate(lines):
+        if _GOOGLE.match(line):
+            return _google_notes(lines[i + 1 :])
+        if line.strip() == "Parameters" and lines[i + 1 : i + 2] and set(lines[i + 1].strip()) == {"-"}:
+            return _numpy_notes(lines[i + 2 :])
+    return {}
+
+
+def _google_notes(lines: Sequence[str]) -> dict[str, str]:
+    notes: dict[str, str] = {}
+    current = None
+    for line in lines:
+        if line and not line[0].isspace():
+            break
+        if found := _GOOGLE_ITEM.match(line):
+            current = found[1]
+            notes[current] = found[2].strip()
+        elif current is not None and line.strip():
+            notes[current] += " " + line.strip()
+    return notes
+
+
+def _numpy_notes(lines: Sequence[str]) -> dict[str, str]:
+    notes: dict[str, str] = {}
+    current = None
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        if following.strip() and set(following.strip()) == {"-"}:
+            break
+        if found := _NUMPY_ITEM.match(line):
+            current = found[1]
+        elif current is not None and line.strip():
+            notes[current] = f"{notes[current]} {line.strip()}" if current in notes else line.strip()
+    return notes
+
 
 Function = Callable[..., Any]
 
@@ -145,7 +295,7 @@ class ToolRegistry:
 
     @property
     def specs(self) -> list[dict[str, Any]]:
-        """What models are told of them."""
+        """The specifications that models are given."""
         return [made.spec for made in self._tools.values()]
 
     def __iter__(self) -> Iterator[FunctionTool]:
@@ -156,7 +306,7 @@ class ToolRegistry:
 
 
 def tool_result(tool_use_id: str, answer: Any) -> ToolResult:
-    """What a tool returned, as the model is told it.
+    """Return a tool's answer in the form that the model is given.
 
     A dict with ``status`` and ``content`` is taken as it is; an exception becomes an error; text stays text; whatever
     JSON can say goes as JSON; anything else as its ``str``.
@@ -173,3 +323,91 @@ def tool_result(tool_use_id: str, answer: Any) -> ToolResult:
     except (TypeError, ValueError):
         return {"toolUseId": tool_use_id, "status": "success", "content": [{"text": str(answer)}]}
     return {"toolUseId": tool_use_id, "status": "success", "content": [{"json": answer}]}
+
+
+Tell = Callable[[BidiHookEvent], Awaitable[None]]
+
+
+class ToolCaller:
+    """Call the tools of a session.
+
+    Parameters
+    ----------
+    agent
+        For the hook events.
+    tools
+        The tools that can be called.
+    clock
+        The session's clock.
+    tell
+        Tells the hooks; does not raise.
+    invocation_state
+        Handed to the hooks.
+    """
+
+    def __init__(
+        self, *, agent: Any, tools: ToolRegistry, clock: Clock, tell: Tell, invocation_state: Mapping[str, Any]
+    ) -> None:
+        self._agent = agent
+        self._tools = tools
+        self._clock = clock
+        self._tell = tell
+        self._state = invocation_state
+
+    async def call(self, request: Mapping[str, Any]) -> ToolResultEvent:
+        """Call the tool that the model asked for. Whatever fails in it becomes an error result."""
+        use = ToolUse(toolUseId=request["toolUseId"], name=request["name"], input=request.get("input", {}))
+        before = BidiBeforeToolCallEvent(
+            agent=self._agent,
+            selected_tool=self._tools.get(use["name"]),
+            tool_use=use,
+            invocation_state=self._state,
+        )
+        await self._tell(before)
+        use = before.tool_use
+        if before.cancel_tool:
+            message = before.cancel_tool if isinstance(before.cancel_tool, str) else "the tool call was cancelled"
+            result: ToolResult = {"toolUseId": use["toolUseId"], "status": "error", "content": [{"text": message}]}
+            return await self._after(before, result, cancel_message=message)
+        started_s = self._clock.now_s()
+        error: Exception | None = None
+        try:
+            answer = await self._invoke(before.selected_tool, use)
+        except Exception as raised:  # noqa: BLE001 - a user's code; the model is told, and the hooks get the exception
+            answer = error = raised
+        result = tool_result(use["toolUseId"], answer)
+        return await self._after(before, result, exception=error, duration=self._clock.now_s() - started_s)
+
+    async def _invoke(self, selected: Any, use: ToolUse) -> Any:
+        if selected is None:
+            known = ", ".join(made.name for made in self._tools) or "none"
+            raise InvalidParameterError("tool", f"one of the tools there are ({known})", use["name"])
+        arguments = use["input"]
+        if isinstance(arguments, str):  # as providers stream it
+            try:
+                arguments = parse_json(arguments or "{}", unique_keys=False)
+            except JSONError as error:
+                raise ToolInputError(f"input of {use['name']}", f"JSON ({error})", arguments) from error
+        return await selected.invoke(arguments)
+
+    async def _after(
+        self,
+        before: BidiBeforeToolCallEvent,
+        result: ToolResult,
+        *,
+        exception: Exception | None = None,
+        cancel_message: str | None = None,
+        duration: float | None = None,
+    ) -> ToolResultEvent:
+        after = BidiAfterToolCallEvent(
+            agent=self._agent,
+            selected_tool=before.selected_tool,
+            tool_use=before.tool_use,
+            invocation_state=self._state,
+            result=result,
+            exception=exception,
+            cancel_message=cancel_message,
+            duration=duration,
+        )
+        await self._tell(after)
+        return ToolResultEvent(after.result, exception)

@@ -1,31 +1,79 @@
-"""The `bidilab` command: mounts the sub-commands, and turns errors of the caller into one line and exit code 2."""
+"""The `bidilab` command: sub-commands, help that lists what is registered, a caller's errors as one line and exit 2."""
 
 from __future__ import annotations
 
 import errno
 import sys
-from typing import Annotated
+from collections.abc import Callable, Iterable, Mapping
+from fractions import Fraction
+from typing import Annotated, Final
 
 import typer
 
 from bidilab import __version__
-from bidilab.cli import datasets, probe, replay, serve, sweep
-from bidilab.cli.naming import NamingCommand
+from bidilab.cli import check, datasets, doctor, judge, knobs, notebooks, probe, replay, serve, sweep
+from bidilab.cli.helping import HelpfulCommand, HelpfulGroup
 from bidilab.cli.stopping import Stopped, told_of_a_stop
 from bidilab.core.errors import BidilabError
 
-__all__ = ["app", "main"]
+__all__ = ["NamingCommand", "app", "main"]
+
+
+def _models() -> Iterable[str]:
+    from bidilab.bidi.providers.registry import PROVIDERS
+
+    return ("local", *PROVIDERS)
+
+
+def _swept() -> Iterable[str]:
+    from bidilab.detect.turns.providers import SWEPT_PROVIDERS
+
+    return SWEPT_PROVIDERS
+
+
+def _targets() -> Iterable[str]:
+    from bidilab.detect.turns import EXPORT_TARGETS
+
+    return EXPORT_TARGETS
+
+
+def _weights() -> Iterable[str]:
+    from bidilab.lab.sweep import Weights
+
+    costs = Weights()
+    return [f"{name}={Fraction(getattr(costs, name)).limit_denominator(100)}" for name in Weights.__dataclass_fields__]
+
+
+def _one_of(names: Iterable[str]) -> str:
+    *most, last = (f"[b]{name}[/b]" for name in names)
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+_NAMES: Final[Mapping[str, Callable[[], str]]] = {
+    "{models}": lambda: _one_of(_models()),
+    "{swept}": lambda: _one_of(_swept()),
+    "{targets}": lambda: _one_of(_targets()),
+    "{weights}": lambda: f"[b]{', '.join(_weights())}[/b]",
+}
+
+
+class NamingCommand(HelpfulCommand):
+    """A command whose help texts may hold ``{models}``, ``{swept}``, ``{targets}`` and ``{weights}``."""
+
+    names = _NAMES
+
 
 _REFUSALS = (
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
     *(errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
 )
-"""What a file system says no with: the user's to mend, and not a fault of the program."""
+"""Errors of the file system that the user must mend; they are no faults of the program."""
 
 STOPPED_BY_CTRL_C = 130  # what typer makes of KeyboardInterrupt: 128 + SIGINT
 
 app = typer.Typer(
     name="bidilab",
+    cls=HelpfulGroup,
     help="Measure and tune interruptions (barge-in) in voice agents.",
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -33,8 +81,13 @@ app = typer.Typer(
 )
 app.command("sweep", cls=NamingCommand)(sweep.sweep_command)
 app.command("replay", cls=NamingCommand)(replay.replay_command)
-app.command("serve")(serve.serve_command)
-app.command("probe-client")(probe.probe_command)
+app.command("notebooks", cls=HelpfulCommand)(notebooks.notebooks_command)
+app.command("check", cls=HelpfulCommand)(check.check_command)
+app.command("judge", cls=HelpfulCommand)(judge.judge_command)
+app.command("serve", cls=HelpfulCommand)(serve.serve_command)
+app.command("probe-client", cls=HelpfulCommand)(probe.probe_command)
+app.command("doctor", cls=HelpfulCommand)(doctor.doctor_command)
+app.command("probe-provider", cls=HelpfulCommand)(knobs.probe_provider_command)
 app.add_typer(datasets.app, name="datasets")
 
 

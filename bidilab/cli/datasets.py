@@ -11,20 +11,30 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bidilab.cli.helping import HelpfulCommand, HelpfulGroup
 from bidilab.cli.importing import import_command
+from bidilab.core.bundled import bundled_dataset
 from bidilab.core.errors import DatasetError, InvalidParameterError
 
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="List, describe, check, build, import and label datasets.", no_args_is_help=True, rich_markup_mode="rich"
+    cls=HelpfulGroup,
+    help="List, describe, check, copy, build, import and label datasets.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
 )
-app.command("import")(import_command)
-_DatasetArgument = Annotated[Path, typer.Argument(help="Folder of a dataset: dataset.json, manifest.jsonl, audio/.")]
+app.command("import", cls=HelpfulCommand)(import_command)
+_DatasetArgument = Annotated[
+    Path,
+    typer.Argument(
+        help="Folder of a dataset (dataset.json, manifest.jsonl, audio/), or one that comes with bidilab: overlap-mini."
+    ),
+]
 
 
 def _in_a_line(root: Path) -> str:
-    """What is in a dataset, or that it cannot be used."""
+    """Return one line about a dataset: what is in it, or that it cannot be used."""
     from bidilab.lab.datasets import Dataset
 
     try:
@@ -39,7 +49,7 @@ def _in_a_line(root: Path) -> str:
     )
 
 
-@app.command("list")
+@app.command("list", cls=HelpfulCommand)
 def list_command(
     folder: Annotated[Path, typer.Argument(help="Folder whose sub-folders are looked at.")] = Path("datasets"),
 ) -> None:
@@ -66,20 +76,20 @@ def list_command(
     console.print(table)
 
 
-@app.command("info")
+@app.command("info", cls=HelpfulCommand)
 def info_command(dataset: _DatasetArgument) -> None:
     """Say what is in a dataset.
 
     [b]Example[/b]
 
-        bidilab datasets info datasets/overlap-mini
+        bidilab datasets info overlap-mini
     """
     from bidilab.lab.datasets import Dataset
 
     typer.echo(repr(Dataset.load(dataset)))
 
 
-@app.command("validate")
+@app.command("validate", cls=HelpfulCommand)
 def validate_command(
     dataset: _DatasetArgument,
     shallow: Annotated[
@@ -90,11 +100,11 @@ def validate_command(
 
     [b]Example[/b]
 
-        bidilab datasets validate datasets/overlap-mini
+        bidilab datasets validate overlap-mini
     """
     from bidilab.lab.datasets import validate
 
-    if not dataset.is_dir():
+    if not bundled_dataset(dataset).is_dir():
         raise InvalidParameterError("DATASET", "a folder that exists", str(dataset))
     problems = validate(dataset, deep=not shallow)
     for problem in problems:
@@ -106,13 +116,38 @@ def validate_command(
     typer.echo(f"{dataset}: sound, {depth}")
 
 
-@app.command("build")
+@app.command("copy", cls=HelpfulCommand)
+def copy_command(
+    dataset: _DatasetArgument,
+    dest: Annotated[Path, typer.Argument(metavar="DEST", help="Folder to make. It appears whole or not at all.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace an earlier dataset in DEST.")] = False,
+) -> None:
+    """Copy a dataset to a folder of your own, to listen to it and to change its labels.
+
+    [b]Example[/b]
+
+        bidilab datasets copy overlap-mini my-mini
+    """
+    from bidilab.lab.datasets import copy
+
+    copied = copy(dataset, dest, force=force)
+    typer.echo(f"{dest}: {len(copied)} recordings")
+
+
+@app.command("build", cls=HelpfulCommand)
 def build_command(
-    recipe: Annotated[Path, typer.Argument(help="YAML recipe: voices, scenarios, conditions, recordings.")],
-    out: Annotated[Path, typer.Option(help="Folder to make. It appears whole or not at all.")],
+    recipe: Annotated[
+        Path,
+        typer.Argument(
+            help="YAML recipe: voices, scenarios, conditions, recordings. overlap-mini.yaml comes with bidilab."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder to make. It appears whole or not at all.")],
     clips: Annotated[
         Path | None,
-        typer.Option(help="Folder that the recipe's folders are relative to; 'clips' beside it when not given."),
+        typer.Option(
+            metavar="FOLDER", help="Folder that the recipe's folders are relative to; 'clips' beside it when not given."
+        ),
     ] = None,
     force: Annotated[bool, typer.Option(help="Replace an earlier dataset in the folder.")] = False,
 ) -> None:
@@ -122,7 +157,7 @@ def build_command(
 
     [b]Examples[/b]
 
-        bidilab datasets build datasets/overlap-mini.yaml --out my-mini
+        bidilab datasets build overlap-mini.yaml --out my-mini
 
         bidilab datasets build my.yaml --clips ~/recordings --out my-dataset
     """
@@ -132,7 +167,7 @@ def build_command(
     typer.echo(repr(dataset))
 
 
-@app.command("apply-condition")
+@app.command("apply-condition", cls=HelpfulCommand)
 def apply_condition_command(
     dataset: _DatasetArgument,
     condition: Annotated[str, typer.Argument(help="NAME=VALUE with commas between, as 'snr_db=10,noise=babble'.")],
@@ -146,21 +181,22 @@ def apply_condition_command(
 
     [b]Examples[/b]
 
-        bidilab datasets apply-condition datasets/overlap-mini bandwidth=telephone,codec=pcmu mini-telephone
+        bidilab datasets apply-condition overlap-mini codec=pcmu mini-telephone
 
-        bidilab datasets apply-condition my-calls snr_db=5,noise=street.wav my-calls-street
+        bidilab datasets apply-condition my-calls snr_db=5,noise=street.wav noisy
     """
     from bidilab.lab.datasets import Dataset
 
     typer.echo(repr(Dataset.load(dataset).with_condition(condition, dest, force=force, progress=progress)))
 
 
-@app.command("label")
+@app.command("label", cls=HelpfulCommand)
 def label_command(
     dest: Annotated[Path, typer.Argument(metavar="DEST", help="Folder of a dataset. Its manifest gets the labels.")],
     progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
 ) -> None:
-    """Propose labels for recordings that have none. Exit code 1 when the audio of any could not be used.
+    """Propose labels for recordings that have none. Exit code 1 when any could not be labelled;
+    it is named with its error, and the others are labelled all the same.
 
     Labels that were given or confirmed are never changed. What was stopped goes
     on where it was. How it is done, and how exact: docs/labelling.md.

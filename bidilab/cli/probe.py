@@ -1,4 +1,4 @@
-"""``bidilab probe-client``: how somebody's client behaves when its user interrupts."""
+"""``bidilab probe-client``: how a client behaves when its user interrupts."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bidilab.cli.detector import VadName, VadOptions, read_vad
+from bidilab.cli.options import VadName, VadOptions, check_folder, check_parent, read_vad
 from bidilab.cli.realtime import connection_snippets, read_pace, read_token, read_turn_detection
 from bidilab.cli.serve import listening_on, stop_on_signals
-from bidilab.cli.writing import check_folder, check_parent
+from bidilab.core.csvtext import write_csv
 from bidilab.core.errors import InvalidParameterError
 
 if TYPE_CHECKING:
@@ -50,32 +50,41 @@ _TABLE_CHARACTERS = 120
 def probe_command(
     pace: Annotated[
         list[str] | None,
-        typer.Option(help="Speed of generation; again for each session to be measured. 1 and then 8 if not given."),
+        typer.Option(
+            metavar="SPEED",
+            help="Speed of generation; give one for each session to measure. 1, then 8, when not given.",
+        ),
     ] = None,
     max_leak_ms: Annotated[
         float | None,
-        typer.Option(help="Exit with 1 if an interruption may have leaked more, or if there was none."),
+        typer.Option(metavar="MS", help="Exit with 1 if an interruption may have leaked more, or if there was none."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the report to this file, .json or .csv.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the report to this file, .json or .csv.")
+    ] = None,
     write_wav: Annotated[
         Path | None,
-        typer.Option(help="Write a microphone with interruptions to this WAV first; feed it to the client."),
+        typer.Option(
+            metavar="FILE", help="First write the audio of a user who interrupts to this WAV; feed it to the client."
+        ),
     ] = None,
-    interruptions: Annotated[int, typer.Option(help="How many interruptions are in that WAV.")] = 3,
-    timeout_s: Annotated[float | None, typer.Option(help="Stop waiting for the client after so long.")] = None,
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8765,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    interruptions: Annotated[int, typer.Option(metavar="N", help="Number of interruptions in that WAV.")] = 3,
+    timeout_s: Annotated[float | None, typer.Option(metavar="SECONDS", help="Seconds to wait for the client.")] = None,
+    port: Annotated[int, typer.Option(metavar="N", help="Port to listen on; 0 takes a free one.")] = 8765,
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
     vad: VadName = "silero",
     vad_option: VadOptions = None,
     turn_detection: Annotated[
-        str, typer.Option(help="As of [b]bidilab serve[/b].")
+        str, typer.Option(metavar="KEY=VALUE,...", help="As for [b]bidilab serve[/b].")
     ] = "threshold=0.5,prefix_padding_ms=300,silence_duration_ms=500",
-    log: Annotated[Path | None, typer.Option(help="Folder for the event logs, a JSONL journal a session.")] = None,
+    log: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder for the event logs, one JSONL file per session.")
+    ] = None,
     token_env: Annotated[
-        str | None, typer.Option(help="Environment variable with the token that clients must show.")
+        str | None, typer.Option(metavar="VARIABLE", help="Environment variable with the token that clients must show.")
     ] = None,
 ) -> None:
-    """Measure how a client that you did not write behaves when its user interrupts, from the wire alone.
+    """Measure from outside how any client behaves when its user interrupts.
 
     Start this, then run the client once for each pace, with a microphone in which the user interrupts. For each
     interruption you see when the client truncated and what it says was heard, against what it can have heard; what it
@@ -187,4 +196,4 @@ def _write(report: ProbeReport, path: Path) -> None:
     if path.suffix == ".json":
         path.write_text(report.to_json() + "\n", "utf-8")
     else:
-        report.to_frame().to_csv(path, index=False)
+        write_csv(report.to_frame(), path)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bidilab.cli.options import read_scalar
 from bidilab.core.errors import InvalidParameterError
 
 if TYPE_CHECKING:
@@ -59,14 +60,7 @@ def read_turn_detection(text: str) -> dict[str, Any] | None:
 
 def _scalar(text: str) -> bool | int | float | str | None:
     words = {"true": True, "false": False, "null": None}
-    if text in words:
-        return words[text]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    return words[text] if text in words else read_scalar(text)
 
 
 def read_token(variable: str | None, environment: Mapping[str, str] | None = None) -> str | None:
@@ -141,7 +135,7 @@ model = realtime.OpenAIRealtimeModel(model_id="gpt-realtime", transcription_mode
 
 
 def connection_snippets(url: str, token_env: str | None) -> str:
-    """How to point each client at a server.
+    """Say how to point each client at a server.
 
     Parameters
     ----------

@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bidilab.cli.options import (
+    MIN_INTERRUPTION,
+    MIN_WORDS,
+    EotActionDelay,
+    EotContext,
+    EotInterval,
+    EotLatency,
+    EotName,
+    EotOptions,
+    EotThreshold,
+    EotTimeout,
+    FalseInterruptionTimeout,
+    InterruptFirst,
+    InterruptInterval,
+    InterruptLatency,
+    InterruptName,
+    InterruptOptions,
+    InterruptThreshold,
+    InterruptWindow,
+    VadName,
+    VadOptions,
+    WordTimes,
+    check_folder,
+    read_end_of_turn,
+    read_interruption,
+    read_vad,
+)
 from bidilab.cli.stopping import Stopped
-from bidilab.cli.writing import check_folder
 from bidilab.core.errors import InvalidParameterError
+from bidilab.core.files import files_in
+from bidilab.core.jsontext import JSONError, parse_json
 
 if TYPE_CHECKING:
     from bidilab.detect.turns import Guards
@@ -19,70 +46,112 @@ __all__ = ["replay_command"]
 
 
 def replay_command(
-    file: Annotated[str, typer.Argument(help="WAV or FLAC (its first channel is the user), or DATASET#recording-id.")],
-    model: Annotated[str, typer.Option(help="One of {models}.")] = "local",
+    file: Annotated[
+        str, typer.Argument(help="An audio file, or DATASET#recording-id, as overlap-mini#early-clean-01.")
+    ],
+    model: Annotated[str, typer.Option(metavar="NAME", help="One of {models}.")] = "local",
     turn_detection: Annotated[
         str,
         typer.Option(
-            help="The model's settings: threshold=0.5,prefix_padding_ms=300,silence_duration_ms=500; for nova "
-            "endpointingSensitivity=HIGH; for gemini "
-            "start_of_speech_sensitivity=LOW,prefix_padding_ms=100,silence_duration_ms=500"
+            metavar="KEY=VALUE,...",
+            help="The model's settings: threshold, prefix_padding_ms, silence_duration_ms; for gemini "
+            "start_of_speech_sensitivity (as LOW) and the two times; for nova endpointingSensitivity (as HIGH).",
         ),
     ] = "",
+    user_channel: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Of an audio file: which channel is the user's, from 1; the first if not given."
+        ),
+    ] = None,
+    vad: VadName = "silero",
+    vad_option: VadOptions = None,
     realtime: Annotated[
-        bool, typer.Option("--realtime", help="On the real clock; a model on a network always is.")
+        bool, typer.Option("--realtime", help="Run in real time, as a model on a network always does.")
     ] = False,
-    min_interruption_ms: Annotated[
-        float, typer.Option(help="Guard: how long speech must have lasted to interrupt; 0 for none.")
-    ] = 0.0,
-    min_words: Annotated[
-        int, typer.Option(help="Guard: words that must have been said to interrupt (needs words in the labels).")
-    ] = 0,
-    false_interruption_timeout_ms: Annotated[
-        str,
-        typer.Option(
-            help="Guard: when the agent goes on after an interruption without words; 'never', or milliseconds "
-            "(needs words in the labels)."
-        ),
-    ] = "never",
-    word_times: Annotated[
-        str,
-        typer.Option(
-            help="For guards that count words: [b]labelled[/b], or [b]spread[/b]: texts without word times are "
-            "assumed to be spoken evenly."
-        ),
-    ] = "labelled",
-    out: Annotated[Path | None, typer.Option(help="Folder for the results; replay-NAME when not given.")] = None,
+    min_interruption_ms: Annotated[float, MIN_INTERRUPTION] = 0.0,
+    min_words: Annotated[int, MIN_WORDS] = 0,
+    false_interruption_timeout_ms: FalseInterruptionTimeout = "never",
+    word_times: WordTimes = "labelled",
+    eot: EotName = None,
+    eot_option: EotOptions = None,
+    eot_threshold: EotThreshold = None,
+    eot_action_delay_ms: EotActionDelay = None,
+    eot_timeout_ms: EotTimeout = None,
+    eot_interval_ms: EotInterval = None,
+    eot_latency_ms: EotLatency = None,
+    eot_context: EotContext = None,
+    interrupt: InterruptName = None,
+    interrupt_option: InterruptOptions = None,
+    interrupt_threshold: InterruptThreshold = None,
+    interrupt_first_ms: InterruptFirst = None,
+    interrupt_interval_ms: InterruptInterval = None,
+    interrupt_window_ms: InterruptWindow = None,
+    interrupt_latency_ms: InterruptLatency = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder for the results; replay-NAME when not given.")
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace an earlier replay in --out, or one of a provider's model.")
     ] = False,
 ) -> None:
-    """Let an agent session hear a recording, and write down everything that happened.
+    """Play a recording to an agent session, and log everything that happens.
 
     The folder gets events.jsonl, events.parquet, interruptions.csv, session.wav (user left, agent right) and
-    timeline.svg, .pdf and .png. The guards are those of the local model; words are read off the labels of a
-    dataset's recording.
+    timeline.svg, .pdf and .png. Guards and scores work with the local model only. Words come from the labels
+    of a dataset's recording.
 
     [b]Examples[/b]
 
-        bidilab replay datasets/overlap-mini#early-clean-01 --turn-detection threshold=0.6,silence_duration_ms=400
+        bidilab replay overlap-mini#early-clean-01 --turn-detection threshold=0.6
 
-        bidilab replay datasets/overlap-mini#listening-clean-01 --min-words 2 --word-times spread
+        bidilab replay overlap-mini#late-clean-01 --min-words 2 --word-times spread
+
+        bidilab replay call.wav --eot smart-turn --eot-timeout-ms 2000
     """
     from bidilab.bidi.providers.registry import PROVIDERS
     from bidilab.detect.turns import Guards
+    from bidilab.detect.vad import VadSpec
     from bidilab.lab.datasets.words import check_word_times
     from bidilab.lab.sessions import replay
+    from bidilab.lab.sessions.replay import journal_of
 
     if model not in ("local", *PROVIDERS):
         raise InvalidParameterError("--model", f"one of local, {', '.join(PROVIDERS)}", model)
+    detector = read_vad(vad, vad_option)
+    if model != "local" and detector != VadSpec():
+        raise InvalidParameterError("--vad", "left out with a model other than the local one", vad)
     guards = _guards(min_interruption_ms, min_words, false_interruption_timeout_ms)
     check_word_times(word_times)
     if guards != Guards() and model != "local":
         options = "--min-interruption-ms, --min-words and --false-interruption-timeout-ms"
         raise InvalidParameterError(options, "left out with a model other than the local one", f"--model {model}")
+    scoring = read_end_of_turn(
+        eot,
+        eot_option,
+        threshold=eot_threshold,
+        action_delay_ms=eot_action_delay_ms,
+        timeout_ms=eot_timeout_ms,
+        interval_ms=eot_interval_ms,
+        latency_ms=eot_latency_ms,
+        context=eot_context,
+    )
+    if scoring is not None and model != "local":
+        raise InvalidParameterError("--eot", "left out with a model other than the local one", f"--model {model}")
+    interrupting = read_interruption(
+        interrupt,
+        interrupt_option,
+        threshold=interrupt_threshold,
+        first_ms=interrupt_first_ms,
+        interval_ms=interrupt_interval_ms,
+        window_ms=interrupt_window_ms,
+        latency_ms=interrupt_latency_ms,
+    )
+    if interrupting is not None and model != "local":
+        raise InvalidParameterError("--interrupt", "left out with a model other than the local one", f"--model {model}")
     folder = out if out is not None else Path(f"replay-{Path(file.rpartition('#')[2]).stem}")
     _check_target(folder, replace=force or (out is None and model == "local"))
+    journal = journal_of(folder)
     try:
         made = replay(
             file,
@@ -90,12 +159,18 @@ def replay_command(
             clock="real" if realtime or model in PROVIDERS else "virtual",
             turn_detection=_settings(turn_detection) or None,
             guards=guards if guards != Guards() else None,
+            vad=detector if model == "local" else None,
+            end_of_turn=None if scoring is None else scoring[0],
+            scorer=None if scoring is None else scoring[1],
+            interruption=None if interrupting is None else interrupting[0],
+            interruption_scorer=None if interrupting is None else interrupting[1],
             word_times=word_times,  # type: ignore[arg-type]  # checked above
+            user_channel=user_channel,
             out=folder,
             progress=True,
         )
     except KeyboardInterrupt as stop:
-        raise Stopped(f"{folder / 'events.jsonl'} holds the session as far as it came") from stop
+        raise Stopped(f"{journal} holds the session as far as it came") from stop
     typer.echo(made.summary)
     typer.echo(f"written: {folder}")
 
@@ -116,7 +191,7 @@ def _guards(min_interruption_ms: float, min_words: int, timeout: str) -> Guards:
 
 def _check_target(folder: Path, *, replace: bool) -> None:
     check_folder("--out", folder)
-    if not folder.is_dir() or not any(folder.iterdir()):
+    if not files_in(folder):
         return
     if not (folder / "events.jsonl").is_file():
         raise InvalidParameterError("--out", "a new or empty folder, or one that holds a replay", str(folder))
@@ -132,7 +207,7 @@ def _settings(text: str) -> dict[str, Any]:
         if not equals:
             raise InvalidParameterError("--turn-detection", "key=value pairs with commas between", part)
         try:
-            settings[key.strip()] = json.loads(value)
-        except json.JSONDecodeError:
+            settings[key.strip()] = parse_json(value)
+        except JSONError:
             settings[key.strip()] = value.strip()
     return settings

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from bidilab.cli.detector import VadName, VadOptions, read_vad
+from bidilab.cli.options import VadName, VadOptions, check_folder, read_vad
 from bidilab.cli.realtime import connection_snippets, read_pace, read_token, read_turn_detection, responder_of
-from bidilab.cli.writing import check_folder
 from bidilab.core.errors import InvalidParameterError
 
 if TYPE_CHECKING:
@@ -27,61 +26,117 @@ __all__ = ["listening_on", "serve_command", "stop_on_signals"]
 
 _NETWORK = "A bad network"
 _ACCESS = "Who may connect"
+_LIMITS = "What clients may take"
 
 
 def serve_command(
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8765,
+    port: Annotated[int, typer.Option(metavar="N", help="Port to listen on; 0 takes a free one.")] = 8765,
     host: Annotated[
-        str, typer.Option(help="Address to listen on. Beyond this machine, --token-env is required.")
+        str, typer.Option(metavar="ADDRESS", help="Address to listen on. Beyond this machine, --token-env is required.")
     ] = "127.0.0.1",
     vad: VadName = "silero",
     vad_option: VadOptions = None,
     turn_detection: Annotated[
         str,
         typer.Option(
+            metavar="KEY=VALUE,...",
             help="Every session's turn detection until its client asks for another: [b]threshold, prefix_padding_ms, "
             "silence_duration_ms, idle_timeout_ms, create_response, interrupt_response[/b] as KEY=VALUE,…; "
-            "[b]eagerness=low|medium|high|auto[/b] is semantic_vad; [b]none[/b] turns it off."
+            "[b]eagerness=low|medium|high|auto[/b] is semantic_vad; [b]none[/b] turns it off.",
         ),
     ] = "threshold=0.5,prefix_padding_ms=300,silence_duration_ms=500",
     pace: Annotated[
-        str, typer.Option(help="Speed of generation: 1 is real time, 8 is more like the real server, or max.")
+        str,
+        typer.Option(
+            metavar="SPEED", help="Speed of generation: 1 is real time, 8 is more like the real server, or max."
+        ),
     ] = "8",
-    response_delay_ms: Annotated[float, typer.Option(help="From a response's start to its first audio.")] = 300.0,
-    chunk_ms: Annotated[float, typer.Option(help="Audio in one message.")] = 100.0,
-    say: Annotated[list[str] | None, typer.Option(help="What the agent says, in turn; again for each line.")] = None,
+    response_delay_ms: Annotated[
+        float, typer.Option(metavar="MS", help="Milliseconds from a response's start to its first audio.")
+    ] = 300.0,
+    chunk_ms: Annotated[float, typer.Option(metavar="MS", help="Milliseconds of audio per message.")] = 100.0,
+    say: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="A line for the agent to say; give one for each line.")
+    ] = None,
     voice: Annotated[
         str,
         typer.Option(
+            metavar="VOICE",
             help="[b]babble[/b] (any text, no words), [b]recorded[/b] (four sentences) or audio FILES with commas, "
-            "played in turn."
+            "played in turn.",
         ),
     ] = "babble",
-    log: Annotated[Path | None, typer.Option(help="Folder for the event logs, a JSONL journal a session.")] = None,
+    log: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder for the event logs, one JSONL file per session.")
+    ] = None,
     token_env: Annotated[
         str | None,
-        typer.Option(help="Environment variable with the token that clients must show.", rich_help_panel=_ACCESS),
+        typer.Option(
+            metavar="VARIABLE",
+            help="Environment variable with the token that clients must show.",
+            rich_help_panel=_ACCESS,
+        ),
     ] = None,
     allow_origin: Annotated[
         list[str] | None,
-        typer.Option(help="Origin of a web page that may connect, again for each.", rich_help_panel=_ACCESS),
+        typer.Option(
+            metavar="ORIGIN",
+            help="Origin of a web page that may connect; may be given several times.",
+            rich_help_panel=_ACCESS,
+        ),
     ] = None,
-    max_sessions: Annotated[int, typer.Option(help="Sessions at one time.", rich_help_panel=_ACCESS)] = 64,
-    latency_ms: Annotated[float, typer.Option(help="Delay of each message, each way.", rich_help_panel=_NETWORK)] = 0.0,
-    jitter_ms: Annotated[float, typer.Option(help="Added to it at random, at most.", rich_help_panel=_NETWORK)] = 0.0,
+    max_sessions: Annotated[
+        int, typer.Option(metavar="N", help="Most sessions at one time.", rich_help_panel=_LIMITS)
+    ] = 256,
+    max_load: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE",
+            help="Share of a free core that hearing all sessions may take; a client that would bring it above is "
+            "refused (503), so that the others are heard in time. 100 refuses nobody.",
+            rich_help_panel=_LIMITS,
+        ),
+    ] = 0.7,
+    max_held: Annotated[
+        int,
+        typer.Option(
+            metavar="MIB",
+            help="MiB of audio and messages held for all clients together; beyond it, who takes the most loses its "
+            "oldest audio, or is closed (1013).",
+            rich_help_panel=_LIMITS,
+        ),
+    ] = 1024,
+    max_waiting: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Most messages of one client that wait to be handled; more stay in its socket.",
+            rich_help_panel=_LIMITS,
+        ),
+    ] = 32,
+    latency_ms: Annotated[
+        float, typer.Option(metavar="MS", help="Milliseconds of delay in each direction.", rich_help_panel=_NETWORK)
+    ] = 0.0,
+    jitter_ms: Annotated[
+        float, typer.Option(metavar="MS", help="Most milliseconds added to it at random.", rich_help_panel=_NETWORK)
+    ] = 0.0,
     up_bytes_per_s: Annotated[
-        float | None, typer.Option(help="Width of the line from the client.", rich_help_panel=_NETWORK)
+        float | None, typer.Option(metavar="N", help="Bandwidth from the client.", rich_help_panel=_NETWORK)
     ] = None,
     down_bytes_per_s: Annotated[
-        float | None, typer.Option(help="Width of the line to the client.", rich_help_panel=_NETWORK)
+        float | None, typer.Option(metavar="N", help="Bandwidth to the client.", rich_help_panel=_NETWORK)
     ] = None,
     drop_after_s: Annotated[
-        float | None, typer.Option(help="Break the connection after so long.", rich_help_panel=_NETWORK)
+        float | None,
+        typer.Option(metavar="SECONDS", help="Seconds after which the connection breaks.", rich_help_panel=_NETWORK),
     ] = None,
     drop_in_response: Annotated[
-        int | None, typer.Option(help="Break it in the k-th response.", rich_help_panel=_NETWORK)
+        int | None,
+        typer.Option(
+            metavar="N", help="Break the connection in the response with this number, from 1.", rich_help_panel=_NETWORK
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the jitter.", rich_help_panel=_NETWORK)] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the jitter.", rich_help_panel=_NETWORK)] = 0,
 ) -> None:
     """Serve the OpenAI Realtime protocol (GA, WebSocket) on this machine, with a real VAD and a scripted agent.
 
@@ -92,7 +147,7 @@ def serve_command(
 
         bidilab serve
 
-        bidilab serve --pace 1 --turn-detection threshold=0.7,silence_duration_ms=300 --log logs
+        bidilab serve --pace 1 --turn-detection threshold=0.7 --log logs
 
         bidilab serve --voice recorded --latency-ms 80 --jitter-ms 40
     """
@@ -107,6 +162,9 @@ def serve_command(
             token=read_token(token_env),
             allowed_origins=tuple(allow_origin or ()),
             max_sessions=max_sessions,
+            max_load=max_load,
+            max_held_bytes=max_held * 2**20,
+            max_incoming_messages=max_waiting,
             log_dir=log,
             faults=NetworkFaults(
                 latency_ms=latency_ms,
@@ -144,14 +202,15 @@ async def _serve(server: RealtimeServer, token_env: str | None, log: Path | None
             f"\nListening on {server.url}{where}, with {server.detector}. Ctrl-C ends it.", markup=False, soft_wrap=True
         )
         await stop.wait()
-        console.print(f"\nClosing {server.n_open} open of {server.n_sessions} sessions.", markup=False)
+        refused = f" {server.n_refused} clients were refused: there was no place." if server.n_refused else ""
+        console.print(f"\nClosing {server.n_open} open of {server.n_sessions} sessions.{refused}", markup=False)
     finally:
         await server.stop()
 
 
 @contextmanager
 def listening_on(host: str, port: int) -> Iterator[None]:
-    """Tell of an address or a port that cannot be had as of any other option that is wrong."""
+    """Report an address or a port that is not available as a wrong option."""
     try:
         yield
     except socket.gaierror as error:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 __all__ = ["Stopped", "told_of_a_stop"]
 
-_GO_ON: tuple[tuple[str, ...], ...] = (("sweep",), ("datasets", "import"), ("datasets", "label"))
+_GO_ON: tuple[tuple[str, ...], ...] = (("sweep",), ("judge",), ("datasets", "import"), ("datasets", "label"))
 """Commands that take over what an earlier run of theirs has finished."""
 
 
@@ -15,7 +15,7 @@ class Stopped(Exception):  # noqa: N818 - not a failure
 
 
 def told_of_a_stop(arguments: Sequence[str]) -> str:
-    """What to say when Ctrl-C has stopped the command of these arguments.
+    """Return what to say when Ctrl-C has stopped the command of these arguments.
 
     Examples
     --------

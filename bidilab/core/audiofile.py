@@ -7,7 +7,8 @@ decoded from its first sample to its last, block by block, and is whole or refus
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -17,8 +18,10 @@ import numpy.typing as npt
 import soundfile
 
 from bidilab.core.audio import Audio, FloatArray
+from bidilab.core.audioroom import Room, blocks
 from bidilab.core.containers import Contents, contents_of
 from bidilab.core.errors import AudioError, InvalidParameterError, MissingExtraError, require_extra
+from bidilab.core.files import written_whole
 
 __all__ = [
     "AV_SUFFIXES",
@@ -26,7 +29,9 @@ __all__ = [
     "Dtype",
     "audio_blocks",
     "audio_info",
+    "holds_integers",
     "read_audio",
+    "read_channel",
     "refusal_of",
     "scan_audio",
     "write_audio",
@@ -35,9 +40,10 @@ __all__ = [
 AV_SUFFIXES = (".m4a", ".mp4", ".webm", ".amr", ".aac", ".3gp", ".mka", ".mov", ".wma")
 """Files that PyAV decodes, and libsndfile does not."""
 
+_AV_TELLS_LENGTH = ("matroska", "mov")
 _BLOCK_SAMPLES = 1 << 16
 _LOUDEST_FLOAT = 32.0  # +30 dB full scale: no sound, but integers written as floats
-_FULL_SCALE_16 = 32768
+_FULL_SCALES = (1 << 15, 1 << 23, 1 << 31)  # of 16, 24 and 32 bits
 _COUNTLESS = 1 << 62  # libsndfile's figure for a length that a header does not tell
 
 Dtype = Literal["int16", "int32", "float32"]
@@ -54,7 +60,7 @@ class AudioInfo:
     samplerate
         Hertz.
     channels
-        How many.
+        Number of channels.
     format, subtype
         libsndfile's names of container and encoding, such as ``"WAV"`` and ``"PCM_16"``; of what PyAV decodes, ``"AV"``
         and the codec's name.
@@ -87,7 +93,7 @@ def _refused(path: Path, error: Exception) -> AudioError:
 
 
 def audio_info(path: str | os.PathLike[str]) -> AudioInfo:
-    """What an audio file holds. Where the header does not tell the length, the file is decoded to count it.
+    """Read what an audio file holds. Where the header does not tell the length, the file is decoded to count it.
 
     Raises
     ------
@@ -151,9 +157,7 @@ def read_audio(path: str | os.PathLike[str], *, full_scale: float | None = None)
     path = Path(path)
     _check_file(path)
     with _Decoder(path) as decoder:
-        blocks = list(decoder.blocks("float32"))
-        decoder.check_end(sum(map(len, blocks)))
-        samples: FloatArray = np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
+        samples = decoder.all_samples()
         rate = decoder.info.samplerate
     if full_scale is not None:
         samples /= np.float32(full_scale)
@@ -162,10 +166,61 @@ def read_audio(path: str | os.PathLike[str], *, full_scale: float | None = None)
     return Audio(samples=samples[:, 0] if samples.shape[1] == 1 else samples, sample_rate=rate, name=str(path))
 
 
-def scan_audio(path: str | os.PathLike[str]) -> AudioInfo:
+def read_channel(path: str | os.PathLike[str], channel: int = 0, *, info: AudioInfo | None = None) -> Audio:
+    """Read one channel of an audio file; one of more than some minutes lies in a temporary file (`Room`).
+
+    Parameters
+    ----------
+    path
+        The file.
+    channel
+        Index from 0.
+    info
+        What `audio_info` said of the file, where it was asked.
+
+    Returns
+    -------
+    Audio
+        ``(n_samples,) float32``, at the file's own rate: the samples that `read_audio` gives.
+
+    Raises
+    ------
+    AudioError
+        As `read_audio`.
+    InvalidParameterError
+        If there is no such channel.
+    """
+    path = Path(path)
+    told = audio_info(path) if info is None else info
+    if not 0 <= channel < told.channels:
+        raise InvalidParameterError("channel", f"a channel of {path}, 0 to {told.channels - 1}", channel)
+    room, n_put = Room(told.frames, 1), 0
+
+    def put(block: npt.NDArray[np.float32]) -> None:
+        nonlocal n_put
+        if n_put + len(block) <= told.frames:
+            room.put(n_put, 0, block[:, channel])
+        n_put += len(block)
+
+    scan_audio(path, watch=put)
+    if n_put != told.frames:
+        raise AudioError(f"{path}: {told.frames} samples were counted, {n_put} read: the file has changed")
+    return Audio.known_finite(room.samples[:, 0], sample_rate=told.samplerate, name=str(path))
+
+
+def scan_audio(
+    path: str | os.PathLike[str], *, watch: Callable[[npt.NDArray[np.float32]], None] | None = None
+) -> AudioInfo:
     """Decode an audio file to its end, block by block, and keep nothing: all that `read_audio` would refuse.
 
     Memory does not grow with the file, nor with what its header claims.
+
+    Parameters
+    ----------
+    path
+        The file.
+    watch
+        Called with each block, ``(n, n_channels) float32``.
 
     Returns
     -------
@@ -188,17 +243,42 @@ def scan_audio(path: str | os.PathLike[str]) -> AudioInfo:
                 raise AudioError(f"{path}: holds NaN or infinity, first at sample {n_samples + int(finite.argmin())}")
             _check_level(path, block)
             n_samples += len(block)
+            if watch is not None:
+                watch(block)
         decoder.check_end(n_samples)
     return AudioInfo(**{**{name: getattr(info, name) for name in info.__slots__}, "frames": n_samples})
+
+
+def holds_integers(path: str | os.PathLike[str]) -> bool:
+    """Whether a file of floats holds integers: whole numbers beyond 1, or floats far beyond full scale.
+
+    Raises
+    ------
+    AudioError
+        If it is a file of floats that cannot be decoded to its end.
+    """
+    if audio_info(path).subtype not in ("FLOAT", "DOUBLE"):
+        return False
+    peak, whole = 0.0, True
+    for block in audio_blocks(path):
+        peak = max(peak, float(np.abs(block).max(initial=0.0)))
+        whole = whole and bool((block == np.rint(block)).all())
+    return peak > _LOUDEST_FLOAT or (whole and peak > 1)
 
 
 def _check_level(path: Path, samples: FloatArray) -> None:
     peak = float(np.abs(samples).max(initial=0.0))
     if _LOUDEST_FLOAT < peak < float("inf"):
+        scale = next((scale for scale in _FULL_SCALES if peak <= scale), _FULL_SCALES[-1])
         raise AudioError(
             f"{path}: its floats run to {peak:.0f}, where 1 is full scale: integers that were written as floats. "
-            f"Divide them by {_FULL_SCALE_16} (read_audio(path, full_scale={_FULL_SCALE_16}), then write_audio)"
+            f"Divide them by {scale} (read_audio(path, full_scale={scale}), then write_audio; "
+            f"--full-scale {scale} of an import)"
         )
+
+
+_MOST_SAMPLES_PER_BYTE = 8192
+"""FLAC puts 65,535 samples that are all the same into a frame of 13 bytes (RFC 9639); nothing else comes near."""
 
 
 class _Decoder:
@@ -207,6 +287,7 @@ class _Decoder:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: Any = None
+        self._promised_s: float | None = None
         if path.suffix.lower() in AV_SUFFIXES:
             self._open_av()
         else:
@@ -215,11 +296,16 @@ class _Decoder:
     def _open_soundfile(self, contents: Contents) -> None:
         self._shown = contents.open()
         try:
-            self._file = soundfile.SoundFile(self._shown)
+            self._file = soundfile.SoundFile(_as_name(self._shown))
         except (soundfile.LibsndfileError, RuntimeError) as error:
             raise _refused(self._path, error) from error
         file = self._file
         told = 0 <= file.frames < _COUNTLESS
+        if told and file.frames > (most := self._path.stat().st_size * _MOST_SAMPLES_PER_BYTE):
+            file.close()
+            raise AudioError(
+                f"{self._path}: truncated: the header promises {file.frames} samples, a file of its size holds {most}"
+            )
         self._promised = file.frames if told and not contents.counted else None
         if file.format == "OGG" and file.seekable():
             # libsndfile 1.2.2 begins 312 samples late with FFmpeg's Opus, unless it is sent back to the start.
@@ -239,15 +325,18 @@ class _Decoder:
         except MissingExtraError as error:
             raise AudioError(f"{self._path}: {error}") from error
         self._promised = None
+        self._longest_frame_s = 0.0
         try:
             self._file = av.open(str(self._path))
-            stream = self._file.streams.audio[0]
-            rate, channels, codec = stream.rate, stream.channels, stream.codec_context.name
+            rate, channels, codec = _av_sound(self._file)
         except (av.FFmpegError, OSError, IndexError, ValueError) as error:
             if self._file is not None:
                 self._file.close()
             why = "it has no sound" if isinstance(error, IndexError) else str(error)
             raise AudioError(f"{self._path}: not an audio file that FFmpeg can read ({why})") from error
+        # Of other containers FFmpeg guesses the length from the bit rate.
+        tells = any(name in self._file.format.name for name in _AV_TELLS_LENGTH) and self._file.duration
+        self._promised_s = self._file.duration / av.time_base if tells else None
         self._av = av
         self.info = AudioInfo(frames=-1, samplerate=rate, channels=channels, format="AV", subtype=codec, as_it_is=False)
 
@@ -277,12 +366,30 @@ class _Decoder:
         )
         try:
             for frame in self._file.decode(audio=0):
+                self._longest_frame_s = max(self._longest_frame_s, frame.samples / self.info.samplerate)
                 for made in resampler.resample(frame):
                     yield _as_dtype(made.to_ndarray().T, dtype)
             for made in resampler.resample(None):
                 yield _as_dtype(made.to_ndarray().T, dtype)
         except (self._av.FFmpegError, ValueError) as error:
             raise AudioError(f"{self._path}: cannot be decoded to its end ({error})") from error
+
+    def all_samples(self) -> FloatArray:
+        """All samples, ``(n, n_channels) float32``; raises as `check_end`."""
+        room = np.empty((max(0, self.info.frames), self.info.channels), dtype=np.float32)
+        more: list[FloatArray] = []
+        n_samples = 0
+        for block in self.blocks("float32"):
+            if not more and n_samples + len(block) <= len(room):
+                room[n_samples : n_samples + len(block)] = block
+            else:
+                more.append(block)
+            n_samples += len(block)
+        self.check_end(n_samples)
+        if not more:
+            return room[:n_samples]
+        n_in_room = n_samples - sum(map(len, more))
+        return np.concatenate([room[:n_in_room], *more])
 
     def check_end(self, n_samples: int) -> None:
         """Make sure that all came that was promised, and that something came."""
@@ -292,6 +399,36 @@ class _Decoder:
             )
         if n_samples == 0:
             raise AudioError(f"{self._path}: holds no samples")
+        if self._promised_s is not None:
+            there_s = n_samples / self.info.samplerate
+            if there_s + self._longest_frame_s + 0.001 < self._promised_s:  # the last packet may hold padding
+                raise AudioError(
+                    f"{self._path}: truncated: the header promises {self._promised_s:.3f} s, {there_s:.3f} s are there"
+                )
+
+
+def _as_name(shown: Any) -> Any:
+    """A path as libsndfile takes it: bytes, where a name may hold some that are no text."""
+    return os.fsencode(shown) if isinstance(shown, str) and sys.platform != "win32" else shown
+
+
+def _av_sound(file: Any) -> tuple[int, int, str]:
+    """Rate, channels and codec of the first sound in what FFmpeg has opened.
+
+    Raises
+    ------
+    IndexError
+        If there is no sound in it.
+    ValueError
+        If the sound is of no codec that FFmpeg knows, or has no rate or channels.
+    """
+    stream = file.streams.audio[0]
+    if stream.codec_context is None:
+        raise ValueError("its codec is not known")
+    rate, channels = stream.rate or 0, stream.channels or 0
+    if rate <= 0 or channels <= 0:
+        raise ValueError(f"{rate} Hz, {channels} channels")
+    return rate, channels, stream.codec_context.name
 
 
 def _as_dtype(samples: npt.NDArray[np.float32], dtype: Dtype) -> npt.NDArray[Any]:
@@ -325,16 +462,16 @@ def write_audio(
         If the file cannot be written.
     """
     path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     file_format = path.suffix.lstrip(".").upper()
     if file_format not in soundfile.available_formats():
         raise InvalidParameterError("path", "a name that ends in .wav, .flac or .ogg", str(path))
     if file_format == "OGG":
         subtype = subtype or "VORBIS"
-    partial.touch()  # where this is refused, Python says why; libsndfile does not
-    try:
-        soundfile.write(str(partial), np.asarray(samples), sample_rate, subtype=subtype or "PCM_16", format=file_format)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with written_whole(path) as partial:
+        partial.touch()  # where this is refused, Python says why; libsndfile does not
+        given = np.asarray(samples)
+        how = {"channels": 1 if given.ndim == 1 else given.shape[1], "subtype": subtype or "PCM_16"}
+        with soundfile.SoundFile(str(partial), "w", sample_rate, format=file_format, **how) as file:
+            for block in blocks(given):
+                file.write(block)
     return path

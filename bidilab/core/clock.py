@@ -127,7 +127,7 @@ class VirtualClock:
         return self._epoch + timedelta(seconds=self._now_s)
 
     async def sleep_s(self, seconds: float) -> None:
-        """Let that many virtual seconds pass."""
+        """Move the time on by that many virtual seconds."""
         await self.sleep_until_s(self._now_s + max(0.0, seconds))
 
     async def sleep_until_s(self, when_s: float) -> None:
@@ -276,7 +276,7 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
         return timeout is None and len(self._jumping_selector.get_map()) > self._n_own_sockets
 
     def run_in_executor(self, executor: Any, func: Callable[[*_Ts], _T], *args: *_Ts) -> asyncio.Future[_T]:
-        """As asyncio's; time stands still until the work is done."""
+        """Run as asyncio does; time stands still until the work is done."""
         future = super().run_in_executor(executor, func, *args)
         self._n_threads += 1
         future.add_done_callback(self._thread_done)
@@ -342,7 +342,7 @@ def run(main: Coroutine[Any, Any, _T], clock: ClockName = "real") -> _T:
     Parameters
     ----------
     main
-        What to run.
+        The coroutine to run.
     clock
         ``"virtual"``: waiting costs nothing; ``"real"``: asyncio's own loop.
 

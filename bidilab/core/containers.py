@@ -6,8 +6,9 @@ writes when it cannot go back to the header (a pipe, a stream, a recorder that w
 truncation; where libsndfile would go by it, the file is shown to libsndfile with the size that it has.
 
 Sources: Microsoft, "Multimedia Programming Interface", 1991 (RIFF, RIFX); EBU Tech 3306, 2009 (RF64); Sony Pictures
-Digital, "Wave 64", 2003 (W64); Apple, "AIFF", 1989; Sun, ``audio.h``, 1992 (AU); RFC 3533, 2003 (Ogg); NIST, "SPHERE",
-1991; ISO/IEC 11172-3, 1993, and 13818-3, 1998 (MP3); Xing, "VBR header SDK", 1998.
+Digital, "Wave 64", 2003 (W64); Apple, "AIFF", 1989, and "Core Audio Format", 2005; Sun, ``audio.h``, 1992 (AU);
+RFC 3533, 2003 (Ogg); NIST, "SPHERE", 1991; RFC 9639, 2024 (FLAC); ISO/IEC 11172-3, 1993, and 13818-3, 1998 (MP3);
+Xing, "VBR header SDK", 1998.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ _PLACEHOLDERS: Final = (0x7F00_0000, 0x7FFF_FFFF, 0xFFFF_FFFF)
 ``7fffffff``, ``80000000`` (arecord), ``ffffffff`` (ffmpeg), and each less the bytes of the header. They are believed
 only where the file really holds that much."""
 _TAIL_BYTES = 1 << 16
-_OGG_LAST_PAGE = 0x04
+_FLAC_TAIL_BYTES = 1 << 17  # a frame of 4608 samples in eight channels of 24 bits has at most 110 kB
+_OGG_FIRST_PAGE, _OGG_LAST_PAGE = 0x02, 0x04
+_MOST_JUNK_BYTES = 1 << 14
+"""What may lie behind the sound and be no chunk: padding of disks, and what recorders leave behind. More is sound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,8 @@ class Contents:
         Bytes to be read in the place of those at an offset.
     prefix
         Bytes to be read before the file.
+    end
+        Where the sound ends; what lies behind it is no sound, though libsndfile takes it for some.
     counted
         Whether the length is known only when the file was decoded.
     """
@@ -52,29 +58,36 @@ class Contents:
     path: Path
     patches: tuple[tuple[int, bytes], ...] = ()
     prefix: bytes = b""
+    end: int | None = None
     counted: bool = False
 
     @property
     def as_it_is(self) -> bool:
         """Whether the file can be handed on by its path, and its header is true."""
-        return not self.patches and not self.prefix and not self.counted
+        return not self._altered and not self.counted
+
+    @property
+    def _altered(self) -> bool:
+        return bool(self.patches or self.prefix) or self.end is not None
 
     def open(self) -> IO[bytes] | str:
-        """What libsndfile is given: a path, or a file object."""
-        if not self.patches and not self.prefix:
+        """The path or file object to give to libsndfile."""
+        if not self._altered:
             return str(self.path)
         return io.BufferedReader(_Shown(self))
 
 
 class _Shown(io.RawIOBase):
-    """A file with other bytes in some places, and some before it."""
+    """A file with other bytes in some places, some before it, and perhaps an earlier end."""
 
     def __init__(self, contents: Contents) -> None:
         self._file = contents.path.open("rb")
         self._patches = contents.patches
         self._prefix = contents.prefix
         self._at = 0
-        self._size = os.fstat(self._file.fileno()).st_size + len(contents.prefix)
+        size = os.fstat(self._file.fileno()).st_size
+        self._end = size if contents.end is None else min(size, contents.end)
+        self._size = self._end + len(contents.prefix)
 
     def readable(self) -> bool:
         return True
@@ -95,7 +108,8 @@ class _Shown(io.RawIOBase):
         read = self._prefix[self._at : self._at + wanted]
         start = self._at + len(read) - len(self._prefix)
         self._file.seek(max(0, start))
-        data = bytearray(read + self._file.read(wanted - len(read)))
+        left = max(0, self._end - max(0, start))
+        data = bytearray(read + self._file.read(min(wanted - len(read), left)))
         origin = self._at - len(self._prefix)  # where in the file the first byte read lies
         for offset, patch in self._patches:
             for k, byte in enumerate(patch):
@@ -140,6 +154,15 @@ def _truncated(path: Path, what: str, promised: int, there: int, unit: str = "by
     return AudioError(f"{path}: truncated: {what} promises {promised} {unit}, {max(0, there)} are there")
 
 
+def _check_tail(path: Path, there: int, promised: int) -> None:
+    """Refuse a file in which far more follows than the header tells: its size was not brought up to date."""
+    if there - promised > _MOST_JUNK_BYTES:
+        raise AudioError(
+            f"{path}: the header promises {promised} bytes of sound, and {there - promised} more follow that are no "
+            "chunks: its size was not brought up to date, or several files were joined"
+        )
+
+
 # ---- RIFF and its kin
 
 
@@ -167,8 +190,8 @@ def _riff(path: Path, file: IO[bytes], size: int) -> Contents:
         if data_size_64 is not None and length == 0xFFFF_FFFF:
             if data_size_64 > there:
                 raise _truncated(path, "the data chunk", data_size_64, there)
-            return Contents(path=path)
-        if (length == 0 and not _ends_in_chunks(file, size, order, at)) or (
+            length = data_size_64
+        elif (length == 0 and not _ends_in_chunks(file, size, order, at)) or (
             length > there and _stands_for_unknown(length)
         ):
             # A writer that could not seek back: what is there is all of it, in whole frames of the channels.
@@ -178,6 +201,8 @@ def _riff(path: Path, file: IO[bytes], size: int) -> Contents:
             return Contents(path=path, patches=patches if kept else ())
         if length > there:
             raise _truncated(path, "the data chunk", length, there)
+        if not _ends_in_chunks(file, size, order, at + length + (length & 1)):
+            _check_tail(path, there, length)
         return Contents(path=path)
     return Contents(path=path)
 
@@ -211,10 +236,30 @@ def _w64(path: Path, file: IO[bytes], size: int) -> Contents:
         if name == _W64_DATA:
             if 24 < length < (1 << 62) and at + length > size:
                 raise _truncated(path, "the data chunk", length - 24, size - at - 24)
+            behind = at + ((length + 7) & ~7)  # chunks begin at multiples of 8 bytes
+            if length > 24 and behind < size:
+                file.seek(behind)
+                if file.read(16)[4:] != _W64_DATA[4:]:
+                    _check_tail(path, size - at - 24, length - 24)
+                return Contents(path=path, end=at + length)
             break
         if length < 24:
             break
         at += (length + 7) & ~7
+    return Contents(path=path)
+
+
+def _caf(path: Path, file: IO[bytes], size: int) -> Contents:
+    at = 8
+    while at + 12 <= size:
+        file.seek(at)
+        name, length = file.read(4), int.from_bytes(file.read(8), "big", signed=True)
+        there = size - at - 12
+        if name == b"data" and length > there:
+            raise _truncated(path, "the data chunk", length, there)
+        if name == b"data" or length < 0:  # -1: up to the end
+            break
+        at += 12 + length
     return Contents(path=path)
 
 
@@ -233,6 +278,7 @@ def _au(path: Path, file: IO[bytes], size: int) -> Contents:
     offset, length = (int.from_bytes(head[k : k + 4], order) for k in (4, 8))  # type: ignore[arg-type]
     there = size - offset
     if length <= there:
+        _check_tail(path, there, length)
         return Contents(path=path)
     if not _stands_for_unknown(length):
         raise _truncated(path, "the header", length, there)
@@ -251,8 +297,78 @@ def _ogg(path: Path, file: IO[bytes], size: int) -> Contents:
         lengths = page[27 : 27 + page[26]]
         whole = len(page) >= 27 + page[26] + sum(lengths)
         if whole and page[5] & _OGG_LAST_PAGE:
+            if page[14:18] not in _ogg_streams(file):
+                raise AudioError(
+                    f"{path}: is several Ogg streams one after the other, of which the first alone would be read; "
+                    "write them as one (ffmpeg -i)"
+                )
             return Contents(path=path)
     raise AudioError(f"{path}: truncated: the Ogg stream has no last page")
+
+
+def _ogg_streams(file: IO[bytes]) -> set[bytes]:
+    """Serial numbers of the streams that begin at the start of a file."""
+    serials: set[bytes] = set()
+    at = 0
+    while True:
+        file.seek(at)
+        head = file.read(27)
+        if len(head) < 27 or head[:4] != b"OggS" or not head[5] & _OGG_FIRST_PAGE:
+            return serials
+        serials.add(head[14:18])
+        lengths = file.read(head[26])
+        at += 27 + len(lengths) + sum(lengths)
+
+
+def _flac(path: Path, file: IO[bytes], size: int) -> Contents:
+    """A FLAC that was written to a pipe tells no length: it is that of its last frame (RFC 9639, 9.1)."""
+    head = file.read(26)
+    if len(head) < 26 or head[4] & 0x7F or head[21] & 0x0F or any(head[22:26]):
+        return Contents(path=path)
+    file.seek(max(0, size - _FLAC_TAIL_BYTES))
+    tail = file.read()
+    at = len(tail)
+    while (at := tail.rfind(b"\xff", 0, at)) >= 0:
+        if (end := _flac_frame_end(tail[at : at + 16].ljust(16, b"\0"), int.from_bytes(head[8:10], "big"))) is None:
+            continue
+        if _crc(tail[at:-2], 16, 0x8005) != int.from_bytes(tail[-2:], "big"):
+            raise AudioError(f"{path}: truncated: the last frame of the FLAC is not whole")
+        return Contents(
+            path=path, patches=((21, bytes([head[21] | end >> 32]) + (end & 0xFFFF_FFFF).to_bytes(4, "big")),)
+        )
+    return Contents(path=path)
+
+
+def _flac_frame_end(head: bytes, fixed_block: int) -> int | None:
+    """The sample behind a frame, by its header; ``None`` when it is none, or ends beyond what 36 bits hold."""
+    if head[1] & 0xFE != 0xF8:
+        return None
+    block_code, rate_code = head[2] >> 4, head[2] & 0x0F
+    n_more = next((k for k in range(8) if not head[4] << k & 0x80), 8)  # of UTF-8: ones before the first zero
+    if n_more == 1 or n_more > 7 or not block_code or rate_code == 15:
+        return None
+    number = head[4] & (0x7F >> n_more)
+    at = 5
+    for _ in range(max(0, n_more - 1)):
+        number, at = number << 6 | head[at] & 0x3F, at + 1
+    n_size, n_rate = {6: 1, 7: 2}.get(block_code, 0), {12: 1, 13: 2, 14: 2}.get(rate_code, 0)
+    crc_at = at + n_size + n_rate
+    if crc_at >= len(head) or _crc(head[:crc_at], 8, 0x07) != head[crc_at]:
+        return None
+    block = 192 if block_code == 1 else 144 << block_code if block_code < 6 else 1 << block_code
+    if n_size:
+        block = int.from_bytes(head[at : at + n_size], "big") + 1
+    end = (number if head[1] & 1 else number * fixed_block) + block
+    return end if end < 1 << 36 else None
+
+
+def _crc(data: bytes, bits: int, polynomial: int) -> int:
+    top, mask, crc = 1 << (bits - 1), (1 << bits) - 1, 0
+    for byte in data:
+        crc ^= byte << (bits - 8)
+        for _ in range(8):
+            crc = (crc << 1 ^ polynomial if crc & top else crc << 1) & mask
+    return crc
 
 
 def _sphere(path: Path, file: IO[bytes], size: int) -> Contents:
@@ -271,6 +387,9 @@ def _sphere(path: Path, file: IO[bytes], size: int) -> Contents:
         promised = numbers["sample_count"] * numbers["sample_n_bytes"] * numbers["channel_count"]
         if promised > size - offset:
             raise _truncated(path, "the header", promised, size - offset)
+        _check_tail(path, size - offset, promised)
+        if promised < size - offset:
+            return Contents(path=path, end=offset + promised)
     return Contents(path=path)
 
 
@@ -372,9 +491,11 @@ _Reader = Callable[[Path, IO[bytes], int], Contents]
 _CONTAINERS: Sequence[tuple[Callable[[bytes], bool], _Reader]] = (
     (lambda magic: magic[:4] in (b"RIFF", b"RIFX", b"RF64") and magic[8:] == b"WAVE", _riff),
     (lambda magic: magic[:4] == b"riff", _w64),
+    (lambda magic: magic[:4] == b"caff", _caf),
     (lambda magic: magic[:4] == b"FORM" and magic[8:] in (b"AIFF", b"AIFC"), _aiff),
     (lambda magic: magic[:4] in (b".snd", b"dns."), _au),
     (lambda magic: magic[:4] == b"OggS", _ogg),
+    (lambda magic: magic[:4] == b"fLaC", _flac),
     (lambda magic: magic[:7] == b"NIST_1A", _sphere),
     (lambda magic: magic[:3] == b"ID3" or (magic[:1] == b"\xff" and len(magic) > 1 and magic[1] & 0xE0 == 0xE0), _mp3),
 )

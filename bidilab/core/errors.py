@@ -15,9 +15,14 @@
     ├── ProviderError                        a provider's service refused what was asked of it
     │   ├── CredentialsError                 no key, or one that it does not take
     │   └── ProviderConnectionError (ConnectionError)   it cannot be reached, or the connection was lost
+    ├── ScorerError (ValueError)             a scorer gave what are not scores; names the scorer
     ├── DeviceError (OSError)                a sound device is missing, refused or gone
     ├── EndOfInput                           an input has no more to give; not a failure
+    ├── PluginError                          a plug-in cannot be loaded or built, or a name is taken twice
+    ├── ContractError (AssertionError)       a detector or scorer breaks the contract of plug-ins
     ├── CacheError (OSError)                 the cache folder cannot be used; names the variable that moves it
+    ├── PlaceHeldError                       another process writes there; says which
+    ├── DiskFullError (OSError)              the disk has no room for a file; names both
     └── MissingExtraError (ImportError)      an optional part is not installed; names the command that mends it
 
 A bad caller and a bad peer are different errors. Nothing here is ever turned into silence, zero or an empty table.
@@ -25,21 +30,30 @@ A bad caller and a bad peer are different errors. Nothing here is ever turned in
 
 from __future__ import annotations
 
+import errno
 import importlib
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 __all__ = [
     "AudioError",
     "BidilabError",
     "CacheError",
+    "ContractError",
     "CredentialsError",
     "DatasetError",
+    "DiskFullError",
     "InvalidParameterError",
     "MissingExtraError",
+    "PlaceHeldError",
+    "PluginError",
     "ProviderConnectionError",
     "ProviderError",
     "ResultError",
+    "ScorerError",
     "SessionError",
     "require_extra",
 ]
@@ -47,6 +61,19 @@ __all__ = [
 
 class BidilabError(Exception):
     """Root of all errors raised by bidilab."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what it says, and not the call that made it: a worker's error must reach who waits for the worker."""
+        state = dict(self.__dict__)
+        if isinstance(self, OSError) and self.errno is not None:
+            state["errno"] = self.errno
+        return _remade, (type(self), self.args), state
+
+
+def _remade(kind: type[BidilabError], args: tuple[Any, ...]) -> BidilabError:
+    error = kind.__new__(kind)
+    error.args = args
+    return error
 
 
 class InvalidParameterError(BidilabError, ValueError):
@@ -98,6 +125,49 @@ class CacheError(BidilabError, OSError):
     """The cache folder cannot be read or written."""
 
 
+class PlaceHeldError(BidilabError):
+    """Another process, or another thread of this one, writes where one wanted to write.
+
+    Parameters
+    ----------
+    place
+        The folder or file.
+    holder
+        What the holder says of itself: ``pid``, ``host``, ``command``, ``since``; empty where it says nothing.
+    """
+
+    def __init__(self, place: Path, holder: Mapping[str, object]) -> None:
+        self.place = place
+        self.holder = dict(holder)
+        who = "another process"
+        if holder:
+            who = f"process {holder.get('pid')} on {holder.get('host')} ({holder.get('command')})"
+            who += f" since {holder.get('since')}"
+        super().__init__(f"{place}: held by {who}; wait until it is done, or choose another place")
+
+
+class DiskFullError(BidilabError, OSError):
+    """A disk has no room for a file; what was there before is as it was.
+
+    Parameters
+    ----------
+    path
+        The file that was to be written.
+    disk
+        Where the disk is mounted.
+    free_bytes
+        What is left on it.
+    errno_
+        The system's number for it, where it gave one: also a quota, or a file that may not be so large.
+    """
+
+    def __init__(self, path: Path, disk: Path, free_bytes: int, *, errno_: int | None = None) -> None:
+        self.path, self.disk, self.free_bytes = path, disk, free_bytes
+        number = errno.ENOSPC if errno_ is None else errno_
+        super().__init__(f"{path}: {os.strerror(number)}: the disk {disk} has {free_bytes / 1e6:.1f} MB left")
+        self.errno = number
+
+
 class ClockError(BidilabError, RuntimeError):
     """A clock was asked for what it cannot do."""
 
@@ -140,6 +210,10 @@ class ProviderConnectionError(ProviderError, ConnectionError):
     """A provider's service cannot be reached, or the connection to it was lost; trying again may help."""
 
 
+class ScorerError(BidilabError, ValueError):
+    """A scorer gave what are not scores: another shape, or numbers outside [0, 1]. The message names the scorer."""
+
+
 class DeviceError(BidilabError, OSError):
     """A sound device is missing, refused the settings, or went away."""
 
@@ -148,13 +222,33 @@ class EndOfInput(BidilabError):  # noqa: N818 - named as Python's own StopIterat
     """An input of a session has nothing more to give."""
 
 
+class PluginError(BidilabError):
+    """An installed plug-in cannot be used; the message names it and the distribution that it comes from."""
+
+
+class ContractError(BidilabError, AssertionError):
+    """A detector or scorer breaks the contract that `bidilab.testing` checks.
+
+    Parameters
+    ----------
+    clause
+        The clause that it breaks, in a few words.
+    message
+        What was found.
+    """
+
+    def __init__(self, clause: str, message: str) -> None:
+        self.clause = clause
+        super().__init__(f"{clause}: {message}")
+
+
 class MissingExtraError(BidilabError, ImportError):
     """An optional dependency is not installed.
 
     Parameters
     ----------
     feature
-        What the caller asked for.
+        The feature that the caller asked for.
     extra
         The extra of ``bidilab`` that brings it.
     """

@@ -3,23 +3,38 @@
 Only what is logged or raised goes through here. What a service sends reaches the application as it came.
 
 What is promised of a secret that `conceal` was given: it stands in no row of a log and in no error, wherever the text
-came from, when it has at least `SHORTEST_SECRET` characters. A shorter one, a placeholder such as ``"any"``, is a part
-of ordinary words, and nobody can tell it from them. It is struck out where it stands by itself in what tells of a
+came from and however it is written there (escaped, in an address, in base64, cut off by the end of a close reason),
+when it has at least `SHORTEST_SECRET` characters. A shorter one, a placeholder such as ``"any"``, is a part of
+ordinary words, and nobody can tell it from them. It is struck out where it stands by itself in what tells of a
 failure: an error, an error event, a row with source ``error``. The words of a conversation keep it.
 """
 
 from __future__ import annotations
 
+import base64
+import json
+import logging
 import math
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from pathlib import PurePath
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import numpy as np
 
-__all__ = ["REDACTED", "SHORTEST_SECRET", "conceal", "is_secret_name", "loggable", "redact_text", "redact_values"]
+__all__ = [
+    "REDACTED",
+    "SHORTEST_SECRET",
+    "conceal",
+    "is_secret_name",
+    "loggable",
+    "logger_without_headers",
+    "redact_text",
+    "redact_values",
+]
 
 REDACTED = "[redacted]"
 SHORTEST_SECRET = 8
@@ -39,6 +54,7 @@ _SECRET_TEXT = re.compile(
 )
 _MEDIA_KEYS = frozenset({"audio", "image", "pcm"})
 _LONG_REPR = 200
+_CUT_MARKS = 8
 
 _concealed: tuple[str, ...] = ()
 
@@ -50,8 +66,35 @@ def conceal(*secrets: str) -> None:
     a failure.
     """
     global _concealed  # one list for the process: no log must need to know who has which key
-    known = {*_concealed, *(secret for secret in secrets if len(secret) >= SHORTEST_SECRET)}
+    shapes = (shape for secret in secrets for shape in _shapes(secret))
+    known = {*_concealed, *(shape for shape in shapes if len(shape) >= SHORTEST_SECRET)}
     _concealed = tuple(sorted(known, key=len, reverse=True))  # one that holds another goes first
+
+
+@lru_cache(maxsize=64)
+def _shapes(secret: str) -> tuple[str, ...]:
+    """A secret as others write it: as it is, without white space around it, escaped, in an address, in base64."""
+    core = secret.strip()
+    raw = secret.encode("utf-8", "backslashreplace")
+    shapes = {secret, core, repr(secret)[1:-1], ascii(secret)[1:-1], repr(raw)[2:-1]}
+    shapes |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    shapes |= {quote(part, safe=safe) for part in (raw, core.encode("utf-8", "backslashreplace")) for safe in ("", "/")}
+    shapes |= {quote_plus(raw)}
+    if len(secret) >= SHORTEST_SECRET:
+        shapes |= {base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()}
+        shapes |= {shape.rstrip("=") for shape in shapes}
+    return tuple(sorted(filter(None, shapes), key=len, reverse=True))
+
+
+def logger_without_headers(name: str) -> logging.Logger:
+    """A logger for a connection of the ``websockets`` package, which at the level DEBUG logs headers and messages.
+
+    They hold keys, tokens and tickets, and parts of them: this one takes nothing below INFO, whatever the application
+    has set.
+    """
+    logger = logging.getLogger(f"bidilab.{name}.websocket")
+    logger.setLevel(logging.INFO)
+    return logger
 
 
 def is_secret_name(name: str) -> bool:
@@ -84,14 +127,25 @@ def redact_text(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in _concealed:
         if secret in text:
             text = text.replace(secret, REDACTED)
-    for secret in secrets:
-        if not secret or secret not in text:
-            continue
-        if len(secret) >= SHORTEST_SECRET:
-            text = text.replace(secret, REDACTED)
-        else:
-            text = re.sub(rf"(?<![\w-]){re.escape(secret)}(?![\w-])", lambda _: REDACTED, text)
+        text = _without_beginning(text, secret)
+    for given in secrets:
+        for secret in _shapes(given) if given else ():
+            if len(secret) >= SHORTEST_SECRET:
+                text = _without_beginning(text.replace(secret, REDACTED), secret)
+            elif secret in text:
+                text = re.sub(rf"(?<![\w-]){re.escape(secret)}(?![\w-])", lambda _: REDACTED, text)
     return _SECRET_TEXT.sub(REDACTED, text)
+
+
+def _without_beginning(text: str, secret: str) -> str:
+    """The text without the beginning of a secret that its end has cut off, as that of a close reason of 123 bytes."""
+    if secret[:SHORTEST_SECRET] not in text[-len(secret) - _CUT_MARKS :]:
+        return text
+    kept = text.rstrip(".…'\"")
+    for n in range(len(secret) - 1, SHORTEST_SECRET - 1, -1):
+        if kept.endswith(secret[:n]):
+            return kept[:-n] + REDACTED + text[len(kept) :]
+    return text
 
 
 def redact_values(value: Any, secrets: Iterable[str]) -> Any:

@@ -20,7 +20,6 @@ __all__ = [
     "rescale_samples",
     "s_to_samples",
     "samples_to_ms",
-    "samples_to_pcm16_bytes",
     "samples_to_s",
 ]
 
@@ -114,11 +113,6 @@ def rescale_samples(samples: int, from_rate: int, to_rate: int) -> int:
     16000
     """
     return _nearest(Fraction(samples * to_rate, from_rate))
-
-
-def samples_to_pcm16_bytes(samples: int, channels: int = 1) -> int:
-    """Bytes that a count of samples takes as 16-bit PCM."""
-    return samples * channels * BYTES_PER_PCM16_SAMPLE
 
 
 def pcm16_bytes_to_samples(n_bytes: int, channels: int = 1) -> int:

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Protocol, TypedDict, Unpack
 from bidilab.core.errors import ResultError
 
 if TYPE_CHECKING:  # type checkers see these types; nothing is imported
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from bidilab.lab.datasets import Dataset
+    from bidilab.lab.judge import JudgedCalls
     from bidilab.lab.sessions import Replay
-    from bidilab.lab.sweep import SweepResult
+    from bidilab.lab.sweep import Frontier, SweepResult, Weights
     from bidilab.show.plots.accessor import SweepPlots
 
 __all__ = ["ReportOptions", "Showing", "register", "showing"]
@@ -28,6 +30,8 @@ class ReportOptions(TypedDict):
 
     max_false_interruption_rate: float | None
     max_missed_rate: float | None
+    max_premature_endpoint_rate: float | None
+    weights: Weights | None
     figures: str | os.PathLike[str] | None
     validate_on: Dataset | SweepResult | None
 
@@ -43,6 +47,15 @@ class Showing(Protocol):
 
     def session_timeline(self, replay: Replay, *, xlim: tuple[float, float] | None) -> Figure:
         """Draw a session: ``replay.timeline()``."""
+
+    def frontier(self, found: Frontier, *, ax: Axes | None) -> Axes:
+        """Draw a frontier: ``bl.frontier({…}).plot()``."""
+
+    def call_timeline(self, judged: JudgedCalls, call: str, *, xlim: tuple[float, float] | None) -> Figure:
+        """Draw a judged call: ``judged.timeline(call)``."""
+
+    def judge_report(self, judged: JudgedCalls, path: str | os.PathLike[str], *, max_clips: int) -> Path:
+        """Write the report of judged calls: ``judged.report(path)``."""
 
     def save_figure(self, figure: Figure, stem: Path) -> list[Path]:
         """Write a figure as files, with its data."""

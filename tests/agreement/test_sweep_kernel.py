@@ -13,21 +13,32 @@ RECORDINGS = ("early-clean-01", "one-word-babble10-01", "late-clean-01", "early-
 
 
 def judged_in_sweep(evaluation):
-    """Outcomes that a session tells of, with cause, start of the segment, and where it was acted upon, in samples."""
+    """Stops of the simulated agent: what each was, its cause, start of the segment, and where it was, in samples."""
+    segments = evaluation.labels.segments
     return Counter(
-        (o.outcome, o.cause, o.segment.interval.start if o.segment else None, o.acted_at)
-        for o in evaluation.outcomes
-        if o.outcome in ("detected", "false", "missed", "terminal_overlap")
+        (
+            {"true": "detected", "continued": "continued"}.get(stop.cause, "false"),
+            stop.cause if stop.is_false else None,
+            segments[stop.owner].interval.start if stop.owner >= 0 else None,
+            stop.acted_at,
+        )
+        for stop in evaluation.costs.stops
     )
 
 
 def judged_in_session(table):
-    heard = table[table["outcome"] != "unheard"]
+    heard = table[table["outcome"].isin(("detected", "continued", "false"))]
     cells = heard[["outcome", "cause", "segment_start_s", "decided_s"]].astype(object)
     return Counter(
         (outcome, cause, *(None if at is None else round(at * 16_000) for at in times))
         for outcome, cause, *times in cells.where(cells.notna(), None).itertuples(index=False)
     )
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """The probabilities of the sweeps, which do not hang on the setting: the detector hears each recording once."""
+    return bl.ProbabilityCache(tmp_path_factory.mktemp("sweep"))
 
 
 RESUME = {"false_interruption_timeout_ms": 400}
@@ -46,14 +57,13 @@ RESUME = {"false_interruption_timeout_ms": 400}
     ],
     ids=["default", "hasty", "deaf", "debounce", "words", "resume", "debounce-resume"],
 )
-def test_sessions_do_what_the_kernel_counts(threshold, silence_duration_ms, guards, tmp_path, monkeypatch):
+def test_sessions_do_what_the_kernel_counts(threshold, silence_duration_ms, guards, swept, tmp_path, monkeypatch):
     monkeypatch.setenv("BIDILAB_CACHE_DIR", str(tmp_path / "none"))  # the sessions run their detector
     whole = bl.load_dataset(DATASET)
     dataset = replace(whole, recordings=tuple(whole[name] for name in RECORDINGS))
     grid = bl.Grid(threshold=threshold, prefix_padding_ms=300, silence_duration_ms=silence_duration_ms, **guards)
-    cache = bl.ProbabilityCache(tmp_path / "sweep")
     how = {"evaluation": "simulated", "word_times": "spread", "progress": False, "n_resamples": 2}
-    result = bl.sweep(dataset, grid, cache=cache, **how)
+    result = bl.sweep(dataset, grid, cache=swept, **how)
     counts = result.recordings.set_index("recording_id")
     setting = bl.ServerVad(threshold=threshold, silence_duration_ms=silence_duration_ms)
     total_resumed = 0
@@ -65,16 +75,18 @@ def test_sessions_do_what_the_kernel_counts(threshold, silence_duration_ms, guar
         responses = made.log.responses()["response_id"]
         assert (~responses.str.contains("_resumed_")).sum() == row["n_responses"]
         evaluation = result.source.evaluate(name, grid.params(0), grid.guards(0))
-        n_unheard = sum(cut.unheard for cut in evaluation.interruptions)
-        n_resumed = sum(cut.resumed_at is not None for cut in evaluation.interruptions)
+        n_unheard = sum(cut.unheard for cut in evaluation.costs.interruptions)
+        n_resumed = sum(cut.resumed_at is not None for cut in evaluation.costs.interruptions)
         assert responses.str.contains("_resumed_").sum() == n_resumed
         assert (~heard).sum() == n_unheard >= row["n_cancelled_unheard"]
         total_resumed += n_resumed
         # Every interruption that was heard is one of these, and there are no others.
-        told = row["n_detected"] + row["n_false"] + row["n_terminal_overlap"]
-        assert heard.sum() == told
+        stops = evaluation.costs.stops
+        assert heard.sum() == len(stops)
+        assert sum(stop.is_false for stop in stops) == row["n_false"]
+        assert sum(stop.cause == "continued" for stop in stops) == row["n_stops_continued"]
         turns = [turn for turn in result.turns(name, 0) if not turn.flushed]
         assert turns == list(made.turns)
-        assert cuts["decided_at_samples"].tolist() == [cut.decided_at for cut in evaluation.interruptions]
+        assert cuts["decided_at_samples"].tolist() == [cut.decided_at for cut in evaluation.costs.interruptions]
         assert judged_in_session(made.interruptions) == judged_in_sweep(evaluation)
     assert (total_resumed > 0) == ("false_interruption_timeout_ms" in guards)

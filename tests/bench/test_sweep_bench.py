@@ -6,19 +6,19 @@ Python timestamp loop over a part of the settings, scaled up. Memory is that of 
 Run: ``uv run pytest -o addopts= -s --benchmark-only tests/bench/test_sweep_bench.py``
 """
 
+import pickle
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from bidilab.detect.turns import TurnParams
 from bidilab.detect.vad import get_vad
 from bidilab.lab.datasets import Dataset
-from bidilab.lab.metrics.opportunities import label_recording
 from bidilab.lab.sweep import Grid
-from bidilab.lab.sweep.engine import sweep_grid
+from bidilab.lab.sweep.engine import labels_of, sweep_grid
 from bidilab.lab.sweep.problem import SweepProblem
 from tests.conftest import ROOT
 from tests.detect.turns.silero_loop import load_get_speech_timestamps, timestamps_of_track
@@ -32,8 +32,9 @@ def tiled():
     """overlap-mini's labels and probabilities, repeated to ten hours."""
     dataset = Dataset.load(ROOT / "datasets" / "overlap-mini")
     backend = get_vad("silero")
-    samples = [r.user() for r in dataset if r.sample_rate == backend.sample_rate]
-    labels = [label_recording(r.segments, sample_rate=16_000) for r in dataset if r.sample_rate == 16_000]
+    dataset = replace(dataset, recordings=tuple(r for r in dataset if r.sample_rate == backend.sample_rate))
+    samples = [r.user() for r in dataset]
+    labels = labels_of(dataset, backend.sample_rate)
     started = time.perf_counter()
     tracks = backend.probabilities_batch(samples)
     seconds = sum(len(s) for s in samples) / 16_000
@@ -75,24 +76,22 @@ def test_beside_sileros_python_loop(benchmark, tiled):
 
 
 MEMORY = """
-import resource, sys
-import numpy as np
+import pickle, resource, sys
 from tests.bench.test_sweep_bench import GRID
 from bidilab.lab.sweep.engine import sweep_grid
-from bidilab.lab.sweep.problem import SweepProblem
-data = dict(np.load(sys.argv[1]))
-scalars = {k: int(data.pop(k)) for k in ("frame_samples", "sample_rate", "tolerance", "min_overlap")}
-sweep_grid(SweepProblem(**data, **scalars), GRID)
+with open(sys.argv[1], "rb") as file:
+    problem = pickle.load(file)
+sweep_grid(problem, GRID)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 
 
 def test_memory(benchmark, tiled, tmp_path):
     problem, _ = tiled
-    np.savez(tmp_path / "problem.npz", **{name: getattr(problem, name) for name in SweepProblem.__slots__})
+    (tmp_path / "problem.pickle").write_bytes(pickle.dumps(problem))
 
     def run():
-        args = [sys.executable, "-c", MEMORY, str(tmp_path / "problem.npz")]
+        args = [sys.executable, "-c", MEMORY, str(tmp_path / "problem.pickle")]
         return float(subprocess.run(args, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
 
     megabytes = benchmark.pedantic(run, rounds=1)

@@ -5,8 +5,9 @@ import threading
 
 import pytest
 
-from bidilab.bidi.background import BackgroundSession
+from bidilab.bidi.background import BackgroundSession, run_anywhere
 from bidilab.core.errors import SessionError
+from tests.sizes import ATTACK
 
 
 def test_it_ends_in_order_when_stopped_and_leaves_no_thread():
@@ -110,7 +111,7 @@ def test_only_what_was_started_is_waited_for():
 def test_the_interpreter_ends_what_still_runs():
     program = """
 import asyncio
-from bidilab.bidi.background import BackgroundSession
+from bidilab.bidi.background import BackgroundSession, run_anywhere
 async def main():
     try:
         print("begun", flush=True)
@@ -124,3 +125,117 @@ while not session.post(int): pass
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.split("\n")[-2] == "ended in order"
     assert done.stderr == ""
+
+
+def run_program(program):
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+INTERRUPTING = """
+import asyncio, os, signal, threading
+from bidilab.bidi.background import BackgroundSession, run_anywhere
+begun, waiting, told = threading.Event(), threading.Event(), []
+async def main():
+    begun.set()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await asyncio.to_thread(int)
+        told.append("ended-in-order")
+def interrupt():
+    begun.wait()
+    waiting.wait()
+    threading.Event().wait(0.3)  # until the main thread waits
+    os.kill(os.getpid(), signal.SIGINT)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+threading.Thread(target=interrupt).start()
+"""
+
+
+@pytest.mark.parametrize("_", range(ATTACK))
+def test_who_is_interrupted_while_waiting_ends_the_session(_):
+    told = run_program(
+        INTERRUPTING
+        + """
+session = BackgroundSession(main)
+session.start()
+waiting.set()
+try:
+    session.wait()
+except KeyboardInterrupt:
+    told.append("interrupted")
+print(*told, session.running, [t.name for t in threading.enumerate() if t.name.startswith("bidilab")])
+"""
+    )
+    assert told == ["ended-in-order", "interrupted", "False", "[]"]
+
+
+def test_interrupting_a_cell_cancels_what_runs_for_it_in_a_thread():
+    told = run_program(
+        INTERRUPTING
+        + """
+async def cell():
+    waiting.set()
+    try:
+        run_anywhere(main)
+    except KeyboardInterrupt:
+        told.append("interrupted")
+loop = asyncio.new_event_loop()  # whose SIGINT is Python's own, as in a kernel
+loop.run_until_complete(cell())
+loop.close()
+print(*told, [t.name for t in threading.enumerate() if t.name.startswith("bidilab")])
+"""
+    )
+    assert told == ["ended-in-order", "interrupted", "[]"]
+
+
+def test_one_that_cannot_end_is_said_to_run_and_is_ended_later():
+    told = run_program(
+        INTERRUPTING.replace("await asyncio.Event().wait()", "release.wait()")
+        + """
+release, session = threading.Event(), BackgroundSession(main)
+session.start()
+begun.wait()
+waiting.set()
+try:
+    session.stop()
+except KeyboardInterrupt:
+    print(session.running)
+try:
+    session.stop(limit_s=0.05)
+except Exception as error:
+    print(session.running, type(error).__name__)
+release.set()
+session.stop()
+print(session.running)
+"""
+    )
+    assert told == ["True", "True", "SessionError", "False"]
+
+
+def test_stopping_again_what_was_stopped_before_it_began():
+    session = BackgroundSession(lambda: pytest.fail("it began"))
+    session.stop()
+    session.start()
+    assert session.wait(10)
+    session.stop()
+    assert not session.post(int)
+    assert session.failure is None
+
+
+def test_a_result_and_an_error_come_back_from_wherever_it_ran():
+    async def main():
+        return threading.current_thread().name
+
+    async def broken():
+        raise ValueError("broken")
+
+    async def cell():
+        assert run_anywhere(main, "virtual") == "bidilab-run"
+        with pytest.raises(ValueError, match="broken"):
+            run_anywhere(broken)
+
+    assert run_anywhere(main) == threading.current_thread().name
+    asyncio.run(cell())

@@ -30,7 +30,7 @@ from bidilab.bidi.types.events import (
     BidiResponseStartEvent,
     BidiTextInputEvent,
 )
-from bidilab.bidi.types.playback import PlaybackReport
+from bidilab.bidi.types.io import PlaybackReport
 from bidilab.core.clock import run_virtual
 from bidilab.core.errors import EndOfInput
 from bidilab.detect.turns import TurnParams

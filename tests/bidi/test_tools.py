@@ -10,8 +10,7 @@ import pytest
 from bidilab.bidi import BidiAgent, tool
 from bidilab.bidi.hooks.events import BidiAfterToolCallEvent, BidiBeforeToolCallEvent
 from bidilab.bidi.reply import Reply, ToolRequest
-from bidilab.bidi.tools import FunctionTool, ToolRegistry, tool_result
-from bidilab.bidi.toolschema import type_schema
+from bidilab.bidi.tools import FunctionTool, ToolRegistry, tool_result, type_schema
 from bidilab.bidi.types.events import BidiResponseCompleteEvent, ToolUseStreamEvent
 from bidilab.core.clock import run_virtual
 from bidilab.core.errors import InvalidParameterError

@@ -41,11 +41,11 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
         yield server
 
 
-@pytest.fixture
-def notebook7(tmp_path: Path) -> Iterator[JupyterServer]:
-    """A Notebook 7 server; ask for it before `open_notebook`, which is given it as ``server``."""
+@pytest.fixture(scope="session")
+def notebook7(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    """A Notebook 7 server, which `open_notebook` is given as ``server``."""
     executable()
-    with jupyter_server(tmp_path / "notebook7", app="notebook") as server:
+    with jupyter_server(tmp_path_factory.mktemp("notebook7"), app="notebook") as server:
         yield server
 
 
@@ -81,14 +81,16 @@ def open_notebook(
     console fails it.
     """
     try:
-        from playwright.sync_api import sync_playwright
+        from playwright.sync_api import expect, sync_playwright
     except ModuleNotFoundError:
         unavailable("the Python package playwright is not installed")
-    from tests.browser.notebook_page import NotebookPage
+    from tests.browser.notebook_page import RUN_LIMIT_MS, NotebookPage
 
+    expect.set_options(timeout=RUN_LIMIT_MS)  # not the 5 s that it has: what is right comes, if late
     screenshots = Path(os.environ.get("BIDILAB_SCREENSHOTS") or tmp_path / "screenshots")
     numbers = itertools.count()
     opened: list[NotebookPage] = []
+    servers = [lab]
 
     # Started for each test: while Playwright runs, its event loop counts as this thread's running loop, and another
     # test's asyncio.run would refuse.
@@ -106,6 +108,7 @@ def open_notebook(
         ) -> NotebookPage:
             browser = playwright.chromium.launch(executable_path=executable(), args=[*FLAGS, *flags])
             browsers.append(browser)
+            servers.append(server)
             width, height = viewport
             context = browser.new_context(viewport={"width": width, "height": height}, permissions=list(permissions))
             if init_script is not None:
@@ -122,6 +125,8 @@ def open_notebook(
                 page.screenshot(f"{request.node.name}-{number}-end")  # what a failed test saw last
             for browser in browsers:
                 browser.close()
-            lab.shut_kernels_down()
+            for server in set(servers):
+                server.shut_kernels_down()
+                server.forget_settings()
     errors = [error for page in opened for error in page.errors]
     assert not errors, "errors in the browser's console:\n" + "\n".join(errors)

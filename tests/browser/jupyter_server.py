@@ -6,13 +6,14 @@ import json
 import os
 import re
 import secrets
+import shutil
 import subprocess
 import sys
 import threading
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,19 +41,34 @@ class JupyterServer:
     url: str
     token: str
     folder: Path
+    _ending: dict[str, threading.Thread] = field(default_factory=dict, compare=False, repr=False)
 
     def request(self, method: str, path: str) -> Any:
         """Answer of the REST interface, e.g. ``request("GET", "api/kernels")``."""
         request = urllib.request.Request(
             self.url + path, method=method, headers={"Authorization": f"token {self.token}"}
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             body = answer.read()
         return json.loads(body) if body else None
 
     def shut_kernels_down(self) -> None:
+        """Shut the kernels down, which takes seconds; `wait_for_kernels` waits for it."""
         for session in self.request("GET", "api/sessions"):
-            self.request("DELETE", f"api/sessions/{session['id']}")
+            path = f"api/sessions/{session['id']}"
+            if path not in self._ending:
+                self._ending[path] = threading.Thread(target=self.request, args=("DELETE", path))
+                self._ending[path].start()
+
+    def wait_for_kernels(self) -> None:
+        """Wait until those that were shut down have ended."""
+        for ending in self._ending.values():
+            ending.join()
+
+    def forget_settings(self) -> None:
+        """Forget what a page has set, as its theme."""
+        for kept in (self.folder.parent / "settings").iterdir():
+            shutil.rmtree(kept)
 
 
 @contextmanager
@@ -73,6 +89,7 @@ def jupyter_server(folder: Path, *, app: str = "lab", options: Sequence[str] = (
             server = JupyterServer(app=app, url=url, token=token, folder=notebooks)
             yield server
             server.shut_kernels_down()
+            server.wait_for_kernels()
         finally:
             process.terminate()
             try:

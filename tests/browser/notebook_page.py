@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from playwright.sync_api import ConsoleMessage, Locator, Page
 
 from tests.browser.jupyter_server import JupyterServer
 
 RUN_LIMIT_MS = 180_000
+BECOMES_TRIES = 30
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 PANEL = "window.jupyterapp.shell.currentWidget"
 # JupyterLab's own scripts log and throw now and then when all is well. A widget's module is loaded from a blob: or
@@ -51,6 +51,8 @@ class NotebookPage:
 
     def open(self, cells: Sequence[str]) -> NotebookPage:
         """Write a notebook of these code cells and open it; nothing is run yet."""
+        import nbformat  # takes seconds to import, while every worker collects these tests
+
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(notebook, self._server.folder / self._name)
@@ -58,16 +60,21 @@ class NotebookPage:
 
     def visit(self) -> NotebookPage:
         """Open the notebook file that is already in the server's folder."""
-        path = {"lab": "lab/workspaces/test/tree/", "notebook": "notebooks/"}[self._server.app]
-        query = "&reset" if self._server.app == "lab" else ""
-        self.page.goto(f"{self._server.url}{path}{self._name}?token={self._server.token}{query}")
+        self.page.goto(self.address)
         self._wait_until_connected()
         self.page.evaluate("() => window.jupyterapp.shell.collapseLeft?.()")
         return self
 
+    @property
+    def address(self) -> str:
+        """Where the server shows the notebook."""
+        path = {"lab": "lab/workspaces/test/tree/", "notebook": "notebooks/"}[self._server.app]
+        query = "&reset" if self._server.app == "lab" else ""
+        return f"{self._server.url}{path}{self._name}?token={self._server.token}{query}"
+
     def run_all(self, *, limit_ms: float = RUN_LIMIT_MS) -> NotebookPage:
         """Run every cell and wait until the kernel is idle; an exception in a cell raises `AssertionError`."""
-        self._command("notebook:run-all-cells")
+        self._command("notebook:run-all-cells", limit_ms=limit_ms)
         self._wait_until_ran(limit_ms)
         return self
 
@@ -86,6 +93,19 @@ class NotebookPage:
     def text(self, code: str) -> str:
         """What a cell with this code prints and shows, as text."""
         return "".join(_text(output) for output in self.run(code)).strip()
+
+    def becomes(self, code: str, wanted: str) -> None:
+        """Wait until a cell with this code says so.
+
+        A widget sends one change of its state at a time, so that the last of several can come after the next cell.
+        """
+        said = []
+        for _ in range(BECOMES_TRIES):
+            said.append(self.text(code))
+            if said[-1] == wanted:
+                return
+            self.page.wait_for_timeout(200)
+        raise AssertionError(f"{code} never became {wanted}, but {', '.join(dict.fromkeys(said))}")
 
     def outputs(self, cell: int) -> list[dict[str, Any]]:
         """Outputs of a cell by its index (negative counts from the end), as nbformat dictionaries."""
@@ -121,15 +141,17 @@ class NotebookPage:
 
     def theme(self, name: str) -> NotebookPage:
         """Switch to ``"light"`` or ``"dark"`` as the user's settings do."""
-        self.page.evaluate(
-            "async (theme) => { await window.jupyterapp.commands.execute('apputils:change-theme', {theme}); }",
-            THEMES[name],
-        )
+        self._command("apputils:change-theme", theme=THEMES[name])
         self.page.wait_for_function(
             # The splash screen covers the page while a theme is loaded, and fades.
             "(light) => document.body.dataset.jpThemeLight === light && !document.querySelector('#jupyterlab-splash')",
             arg=json.dumps(name == "light"),
         )
+        return self.painted()
+
+    def painted(self) -> NotebookPage:
+        """Wait for two frames, in which the page paints what has changed."""
+        self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         return self
 
     def save(self) -> NotebookPage:
@@ -141,6 +163,13 @@ class NotebookPage:
     def file(self) -> Path:
         """The notebook file."""
         return self._server.folder / self._name
+
+    def saved_outputs(self, index: int) -> list[Any]:
+        """Outputs of a cell as the notebook's file holds them; `save` it first."""
+        import nbformat
+
+        outputs: list[Any] = nbformat.read(self.file, as_version=4).cells[index].outputs
+        return outputs
 
     def reload(self) -> NotebookPage:
         """Save, then load the page anew; the kernel runs on."""
@@ -166,8 +195,19 @@ class NotebookPage:
             timeout=RUN_LIMIT_MS,
         )
 
-    def _command(self, name: str) -> None:
-        self.page.evaluate("async (name) => { await window.jupyterapp.commands.execute(name); }", name)
+    def _command(self, name: str, *, limit_ms: float = RUN_LIMIT_MS, **arguments: str) -> None:
+        """Have JupyterLab do something, and wait for it with a limit: a dialog may be in its way."""
+        self.page.evaluate(
+            """([name, args]) => {
+                window.blDone = undefined;
+                window.jupyterapp.commands.execute(name, args).then(
+                    () => { window.blDone = ""; }, (error) => { window.blDone = String(error); });
+            }""",
+            [name, arguments],
+        )
+        self.page.wait_for_function("() => window.blDone !== undefined", timeout=limit_ms)
+        failed = self.page.evaluate("() => window.blDone")
+        assert not failed, f"{name}: {failed}"
 
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type == "error" and not message.text.startswith("Failed to load resource"):

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenNotebook
 from tests.conftest import ROOT
@@ -17,7 +18,7 @@ grid = bl.Grid(threshold="0.1:0.9:0.1", prefix_padding_ms=[100, 300, 500], silen
 dataset = {str(ROOT / "datasets" / "overlap-mini")!r}
 result = bl.sweep(dataset, grid, vad="energy", n_resamples=100, jobs=1, progress=False)
 """
-EXPLORER = "explorer = bl.SweepExplorer(result)\nexplorer"
+EXPLORER = "explorer = bl.SweepExplorer(result, metric='false_interruption_rate')\nexplorer"
 
 
 @pytest.fixture
@@ -48,8 +49,8 @@ def test_from_the_heat_map_to_one_recording(explorer):
 
     heat.press("ArrowRight")
     heat.press("ArrowUp")
-    moved = int(explorer.text("explorer.selected"))
-    assert moved == clicked + 12 + 1  # the next threshold is 3 × 4 settings on, the next silence duration one
+    # The next threshold is 3 × 4 settings on, the next silence duration one.
+    explorer.becomes("explorer.selected", str(clicked + 12 + 1))
 
     first = root.locator("[data-recording]").first
     name = first.inner_text()
@@ -64,6 +65,13 @@ def test_from_the_heat_map_to_one_recording(explorer):
     root.get_by_role("button", name="Stop").click()
     for theme in ("light", "dark"):
         explorer.theme(theme).screenshot(f"explorer-{theme}", root)
+    beside = root.locator(".bl-explorer-numbers")
+    assert "premature endpoints (%)" in beside.get_by_role("rowheader").all_inner_texts()
+    assert {"selected (95 %)", "default (95 %)"} <= set(beside.get_by_role("columnheader").all_inner_texts())
+    key = root.locator(".bl-explorer-key")
+    assert "too narrow" not in key.inner_text()
+    root.evaluate("(explorer) => { explorer.style.width = '300px'; }")
+    expect(key).to_contain_text("too narrow for numbers: point at a cell")
 
 
 def test_two_settings_compared_and_one_used(explorer):
@@ -76,8 +84,7 @@ def test_two_settings_compared_and_one_used(explorer):
     root.get_by_role("button", name="Pin as B").click()
     compared = root.get_by_role("region", name="Two settings compared")
     compared.get_by_role("row").nth(3).wait_for()
-    pinned = json.loads(explorer.text("import json; print(json.dumps(explorer.pinned))"))
-    assert pinned[0] == pinned[1] + 3 * 12
+    explorer.becomes("explorer.pinned[0] == (explorer.pinned[1] or 0) + 3 * 12", "True")
     difference = float(explorer.text("print(100 * explorer.comparison().loc['missed_rate', 'difference'])"))
     row = compared.get_by_role("row").filter(has_text="missed interruptions").inner_text()
     assert f"{abs(difference):.1f}" in row
@@ -95,7 +102,7 @@ def test_two_settings_compared_and_one_used(explorer):
     explorer.reload()
     root = explorer.page.locator(".bl-explorer")
     root.get_by_role("region", name="Two settings compared").get_by_role("row").nth(3).wait_for()
-    assert root.get_by_role("button", name="Pin as B").get_attribute("aria-pressed") == "true"
+    expect(root.get_by_role("button", name="Pin as B")).to_have_attribute("aria-pressed", "true")
 
 
 def test_other_axes_and_the_best_of_what_is_held(explorer):
@@ -103,19 +110,70 @@ def test_other_axes_and_the_best_of_what_is_held(explorer):
     root.get_by_label("show", exact=True).select_option("onset_clipped_ms_p90")
     root.get_by_label("up", exact=True).select_option("prefix_padding_ms")
     root.get_by_label("best", exact=True).check()
-    assert explorer.text("print(explorer.plane.to_dict())") == str(
-        {
-            "metric": "onset_clipped_ms_p90",
-            "x": "threshold",
-            "y": "prefix_padding_ms",
-            "at": {"silence_duration_ms": "best"},
-        }
-    )
+    at = {"silence_duration_ms": "best"}
+    plane = {"metric": "onset_clipped_ms_p90", "x": "threshold", "y": "prefix_padding_ms", "at": at}
+    explorer.becomes("print(explorer.plane.to_dict())", str(plane))
     assert explorer.text("len(explorer.to_frame())") == "27"
     explorer.run("explorer.show('missed_rate', x='silence_duration_ms', y='threshold', at={'prefix_padding_ms': 500})")
     slider = root.get_by_role("slider", name="prefix padding")
-    assert slider.get_attribute("aria-valuetext") == "500 ms"
-    assert root.get_by_label("show", exact=True).input_value() == "missed_rate"
+    expect(slider).to_have_attribute("aria-valuetext", "500 ms")
+    expect(root.get_by_label("show", exact=True)).to_have_value("missed_rate")
     slider.fill("1")  # the second of 100, 300 and 500 ms
-    assert explorer.text("explorer.plane.at") == "{'prefix_padding_ms': 300.0}"
+    explorer.becomes("explorer.plane.at", "{'prefix_padding_ms': 300.0}")
     explorer.screenshot("explorer-other-axes", root)
+
+
+SCORED = """
+import os
+os.environ["BIDILAB_CACHE_DIR"] = "FOLDER"
+import math
+import numpy as np
+import bidilab as bl
+
+class Loudness:
+    name, version, sample_rate = "loudness", "1", 16_000
+    window_samples, preroll_samples, latency_ms = 48_000, 800, 30.0
+    def scores(self, windows):
+        return np.array([abs(math.sin(1e4 * float(np.abs(w).mean()))) for w in windows], np.float32)
+
+grid = bl.Grid(threshold="0.3:0.7:0.2", prefix_padding_ms=300, silence_duration_ms=[200, 500], eot=Loudness(),
+               eot_threshold=[None, 0.3, 0.6, 0.8], eot_action_delay_ms=[0, 400], eot_timeout_ms=[1000, 3000])
+result = bl.sweep(DATASET, grid, vad="energy", n_resamples=50, jobs=1, progress=False)
+""".replace("DATASET", repr(str(ROOT / "datasets" / "overlap-mini")))
+
+
+def test_turns_that_end_by_a_score(open_notebook: OpenNotebook, tmp_path: Path):
+    cells = [SCORED.replace("FOLDER", str(tmp_path)), "explorer = bl.SweepExplorer(result)\nexplorer"]
+    explorer = open_notebook(cells, viewport=(1280, 1400)).run_all()
+    root = explorer.page.locator(".bl-explorer")
+    root.locator("[data-recording]").first.wait_for()
+    root.get_by_label("show", exact=True).select_option("cutoff_rate")
+    root.get_by_label("up", exact=True).select_option("eot_threshold")
+    slider = root.get_by_role("slider", name="end-of-turn timeout")
+    slider.fill("0")
+    explorer.becomes("explorer.plane.at['eot_timeout_ms']", "1000.0")
+    heat = root.locator(".bl-heatmap")
+    box = heat.bounding_box()
+    heat.click(position={"x": 90, "y": box["height"] - 55})  # the lowest row: a threshold of 0.3
+    explorer.becomes("print(result.settings.loc[explorer.selected, 'eot_threshold'])", "0.3")
+    numbers = root.locator(".bl-explorer-numbers")
+    explorer.page.wait_for_function(
+        "() => document.querySelector('.bl-explorer-numbers').innerText.includes('A turn ends by a score of loudness')"
+    )
+    assert {"premature endpoints", "pauses cut off"} <= {
+        text.split(" (")[0] for text in numbers.locator("th").all_inner_texts()
+    }
+    heat.press("ArrowUp")
+    heat.press("ArrowUp")
+    heat.press("ArrowUp")
+    explorer.becomes("print(result.settings.loc[explorer.selected, 'eot_threshold'])", "inf")
+    assert "end-of-turn threshold off" in numbers.inner_text()
+    assert "end-of-turn delay" not in numbers.locator("div").first.inner_text()
+    root.get_by_label("up", exact=True).select_option("silence_duration_ms")
+    slider = root.get_by_role("slider", name="end-of-turn threshold")
+    assert slider.get_attribute("aria-valuetext") == "off"
+    slider.fill("1")
+    assert slider.get_attribute("aria-valuetext") == "0.6"
+    explorer.becomes("explorer.plane.at['eot_threshold']", "0.6")
+    for theme in ("light", "dark"):
+        explorer.theme(theme).screenshot(f"explorer-scored-{theme}", root)

@@ -42,14 +42,10 @@ def test_a_widget_answers_in_the_page_and_in_the_next_cell(open_notebook: OpenNo
     assert notebook.text("button.n") == "1"
 
 
-def test_an_exception_in_a_cell_fails_the_run(open_notebook: OpenNotebook) -> None:
+def test_an_exception_in_a_cell_fails_the_run_and_an_error_in_the_console_is_kept(open_notebook: OpenNotebook) -> None:
     notebook = open_notebook(["1 / 0"])
     with pytest.raises(AssertionError, match="ZeroDivisionError"):
         notebook.run_all()
-
-
-def test_an_error_in_the_console_is_kept(open_notebook: OpenNotebook) -> None:
-    notebook = open_notebook(["1"])
     notebook.page.evaluate("() => { console.error('something broke'); }")
     assert len(notebook.errors) == 1
     assert "something broke" in notebook.errors[0]

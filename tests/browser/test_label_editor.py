@@ -7,7 +7,6 @@ import re
 import shutil
 from pathlib import Path
 
-import nbformat
 import pytest
 from playwright.sync_api import Locator, expect
 
@@ -76,6 +75,14 @@ def test_labels_are_mended_with_keys_and_mouse(open_notebook: OpenNotebook, root
     canvas.press("Control+z")
     expect(said).to_contain_text("Undo: moved user interruption")
     assert chosen in Dataset.load(root)[ID].segments
+    expect(said).to_contain_text("interruption")  # it is still selected
+    canvas.press(".")  # an edge moved by a key: nobody has confirmed the label yet
+    expect(said).to_contain_text("Moved, not confirmed.")
+    expect(widget).to_contain_text(f"{len(labels) - 1} not confirmed")
+    canvas.press("Control+z")
+    expect(said).to_contain_text("Undo: moved user interruption")
+    assert chosen in Dataset.load(root)[ID].segments
+    expect(widget.get_by_role("list", name="Legend")).to_contain_text("nobody has confirmed")
 
     # Shift and drag adds a label; over one of its own kind it is refused in words.
     for _ in range(2):
@@ -92,8 +99,7 @@ def test_labels_are_mended_with_keys_and_mouse(open_notebook: OpenNotebook, root
     expect(widget).to_contain_text(f"{len(labels) + 1} labels, {len(labels) - 1} not confirmed")
     for theme in ("dark", "light"):
         notebook.theme(theme)
-        notebook.page.wait_for_timeout(300)  # two frames are painted
         notebook.screenshot(f"labels-{theme}", widget)
-    saved = nbformat.read(notebook.save().file, as_version=4).cells[0].outputs[0].data
+    saved = notebook.save().saved_outputs(0)[-1].data
     assert saved["image/png"]
     assert "proposed" in saved["text/html"]

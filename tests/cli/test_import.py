@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from bidilab.cli.datasets import app
 from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.datasets import load_dataset
+from bidilab.lab.importoptions import IMPORT_OPTIONS
 
 
 def run(*arguments):
@@ -42,8 +43,16 @@ def test_a_fault_is_told_and_is_the_exit_code(calls, tmp_path):
     ("arguments", "message"),
     [
         (["wav"], "FORMAT must be one of calls, rttm"),
-        (["calls", "--agent", "A"], "must be --user-channel, --user-files, --agent-files, --name, got '--agent'"),
-        (["clips", "--name", "x"], "options of clips must be none of them, got '--name'"),
+        (["calls", "--agent", "A"], "options of calls must be --user-channel, --user-files, --agent-files, --regions"),
+        (["clips", "--name", "x"], "options of clips must be --full-scale, --limit, --licence, got '--name'"),
+        (["calls", "--kinds", "a=noise"], "got '--kinds'"),
+        (["rttm", "--kinds", "a"], "kinds must be LABEL=KIND with commas between, each label once, got 'a'"),
+        (["rttm", "--kinds", "a=noise,a=echo"], "each label once"),
+        (["rttm", "--kinds", "a=bird"], "kinds['a'] must be one of turn, interruption"),
+        (["rttm", "--limit", 0], "limit must be a whole number >= 1, got 0"),
+        (["rttm", "--full-scale", 1], "full_scale must be a finite number > 1, got 1.0"),
+        (["rttm", "--regions", "none.uem"], "regions must be a UEM file that exists, got 'none.uem'"),
+        (["fdb", "--user-channel", 1], "got '--user-channel'"),
     ],
 )  # fmt: skip
 def test_no_option_is_ignored(calls, tmp_path, arguments, message):
@@ -59,3 +68,9 @@ def test_help_names_every_format():
     text = CliRunner().invoke(app, ["import", "--help"]).stdout
     for name in FORMATS:
         assert name in text
+
+
+def test_each_option_is_declared_once_and_is_in_the_help():
+    shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["import", "--help"]).stdout
+    assert [o.flag for o in IMPORT_OPTIONS.values() if not o.only_in_python and o.flag not in shown] == []
+    assert "--rule" not in shown

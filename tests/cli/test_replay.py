@@ -1,13 +1,20 @@
 """``bidilab replay``: guards, and the folder that it writes to."""
 
+import errno
+import os
+import sys
+
 import pytest
 import soundfile
 from typer.testing import CliRunner
 
+from bidilab.bidi.log.eventlog import EventLog
 from bidilab.cli.app import app
-from bidilab.core.errors import DatasetError, InvalidParameterError
+from bidilab.core.errors import DatasetError, DiskFullError, InvalidParameterError, PlaceHeldError
+from bidilab.core.files import check_together
 from bidilab.lab.sessions import replay
 from tests.agreement.comparison import ROOT
+from tests.places import holder
 from tests.sessions import bursts
 
 RECORDING = f"{ROOT / 'datasets' / 'overlap-mini'}#listening-clean-01"
@@ -77,3 +84,63 @@ def test_a_folder_is_no_recording_and_a_misspelt_one_is_told_what_there_is(tmp_p
         replay(ROOT / "datasets" / "overlap-mini")
     with pytest.raises(InvalidParameterError, match=r"as .*listening-clean-01"):
         replay(RECORDING[:-1])
+
+
+def test_a_second_replay_into_a_folder_is_told_at_once_and_touches_nothing(wav, tmp_path):
+    out = tmp_path / "out"
+    assert run(wav, "--out", out).exit_code == 0
+    before = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+    other = holder(out)
+    refused = run(wav, "--out", out, "--force").exception
+    assert isinstance(refused, PlaceHeldError)
+    assert f"process {other.pid}" in str(refused)
+    assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == before
+    other.communicate("")
+
+
+def test_an_earlier_replay_stays_whole_until_the_new_one_is(wav, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    assert run(wav, "--out", out).exit_code == 0
+    (out / "notes.txt").write_text("mine")
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with monkeypatch.context() as full:
+        full.setattr(sys.modules["bidilab.lab.sessions.replay"], "write_audio", refuse)
+        failed = run(wav, "--out", out, "--force").exception
+    assert isinstance(failed, DiskFullError)
+    assert "session.wav" in str(failed)
+    after = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert len(EventLog.read(out / "events.new.jsonl")) == len(EventLog.read(out / "events.jsonl"))
+    del after["events.new.jsonl"]  # the session as far as it came
+    assert after == before
+    assert run(wav, "--out", out, "--force").exit_code == 0
+    assert {path.name for path in out.iterdir()} == {*before}
+    check_together(out, "events.jsonl", "events.parquet", "interruptions.csv", "session.wav", "timeline.svg")
+
+
+def refuse(path, *_, **__):
+    path.write_bytes(b"RIFF")
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("room", [0, 300, 3000, 6000])
+def test_a_disk_that_is_full_in_the_middle_of_a_session_is_one_error_and_the_rows_before_are_there(
+    tmp_path, monkeypatch, room
+):
+    written, write = [0], os.write
+
+    def full(descriptor, data):
+        if written[0] >= room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        n = write(descriptor, bytes(data)[: room - written[0]])
+        written[0] += n
+        return n
+
+    monkeypatch.setattr("bidilab.bidi.log.journal.os.write", full)
+    failed = run(RECORDING, "--out", tmp_path / "out").exception
+    monkeypatch.undo()
+    assert isinstance(failed, DiskFullError)
+    assert failed.path.name == "events.jsonl"
+    again = EventLog.read(tmp_path / "out" / "events.jsonl")
+    assert [row.seq for row in again] == list(range(len(again)))
+    assert again.dropped == ()
+    assert bool(len(again)) == (room > 1000)

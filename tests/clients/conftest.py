@@ -17,8 +17,8 @@ import numpy as np
 from bidilab.bidi.local.voice import RecordedVoice
 from bidilab.bidi.realtime import Delivery, RealtimeSettings, ScriptedResponder
 from bidilab.bidi.realtime.probe import ProbedSession, WireRecorder
-from bidilab.bidi.realtime.protocol.audio import to_pcm16
 from bidilab.bidi.realtime.server import RealtimeServer
+from bidilab.core.audio import to_pcm16
 from bidilab.core.clock import RealClock
 
 RATE = 24_000

@@ -38,6 +38,8 @@ async def act(connection: Any, events: list[Any]) -> None:
             case "response.output_audio.delta":
                 if item_id != event.item_id:
                     item_id, first_s, received_ms = event.item_id, clock.now_s(), 0.0
+                # Late audio is played late: what was silence meanwhile was not heard.
+                first_s += max(0.0, clock.now_s() - first_s - received_ms / 1000)
                 received_ms += len(base64.b64decode(event.delta)) / 48
             case "input_audio_buffer.speech_started" if item_id is not None:
                 heard_ms = int(min(received_ms, 1000 * (clock.now_s() - first_s)))

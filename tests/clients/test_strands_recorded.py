@@ -25,7 +25,7 @@ import pytest
 
 import bidilab as bl
 from bidilab.bidi.local.voice import RecordedVoice
-from bidilab.bidi.providers.strands.received import HANDLERS
+from bidilab.bidi.providers.strands.events import HANDLERS
 from bidilab.bidi.realtime import Delivery, RealtimeSettings, ScriptedResponder
 from bidilab.bidi.realtime.probe import WireRecorder
 from bidilab.bidi.realtime.server import RealtimeServer

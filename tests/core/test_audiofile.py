@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from bidilab.core.audiofile import read_audio, scan_audio
+from bidilab.core.audiofile import audio_info, read_audio, scan_audio
 from bidilab.core.errors import AudioError
 
 SAMPLES = np.random.default_rng(1).integers(-9000, 9000, (150_000, 2), dtype=np.int16)  # more than two blocks
@@ -55,3 +55,21 @@ def test_what_cannot_be_read_cannot_be_scanned(file, spoil):
     with pytest.raises(AudioError) as scanned:
         scan_audio(file)
     assert str(scanned.value) == str(read.value)
+
+
+@pytest.mark.parametrize("read", [read_audio, scan_audio, audio_info])
+def test_a_header_that_promises_more_than_any_file_of_its_size_holds_is_refused(tmp_path, read):
+    path = tmp_path / "a.flac"
+    soundfile.write(path, SAMPLES, 16_000)
+    data = bytearray(path.read_bytes())
+    data[21] |= 0x0F  # STREAMINFO: 36 bits of the total of samples, all ones
+    data[22:26] = b"\xff" * 4
+    path.write_bytes(data)
+    with pytest.raises(AudioError, match="promises 68719476735 samples, a file of its size"):
+        read(path)
+
+
+def test_ten_minutes_of_silence_in_flac_are_no_such_promise(tmp_path):
+    path = tmp_path / "a.flac"
+    soundfile.write(path, np.zeros((9_600_000, 2), np.int16), 16_000)
+    assert scan_audio(path).frames == 9_600_000

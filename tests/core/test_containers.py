@@ -33,6 +33,7 @@ WHOLE = {
     "au": {"format": "AU"},
     "flac": {"format": "FLAC"},
     "sph": {"format": "NIST"},
+    "caf": {"format": "CAF", "subtype": "PCM_16"},
 }
 
 
@@ -107,6 +108,14 @@ def test_chunks_behind_the_sound_are_no_sound(tmp_path):
     assert read_audio(path).n_samples == 24_000
 
 
+@pytest.mark.parametrize("kind", WHOLE)
+def test_what_lies_behind_the_sound_is_no_sound(kind, tmp_path):
+    path = written(tmp_path / f"a.{kind}", **WHOLE[kind])
+    path.write_bytes(path.read_bytes() + bytes(range(1, 121)))
+    assert audio_info(path).frames == scan_audio(path).frames == 24_000
+    np.testing.assert_array_equal(np.rint(read_audio(path).samples * 32768), SAMPLES)
+
+
 @pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFFFFF])
 def test_an_au_whose_size_is_not_known(size, tmp_path):
     path = written(tmp_path / "a.au", format="AU")
@@ -114,6 +123,52 @@ def test_an_au_whose_size_is_not_known(size, tmp_path):
     data[8:12] = size.to_bytes(4, "big")
     path.write_bytes(data)
     assert read_audio(path).n_samples == 24_000
+
+
+@pytest.mark.parametrize("kind", ["wav", "rifx", "wavex", "rf64", "au", "w64", "sph"])
+def test_a_size_that_was_not_brought_up_to_date_is_told(kind, tmp_path):
+    """A recorder writes the header first and is killed: what is there is far more than the header tells."""
+    path = written(tmp_path / f"a.{kind}", SAMPLES[:8000], **WHOLE[kind])
+    path.write_bytes(path.read_bytes() + SAMPLES.tobytes())
+    for read in (read_audio, scan_audio):
+        with pytest.raises(
+            AudioError, match=r"promises 32000 bytes of sound, and 96000 more follow that are no chunks"
+        ):
+            read(path)
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(16_000, 2), (44_100, 1), (8000, 1), (11_025, 2)])
+def test_a_flac_that_was_written_to_a_pipe_is_as_long_as_its_last_frame_says(rate, channels, tmp_path):
+    for n in (1, 100, 4096, 23_999):
+        samples = SAMPLES[:n, :channels]
+        path = written(tmp_path / "a.flac", samples, rate)
+        data = bytearray(path.read_bytes())
+        data[21] &= 0xF0
+        data[22:26] = bytes(4)
+        path.write_bytes(data)
+        assert scan_audio(path).frames == audio_info(path).frames == n
+        assert not audio_info(path).as_it_is
+        np.testing.assert_array_equal(np.rint(read_audio(path).samples.reshape(n, -1) * 32768), samples)
+        for cut in (1, len(data) // 3):
+            path.write_bytes(data[:-cut])
+            with pytest.raises(AudioError, match=r"truncated|not an audio file"):
+                read_audio(path)
+
+
+def test_ogg_streams_one_after_the_other(tmp_path):
+    one = written(tmp_path / "a.ogg", TONE, 48_000, format="OGG", subtype="VORBIS").read_bytes()
+    two = written(tmp_path / "b.ogg", TONE, 48_000, format="OGG", subtype="VORBIS").read_bytes()
+    (tmp_path / "c.ogg").write_bytes(one + two)
+    with pytest.raises(AudioError, match="several Ogg streams one after the other"):
+        read_audio(tmp_path / "c.ogg")
+
+
+@pytest.mark.parametrize(("bits", "scale"), [(16, 32768), (24, 8388608), (32, 2147483648)])
+def test_the_full_scale_that_is_proposed_fits_the_integers(bits, scale, tmp_path):
+    path = written(tmp_path / "a.wav", SAMPLES * 2.0 ** (bits - 16), subtype="DOUBLE")
+    with pytest.raises(AudioError, match=f"full_scale={scale}"):
+        read_audio(path)
+    assert np.abs(read_audio(path, full_scale=scale).samples).max() < 1
 
 
 def vbr_mp3(tmp_path, *, dense_first):
@@ -186,6 +241,12 @@ def test_what_telephones_and_browsers_write(suffix, codec, tmp_path):
     assert audio.n_samples == pytest.approx(len(TONE), abs=4096)
     assert audio_info(path).frames == scan_audio(path).frames == audio.n_samples
     assert np.abs(audio.samples[10_000:20_000, 0]).max() == pytest.approx(0.3, abs=0.05)
+    data = path.read_bytes()
+    for share in (0.3, 0.6, 0.9):
+        path.write_bytes(data[: int(len(data) * share)])
+        for read in (read_audio, scan_audio):
+            with pytest.raises(AudioError, match=rf"a{suffix}: (truncated|not an audio file|cannot be decoded)"):
+                read(path)
     path.write_bytes(b"\0" * 16)
     with pytest.raises(AudioError, match=f"a{suffix}: not an audio file that FFmpeg can read"):
         read_audio(path)

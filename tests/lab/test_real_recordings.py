@@ -131,7 +131,7 @@ class Labelled:
     def said(self, call: str) -> list[Interval]:
         """What the labels hold as the user's own speech."""
         recording = self.result.dataset[call]
-        return [s.interval(RATE) for s in recording.segments_of("user") if s.kind != "echo"]
+        return [s.interval(RATE) for s in recording.segments_of("user") if s.kind not in ("echo", "noise")]
 
 
 @pytest.fixture(scope="module")
@@ -193,13 +193,18 @@ def test_labels_are_proposals_of_the_right_kinds(labelled):
             place = segment.interval(RATE)
             if segment.kind == "turn":
                 assert any(place.overlap(u) for u in call.turns)
+            elif segment.kind == "noise":
+                assert not any(place.overlap(u) for u in call.utterances)
             elif segment.kind != "echo":
                 assert segment.kind in OVER_THE_AGENT
                 assert any(place.overlap(u) for u in call.overlaid)
         n_echoes = len(call.responses) if recording.id == "echo" else 0
         assert len(recording.segments_of("user", "echo")) == n_echoes
+        n_noises = len(recording.segments_of("user", "noise"))
+        assert n_noises == {"clean": 0, "engine": 0, "echo": 0, "bursts": len(BURSTS)}.get(recording.id, n_noises)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_sweep_counts_what_was_laid_over_and_the_report_names_it(labelled, tmp_path):
     dataset = labelled.result.dataset
     grid = bl.Grid(threshold=[0.5, 0.8], prefix_padding_ms=300, silence_duration_ms=[300, 500])
@@ -207,15 +212,20 @@ def test_the_sweep_counts_what_was_laid_over_and_the_report_names_it(labelled, t
     settings = result.settings
     assert (len(settings), result.n_recordings, result.dataset_name) == (4, len(labelled.calls), NAME)
     n_overlaid = sum(len(call.overlaid) for call in labelled.calls.values())
-    # Where an echo silenced the agent first, nobody was left to interrupt; everything else laid over is counted.
-    reached = settings["n_true_opportunities"] + settings["n_false_opportunities_backchannel"]
-    assert (reached + settings["n_false_echo"] == n_overlaid).all()
+    # Everything laid over the agent is judged for itself, also where an echo would have silenced the agent first.
+    # What length alone makes a backchannel or an interruption is unsure near the limit, and waits for a person.
+    judged = settings["n_true_opportunities"] + settings["n_false_opportunities_backchannel"]
+    n_unsure = sum(s.unsure for recording in dataset for s in recording.segments_of("user", *OVER_THE_AGENT))
+    assert (judged + n_unsure == n_overlaid).all()
+    assert n_unsure < n_overlaid / 2
     assert (settings["n_missed"] == 0).all()
     assert settings["latency_detected_ms_p50"].between(0, 150).all()
 
     strict = result.recordings_at(result.setting(threshold=0.8, prefix_padding_ms=300, silence_duration_ms=500))
     for recording in dataset:
-        n_true, n_backchannel = (len(recording.segments_of("user", kind)) for kind in OVER_THE_AGENT)
+        n_true, n_backchannel = (
+            sum(not s.unsure for s in recording.segments_of("user", kind)) for kind in OVER_THE_AGENT
+        )
         counted = strict.loc[recording.id]
         assert counted["n_true_opportunities"] == n_true
         assert counted["n_false_opportunities_backchannel"] == n_backchannel

@@ -30,6 +30,14 @@ class Noted:
         self.asked.append(("session_timeline", xlim))
         return "figure"
 
+    def call_timeline(self, judged, call, *, xlim):
+        self.asked.append(("call_timeline", call))
+        return "figure"
+
+    def judge_report(self, judged, path, *, max_clips):
+        self.asked.append(("judge_report", max_clips))
+        return Path(path)
+
     def save_figure(self, figure, stem):
         self.asked.append(("save_figure", figure))
         return [stem]

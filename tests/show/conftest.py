@@ -41,10 +41,10 @@ def _row(threshold: float, prefix: float, silence: float) -> dict[str, float]:
         "silence_duration_ms": silence,
         "degenerate": threshold <= 0.15,
     }
-    masked = int(40 * (1.05 - threshold) * silence / 1000)
-    n_true = 120 - masked if threshold > 0.25 else 6
+    n_true = 120 if threshold > 0.25 else 6  # no such sweep: to have cells of a small n
+    row |= {"n_true_opportunities": n_true}
     missed = round(n_true * (0.02 + 0.75 * threshold**3))
-    row |= {"n_true_opportunities": n_true, "n_masked": masked, "n_preempted": 4}
+    _rate(row, "stopped_within_500ms_rate", n_true - round(missed * 1.1), n_true)
     row |= {"n_detected": n_true - missed, "n_missed": missed}
     _rate(row, "missed_rate", missed, n_true)
     for p, ms in ((50, 90 + 260 * threshold**2), (90, 250 + 700 * threshold**2)):
@@ -64,14 +64,17 @@ def _row(threshold: float, prefix: float, silence: float) -> dict[str, float]:
         _rate(row, f"false_interruption_rate_{kind}", k, n_kind)
         total_k, total_n = total_k + k, total_n + n_kind
     premature = round(60 * np.exp(-silence / 350))
-    row |= {"n_false_premature_endpoint": premature // 4, "n_false_none": 2, "n_false_opportunities": total_n}
-    row["n_false"] = total_k + premature // 4 + 2
+    row |= {"n_stops_continued": premature // 4, "n_false_none": 2, "n_false_opportunities": total_n}
+    row["n_false"] = total_k + 2 + round(silence / 100)
     _rate(row, "false_interruption_rate", total_k, total_n)
     rate = row["n_false"] / 18.5
     row |= {"false_per_min": rate, "false_per_min_lo": rate * 0.8, "false_per_min_hi": rate * 1.25}
     row |= {"n_turns": 80, "n_premature_endpoints": premature}
     _rate(row, "premature_endpoint_rate", premature, 80)
-    row |= {"n_endpoints": 76, "endpoint_latency_ms_p50": silence + 40, "endpoint_latency_ms_p90": silence + 90}
+    row |= {"n_endpoints": 76, "n_endpoints_open": 2}
+    for p, ms in ((50, silence + 40), (90, silence + 90)):
+        row |= {f"endpoint_latency_ms_p{p}": ms, f"endpoint_latency_ms_p{p}_lo": ms - 30}
+        row[f"endpoint_latency_ms_p{p}_hi"] = ms + 60 if silence < 1000 else np.inf
     row |= {"n_onsets": 150, "onset_clipped_ms_p50": max(0.0, 200 - prefix)}
     row |= {"onset_clipped_ms_p90": max(0.0, 480 - prefix), "talk_over_s": 20 + 60 * threshold}
     return row

@@ -1,7 +1,7 @@
 """What a session tells its hooks, under the names of ``strands.experimental.hooks.events``.
 
 Matched to strands-agents 1.54: class names, attributes, which attributes a hook may write, and which events go to
-the hooks in reverse order. `BidiInterruptionEvent` tells besides how much of the response was heard.
+the hooks in reverse order. `BidiInterruptionEvent` also says how much of the response was heard.
 
 ::
 
@@ -23,10 +23,9 @@ from collections.abc import Mapping
 from dataclasses import FrozenInstanceError, dataclass
 from typing import Any, ClassVar
 
-from bidilab.bidi.types.base import check_one_of
-from bidilab.bidi.types.outputs import INTERRUPTION_REASONS, InterruptionReason, check_heard
+from bidilab.bidi.types.outputs import INTERRUPTION_REASONS, CutAudio, InterruptionReason, check_heard
 from bidilab.bidi.types.tools import ToolResult, ToolUse
-from bidilab.core.units import samples_to_ms
+from bidilab.core.checks import check_one_of
 
 __all__ = [
     "BidiAfterConnectionRestartEvent",
@@ -156,7 +155,7 @@ class BidiAfterToolCallEvent(BidiHookEvent):
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class BidiInterruptionEvent(BidiHookEvent):
+class BidiInterruptionEvent(CutAudio, BidiHookEvent):
     """The agent was interrupted.
 
     Not to be mixed up with the session event of the same name in `bidilab.bidi.types.events` (so it is in Strands).
@@ -186,29 +185,15 @@ class BidiInterruptionEvent(BidiHookEvent):
         """`interrupted_response_id`."""
         return self.interrupted_response_id
 
-    @property
-    def heard_ms(self) -> float | None:
-        """Milliseconds of the response that were audible; ``None`` when unknown."""
-        if self.heard_samples is None or self.sample_rate is None:
-            return None
-        return samples_to_ms(self.heard_samples, self.sample_rate)
-
-    @property
-    def generated_ms(self) -> float | None:
-        """Milliseconds of the response that were generated; ``None`` when unknown."""
-        if self.generated_samples is None or self.sample_rate is None:
-            return None
-        return samples_to_ms(self.generated_samples, self.sample_rate)
-
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class BidiBeforeConnectionRestartEvent(BidiHookEvent):
-    """The connection was lost and is about to be made anew.
+    """The connection was lost, and reconnecting is about to begin.
 
     Parameters
     ----------
     timeout_error
-        Why.
+        The error that ended the connection.
     """
 
     timeout_error: Exception
@@ -216,7 +201,7 @@ class BidiBeforeConnectionRestartEvent(BidiHookEvent):
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class BidiAfterConnectionRestartEvent(BidiHookEvent):
-    """The connection was made anew, or could not be.
+    """Reconnecting has succeeded or failed.
 
     Parameters
     ----------

@@ -45,9 +45,9 @@ class HookFailure:
     callback
         Its qualified name.
     event
-        What it was told.
+        The event that the callback was given.
     error
-        What it raised.
+        The exception that it raised.
     """
 
     callback: str
@@ -79,7 +79,7 @@ class HookRegistry:
         *,
         order: float = 0,
     ) -> None:
-        """Have a callback told of an event.
+        """Register a callback for an event.
 
         Parameters
         ----------
@@ -170,7 +170,7 @@ class HookRegistry:
         return (entry.callback for entry in entries)
 
     async def invoke_callbacks_async(self, event: BidiHookEvent) -> tuple[HookFailure, ...]:
-        """Tell all callbacks, one after the other, sync and async; return what failed."""
+        """Call all callbacks, sync and async, one after the other; return what failed."""
         failures = []
         for callback in self.get_callbacks_for(event):
             try:
@@ -182,7 +182,7 @@ class HookRegistry:
         return tuple(failures)
 
     def invoke_callbacks(self, event: BidiHookEvent) -> tuple[HookFailure, ...]:
-        """Tell all callbacks from outside a loop; return what failed.
+        """Call all callbacks from outside a loop; return what failed.
 
         Raises
         ------

@@ -1,19 +1,28 @@
-"""What inputs and outputs have in common: their protocols, and the audio settings they read off the model."""
+"""What inputs and outputs have in common: protocols, the audio settings of the model, an input that is overheard."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Self, get_args
 
-from bidilab.bidi.types.base import check_one_of
+from bidilab.bidi.types.base import AUDIO_FORMATS, AudioChannel, AudioFormat
+from bidilab.bidi.types.events import BidiAudioInputEvent, BidiInputEvent
 from bidilab.bidi.types.io import BidiInput, BidiOutput, SessionAgent, SessionModel
-from bidilab.bidi.types.media import AUDIO_FORMATS, AudioChannel, AudioFormat
+from bidilab.core.checks import check_one_of
 from bidilab.core.clock import VirtualClock
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.units import check_sample_rate
 
-__all__ = ["AudioSettings", "BidiInput", "BidiOutput", "SessionAgent", "SessionModel", "require_real_clock"]
+__all__ = [
+    "AudioSettings",
+    "BidiInput",
+    "BidiOutput",
+    "Overheard",
+    "SessionAgent",
+    "SessionModel",
+    "require_real_clock",
+]
 
 
 def require_real_clock(agent: SessionAgent, what: str) -> None:
@@ -78,3 +87,34 @@ class AudioSettings:
         )
         check_one_of('model.config["audio"]["format"]', settings.format, ("pcm",))
         return settings
+
+
+class Overheard:
+    """An input whose audio a listener is given as it passes.
+
+    Parameters
+    ----------
+    source
+        The input.
+    listener
+        Takes each event of audio; must not wait.
+    """
+
+    def __init__(self, source: BidiInput, listener: Callable[[BidiAudioInputEvent], None]) -> None:
+        self._source = source
+        self._listener = listener
+
+    async def start(self, agent: SessionAgent) -> None:
+        """Start the input."""
+        await self._source.start(agent)
+
+    async def stop(self) -> None:
+        """Stop the input."""
+        await self._source.stop()
+
+    async def __call__(self) -> BidiInputEvent:
+        """The input's next event."""
+        event = await self._source()
+        if isinstance(event, BidiAudioInputEvent):
+            self._listener(event)
+        return event

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
 from bidilab.bidi.io.base import AudioSettings, SessionAgent, require_real_clock
 from bidilab.bidi.io.output import BufferedOutput
 from bidilab.bidi.io.playback import PlaybackChange
+from bidilab.bidi.io.portaudio import open_stream
 from bidilab.bidi.types.events import BidiAudioInputEvent
-from bidilab.core.errors import DeviceError, EndOfInput, InvalidParameterError, require_extra
+from bidilab.core.checks import check_whole
+from bidilab.core.errors import DeviceError, EndOfInput, InvalidParameterError
 
 __all__ = ["BidiAudioIO", "DeviceInput", "DeviceOutput"]
 
@@ -67,7 +67,7 @@ class DeviceInput:
         self._blocks.clear()
         self._ended, self._arrived = asyncio.Event(), asyncio.Event()
         self._position = 0
-        self._stream = _open_stream(
+        self._stream = open_stream(
             "input",
             device=self._device_index,
             samplerate=self._settings.input_rate,
@@ -171,7 +171,7 @@ class DeviceOutput(BufferedOutput):
         self._loop = asyncio.get_running_loop()
         self._lost = None
         try:
-            self._stream = _open_stream(
+            self._stream = open_stream(
                 "output",
                 device=self._device_index,
                 samplerate=self._rate,
@@ -227,9 +227,9 @@ class BidiAudioIO:
     Parameters
     ----------
     input_device_index, output_device_index
-        As PortAudio counts (``python -m sounddevice`` lists them); ``None`` is the system's default.
+        Numbers of PortAudio's devices (``bl.devices()`` lists them); ``None`` is the system's default.
     input_buffer_size, output_buffer_size
-        Most blocks that may wait to be read, or to be played, ``>= 1``; ``None``: no limit.
+        Most blocks that may wait to be read or played, ``>= 1``; ``None`` sets no limit.
     input_frames_per_buffer, output_frames_per_buffer
         Samples of a block, ``>= 1``.
 
@@ -240,7 +240,7 @@ class BidiAudioIO:
 
     Notes
     -----
-    Nothing is opened, and sounddevice not imported, before the session starts.
+    Devices are opened, and sounddevice is imported, only when the session starts.
     """
 
     def __init__(
@@ -253,12 +253,12 @@ class BidiAudioIO:
         input_frames_per_buffer: int = 512,
         output_frames_per_buffer: int = 512,
     ) -> None:
-        _check_whole("input_device_index", input_device_index, 0, optional=True)
-        _check_whole("output_device_index", output_device_index, 0, optional=True)
-        _check_whole("input_buffer_size", input_buffer_size, 1, optional=True)
-        _check_whole("output_buffer_size", output_buffer_size, 1, optional=True)
-        _check_whole("input_frames_per_buffer", input_frames_per_buffer, 1)
-        _check_whole("output_frames_per_buffer", output_frames_per_buffer, 1)
+        check_whole("input_device_index", input_device_index, 0, optional=True)
+        check_whole("output_device_index", output_device_index, 0, optional=True)
+        check_whole("input_buffer_size", input_buffer_size, 1, optional=True)
+        check_whole("output_buffer_size", output_buffer_size, 1, optional=True)
+        check_whole("input_frames_per_buffer", input_frames_per_buffer, 1)
+        check_whole("output_frames_per_buffer", output_frames_per_buffer, 1)
         self._input = (input_device_index, input_buffer_size, input_frames_per_buffer)
         self._output = (output_device_index, output_buffer_size, output_frames_per_buffer)
 
@@ -271,98 +271,3 @@ class BidiAudioIO:
         """Return the loudspeaker."""
         device, size, frames = self._output
         return DeviceOutput(device_index=device, buffer_size=size, frames_per_buffer=frames)
-
-
-def _check_whole(name: str, value: object, least: int, *, optional: bool = False) -> None:
-    if value is None and optional:
-        return
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InvalidParameterError(name, f"a whole number >= {least}" + (", or None" if optional else ""), value)
-
-
-# ---- PortAudio ------------------------------------------------------------------------------------------------------
-
-
-def _load_sounddevice() -> ModuleType:
-    """Return the sounddevice module.
-
-    Raises
-    ------
-    MissingExtraError
-        If it is not installed.
-    DeviceError
-        If the PortAudio library that it needs is not.
-    """
-    try:
-        return require_extra("sounddevice", feature="BidiAudioIO", extra="audio")
-    except OSError as error:
-        raise DeviceError(f"{error}: install PortAudio (Debian and Ubuntu: apt install libportaudio2)") from error
-
-
-def _open_stream(
-    side: Literal["input", "output"],
-    *,
-    device: int | None,
-    samplerate: int,
-    channels: int,
-    blocksize: int,
-    callback: Callable[..., None],
-    finished_callback: Callable[[], None],
-) -> Any:
-    """Open and start a raw 16-bit stream.
-
-    Parameters
-    ----------
-    side
-        Which way.
-    device
-        Index, or ``None`` for the default.
-    samplerate
-        Hertz.
-    channels
-        Number of channels.
-    blocksize
-        Samples in each callback.
-    callback, finished_callback
-        As sounddevice has them; called in PortAudio's thread.
-
-    Raises
-    ------
-    MissingExtraError
-        If sounddevice is not installed.
-    DeviceError
-        If the device is missing or refuses; the message lists those that are there.
-    """
-    sounddevice = _load_sounddevice()
-    make = sounddevice.RawInputStream if side == "input" else sounddevice.RawOutputStream
-    try:
-        stream = make(
-            samplerate=samplerate,
-            blocksize=blocksize,
-            device=device,
-            channels=channels,
-            dtype="int16",
-            callback=callback,
-            finished_callback=finished_callback,
-        )
-    except (sounddevice.PortAudioError, ValueError) as error:
-        raise _refused(sounddevice, side, device, samplerate, channels, error) from error
-    try:
-        stream.start()
-    except sounddevice.PortAudioError as error:
-        stream.close()
-        raise _refused(sounddevice, side, device, samplerate, channels, error) from error
-    return stream
-
-
-def _refused(
-    sounddevice: ModuleType, side: str, device: int | None, samplerate: int, channels: int, error: Exception
-) -> DeviceError:
-    which = f"the default {side} device" if device is None else f"{side} device {device}"
-    there = [
-        f"{index}: {info['name']}"
-        for index, info in enumerate(sounddevice.query_devices())
-        if info[f"max_{side}_channels"] > 0
-    ]
-    listed = f"{side} devices here are {', '.join(there)}" if there else f"there is no {side} device here"
-    return DeviceError(f"cannot open {which} at {samplerate} Hz with {channels} channel(s): {error}; {listed}")

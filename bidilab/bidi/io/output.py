@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from bidilab.bidi.io.base import AudioSettings, SessionAgent
 from bidilab.bidi.io.playback import PlaybackBuffer, PlaybackChange
+from bidilab.bidi.types.base import mono
 from bidilab.bidi.types.events import (
     BidiAudioStreamEvent,
     BidiInterruptionEvent,
@@ -33,8 +34,7 @@ from bidilab.bidi.types.events import (
     BidiResponseCompleteEvent,
     BidiResponseStartEvent,
 )
-from bidilab.bidi.types.media import mono
-from bidilab.bidi.types.playback import PlaybackKind, PlaybackListener, PlaybackReport
+from bidilab.bidi.types.io import PlaybackKind, PlaybackListener, PlaybackReport
 from bidilab.core.errors import AudioError, InvalidParameterError
 
 __all__ = ["PLAYBACK_ROWS", "BufferedOutput", "PlayingOutput"]
@@ -124,11 +124,11 @@ class PlayingOutput(ABC):
     # ---- the device ----------------------------------------------------------------------------------------------
 
     def _check_usable(self) -> None:
-        """Raise what the device failed with."""
+        """Raise the error that the device failed with."""
         return
 
     def _catch_up(self) -> None:
-        """Tell what happened since the last event, where the device does not tell of itself."""
+        """Report what happened since the last event, where the device does not report by itself."""
         return
 
     @abstractmethod
@@ -137,11 +137,11 @@ class PlayingOutput(ABC):
 
     @abstractmethod
     def _finish(self, response_id: str) -> None:
-        """No more audio of a response comes."""
+        """Record that no more audio of a response comes."""
 
     @abstractmethod
     def _cut(self, response_id: str) -> int:
-        """Silence a response for ever; return its samples heard. A second cut returns the same and tells nothing."""
+        """Silence a response for good; return its samples heard. A second cut returns the same and reports nothing."""
 
     @abstractmethod
     def _active(self) -> Iterable[str]:
@@ -160,7 +160,6 @@ class PlayingOutput(ABC):
         dropped_samples: int | None = None,
         reason: str | None = None,
     ) -> None:
-        """Log a change and report it to the listener."""
         dropped = {} if dropped_samples is None else {"dropped_samples": dropped_samples}
         self._log.append(
             PLAYBACK_ROWS[kind],
@@ -197,7 +196,7 @@ class BufferedOutput(PlayingOutput):
 
     @abstractmethod
     def _time_s(self, position: int) -> float:
-        """When a sample of the loudspeaker's stream is played, by the session's clock."""
+        """Time at which a sample of the loudspeaker's stream is played, on the session's clock."""
 
     def _play(self, response_id: str, samples: npt.NDArray[np.int16]) -> None:
         with self._lock:

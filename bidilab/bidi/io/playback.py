@@ -41,7 +41,7 @@ class PlaybackChange:
         ``"started"``: its first sample, or its first after it ran dry; ``"dry"``: all that was there has been
         handed out and more is to come; ``"drained"``: its last sample has been handed out.
     response_id
-        Which.
+        The response that the change is about.
     position_samples
         Where in the stream of the loudspeaker: of the first sample, or just after the last.
     heard_samples
@@ -75,7 +75,7 @@ class PlaybackBlock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PutResult:
-    """What became of the samples given.
+    """What happened to samples of a response.
 
     Parameters
     ----------
@@ -215,7 +215,7 @@ class PlaybackBuffer:
         Parameters
         ----------
         response_id
-            Whose they are.
+            The response that the samples belong to.
         pcm
             ``(n,) int16``, or little-endian 16-bit PCM bytes. They are copied.
 

@@ -115,7 +115,7 @@ class TextOutput:
     Parameters
     ----------
     stream
-        Where they go; standard output by default.
+        Stream to write to; standard output by default.
     """
 
     def __init__(self, *, stream: TextStream | None = None) -> None:
@@ -155,7 +155,7 @@ class BidiTextIO:
     Parameters
     ----------
     input_prompt
-        Written before each line that is read.
+        Text written before each line that is read.
     stdin, stdout
         Streams to use; the process's own by default.
     """

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bidilab.bidi.io.base import AudioSettings, BidiInput, SessionAgent
+from bidilab.bidi.io.base import AudioSettings, BidiInput, Overheard, SessionAgent
 from bidilab.bidi.io.output import BufferedOutput
 from bidilab.bidi.io.playback import PlaybackBuffer
-from bidilab.bidi.types.events import BidiAudioInputEvent, BidiInputEvent
-from bidilab.bidi.types.media import mono
-from bidilab.core.audio import Audio, float_to_pcm16, pcm16_to_float
-from bidilab.core.audiofile import read_audio, write_audio
+from bidilab.bidi.types.base import mono
+from bidilab.bidi.types.events import BidiAudioInputEvent
+from bidilab.core.audio import Audio, FloatArray, pcm16_to_float, to_pcm16
+from bidilab.core.audiofile import read_channel, write_audio
+from bidilab.core.audioroom import Room, blocks
 from bidilab.core.clock import Clock
 from bidilab.core.errors import AudioError, EndOfInput, InvalidParameterError, SessionError
-from bidilab.core.units import check_sample_rate, ms_to_samples, s_to_samples
-from bidilab.detect.vad.resampling import resample
+from bidilab.core.units import check_sample_rate, ms_to_samples, rescale_samples, s_to_samples
+from bidilab.detect.vad.resampling import resampled_blocks
 
 __all__ = ["WavInput", "WavOutput"]
 
@@ -37,7 +40,7 @@ class WavInput:
     chunk_ms
         Length of a chunk, ``> 0``.
     channel
-        Channel to take of several, from 0; ``None`` takes their mean.
+        Channel to take of several, from 0; ``None`` takes the user's, which is the first (`Audio.user`).
     tail_ms
         Silence after the recording, ``>= 0``: a microphone stays open, and a turn at the very end needs it to end.
 
@@ -62,8 +65,12 @@ class WavInput:
             raise InvalidParameterError("chunk_ms", "a length > 0", chunk_ms)
         if not 0 <= tail_ms < float("inf"):
             raise InvalidParameterError("tail_ms", "a length >= 0", tail_ms)
-        audio = _audio(source, sample_rate)
-        self._mono = audio.channel(channel)
+        if isinstance(source, str | os.PathLike) and sample_rate is None:
+            audio = read_channel(source, channel or 0)
+            self._mono = audio.samples
+        else:
+            audio = _audio(source, sample_rate)
+            self._mono = audio.user() if channel is None else audio.channel(channel)
         self._sample_rate = audio.sample_rate
         self._chunk_ms = chunk_ms
         self._tail_ms = tail_ms
@@ -81,11 +88,10 @@ class WavInput:
         self._rate, self._channels = settings.input_rate, settings.channels
         if ms_to_samples(self._chunk_ms, self._rate) < 1:
             raise InvalidParameterError("chunk_ms", f"at least one sample at {self._rate} Hz", self._chunk_ms)
-        spoken = resample(self._mono, self._sample_rate, self._rate)
-        tail = np.zeros(ms_to_samples(self._tail_ms, self._rate), dtype=np.float32)
-        pcm = np.frombuffer(float_to_pcm16(np.concatenate((spoken, tail))), dtype="<i2")
-        self._n_samples = len(pcm)
-        self._pcm = np.repeat(pcm, self._channels).tobytes()
+        n_tail = ms_to_samples(self._tail_ms, self._rate)
+        self._n_samples = rescale_samples(len(self._mono), self._sample_rate, self._rate) + n_tail
+        self._blocks = self._spoken_blocks(n_tail)
+        self._waiting, self._taken = b"", 0
         self._chunk = Fraction(self._chunk_ms) * self._rate / 1000
         self._n_chunks = 0
         self._position = 0
@@ -93,7 +99,7 @@ class WavInput:
         self._zero_s = agent.clock.now_s()
 
     async def stop(self) -> None:
-        """Stop; the next call raises `EndOfInput`."""
+        """Stop the input; the next call raises `EndOfInput`."""
         self._clock = None
 
     @property
@@ -121,9 +127,28 @@ class WavInput:
         end = min(self._n_samples, end)
         await self._clock.sleep_until_s(self._zero_s + end / self._rate)
         self._n_chunks, self._position = self._n_chunks + 1, end
-        width = 2 * self._channels
-        chunk = self._pcm[start * width : end * width]
+        chunk = self._take(2 * self._channels * (end - start))
         return BidiAudioInputEvent.from_pcm(chunk, sample_rate=self._rate, channels=self._channels)
+
+    def _take(self, n_bytes: int) -> bytes:
+        """The next bytes of what is spoken, which is converted as it is needed: a call of hours is in memory once."""
+        while len(self._waiting) - self._taken < n_bytes:
+            self._waiting, self._taken = self._waiting[self._taken :] + next(self._blocks), 0
+        start, self._taken = self._taken, self._taken + n_bytes
+        return self._waiting[start : self._taken]
+
+    def _spoken_blocks(self, n_tail: int) -> Iterator[bytes]:
+        for block in resampled_blocks(blocks(self._mono, _BLOCK_SAMPLES), self._sample_rate, self._rate):
+            yield self._as_pcm(block)
+        yield bytes(2 * self._channels * n_tail)
+
+    def _as_pcm(self, samples: FloatArray) -> bytes:
+        return np.repeat(to_pcm16(samples).astype("<i2", copy=False), self._channels).tobytes()
+
+
+_BLOCK_SAMPLES = 1 << 15
+_BLOCK_BYTES = 2 << 20
+_IN_MEMORY_BYTES = 16 << 20
 
 
 def _audio(source: str | os.PathLike[str] | Audio | npt.NDArray[Any], sample_rate: int | None) -> Audio:
@@ -135,20 +160,20 @@ def _audio(source: str | os.PathLike[str] | Audio | npt.NDArray[Any], sample_rat
         return Audio(samples=source, sample_rate=sample_rate)
     if sample_rate is not None:
         raise InvalidParameterError("sample_rate", "left out for a file or Audio, which know their own", sample_rate)
-    return source if isinstance(source, Audio) else read_audio(source)
+    return source if isinstance(source, Audio) else read_channel(source)
 
 
 class WavOutput(BufferedOutput):
     """Record a session in one file, on one timeline: the user on channel 0, the agent on channel 1.
 
     The agent's side is what a loudspeaker would have played, by the session's clock: audio that comes early waits,
-    and after an interruption not one old sample is there. The user's side is what goes through `listen_to`::
+    and after an interruption no old sample is played. The user's side is what goes through `listen_to`::
 
         recorder = WavOutput("session.wav")
         await agent.run(inputs=[recorder.listen_to(WavInput("user.wav"))], outputs=[recorder])
 
-    The file is written when the output is stopped, whole or not at all; until then the audio is in memory (at
-    24 kHz, 350 MB an hour).
+    The file is written when the output is stopped, whole or not at all; until then the audio of some minutes is in
+    memory, and that of a longer session in a temporary file.
 
     Parameters
     ----------
@@ -162,7 +187,7 @@ class WavOutput(BufferedOutput):
     Raises
     ------
     InvalidParameterError
-        If ``sample_rate`` is not a positive whole number, or a file is asked for and no audio is to be kept.
+        If ``sample_rate`` is not a positive whole number, or a path is given and ``keeps_audio`` is false.
     """
 
     def __init__(
@@ -185,13 +210,13 @@ class WavOutput(BufferedOutput):
             If the model's audio settings are not usable, or the output is started already.
         """
         self._begin(agent)
-        self._spoken: list[npt.NDArray[np.int16]] = []
-        self._user: list[npt.NDArray[np.int16]] = []
+        self._spoken, self._user = _Tape(), _Tape()
+        self._user_began = False
         self._user_rate = AudioSettings.of(agent).input_rate
         self._zero_s = agent.clock.now_s()
 
     async def stop(self) -> None:
-        """Play to the present moment, and write the file. Without a start before it, nothing."""
+        """Play up to now, and write the file. Before a start it does nothing."""
         if self._agent is None:
             return
         self._catch_up()
@@ -199,16 +224,16 @@ class WavOutput(BufferedOutput):
         if not self._keeps_audio:
             return
         rate = self._file_rate or self._rate
-        agent = np.concatenate([*self._spoken, np.zeros(0, dtype=np.int16)])
-        spoken = resample(pcm16_to_float(agent.astype("<i2").tobytes()), self._rate, rate)
-        user = np.concatenate([*self._user, np.zeros(0, np.int16)])
-        heard = resample(pcm16_to_float(user.astype("<i2").tobytes()), self._user_rate, rate)
-        both = np.zeros((max(len(heard), len(spoken)), 2), dtype=np.float32)
-        both[: len(heard), 0] = heard
-        both[: len(spoken), 1] = spoken
-        self._recording = Audio(samples=both, sample_rate=rate, name=str(self.path or "session"))
+        sides = ((self._user, self._user_rate), (self._spoken, self._rate))
+        n_samples = max(rescale_samples(tape.n_samples, own, rate) for tape, own in sides)
+        both = Room(n_samples, 2)
+        for place, (tape, own) in enumerate(sides):
+            _put(tape, own, both, place, rate)
+            tape.close()
+        name = str(self.path or "session")
+        self._recording = Audio.known_finite(both.samples, sample_rate=rate, name=name)
         if self.path is not None:
-            write_audio(self.path, both, rate)
+            write_audio(self.path, both.samples, rate)
 
     @property
     def recording(self) -> Audio:
@@ -227,12 +252,12 @@ class WavOutput(BufferedOutput):
 
     @property
     def playback(self) -> PlaybackBuffer:
-        """The simulated loudspeaker, as of the last event."""
+        """The simulated loudspeaker at the time of the last event."""
         return self._playback
 
     def listen_to(self, source: BidiInput) -> BidiInput:
         """Return the same input, recorded: its audio becomes the user's side."""
-        return _Overheard(source, self)
+        return Overheard(source, self.record_user)
 
     def record_user(self, event: BidiAudioInputEvent) -> None:
         """Record a chunk of the user that was captured until now.
@@ -246,14 +271,14 @@ class WavOutput(BufferedOutput):
         """
         self._check_started("the user speaks", event)
         samples = mono(event.pcm)
-        if self._keeps_audio and not self._user:
-            self._user_rate = event.sample_rate
+        if self._keeps_audio and not self._user_began:
+            self._user_rate, self._user_began = event.sample_rate, True
             now = s_to_samples(self._clock.now_s() - self._zero_s, event.sample_rate)
-            self._user.append(np.zeros(max(0, now - len(samples)), dtype=np.int16))
+            self._user.add(bytes(2 * max(0, now - len(samples))))
         if event.sample_rate != self._user_rate:
             raise AudioError(f"the user's audio changed from {self._user_rate} to {event.sample_rate} Hz")
         if self._keeps_audio:
-            self._user.append(samples)
+            self._user.add(samples.astype("<i2", copy=False).tobytes())
         if self._playback.waiting_samples:  # otherwise nothing can have changed
             self._catch_up()
 
@@ -265,25 +290,49 @@ class WavOutput(BufferedOutput):
         if now > self._playback.position_samples:
             block = self._playback.get(now - self._playback.position_samples)
             if self._keeps_audio:
-                self._spoken.append(block.samples)
+                self._spoken.add(block.samples.astype("<i2", copy=False).tobytes())
             self._tell_changes(block.changes)
 
 
-class _Overheard:
-    """An input whose audio a `WavOutput` writes down as it passes."""
+class _Tape:
+    """Samples of 16 bits, little-endian, one behind the other: in memory, and from some minutes on in a file."""
 
-    def __init__(self, source: BidiInput, recorder: WavOutput) -> None:
-        self._source = source
-        self._recorder = recorder
+    def __init__(self) -> None:
+        self._latest = bytearray()
+        self._file: IO[bytes] | None = None
+        self.n_samples = 0
 
-    async def start(self, agent: SessionAgent) -> None:
-        await self._source.start(agent)
+    def add(self, pcm: bytes) -> None:
+        self._latest += pcm
+        self.n_samples += len(pcm) // 2
+        if len(self._latest) >= _IN_MEMORY_BYTES:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
+            self._file.write(self._latest)
+            self._latest = bytearray()
 
-    async def stop(self) -> None:
-        await self._source.stop()
+    def blocks(self) -> Iterator[FloatArray]:
+        """All of it, ``(n,) float32`` each."""
+        if self._file is not None:
+            self._file.seek(0)
+            while block := self._file.read(_BLOCK_BYTES):
+                yield pcm16_to_float(block)
+        for start in range(0, len(self._latest), _BLOCK_BYTES):
+            yield pcm16_to_float(memoryview(self._latest)[start : start + _BLOCK_BYTES])
 
-    async def __call__(self) -> BidiInputEvent:
-        event = await self._source()
-        if isinstance(event, BidiAudioInputEvent):
-            self._recorder.record_user(event)
-        return event
+    def close(self) -> None:
+        """Let go of it."""
+        self._latest = bytearray()
+        if self._file is not None:
+            self._file.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def _put(tape: _Tape, own_rate: int, both: Room, place: int, rate: int) -> None:
+    """Put one side of a session where it belongs, block by block."""
+    at = 0
+    for block in resampled_blocks(tape.blocks(), own_rate, rate):
+        both.put(at, place, block)
+        at += len(block)

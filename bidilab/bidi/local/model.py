@@ -21,17 +21,19 @@ from bidilab.bidi.local.decider import (
     OPEN_SAMPLES,
     Consequence,
     Decider,
+    Scoring,
+    StreamTime,
     TurnDetection,
     TurnEnded,
     decided_by,
     detection_detail,
     log_decided,
     log_detection,
+    log_scorer_late,
 )
 from bidilab.bidi.local.speaking import Mouth, ResponseSounds, Sound
-from bidilab.bidi.local.streamtime import StreamTime
 from bidilab.bidi.local.transcribing import LabelledSpeech, TurnTranscriber
-from bidilab.bidi.local.voice.recorded import DefaultResponder, RecordedVoice
+from bidilab.bidi.local.voice import DefaultResponder, RecordedVoice
 from bidilab.bidi.model import BidiModel, ModelInput
 from bidilab.bidi.reply import (
     ReplyLike,
@@ -59,9 +61,13 @@ from bidilab.bidi.types.events import (
     ToolUseStreamEvent,
 )
 from bidilab.core.audio import FloatArray
+from bidilab.core.clock import VirtualClock
 from bidilab.core.errors import InvalidParameterError, SessionError
 from bidilab.core.units import check_sample_rate, ms_to_samples, s_to_samples
-from bidilab.detect.turns import Guards, InterruptionDue
+from bidilab.detect.scorers.asking import score_window
+from bidilab.detect.scorers.base import ScoreTrack, Task
+from bidilab.detect.scorers.registry import ScorerLike, built_scorer, check_scorer
+from bidilab.detect.turns import AdaptiveInterruption, EndOfTurn, Guards, InterruptionDue
 from bidilab.detect.turns.hearing import Ear
 from bidilab.detect.turns.simulation import (
     ResponsePlan,
@@ -70,11 +76,13 @@ from bidilab.detect.turns.simulation import (
     SimulatedResponse,
     SimulatedResume,
 )
-from bidilab.detect.vad.known import KnownTrack
-from bidilab.detect.vad.registry import VadSpec
+from bidilab.detect.vad.given import VadLike, VadSource, as_live_vad
 from bidilab.detect.vad.resampling import StreamResampler
 
 __all__ = ["AnswerFunction", "BidiLocalModel"]
+
+_SCORING = "scoring"
+"""Name of the task that answers the ear's questions; responses have other names."""
 
 AnswerFunction: TypeAlias = (
     "Callable[[str | None, Sequence[Mapping[str, Any]]], ReplyLike | Awaitable[ReplyLike | None] | None]"
@@ -85,7 +93,7 @@ bare number is a length in milliseconds. It may be a coroutine."""
 
 
 class BidiLocalModel(BidiModel):
-    """Listens, decides and speaks on this machine.
+    """A model that listens, decides and speaks on this machine.
 
     Parameters
     ----------
@@ -93,31 +101,39 @@ class BidiLocalModel(BidiModel):
         `ServerVad`, its dict (``{"type": "server_vad", "threshold": 0.5, …}``), or `TurnParams`. ``idle_timeout_ms``
         is refused: this model does not speak unasked.
     vad
-        The detector; Silero at 16 kHz by default. A `KnownTrack` hears the one recording that it knows.
+        The detector: a name, a `VadSpec` or a `VadBackend`; Silero at 16 kHz by default. A `KnownTrack` works for its
+        one recording only.
     responses
-        What is answered: a sequence, in turn and from the start again, of `Reply` or what stands for one (`as_reply`),
+        The answers: a sequence, used in turn and repeated, of `Reply` or what stands for one (`as_reply`),
         where a bare number is a length in milliseconds, at least 20; a `Responder`; or a function of transcript and
         conversation (`AnswerFunction`). By default `DefaultResponder`: a story of about 20 seconds when the user's
-        words have "story" in them, and to every turn when nobody transcribes; else a short sentence.
+        words contain "story", and to every turn without a transcript; else a short sentence.
     voice
-        Who says texts: a `Voice`, or a function of text and voice name; by default the recorded voice, which says its
-        own sentences and its story only.
+        Speaks texts: a `Voice`, or a function of text and voice name. By default the recorded voice, which has only its
+        own sentences and its story.
     transcripts
-        What the user says: labels of the recording, a function of samples and rate, or one of `UserSpeech`. By default
-        nobody transcribes.
+        Source of the user's words: labels of the recording, a function of samples and rate, or one of `UserSpeech`. By
+        default there are no transcripts.
     response_delay_ms
-        From the decision that a turn is over to the first audible sample, ``>= 0``; a reply's own
+        Time from the decision that a turn is over to the first audible sample, ``>= 0``; a reply's own
         ``delivery.first_output_delay_ms`` takes its place.
     guards
-        What must hold for speech to interrupt (`bidilab.detect.turns.guards`); by default only that it starts.
+        Conditions for speech to interrupt (`bidilab.detect.turns.guards`); by default its start is enough.
     word_ends_s
-        Where the user's words end, seconds from the first sample, rising: for guards that count words. A session hears
-        no more of them than the time has come for.
+        Ends of the user's words, seconds from the first sample, rising, for guards that count words. A session takes
+        each of them when its time has come.
+    end_of_turn
+        How turns end by a score, beside ``turn_detection``; the defaults of `EndOfTurn` with a ``scorer``.
+    scorer
+        What scores the ends of turns: a scorer, its spec or name, or scores of the recording that were computed
+        elsewhere (`ScoreTrack`), which a session in real time refuses.
+    interruption, interruption_scorer
+        How a score decides that speech interrupts, beside the guards, and what scores it; as above.
     generation_pace
-        Seconds of audio generated per second, ``>= 1``; infinity: all at once. A reply's own ``delivery`` takes its
+        Seconds of audio generated per second, ``>= 1``; infinity for all at once. A reply's own ``delivery`` takes its
         place.
     input_rate, output_rate
-        Hertz of the audio that is asked for and given.
+        Hertz of the audio taken and given.
 
     Raises
     ------
@@ -129,23 +145,36 @@ class BidiLocalModel(BidiModel):
         self,
         turn_detection: TurnDetection | None = None,
         *,
-        vad: VadSpec | KnownTrack | None = None,
+        vad: VadLike | None = None,
         responses: Responder | AnswerFunction | Sequence[ReplyLike] | None = None,
         voice: Voice | TextToSpeech | None = None,
         transcripts: Transcriber | Callable[[FloatArray, int], Any] | Sequence[LabelledSpeech] | None = None,
         response_delay_ms: float = 300.0,
         guards: Guards | None = None,
         word_ends_s: Sequence[float] | None = None,
+        end_of_turn: EndOfTurn | None = None,
+        scorer: ScorerLike | None = None,
+        interruption: AdaptiveInterruption | None = None,
+        interruption_scorer: ScorerLike | None = None,
         generation_pace: float = 4.0,
         input_rate: int = 16_000,
         output_rate: int = 24_000,
     ) -> None:
         if not generation_pace >= 1:
             raise InvalidParameterError("generation_pace", "a number >= 1, or infinity", generation_pace)
-        self._vad: VadSpec | KnownTrack = vad if vad is not None else VadSpec()
+        self._vad = as_live_vad(vad)
         guards = guards or Guards()
         if guards.needs_words and word_ends_s is None:
             raise InvalidParameterError("word_ends_s", "given with guards that count words", word_ends_s)
+        self._scorers: dict[Task, ScorerLike | None] = {"eot": scorer, "interruption": interruption_scorer}
+        self._check_rules(end_of_turn, interruption)
+        for task, given in self._scorers.items():
+            if given is not None:
+                check_scorer(given, task)
+        self._end_of_turn = end_of_turn or EndOfTurn()
+        self._interruption = interruption or AdaptiveInterruption()
+        self._scorings: dict[Task, Scoring] = {}
+        self._scoring_failed: Exception | None = None
         self._word_ends = [s_to_samples(end_s, self._vad.sample_rate) for end_s in sorted(word_ends_s or ())]
         plan = ResponsePlan(response_delay_ms=response_delay_ms, guards=guards)
         self._params, self._plan = decided_by(turn_detection, plan)
@@ -200,6 +229,9 @@ class BidiLocalModel(BidiModel):
             raise InvalidParameterError("start", "given system_prompt, tools and messages only", sorted(kwargs))
         if self._running:
             raise SessionError("the model is started already: stop it first")
+        in_real_time = not isinstance(self.context.clock, VirtualClock)
+        self._scorings = self._built_scorings(in_real_time=in_real_time)
+        self._scoring_failed = None
         self._detector = self._vad.build()
         self._ear = Ear(
             self._detector,
@@ -207,6 +239,8 @@ class BidiLocalModel(BidiModel):
             keeps_audio=self._transcribe.hears,
             guards=self._plan.guards,
             word_ends=self._word_ends,
+            **self._scores_of_ear(),
+            answers_later=in_real_time,
         )
         self._rate = self._ear.sample_rate
         self._sounds = ResponseSounds(input_rate=self._rate, output_rate=self.config["audio"]["output_rate"])
@@ -230,10 +264,42 @@ class BidiLocalModel(BidiModel):
             self._detector,
             self._params,
             self._plan,
+            tuple(self._scorings.values()),
             system_prompt=system_prompt,
             n_tools=len(tools or ()),
         )
         self._emit(BidiConnectionStartEvent("local", f"local:{self._vad.name}"))
+
+    def _check_rules(self, end_of_turn: EndOfTurn | None, interruption: AdaptiveInterruption | None) -> None:
+        rules: dict[Task, Any] = {"eot": end_of_turn, "interruption": interruption}
+        for task, rule in rules.items():
+            if rule is not None and self._scorers[task] is None:
+                name, scorer = ("end_of_turn", "scorer") if task == "eot" else ("interruption", "interruption_scorer")
+                raise InvalidParameterError(scorer, f"given with {name}: something must score the turns", None)
+
+    def _built_scorings(self, *, in_real_time: bool) -> dict[Task, Scoring]:
+        rules: dict[Task, Any] = {"eot": self._end_of_turn, "interruption": self._interruption}
+        built: dict[Task, Scoring] = {}
+        for task, given in self._scorers.items():
+            if given is None:
+                continue
+            scorer = built_scorer(given, task)
+            if in_real_time and isinstance(scorer, ScoreTrack):
+                allowed = "a scorer in a session in real time: scores computed elsewhere are not of what is heard"
+                raise InvalidParameterError("scorer", allowed, f"the ScoreTrack of {scorer.detector!r}")
+            built[task] = Scoring(policy=rules[task], scorer=scorer)
+        return built
+
+    def _scores_of_ear(self) -> dict[str, Any]:
+        eot, interruption = self._scorings.get("eot"), self._scorings.get("interruption")
+        return {
+            **({} if eot is None else {"end_of_turn": eot.policy, "scorer": eot.scorer}),
+            **(
+                {}
+                if interruption is None
+                else {"interruption": interruption.policy, "interruption_scorer": interruption.scorer}
+            ),
+        }
 
     async def stop(self) -> None:
         """Stop listening and speaking; `receive` ends."""
@@ -243,19 +309,36 @@ class BidiLocalModel(BidiModel):
         await self._tasks.cancel_all()
         self._arrived.set()
 
-    def update(self, turn_detection: TurnDetection) -> None:
-        """Detect turns by other parameters from the next frame on; what has been counted so far is kept.
+    def update(
+        self,
+        turn_detection: TurnDetection | None = None,
+        *,
+        end_of_turn: EndOfTurn | None = None,
+        interruption: AdaptiveInterruption | None = None,
+    ) -> None:
+        """Detect turns by other parameters from the next frame on; counts so far are kept.
 
         The row ``turn_detection_updated`` has in ``input_samples`` where, at the detector's rate.
+
+        Parameters
+        ----------
+        turn_detection, end_of_turn, interruption
+            What is to change; the others stay as they are.
 
         Raises
         ------
         InvalidParameterError
-            If they are not allowed; then nothing changes.
+            If they are not allowed, or a rule is given to a model without its scorer; then nothing changes.
         """
-        self._params, self._plan = decided_by(turn_detection, self._plan)
+        self._check_rules(end_of_turn, interruption)
+        if turn_detection is not None:
+            self._params, self._plan = decided_by(turn_detection, self._plan)
+        self._end_of_turn = end_of_turn or self._end_of_turn
+        self._interruption = interruption or self._interruption
         if self._running:
-            self._ear.update(self._params)
+            rules: dict[Task, Any] = {"eot": self._end_of_turn, "interruption": self._interruption}
+            self._scorings = {task: replace(one, policy=rules[task]) for task, one in self._scorings.items()}
+            self._ear.update(self._params, end_of_turn, interruption)
             self._sim.update(self._plan)
             log_detection(
                 self.context.log,
@@ -263,16 +346,32 @@ class BidiLocalModel(BidiModel):
                 self._detector,
                 self._params,
                 self._plan,
+                tuple(self._scorings.values()),
                 input_samples=self._ear.decided_samples + self._time.offset - self._time.begins_at,
             )
 
     @property
+    def vad(self) -> VadSource:
+        """The detector that it hears by: ``model.vad.build()`` gives one that hears the same."""
+        return self._vad
+
+    @property
+    def scorer(self) -> ScorerLike | None:
+        """What scores the ends of turns, as it was given; ``None`` where silence alone ends them."""
+        return self._scorers["eot"]
+
+    @property
+    def end_of_turn(self) -> EndOfTurn | None:
+        """How turns end by a score from the next frame on; ``None`` where silence alone ends them."""
+        return None if self.scorer is None else self._end_of_turn
+
+    @property
     def effective_turn_detection(self) -> dict[str, Any]:
-        """The turn detection that the next frame is decided by."""
-        return detection_detail(self._params, self._plan)
+        """The turn detection in force for the next frame."""
+        return detection_detail(self._params, self._plan, tuple(self._scorings.values()))
 
     async def receive(self) -> AsyncIterator[BidiOutputEvent]:
-        """Events of the model, until it is stopped."""
+        """Give the model's events, until it is stopped."""
         while True:
             while self._out:
                 yield self._out.popleft()
@@ -304,10 +403,14 @@ class BidiLocalModel(BidiModel):
         if not self._running:
             raise SessionError("the model is not started")
         if isinstance(content, BidiAudioInputEvent):
+            if self._time.jumps_at(content, self._ear.received_samples):
+                await self._scored()  # what was heard before the gap is decided on at the positions that it has
+            self._check_scoring()
             if gap := self._time.keep(content, self._ear.received_samples):
                 self.context.log("input_gap", source="input", detail={"samples": gap, "sample_rate": self._rate})
             for consequence in self._decider.feed(content):
                 self._take(consequence)
+            self._score_question()
         elif isinstance(content, BidiTextInputEvent):
             self._history.append({"role": content.role, "content": [{"text": content.text}]})
             if content.role == "user":
@@ -322,9 +425,50 @@ class BidiLocalModel(BidiModel):
             raise InvalidParameterError("content", "an input event or a tool's result", content)
 
     async def end_of_audio(self) -> None:
-        """End the audio: an open turn ends and gets no answer, because the end of the file cut it."""
+        """End the audio. A turn that is open ends and gets no answer, as the end of the file cut it."""
         for consequence in self._decider.flush():
             self._take(consequence)
+        self._score_question()
+        await self._scored()
+        self._check_scoring()
+
+    # ---- scores, in real time ------------------------------------------------------------------------------------
+
+    def _score_question(self) -> None:
+        """Where the ear has stopped at a question, have it answered beside the session."""
+        if self._tasks.get(_SCORING) is None and self._scoring_failed is None and self._ear.question is not None:
+            self._tasks.start(_SCORING, self._answer_questions)
+
+    async def _answer_questions(self) -> None:
+        clock = self.context.clock
+        while (question := self._ear.question) is not None:
+            asked_s = clock.now_s()
+            try:
+                score = await asyncio.to_thread(score_window, question.scorer, question.heard)
+            except Exception as error:  # noqa: BLE001 - a plug-in's; whoever sends audio is told, as on the virtual clock
+                self._scoring_failed = error
+                return
+            took_ms = (clock.now_s() - asked_s) * 1000
+            if took_ms > question.latency_ms:
+                log_scorer_late(
+                    self.context.log,
+                    task=question.task,
+                    asked_at=question.asked_at + self._time.offset - self._time.begins_at,
+                    took_ms=took_ms,
+                    latency_ms=question.latency_ms,
+                    sample_rate=self._rate,
+                    scorer=question.scorer.name,
+                )
+            for consequence in self._decider.answer(score):
+                self._take(consequence)
+
+    async def _scored(self) -> None:
+        while (scoring := self._tasks.get(_SCORING)) is not None:
+            await asyncio.wait([scoring])
+
+    def _check_scoring(self) -> None:
+        if self._scoring_failed is not None:
+            raise self._scoring_failed
 
     def _take(self, consequence: Consequence) -> None:
         if isinstance(consequence, SimulatedInterruption):

@@ -12,7 +12,7 @@ import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
-from bidilab.bidi.local.voice.recorded import RecordedVoice
+from bidilab.bidi.local.voice import RecordedVoice
 from bidilab.bidi.reply import Delivery, Reply, Speech, TextToSpeech, ToolRequest, Voice, as_text_to_speech
 from bidilab.bidi.types.events import (
     BidiAudioStreamEvent,
@@ -48,7 +48,7 @@ class Sound:
     length_samples
         Its length at the rate of the input stream, in which positions are counted.
     text
-        What is said in it, where known.
+        The words that are said, where known.
     tool_calls, delivery
         As in `Reply`.
     """
@@ -110,7 +110,6 @@ class Mouth:
         )
 
     def _sound(self, speech: Speech) -> tuple[bytes, int]:
-        """PCM at the output rate, and its length in samples of the input stream."""
         if speech.length_ms is not None:
             length = max(1, ms_to_samples(speech.length_ms, self._vad_rate))
             n_samples = max(1, rescale_samples(length, self._vad_rate, self._output_rate))

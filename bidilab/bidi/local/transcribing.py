@@ -18,11 +18,11 @@ class LabelledSpeech(Protocol):
 
     @property
     def start_s(self) -> float:
-        """Where it starts."""
+        """Start of the speech."""
 
     @property
     def end_s(self) -> float:
-        """Where it ends."""
+        """End of the speech."""
 
     @property
     def channel(self) -> str:
@@ -30,7 +30,7 @@ class LabelledSpeech(Protocol):
 
     @property
     def text(self) -> str | None:
-        """What is said."""
+        """The words."""
 
 
 class LabelTranscriber:
@@ -81,7 +81,7 @@ class TurnTranscriber:
     def __call__(
         self, ear: Ear, started: SpeechStarted, stopped: SpeechStopped, *, item_id: str
     ) -> str | Awaitable[str | None] | None:
-        """What was said in a turn that the ear has heard."""
+        """Return the words of a turn that the ear has heard."""
         if self._labels is not None:
             return self._labels.between(started.onset, stopped.offset, ear.sample_rate)
         if self._function is None:

@@ -23,7 +23,7 @@ Events come in chunks of audio, so many rows are written in one instant, after w
 the event's own sample: of ``speech_started`` the onset, of ``speech_stopped`` the offset, of ``interruption_due`` and
 ``interruption_decided`` the decision (`bidilab.bidi.log.fold.happened_s` has all of them), of a row about play-out the
 instant in which the sample was heard, where the output knows it. Of every other row it is when it was written. So
-``at_s`` of ``bidi_interruption`` minus ``at_s`` of the ``speech_started`` before it is the latency. Logs of before have
+``at_s`` of ``bidi_interruption`` minus ``at_s`` of the ``speech_started`` before it is the latency. Older logs have
 no ``at_s``; it is then ``t_s``.
 
 What the rows come to (responses, turns, interruptions) is read by `bidilab.bidi.log.fold`, row by row.
@@ -39,6 +39,7 @@ import threading
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -47,12 +48,13 @@ from bidilab.bidi.log.fold import LogFold, happened_s
 from bidilab.bidi.log.journal import INPUT_STARTED, SOURCES, DroppedLine, JournalWriter, LogRow, read_journal
 from bidilab.core.clock import Clock, RealClock
 from bidilab.core.errors import InvalidParameterError
+from bidilab.core.files import written_whole
 from bidilab.core.redaction import loggable, redact_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["EventLog"]
+__all__ = ["EventLog", "LogEntry"]
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 _LIFTED = ("response_id", "item_id", "input_samples", "playback_samples", "reason", "stop_reason", "role", "text")
@@ -144,11 +146,11 @@ class EventLog:
             When the event happened, on the same clock, for one who knows it better than the event's own position. By
             default by that position (`bidilab.bidi.log.fold.happened_s`); where there is none, when it is written.
         response_id, item_id
-            What it belongs to.
+            The response and the item that the row is about.
         input_samples, playback_samples
             Positions in the user's and in the agent's stream, ``>= 0``.
         reason, stop_reason, role, text
-            As the event has them.
+            Values that the event has under these names.
         detail
             Everything else. Secrets are struck out, audio becomes byte counts (`bidilab.core.redaction`).
 
@@ -235,7 +237,7 @@ class EventLog:
 
     @property
     def zero_s(self) -> float:
-        """Where on the clock ``t_s`` is 0."""
+        """Time on the clock at which ``t_s`` is 0."""
         return self._zero_s
 
     def begin_input(self, first_s: float) -> None:
@@ -248,7 +250,7 @@ class EventLog:
         Parameters
         ----------
         first_s
-            When, on the clock given to the log.
+            Time of the first sample, on the clock given to the log.
         """
         with self._lock:
             if self._closed:
@@ -308,7 +310,7 @@ class EventLog:
         return tuple(self._rows[seq:])
 
     def fold(self) -> LogFold:
-        """What the rows come to, all of them taken in; each is read once."""
+        """The responses, turns and interruptions of all rows; each row is read once."""
         with self._fold_lock:
             with self._lock:
                 fold, rows = self._fold, self._rows[self._fold.n_rows :]
@@ -321,11 +323,11 @@ class EventLog:
         return self._dropped
 
     def __getstate__(self) -> dict[str, Any]:
-        """What goes to another process: the rows. There the log takes no more, as one that was read."""
+        """Pickle the rows. In the other process the log is read-only, like one that was read."""
         return {"session_id": self.session_id, "rows": self._rows, "dropped": self._dropped, "path": self.path}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Be the read-only log of those rows."""
+        """Restore a read-only log of the rows."""
         self.__init__(session_id=state["session_id"])  # type: ignore[misc]
         self._rows, self._dropped, self.path = state["rows"], state["dropped"], state["path"]
         self._closed = True
@@ -340,7 +342,7 @@ class EventLog:
         return iter(self.rows)
 
     def close(self) -> None:
-        """Take no more rows, and close the journal; twice is no error."""
+        """Refuse further rows, and close the journal; closing twice is no error."""
         with self._lock:
             self._closed = True
             if self._journal is not None:
@@ -363,24 +365,22 @@ class EventLog:
     def to_parquet(self, path: str | os.PathLike[str]) -> Path:
         """Write `to_frame` as Parquet, whole or not at all; return the path."""
         path = Path(path)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
+        with written_whole(path) as partial:
             self.to_frame().to_parquet(partial, index=False)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
         return path
 
     def write(self, path: str | os.PathLike[str]) -> Path:
-        """Write all rows as a journal of their own, in the place of one that is there; return the path."""
+        """Write all rows as a journal of their own, whole, in the place of one that is there; return the path."""
         path = Path(path)
-        path.unlink(missing_ok=True)
-        writer = JournalWriter(path)
-        try:
-            for row in self.rows:
-                writer.append(row)
-        finally:
-            writer.close()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(path) as partial:
+            partial.unlink(missing_ok=True)
+            writer = JournalWriter(partial)
+            try:
+                for row in self.rows:
+                    writer.append(row)
+            finally:
+                writer.close()
         return path
 
     def interruptions(self) -> pd.DataFrame:
@@ -427,3 +427,23 @@ class EventLog:
             f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>" for name, value in self._summary()
         )
         return f"<table><caption>EventLog</caption><tbody>{cells}</tbody></table>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEntry:
+    """A row for the event log.
+
+    Parameters
+    ----------
+    type, source
+        As in `EventLog.append`.
+    columns
+        Further columns: ``item_id``, ``response_id``, ``input_samples``, ``reason``.
+    detail
+        Everything else.
+    """
+
+    type: str
+    source: str
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    detail: Mapping[str, Any] = field(default_factory=dict)

@@ -12,7 +12,8 @@ interruption_due        detector    the speech passed the guards that interrupti
                                     decided_at_samples, sample_rate``); no row where there are no guards
 interruption_decided    detector    what interrupts ``response_id``, where the model says so (``onset_samples,
                                     decided_at_samples, sample_rate``)
-speech_stopped          detector    its end (``offset_samples, decided_at_samples, flushed, sample_rate``)
+speech_stopped          detector    its end (``offset_samples, decided_at_samples, flushed, sample_rate``;
+                                    ``cause``, and ``score`` where a score ended it; old logs have neither)
 response_resumed        model       ``response_id`` goes on with a response that was paused
                                     (``resumed_at_samples, sample_rate``)
 bidi_response_start     model       generation of ``response_id`` begins
@@ -26,8 +27,11 @@ bidi_interruption       agent       the application was told (``heard_samples, g
 bidi_response_complete  agent       the response ended, with its ``stop_reason``
 interruption_label      user        a listener calls an interruption true or false (``interruption_seq, label``)
 input_gap               input       samples that never came, filled with silence (``samples, sample_rate``)
+scorer_late             detector    a scorer took longer than is charged; no decision was moved (``asked_at_samples,
+                                    took_ms, latency_ms, late_ms, sample_rate``)
 bidi_error              error       something failed
-turn_detection          model       what hears the user and decides (``detector``: ``silero 6.2``; ``vad`` in old logs)
+turn_detection          model       what hears the user and decides (``detector``: ``silero 6.2``; ``vad`` in old logs;
+                                    with a scorer ``scorer``, ``scorer_version`` and its policy, ``eot_…``)
 session_start           agent       the same of a server's session (``detector``)
 ======================  ==========  ===========================================================================
 
@@ -60,6 +64,7 @@ _HAPPENED_AT = {
     "interruption_due": "decided_at_samples",
     "interruption_decided": "decided_at_samples",
     "response_resumed": "resumed_at_samples",
+    "scorer_late": "asked_at_samples",
     "voice_activity": "activity_samples",
 }
 """Of a row type, the position in its detail at which the event happened."""
@@ -67,15 +72,17 @@ _HAPPENED_AT_INPUT = frozenset({"input_gap", "audio_clock_slip"})
 """Row types whose event happened at the row's ``input_samples``."""
 _NOT_THE_END = frozenset({"playback_started", "playback_dry"})
 """Row types whose ``heard_samples`` are what had been heard by then, not in the end."""
+_THE_OUTPUTS_WORD = frozenset({"playback_cleared", "playback_silent"})
+"""Row types by which an output says what it played; it counts where the cut was told before it came."""
 
 
 def happened_s(type: str, detail: Mapping[str, Any], input_samples: int | None) -> float | None:  # noqa: A002
-    """When an event of the user's stream happened, by its own sample: the one place that knows.
+    """Return when an event of the user's stream happened, by its own sample; the only owner of this rule.
 
     Parameters
     ----------
     type, detail, input_samples
-        Of its row.
+        Values of the row.
 
     Returns
     -------
@@ -98,7 +105,7 @@ def happened_s(type: str, detail: Mapping[str, Any], input_samples: int | None) 
 
 @dataclass(frozen=True, slots=True)
 class _Speech:
-    """What a detector's row says of speech that may interrupt."""
+    """What a detector's row says about speech that may interrupt."""
 
     onset_samples: int | None = None
     decided_at_samples: int | None = None
@@ -108,7 +115,7 @@ class _Speech:
 
 @dataclass(slots=True)
 class _Session:
-    """What has to be remembered of one session to read its next row; places are indices of `LogFold`'s lists."""
+    """What is remembered of one session to read its next row; places are indices of `LogFold`'s lists."""
 
     stream_s: float = 0.0
     speech: _Speech = field(default_factory=_Speech)
@@ -126,7 +133,7 @@ _Key = tuple[str, str]
 
 
 class LogFold:
-    """What a log's rows come to. Give it every row once, in order; ask it at any moment, from any thread.
+    """Reads responses, turns and interruptions off a log's rows, each given once and in order; ask from any thread.
 
     A row costs the same however many came before it, and its detail is decoded once. What is asked for is a copy that
     does not change any more.
@@ -152,18 +159,21 @@ class LogFold:
         self._lost_ms = 0.0
         self._detector_rate: int | None = None
         self._detector: str | None = None
+        self._scorer: str | None = None
         self._last_s: float | None = None
         self._decided: dict[_Key, _Speech] = {}
         self._decided_on: dict[_Key, float | None] = {}
         self._cuts_of: dict[_Key, list[int]] = defaultdict(list)
         self._cut_at_seq: dict[tuple[str, int], int] = {}
         self._span_of: dict[_Key, int] = {}
+        self._unheard: set[int] = set()
+        self._unconfirmed: set[_Key] = set()
 
     # ---- what is asked -------------------------------------------------------------------------------------------
 
     @property
     def n_rows(self) -> int:
-        """How many rows it has taken."""
+        """Number of rows taken."""
         return self._n_rows
 
     @property
@@ -208,15 +218,17 @@ class LogFold:
 
     @property
     def counts(self) -> LoggedCounts:
-        """How much of what."""
+        """Counts of responses, turns and interruptions."""
         with self._lock:
             return LoggedCounts(
                 turns=self._types["speech_started"],
                 responses=self._types["bidi_response_start"],
                 interruptions=self._types["bidi_interruption"],
+                unheard=len(self._unheard),
                 labelled_true=self._labels["true"],
                 labelled_false=self._labels["false"],
                 input_gaps=self._types["input_gap"],
+                scores_late=self._types["scorer_late"],
                 errors=self._types["bidi_error"],
                 lost_ms=self._lost_ms,
             )
@@ -228,11 +240,16 @@ class LogFold:
 
     @property
     def detector(self) -> str | None:
-        """What hears the user, with its release (``silero 6.2``); ``None`` where a provider's own detector decides.
+        """The detector of the user's speech (``silero 6.2``); ``None`` where a provider's own detector decides.
 
         A log from before releases were written has the name alone.
         """
         return self._detector
+
+    @property
+    def scorer(self) -> str | None:
+        """What scored the ends of turns; ``None`` where nothing did."""
+        return self._scorer
 
     @property
     def last_s(self) -> float | None:
@@ -281,12 +298,15 @@ class LogFold:
                 self._end_span(session, row)
             case "playback_cleared" | "playback_silent" if row.response_id is not None:
                 self._end_span(session, row)
+            case "cut_unconfirmed" if row.response_id is not None:
+                self._unconfirmed.add((row.session_id, row.response_id))
             case "bidi_interruption":
                 self._interrupted(session, row)
             case "interruption_label":
                 self._labelled(row, detail)
             case "turn_detection" | "session_start" if detector := detail.get("detector", detail.get("vad")):
                 self._detector = str(detector)
+                self._scorer = detail.get("scorer")
             case "input_gap":
                 self._lost_ms += detail.get("samples", 0) * 1000 / detail.get("sample_rate", 1)
 
@@ -325,6 +345,8 @@ class LogFold:
             stopped_at_samples=detail.get("decided_at_samples"),
             offset_s=offset_s,
             flushed=bool(detail.get("flushed", False)),
+            cause=detail.get("cause"),
+            score=detail.get("score"),
         )
         session.wordless.append(place)
         if turn.item_id is None:
@@ -350,22 +372,26 @@ class LogFold:
                 response = replace(response, received_ms=received_ms)
             case "playback_started" if response.audible_s is None:  # again after it ran dry: not its first sample
                 response = replace(response, audible_s=row.at_s)
-            case "playback_cleared" | "playback_silent":
+            case "playback_cleared":
                 response = replace(response, silent_s=row.at_s)
+            case "playback_silent":
+                ran_out = response.ran_out or (response.silent_s is None and not response.interrupted)
+                response = replace(response, silent_s=row.at_s, ran_out=ran_out)
             case "bidi_interruption":
                 response = replace(response, interrupted=True)
             case "bidi_response_complete":
                 whole = response.generated_whole or not response.interrupted
                 response = replace(response, completed_s=row.at_s, stop_reason=row.stop_reason, generated_whole=whole)
         if row.type not in _NOT_THE_END:
-            if response.heard_ms is None and (heard_ms := _ms(detail, "heard_samples")) is not None:
+            late = row.type in _THE_OUTPUTS_WORD and key in self._unconfirmed
+            if (response.heard_ms is None or late) and (heard_ms := _ms(detail, "heard_samples")) is not None:
                 response = replace(response, heard_ms=heard_ms)
             if response.told_generated_ms is None and (told_ms := _ms(detail, "generated_samples")) is not None:
                 response = replace(response, told_generated_ms=told_ms)
         if response is not known:
             self._responses[key] = response
             for place in self._cuts_of.get(key, ()):
-                self._interruptions[place] = _with_response(self._interruptions[place], response)
+                self._keep_cut(place, _with_response(self._interruptions[place], response))
 
     def _where_decided(self, key: _Key, row: LogRow) -> float | None:
         stopped = self._sessions[row.session_id].stopped
@@ -398,10 +424,15 @@ class LogFold:
             self._cuts_of[key].append(place)
             cut = _with_response(cut, self._responses[key])
         self._interruptions.append(cut)
+        self._keep_cut(place, cut)
         if by_user and session.turns:
             onset = decided.onset_samples if decided is not None else None
             turn = len(session.turns) - 1 if onset is None else session.turn_at_onset.get(onset, len(session.turns) - 1)
             session.turns[turn] = replace(session.turns[turn], interrupted_response_id=row.response_id)
+
+    def _keep_cut(self, place: int, cut: LoggedInterruption) -> None:
+        self._interruptions[place] = cut
+        (self._unheard.add if cut.unheard else self._unheard.discard)(place)
 
     def _labelled(self, row: LogRow, detail: Mapping[str, Any]) -> None:
         place = self._cut_at_seq.get((row.session_id, detail.get("interruption_seq", -1)))
@@ -431,7 +462,7 @@ class LogFold:
 
 
 def _transcribe(session: _Session, row: LogRow) -> None:
-    """Give a final transcript to its turn: by item where there is one, else the latest that ended without words."""
+    """Give a final transcript to its turn: by item, or else to the latest turn that ended without words."""
     turns = session.turns
     waiting = session.wordless if row.item_id is None else session.wordless_nameless
     while waiting and turns[waiting[-1]].text is not None:
@@ -443,7 +474,13 @@ def _transcribe(session: _Session, row: LogRow) -> None:
 
 
 def _with_response(cut: LoggedInterruption, response: LoggedResponse) -> LoggedInterruption:
-    return replace(cut, silent_s=response.silent_s, heard_ms=response.heard_ms, generated_ms=response.generated_ms)
+    return replace(
+        cut,
+        silent_s=response.silent_s,
+        heard_ms=response.heard_ms,
+        generated_ms=response.generated_ms,
+        ran_out=response.ran_out,
+    )
 
 
 def _speech(session: _Session, detail: Mapping[str, Any]) -> _Speech:

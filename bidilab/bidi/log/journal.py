@@ -10,7 +10,7 @@ the session, in the place of ``t_s`` and ``at_s``. The row `INPUT_STARTED` then 
 where the first sample lies on that count, and `read_journal` moves the earlier rows to where they belong. A session
 that hears no audio keeps counting from its start.
 
-Journals of before have no ``at_s`` (it is then ``t_s``) and no such row: they are read as they stand.
+Older journals have no ``at_s`` (it is then ``t_s``) and no such row: they are read as they are.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bidilab.core.errors import InvalidParameterError
+from bidilab.core.errors import InvalidParameterError, PlaceHeldError
+from bidilab.core.files import telling_of_a_full_disk
+from bidilab.core.jsontext import parse_json_object
+from bidilab.core.places import lock_descriptor
 
 __all__ = ["INPUT_STARTED", "SOURCES", "DroppedLine", "JournalWriter", "LogRow", "read_journal"]
 
@@ -80,6 +83,8 @@ _OPTIONAL = LogRow._fields[7:-1]
 _TIMES = ("t_s", "at_s")
 _INTEGERS = ("seq", "input_samples", "playback_samples")
 _TEXTS = ("session_id", "source", "type", "response_id", "item_id", "reason", "stop_reason", "role", "text")
+_INT64_MAX = 2**63 - 1
+_YEARS = (1678, 2262)  # what datetime64[ns] holds
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
@@ -110,7 +115,7 @@ def row_line(row: LogRow, *, from_start: bool = False) -> bytes:
 
 
 class JournalWriter:
-    """Appends rows to a file; a torn last line of an earlier process is ended first.
+    """Appends rows to a file; a torn last line, of an earlier process or of a write that failed, is ended first.
 
     Parameters
     ----------
@@ -119,20 +124,27 @@ class JournalWriter:
 
     Raises
     ------
+    PlaceHeldError
+        If another process, or another log, appends to it.
+    DiskFullError
+        If the disk has no room for a line; the rows before it are there.
     OSError
         If it cannot be opened, or a line cannot be written whole.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._torn = False
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
         self._descriptor: int | None = os.open(self.path, flags, 0o644)
-        size = os.fstat(self._descriptor).st_size
-        if size:
-            os.lseek(self._descriptor, size - 1, os.SEEK_SET)
-            if os.read(self._descriptor, 1) != b"\n":
-                self._write(b"\n")
+        if lock_descriptor(self._descriptor) is False:
+            os.close(self._descriptor)
+            raise PlaceHeldError(self.path, {})
+        self._size = os.fstat(self._descriptor).st_size
+        if self._size:
+            os.lseek(self._descriptor, self._size - 1, os.SEEK_SET)
+            self._torn = os.read(self._descriptor, 1) != b"\n"
 
     def append(self, row: LogRow, *, from_start: bool = False) -> None:
         """Write one row, as `row_line`; when it returns, the system has it."""
@@ -141,9 +153,26 @@ class JournalWriter:
     def _write(self, line: bytes) -> None:
         if self._descriptor is None:
             raise InvalidParameterError("journal", "open", "a closed one")
-        written = os.write(self._descriptor, line)
-        while written < len(line):  # a full disk or a signal; the error, if any, comes from the next write
-            written += os.write(self._descriptor, line[written:])
+        whole = b"\n" + line if self._torn else line
+        written = 0
+        try:
+            with telling_of_a_full_disk(self.path):
+                while written < len(whole):  # a full disk or a signal; the error, if any, comes from the next write
+                    written += os.write(self._descriptor, whole[written:])
+        except BaseException:
+            if written:
+                self._take_back()
+            raise
+        self._size += written
+        self._torn = False
+
+    def _take_back(self) -> None:
+        """Take off what was written of a row that is refused; where that cannot be, the next one ends its line."""
+        assert self._descriptor is not None  # it was written to
+        try:
+            os.ftruncate(self._descriptor, self._size)
+        except OSError:
+            self._torn = True
 
     @property
     def closed(self) -> bool:
@@ -155,13 +184,14 @@ class JournalWriter:
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
             try:
-                os.fsync(descriptor)
+                with telling_of_a_full_disk(self.path):
+                    os.fsync(descriptor)
             finally:
                 os.close(descriptor)
 
 
 def read_journal(path: str | os.PathLike[str]) -> tuple[list[LogRow], list[DroppedLine]]:
-    """All whole rows of a journal, on their session's clock, and the lines that are none.
+    """Read all whole rows of a journal, on their session's clock, and the lines that are no rows.
 
     Raises
     ------
@@ -196,10 +226,8 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _fields(line: bytes) -> dict[str, Any]:
-    """What a line says, its times found; `ValueError` says what is wrong with it."""
-    fields = json.loads(line.decode("utf-8"))
-    if not isinstance(fields, dict):
-        raise ValueError(f"a JSON {type(fields).__name__}, not an object")  # noqa: TRY004 - one kind for a bad line
+    """Return the fields of a line, with its times; raise `ValueError` that says what is wrong."""
+    fields = parse_json_object(line)
     times = fields.get("from_start", fields)
     if not isinstance(times, dict):
         raise ValueError(f"from_start is {times!r}, not an object")  # noqa: TRY004
@@ -214,13 +242,13 @@ def _fields(line: bytes) -> dict[str, Any]:
 
 
 def _row(fields: Mapping[str, Any]) -> LogRow:
-    """The row that a line's fields are; `ValueError` says what is wrong with them."""
+    """Return the row that a line's fields describe; raise `ValueError` that says what is wrong."""
     columns = {name: value for name, value in fields.items() if name != "from_start"}
     if unknown := columns.keys() - set(LogRow._fields):
         raise ValueError(f"unknown columns {', '.join(sorted(unknown))}")
     for name in _INTEGERS:
-        if name in columns and type(columns[name]) is not int:
-            raise ValueError(f"{name} is {columns[name]!r}, not a whole number")
+        if name in columns and (type(columns[name]) is not int or abs(columns[name]) > _INT64_MAX):
+            raise ValueError(f"{name} is {str(columns[name])[:40]}, not a whole number of 64 bits")
     for name in _TEXTS:
         if name in columns and not isinstance(columns[name], str):
             raise ValueError(f"{name} is {columns[name]!r}, not text")
@@ -235,7 +263,7 @@ def _row(fields: Mapping[str, Any]) -> LogRow:
 
 
 def _zero_s(fields: Mapping[str, Any]) -> float | None:
-    """Where the session's zero lies, counted from its start, if this is the line that says so."""
+    """Return where the session's zero lies, counted from its start, if this line says so."""
     zero_s = fields.get("detail", {}).get("from_start_s") if fields["type"] == INPUT_STARTED else None
     if zero_s is not None and (isinstance(zero_s, bool) or not isinstance(zero_s, int | float)):
         raise ValueError(f"from_start_s is {zero_s!r}, not a number")
@@ -244,6 +272,6 @@ def _zero_s(fields: Mapping[str, Any]) -> float | None:
 
 def _wall_time(text: object) -> datetime:
     wall_time = datetime.fromisoformat(text) if isinstance(text, str) else None
-    if wall_time is None or wall_time.tzinfo is None:
+    if wall_time is None or wall_time.tzinfo is None or not _YEARS[0] < wall_time.year < _YEARS[1]:
         raise ValueError(f"wall_time is {text!r}, not an ISO 8601 date and time with a zone")
     return wall_time

@@ -15,7 +15,7 @@ class LoggedResponse:
     Parameters
     ----------
     session_id, response_id
-        Which.
+        The session and the response.
     created_s
         When its generation began.
     decided_s
@@ -24,13 +24,15 @@ class LoggedResponse:
     audible_s, silent_s
         When its first sample was audible, and when its last sample left the loudspeaker.
     completed_s
-        When it ended.
+        When its generation ended.
     stop_reason
-        How it ended.
+        Why its generation ended.
     interrupted
         Whether it was interrupted.
     generated_whole
         Whether it was generated to its end before anything interrupted it.
+    ran_out
+        Whether it was played to its end: its last sample left the loudspeaker, and nothing was thrown away before.
     heard_ms
         How much of it was heard.
     received_ms
@@ -49,6 +51,7 @@ class LoggedResponse:
     stop_reason: str | None = None
     interrupted: bool = False
     generated_whole: bool = False
+    ran_out: bool = False
     heard_ms: float | None = None
     received_ms: float = 0.0
     told_generated_ms: float | None = None
@@ -66,7 +69,7 @@ class LoggedTurn:
     Parameters
     ----------
     session_id, item_id
-        Which.
+        The session, and the item that the turn became.
     onset_samples, started_at_samples, audio_start_samples, offset_samples, stopped_at_samples
         Positions in the user's stream; ``started_at`` and ``stopped_at`` are where it was decided.
     sample_rate
@@ -75,6 +78,10 @@ class LoggedTurn:
         Seconds on the session's clock.
     flushed
         Whether the end of the stream ended it; ``None`` while it is open.
+    cause
+        Why it ended (`bidilab.detect.turns.STOP_CAUSES`); ``None`` in old logs and where a provider does not say.
+    score
+        The score that ended it, where one did.
     interrupted_response_id
         The response that it cut.
     text
@@ -92,6 +99,8 @@ class LoggedTurn:
     stopped_at_samples: int | None = None
     offset_s: float | None = None
     flushed: bool | None = None
+    cause: str | None = None
+    score: float | None = None
     interrupted_response_id: str | None = None
     text: str | None = None
 
@@ -113,11 +122,11 @@ class LoggedInterruption:
     Parameters
     ----------
     session_id, seq
-        Of its row.
+        The session and the number of the row.
     t_s, at_s
         When the application was told, and the same before ``t_s`` was held from going back.
     reason, response_id
-        Why, and of which response.
+        Why it was interrupted, and which response.
     onset_samples, decided_at_samples
         Positions of the speech that interrupted: its onset, as the detector has it, and the decision.
     onset_s, decided_s
@@ -128,6 +137,8 @@ class LoggedInterruption:
         How much of the response was heard and generated.
     label
         What a listener calls it: ``"true"`` or ``"false"``.
+    ran_out
+        Whether the response was played to its end.
     """
 
     session_id: str
@@ -144,6 +155,14 @@ class LoggedInterruption:
     heard_ms: float | None = None
     generated_ms: float | None = None
     label: str | None = None
+    ran_out: bool = False
+
+    @property
+    def unheard(self) -> bool:
+        """Whether nobody heard what it cut: nothing of the response was audible, or all of it had been played."""
+        if self.heard_ms == 0:
+            return True
+        return self.ran_out and self.silent_s is not None and self.silent_s <= self.at_s
 
     @property
     def onset_to_detected_ms(self) -> float | None:
@@ -177,7 +196,7 @@ class LoggedSpan:
     start_s, end_s
         Seconds on the session's clock; ``end_s`` is ``None`` while it lasts.
     response_id
-        Of the agent's.
+        The agent's response, of a span of the agent.
     """
 
     who: Literal["user", "agent"]
@@ -188,14 +207,18 @@ class LoggedSpan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedCounts:
-    """How much of what a log tells; ``lost_ms`` is audio of the user that never came."""
+    """Counts of a log; ``unheard`` of the interruptions cut nothing that anyone heard, ``lost_ms`` is audio of the user
+    that never came.
+    """
 
     turns: int = 0
     responses: int = 0
     interruptions: int = 0
+    unheard: int = 0
     labelled_true: int = 0
     labelled_false: int = 0
     input_gaps: int = 0
+    scores_late: int = 0
     errors: int = 0
     lost_ms: float = 0.0
 

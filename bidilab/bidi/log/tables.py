@@ -62,9 +62,10 @@ def turns_frame(fold: LogFold) -> pd.DataFrame:
 
     Columns: ``session_id``; ``onset_samples``, ``started_at_samples`` (decided), ``audio_start_samples``,
     ``offset_samples``, ``stopped_at_samples`` (decided), missing while the turn is open; ``onset_s``, ``offset_s``,
-    ``duration_ms``; ``flushed`` (ended by the end of the stream); ``interrupted_response_id``, the response it cut,
-    and ``text``, the final transcript that came for it: by ``item_id`` where rows have one, otherwise the first user
-    transcript between its end and the next turn's.
+    ``duration_ms``; ``flushed`` (ended by the end of the stream); ``cause``, why it ended (``silence``, ``score``,
+    ``timeout``, ``flush``; missing in old logs and where a provider does not say), and ``score``, where a score ended
+    it; ``interrupted_response_id``, the response it cut, and ``text``, the final transcript that came for it: by
+    ``item_id`` where rows have one, otherwise the first user transcript between its end and the next turn's.
     """
     return _frame(fold.turns, _TURN_COLUMNS)
 
@@ -108,6 +109,8 @@ _TURN_COLUMNS = {
     "offset_s": "float64",
     "duration_ms": "float64",
     "flushed": "boolean",
+    "cause": "string",
+    "score": "float64",
     "interrupted_response_id": "string",
     "text": "string",
 }

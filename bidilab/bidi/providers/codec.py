@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
+from bidilab.bidi.log.eventlog import LogEntry
 from bidilab.bidi.providers.failures import Failure
-from bidilab.bidi.providers.logentry import LogEntry
 from bidilab.bidi.providers.state import Conversation, SpokenConversation
 from bidilab.bidi.types.events import BidiAudioInputEvent, BidiErrorEvent, BidiEvent, BidiOutputEvent
 from bidilab.core.errors import InvalidParameterError
@@ -167,7 +167,7 @@ class Codec(ABC, Generic[ConversationT]):
         Parameters
         ----------
         response_id
-            Which; one that is unknown is left alone.
+            The response; one that is unknown is left alone.
         heard_samples
             ``>= 0``, at ``sample_rate`` hertz, counted from the response's first sample.
         sample_rate

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
-from bidilab.core.errors import InvalidParameterError
+from bidilab.core.checks import check_at_least
+from bidilab.core.errors import CredentialsError, InvalidParameterError
 from bidilab.core.redaction import conceal, redact_text
+from bidilab.core.units import check_sample_rate
 
 __all__ = [
     "ClientSettings",
-    "ProviderConfig",
-    "audio_config",
+    "ProviderSettings",
     "check_keys",
-    "check_number",
-    "check_voice",
     "input_schema",
 ]
 
@@ -43,74 +42,97 @@ def check_keys(name: str, values: object, known: Sequence[str]) -> Mapping[str, 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderConfig:
-    """A model's ``provider_config``, its keys checked.
+class ProviderSettings:
+    """The part of a session's settings that all providers have. A provider adds its own fields, and names the keys.
 
     Parameters
     ----------
-    audio
-        What can be chosen of ``audio``.
+    input_rate
+        Hertz of the user's audio.
+    voice
+        Name of the voice; ``None`` leaves it to the service.
     inference
-        ``inference``.
+        Settings of the generation.
     turn_detection
-        Arguments for a settings class: ``{"turn_detection": …}`` where it is given, or else nothing.
+        Turn detection, as the provider has it.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a value is not allowed.
     """
 
-    audio: dict[str, Any]
-    inference: dict[str, Any]
-    turn_detection: dict[str, Any]
+    AUDIO: ClassVar[tuple[str, ...]]
+    """Keys of ``audio`` that can be chosen: names of fields."""
+    FIXED_AUDIO: ClassVar[Mapping[str, Any]]
+    """Further keys of ``audio``, with the only value that the service has."""
+    INFERENCE: ClassVar[Mapping[str, str]]
+    """Keys of ``inference``, and the names under which they are kept."""
+    SERVICE: ClassVar[str] = "the API"
+    """Name of the service in error messages."""
+
+    input_rate: int
+    voice: str | None = None
+    inference: Mapping[str, Any] = field(default_factory=dict)
+    turn_detection: Any = None
+
+    def __post_init__(self) -> None:
+        self._check()
+        check_sample_rate(self.input_rate, "input_rate")
+        if self.voice is not None and not isinstance(self.voice, str):
+            raise InvalidParameterError("voice", "a name, or None", self.voice)
+
+    def _check(self) -> None:
+        """Check the fields that the provider adds or bounds."""
 
     @classmethod
-    def read(
-        cls,
-        provider_config: Mapping[str, Any] | None,
-        *,
-        audio: Sequence[str],
-        inference: Sequence[str],
-        fixed: Mapping[str, object],
-        service: str,
-    ) -> Self:
-        """Read it.
+    def from_config(cls, provider_config: Mapping[str, Any] | None, **fields: Any) -> Self:
+        """Read a model's ``provider_config``: ``audio``, ``inference`` and ``turn_detection``.
 
         Parameters
         ----------
         provider_config
-            As the caller gave it.
-        audio, inference
-            Known keys of each.
-        fixed
-            Further keys of ``audio`` with the only value that the service has; they are taken out.
-        service
-            What error messages call it.
+            The configuration as the caller gave it.
+        **fields
+            Further fields of the provider's settings.
 
         Raises
         ------
         InvalidParameterError
-            If a key is unknown, or the value of a fixed one is another; nothing is ignored.
+            If a key is unknown or a value not allowed; nothing is ignored.
         """
         config = check_keys("provider_config", provider_config, ("audio", "inference", "turn_detection"))
-        given = dict(check_keys("provider_config['audio']", config.get("audio"), (*audio, *fixed)))
-        for key, only in fixed.items():
-            if (value := given.pop(key, only)) != only:
+        audio = dict(check_keys("provider_config['audio']", config.get("audio"), (*cls.AUDIO, *cls.FIXED_AUDIO)))
+        for key, only in cls.FIXED_AUDIO.items():
+            if (value := audio.pop(key, only)) != only:
                 name = f"provider_config['audio'][{key!r}]"
-                raise InvalidParameterError(name, f"{only!r}, all that {service} has", value)
-        return cls(
-            audio=given,
-            inference=dict(check_keys("provider_config['inference']", config.get("inference"), inference)),
-            turn_detection={"turn_detection": config["turn_detection"]} if "turn_detection" in config else {},
-        )
+                raise InvalidParameterError(name, f"{only!r}, all that {cls.SERVICE} has", value)
+        given = check_keys("provider_config['inference']", config.get("inference"), tuple(cls.INFERENCE))
+        inference = {cls.INFERENCE[key]: value for key, value in given.items()}
+        if "turn_detection" in config:
+            fields["turn_detection"] = cls._read_turn_detection(config["turn_detection"], **fields)
+        return cls(inference=inference, **audio, **fields)
 
+    @classmethod
+    def _read_turn_detection(cls, given: Any, **fields: Any) -> Any:
+        """Read what is given as ``turn_detection``."""
+        raise NotImplementedError
 
-def audio_config(*, input_rate: int, output_rate: int, voice: str | None) -> dict[str, Any]:
-    """``model.config["audio"]``: what inputs and outputs go by."""
-    named = {} if voice is None else {"voice": voice}
-    return {"input_rate": input_rate, "output_rate": output_rate, "channels": 1, "format": "pcm", **named}
+    @property
+    def _output_rate(self) -> int:
+        rate: int = self.FIXED_AUDIO["output_rate"]
+        return rate
 
-
-def check_voice(voice: object) -> None:
-    """Raise `InvalidParameterError` unless it is a name, or ``None``."""
-    if voice is not None and not isinstance(voice, str):
-        raise InvalidParameterError("voice", "a name, or None", voice)
+    def audio_config(self) -> dict[str, Any]:
+        """``model.config["audio"]``: what inputs and outputs go by."""
+        named = {} if self.voice is None else {"voice": self.voice}
+        return {
+            "input_rate": self.input_rate,
+            "output_rate": self._output_rate,
+            "channels": 1,
+            "format": "pcm",
+            **named,
+        }
 
 
 def input_schema(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,14 +154,6 @@ def input_schema(spec: Mapping[str, Any]) -> dict[str, Any]:
     return dict(schema.get("json", schema))
 
 
-def check_number(name: str, value: object, *, at_least: float, below: float = float("inf")) -> None:
-    """Raise `InvalidParameterError` unless ``value`` is a number in ``[at_least, below)``."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not at_least <= value < below:  # type: ignore[operator]
-        allowed = f"a number >= {at_least:g}" + (f" and < {below:g}" if below < float("inf") else "")
-        raise InvalidParameterError(name, allowed, value)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSettings:
     """The part of ``client_config`` that all providers have. A provider adds its own fields.
@@ -149,9 +163,13 @@ class ClientSettings:
     timeout_s
         Seconds within which a session must stand, ``> 0``.
     reconnect_attempts
-        Attempts in a row to make a lost connection anew, ``>= 0``.
+        Attempts to reconnect, ``>= 0``, until a connection has stood for ``reconnect_reset_s``: one that is lost before
+        counts like one that failed.
     reconnect_delay_s
-        Seconds before the first attempt, ``>= 0``; each further one waits twice as long, at most 8 s.
+        Seconds before the first attempt at the most, ``>= 0``; each further one waits twice as long, at most 8 s. From
+        half of it on, the moment is drawn, so that many clients do not come back at once.
+    reconnect_reset_s
+        Seconds that a connection must stand until as many attempts are allowed again, ``>= 0``.
 
     Raises
     ------
@@ -165,14 +183,21 @@ class ClientSettings:
     timeout_s: float = 15.0
     reconnect_attempts: int = 5
     reconnect_delay_s: float = 0.5
+    reconnect_reset_s: float = 60.0
 
     def __post_init__(self) -> None:
         self._check()
-        check_number("timeout_s", self.timeout_s, at_least=0.001)
-        check_number("reconnect_delay_s", self.reconnect_delay_s, at_least=0)
-        check_number("reconnect_attempts", self.reconnect_attempts, at_least=0)
+        check_at_least("timeout_s", self.timeout_s, 0.001)
+        check_at_least("reconnect_delay_s", self.reconnect_delay_s, 0)
+        check_at_least("reconnect_reset_s", self.reconnect_reset_s, 0)
+        check_at_least("reconnect_attempts", self.reconnect_attempts, 0)
         if int(self.reconnect_attempts) != self.reconnect_attempts:
             raise InvalidParameterError("reconnect_attempts", "a whole number", self.reconnect_attempts)
+        for secret in self.secrets:
+            if not (secret.isascii() and secret.isprintable()):
+                raise CredentialsError(
+                    "the key holds characters that no header can, such as the end of a line: strip it"
+                )
         conceal(*self.secrets)
 
     def _check(self) -> None:
@@ -191,8 +216,8 @@ class ClientSettings:
         """
         if not isinstance(client_config, Mapping | None):  # it is not shown: it may be a key
             raise InvalidParameterError("client_config", "an object, or None", type(client_config).__name__)
-        shared = [field.name for field in dataclasses.fields(ClientSettings)]
-        own = [field.name for field in dataclasses.fields(cls) if field.name not in shared]
+        shared = [one.name for one in dataclasses.fields(ClientSettings)]
+        own = [one.name for one in dataclasses.fields(cls) if one.name not in shared]
         config = dict(check_keys("client_config", client_config, (*own, *shared)))
         for name in cls.TEXTS:
             if (value := config.get(name)) is not None and not isinstance(value, str):
@@ -214,9 +239,19 @@ class ClientSettings:
         """Values that must be in no log, ``repr`` or error."""
         return ()
 
-    def delay_s(self, attempt: int) -> float:
-        """Return the seconds to wait before an attempt; the first has number 0."""
-        return min(self.reconnect_delay_s * 2.0**attempt, max(self.reconnect_delay_s, _MAX_RECONNECT_DELAY_S))
+    def delay_s(self, attempt: int, jitter: float = 0.0) -> float:
+        """Return the seconds to wait before an attempt.
+
+        Parameters
+        ----------
+        attempt
+            Its number, from 0.
+        jitter
+            In [0, 1]; 1 takes off half of the delay.
+        """
+        longest_s = max(self.reconnect_delay_s, _MAX_RECONNECT_DELAY_S)
+        delay_s = min(self.reconnect_delay_s * 2.0 ** min(attempt, 64), longest_s)
+        return delay_s * (1 - jitter / 2)
 
     def without_key(self, text: str) -> str:
         """Strike the key, and what looks like one, out of a text; see `bidilab.core.redaction.redact_text`."""

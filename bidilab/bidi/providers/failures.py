@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from bidilab.core.errors import CredentialsError, ProviderConnectionError, ProviderError
 
-__all__ = ["ABNORMAL_CLOSE", "Failure", "FailureKind", "http_kind"]
+__all__ = ["ABNORMAL_CLOSE", "LINE_OPTIONS", "Failure", "FailureKind", "close_told", "http_kind"]
 
 FailureKind = Literal["credentials", "refused", "busy", "unreachable", "lost"]
 """``credentials``: there is no key, or the service does not take it. ``refused``: the service refuses, and asking again
@@ -23,6 +23,14 @@ again. ``lost``: the connection is over, and the conversation goes on in a new o
 
 ABNORMAL_CLOSE: Final = 1006
 """RFC 6455, 7.4.1: the connection closed without a close frame."""
+
+LINE_OPTIONS: Final[Mapping[str, float]] = MappingProxyType(
+    {"ping_interval": 4.0, "ping_timeout": 4.0, "close_timeout": 1.0}
+)
+"""Options of a WebSocket's connection, by which a half-open line is noticed within 9 s: the service is silent, and TCP
+goes on for many minutes before it gives up. A service must answer a ping at once (RFC 6455, 5.5.2)."""
+
+_NO_PONG: Final = "keepalive ping timeout"  # what websockets closes with
 
 _ERRORS: Final[Mapping[FailureKind, tuple[type[ProviderError], str]]] = MappingProxyType(
     {
@@ -48,7 +56,7 @@ class Failure:
     reason
         What the service says, without secrets.
     kind
-        What it means.
+        What the failure means for the session.
     planned
         Whether the client moves to another connection by itself: the first attempt then needs no delay.
     """
@@ -87,6 +95,16 @@ class Failure:
         """
         cls, words = _ERRORS[self.kind]
         return cls(f"{words.format(self.service)}: {self.reason or 'no reason given'} ({self.name})")
+
+
+def close_told(error: Any) -> tuple[int, str]:
+    """Return the code and the reason with which a WebSocket ended, from the ``ConnectionClosed`` of websockets."""
+    if error.rcvd is None and error.sent is not None and error.sent.reason == _NO_PONG:
+        silent_s = LINE_OPTIONS["ping_interval"] + LINE_OPTIONS["ping_timeout"]
+        return ABNORMAL_CLOSE, f"the line is half open: nothing came for {silent_s:g} s, not even an answer to a ping"
+    if (frame := error.rcvd or error.sent) is None:
+        return ABNORMAL_CLOSE, "no close frame"
+    return int(frame.code), frame.reason
 
 
 def http_kind(status: int) -> FailureKind:

@@ -20,7 +20,7 @@ class Fields:
     Parameters
     ----------
     name
-        What error messages call it.
+        Name of the message in errors.
     body
         The fields, unread.
 

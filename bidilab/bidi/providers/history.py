@@ -76,7 +76,7 @@ class History:
                 self.add(role, block_text(block))
 
     def told(self, *, without: Sequence[Utterance] = ()) -> list[tuple[str, str]]:
-        """Return role and words of each utterance, without those that nobody heard or that have no words."""
+        """Return role and words of each utterance that was heard and has words."""
         left_out = {id(one) for one in without}
         heard = [(one.role, one.heard_text) for one in self._said if id(one) not in left_out]
         return [(role, words) for role, words in heard if words.strip()]

@@ -37,7 +37,7 @@ class ModelProvider:
     name
         What a caller writes: ``"local"``.
     title
-        What a reader sees.
+        Name as readers see it.
     build
         Makes a model that detects turns by what it is given.
     unusable
@@ -67,7 +67,7 @@ class InterruptionFacts:
     messages
         The service's messages named here, as its codec knows them.
     documents
-        Where it is written, with the date.
+        Documents that say so, with their dates.
     """
 
     on_the_wire: str
@@ -88,7 +88,7 @@ class Provider:
         What a caller writes: ``"openai"``. It is also the name of its parameter class in
         `bidilab.detect.turns.providers`.
     title
-        What a reader sees.
+        Name as readers see it.
     model
         Class of its models, under Strands' name.
     params
@@ -97,13 +97,13 @@ class Provider:
         Gives the canonical parameters of what its models take as ``turn_detection``; ``None`` where it has none, as
         when a model judges.
     codec, connection
-        What a session of it is made of.
+        Classes that a session is made of.
     interruption
         How it tells an interruption, and what it must be told.
     export
         How a setting is written for it; ``None`` when there is no such form.
     also_takes
-        Further classes that its models take as ``turn_detection``, besides ``params`` and a dict.
+        Further classes that its models take as ``turn_detection``, beside ``params`` and a dict.
     unusable
         As in `ModelProvider`.
     """

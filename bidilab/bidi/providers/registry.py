@@ -7,16 +7,17 @@ from types import MappingProxyType
 from typing import Final
 
 from bidilab.bidi.model import ModelProtocol
-from bidilab.bidi.providers.gemini.provider import GEMINI
-from bidilab.bidi.providers.nova.provider import NOVA
-from bidilab.bidi.providers.openai.provider import OPENAI
+from bidilab.bidi.providers.gemini.model import GEMINI
+from bidilab.bidi.providers.nova.model import NOVA
+from bidilab.bidi.providers.openai.model import OPENAI
 from bidilab.bidi.providers.provider import ModelProvider, Provider
 from bidilab.core.errors import InvalidParameterError
-from bidilab.detect.turns import ServerVad
+from bidilab.detect.scorers import ScorerLike
+from bidilab.detect.turns import AdaptiveInterruption, EndOfTurn, ServerVad
 from bidilab.detect.turns.export import register_target
 from bidilab.detect.turns.providers import register_params
 
-__all__ = ["PROVIDERS", "ModelProvider", "Provider", "model_providers", "register_provider"]
+__all__ = ["PROVIDERS", "ModelProvider", "Provider", "live_local_model", "model_providers", "register_provider"]
 
 LIVE_RATE = 24_000
 
@@ -53,14 +54,36 @@ def model_providers() -> Mapping[str, ModelProvider | Provider]:
     return MappingProxyType(_providers)
 
 
-def _local(turn_detection: ServerVad) -> ModelProtocol:
+def live_local_model(
+    turn_detection: ServerVad,
+    *,
+    end_of_turn: EndOfTurn | None = None,
+    scorer: ScorerLike | None = None,
+    interruption: AdaptiveInterruption | None = None,
+    interruption_scorer: ScorerLike | None = None,
+) -> ModelProtocol:
+    """The local model for a live session.
+
+    Parameters
+    ----------
+    turn_detection, end_of_turn, scorer, interruption, interruption_scorer
+        As in `bidilab.bidi.local.model.BidiLocalModel`.
+    """
     from bidilab.bidi.local.model import BidiLocalModel  # numba and onnxruntime: only for those who use it
 
     # A browser has one audio clock for both directions: what comes in has the rate of what goes out.
-    return BidiLocalModel(turn_detection, input_rate=LIVE_RATE, output_rate=LIVE_RATE)
+    return BidiLocalModel(
+        turn_detection,
+        input_rate=LIVE_RATE,
+        output_rate=LIVE_RATE,
+        end_of_turn=end_of_turn,
+        scorer=scorer,
+        interruption=interruption,
+        interruption_scorer=interruption_scorer,
+    )
 
 
-register_provider(ModelProvider(name="local", title="local (Silero, no network)", build=_local))
+register_provider(ModelProvider(name="local", title="local (Silero, no network)", build=live_local_model))
 register_provider(OPENAI)
 register_provider(GEMINI)
 register_provider(NOVA)

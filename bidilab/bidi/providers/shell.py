@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
@@ -24,6 +25,7 @@ from bidilab.bidi.types.events import (
     BidiErrorEvent,
     BidiOutputEvent,
 )
+from bidilab.core.clock import VirtualClock
 from bidilab.core.errors import (
     EventError,
     InvalidParameterError,
@@ -37,18 +39,20 @@ from bidilab.core.redaction import redact_values
 __all__ = ["Connection", "ProviderModel", "SessionSettings"]
 
 _SILENCE_MARGIN_MS = 500
+_PLANNED_LASTS_S = 5.0
+_RANDOM = random.SystemRandom()
 
 
 class SessionSettings(Protocol):
-    """What a client asks a session to be: a model's ``provider_config``."""
+    """Settings of a session: a model's ``provider_config``, read."""
 
     @property
     def turn_detection(self) -> Any:
-        """Who decides on turns, in the provider's words."""
+        """Turn detection, in the provider's words."""
 
     @property
     def inference(self) -> Mapping[str, Any]:
-        """What is asked of the model's generation."""
+        """Settings of the model's generation."""
 
     def audio_config(self) -> dict[str, Any]:
         """``model.config["audio"]``: what inputs and outputs go by."""
@@ -79,9 +83,9 @@ class ProviderModel(BidiModel, ABC, Generic[CodecT, ConnectionT]):
     model_id
         Name of the model.
     settings
-        What its sessions are asked to be.
+        Settings of its sessions.
     client
-        How the service is reached.
+        Address, key and time limits of the service.
 
     Raises
     ------
@@ -157,7 +161,7 @@ class ProviderModel(BidiModel, ABC, Generic[CodecT, ConnectionT]):
         return not failure.final
 
     def _reconnected(self, codec: CodecT) -> Mapping[str, Any]:  # noqa: ARG002
-        """Return what the log is to say of a new connection, besides the number of the attempt."""
+        """Return what the log says about a new connection, beside the number of the attempt."""
         return {}
 
     # Start and stop
@@ -195,8 +199,8 @@ class ProviderModel(BidiModel, ABC, Generic[CodecT, ConnectionT]):
         self._early = []
         self._sending = asyncio.Lock()
         self._changed = asyncio.Event()
-        self._n_failures = 0
-        self._active_s = self.context.clock.now_s()
+        self._n_attempts = 0
+        self._stands_from_s = self._active_s = self.context.clock.now_s()
         try:
             failure = await self._establish(codec)
         except BaseException:
@@ -238,6 +242,7 @@ class ProviderModel(BidiModel, ABC, Generic[CodecT, ConnectionT]):
             await connection.close()
             return failure
         self._connection = connection
+        self._stands_from_s = self.context.clock.now_s()
         await self._flush()  # what came while the history was told
         return None
 
@@ -261,7 +266,7 @@ class ProviderModel(BidiModel, ABC, Generic[CodecT, ConnectionT]):
         await self._flush()
 
     async def end_of_audio(self) -> None:
-        """Let an open turn end: give the service the silence that it waits for, or end the turn by hand."""
+        """End an open turn: send the silence that the service waits for, or end the turn by hand."""
         self._running().end_audio(self._silence_ms + _SILENCE_MARGIN_MS)
         self._active_s = self.context.clock.now_s()
         await self._flush()
@@ -317,7 +322,7 @@ class ProviderModel(BidiModel, ABC, Generic[CodecT, ConnectionT]):
     # Output
 
     async def receive(self) -> AsyncIterator[BidiOutputEvent]:
-        """What the model tells, until it is stopped or the connection is lost for good.
+        """Give the model's events, until it is stopped or the connection is lost for good.
 
         Yields
         ------
@@ -330,7 +335,7 @@ class ProviderModel(BidiModel, ABC, Generic[CodecT, ConnectionT]):
         SessionError
             If the model is not running.
         ProviderError
-            If the service refused what it was asked, or the connection could not be made anew.
+            If the service refused what it was asked, or reconnecting failed.
         """
         codec = self._running()
         connection_id = self._connection_id(codec)
@@ -373,7 +378,6 @@ class ProviderModel(BidiModel, ABC, Generic[CodecT, ConnectionT]):
         early = self._take_early()
         if message is None:
             return early
-        self._n_failures = 0
         now_s = self._active_s = self.context.clock.now_s()
         events = self._follow(codec.feed(message, audible=self.ledger.active_responses(now_s)))
         # What the codec has to say comes before anyone hears of the events: a cancel must not wait for a consumer.
@@ -402,7 +406,7 @@ class ProviderModel(BidiModel, ABC, Generic[CodecT, ConnectionT]):
         return events
 
     async def _restart(self, codec: CodecT, why: Failure) -> None:
-        """Make the connection anew, with the history.
+        """Reconnect, and tell the history.
 
         Raises
         ------
@@ -410,12 +414,15 @@ class ProviderModel(BidiModel, ABC, Generic[CodecT, ConnectionT]):
             If every attempt failed, or the service refuses.
         """
         clock, log = self.context.clock, self.context.log
-        # Only a message of the service shows that a session stands: one that ends at once counts as a failure too.
-        # A connection that we leave has stood for as long as it may.
-        self._n_failures = 0 if why.planned else self._n_failures
-        while self._n_failures < self._client.reconnect_attempts:
-            attempt, self._n_failures = self._n_failures, self._n_failures + 1
-            await clock.sleep_s(0.0 if why.planned and not attempt else self._client.delay_s(attempt))
+        # A session that is lost after a moment, again and again, is no success: attempts count until one has lasted.
+        # One that we leave has stood for as long as it may.
+        lasts_s = _PLANNED_LASTS_S if why.planned else self._client.reconnect_reset_s
+        if clock.now_s() - self._stands_from_s >= lasts_s:
+            self._n_attempts = 0
+        first = self._n_attempts
+        while self._n_attempts < self._client.reconnect_attempts:
+            attempt, self._n_attempts = self._n_attempts, self._n_attempts + 1
+            await clock.sleep_s(0.0 if why.planned and not attempt else self._client.delay_s(attempt, self._jitter()))
             if self._codec is not codec:
                 return  # stopped meanwhile
             failure = await self._establish(codec)
@@ -427,7 +434,12 @@ class ProviderModel(BidiModel, ABC, Generic[CodecT, ConnectionT]):
                 raise failure.error()
             why = failure
         attempts = f"{self._client.reconnect_attempts} attempts to reconnect"
-        raise ProviderConnectionError(f"the connection to {why.service} is lost, {attempts} failed") from why.error()
+        ended = "failed" if not first else f"gave no connection that lasted {lasts_s:g} s"
+        raise ProviderConnectionError(f"the connection to {why.service} is lost, {attempts} {ended}") from why.error()
+
+    def _jitter(self) -> float:
+        """Draw from [0, 1); 0 on a virtual clock, where a run repeats and nobody else comes back."""
+        return 0.0 if isinstance(self.context.clock, VirtualClock) else _RANDOM.random()
 
     async def _flush(self) -> None:
         """Send what the codec has to say; without a connection it waits there for the next one."""

@@ -28,7 +28,6 @@ The model's turn, of a service that ends it after the response (`ModelTurn`)::
 from __future__ import annotations
 
 import itertools
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -36,8 +35,8 @@ from enum import Enum, auto
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar, cast
 
+from bidilab.bidi.log.eventlog import LogEntry
 from bidilab.bidi.providers.history import History, Utterance
-from bidilab.bidi.providers.logentry import LogEntry
 from bidilab.bidi.providers.uplink import AudioUplink
 from bidilab.bidi.types.events import (
     BidiAudioStreamEvent,
@@ -50,6 +49,7 @@ from bidilab.bidi.types.events import (
 )
 from bidilab.bidi.types.outputs import InterruptionReason, StopReason
 from bidilab.core.errors import EventError
+from bidilab.core.jsontext import JSONError, parse_json
 
 __all__ = [
     "TABLE",
@@ -430,8 +430,8 @@ class Conversation(Generic[ResponseT]):
         The model wrote it, not the peer: the tool that cannot read it answers with an error, and the model tries again.
         """
         try:
-            return json.loads(arguments) if arguments.strip() else {}
-        except json.JSONDecodeError as error:
+            return parse_json(arguments, unique_keys=False) if arguments.strip() else {}
+        except JSONError as error:
             self.log("tool_arguments_invalid", "error", {"error": str(error), "arguments": arguments}, **columns)
             return arguments
 

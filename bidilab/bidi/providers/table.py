@@ -109,7 +109,7 @@ def _class_rows() -> Iterator[Sequence[str]]:
 
 
 def provider_document() -> str:
-    """All of it as Markdown."""
+    """The whole table as Markdown."""
     titles = [provider.title for provider in registry.PROVIDERS.values()]
     lines = [
         "# Providers",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from bidilab.bidi.types.base import mono
 from bidilab.bidi.types.events import BidiAudioInputEvent
-from bidilab.bidi.types.media import mono
 from bidilab.core.audio import FloatArray
 from bidilab.core.units import check_sample_rate
 from bidilab.detect.vad.resampling import StreamResampler

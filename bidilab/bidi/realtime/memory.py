@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bidilab.bidi.realtime.protocol.audio import audio_format, to_pcm16
+from bidilab.bidi.realtime.protocol.audio import audio_format
 from bidilab.bidi.realtime.session import RealtimeSession
-from bidilab.core.audio import FloatArray
+from bidilab.core.audio import FloatArray, to_pcm16
 from bidilab.core.errors import InvalidParameterError
 
 __all__ = ["MemoryConnection", "TimedMessage", "append_messages", "run_session"]
@@ -79,7 +79,7 @@ class MemoryConnection:
         self._receive()
 
     def advance_to(self, at_s: float) -> None:
-        """Let the time pass, stopping at each deadline.
+        """Move the time on, stopping at each deadline.
 
         Raises
         ------
@@ -114,7 +114,7 @@ def run_session(
     inputs
         What the client sends; sorted by time here, those of one time in the order given.
     until_s
-        When to stop, not before the last input.
+        Time to stop, not before the last input.
     now_s
         Session clock at the start.
 
@@ -141,7 +141,7 @@ def append_messages(
     samples
         ``(n,) float32`` in [-1, 1], at the format's rate: 24 kHz, or 8 kHz for G.711.
     start_s
-        When the first sample is spoken.
+        Time at which the first sample is spoken.
     chunk_ms
         Audio in one append; a last shorter one is sent too.
     wire_format

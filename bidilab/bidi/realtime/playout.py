@@ -45,7 +45,7 @@ class PlayoutQueue:
     def __init__(self) -> None:
         self._stretches: list[_Stretch] = []
         self.end_s = -math.inf
-        """When all that was queued has been played."""
+        """Time at which all queued audio has been played."""
 
     def audio(self, item_id: str, *, at_s: float, length_s: float) -> None:
         """Queue audio of an item that was sent at ``at_s``."""

@@ -16,6 +16,7 @@ from bidilab.bidi.reply import (
     as_text_to_speech,
     as_transcriber,
 )
+from bidilab.core.checks import check_bounds
 from bidilab.core.errors import InvalidParameterError
 
 __all__ = ["RealtimeSettings"]
@@ -34,7 +35,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RealtimeSettings:
-    """What the server decides; the client decides the rest by ``session.update``.
+    """Settings of the server's side; the client sets the rest by ``session.update``.
 
     Parameters
     ----------
@@ -103,7 +104,4 @@ class RealtimeSettings:
             as_transcriber(self.transcribe)
         if not re.fullmatch(r"[A-Za-z0-9]{1,12}", self.session_name):
             raise InvalidParameterError("session_name", "1 to 12 letters and digits", self.session_name)
-        for name, (low, high) in _BOUNDS.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-                raise InvalidParameterError(name, f"a number in [{low:g}, {high:g}]", value)
+        check_bounds(self, _BOUNDS)

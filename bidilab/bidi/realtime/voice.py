@@ -1,9 +1,9 @@
 """The built-in voice: babble whose length follows the text. It stands in where no text-to-speech is given.
 
 It is not speech and nobody will understand it, but it is voiced, has formants and pauses, and is the same each time:
-65 ms a character (about 15 characters a second, an ordinary speaking rate), each letter a steady vowel of its own,
+65 ms per character (about 15 characters a second, an ordinary speaking rate), each letter a steady vowel of its own,
 spaces and punctuation silent. Harmonics are weighted by second-order resonances at three formants (Klatt, "Software
-for a cascade/parallel formant synthesizer", JASA 1980); the pitch is a whole number of periods a character, so that
+for a cascade/parallel formant synthesizer", JASA 1980); the pitch is a whole number of periods per character, so that
 characters join without a click.
 """
 
@@ -45,7 +45,7 @@ def babble(text: str, voice: str = "alloy") -> Audio:
     Parameters
     ----------
     text
-        Any text; 65 ms a character.
+        Any text; 65 ms per character.
     voice
         A name: each gives one of eight pitches, 92 to 200 Hz.
 

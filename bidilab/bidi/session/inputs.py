@@ -29,7 +29,7 @@ Send = Callable[[BidiInputEvent], Awaitable[None]]
 Work = Callable[[], Awaitable[None]]
 
 MAX_SKEW_MS = 200.0
-"""How far apart inputs may be before the mixer goes on without the one that stalls."""
+"""Largest lag of an input before the mixer goes on without it."""
 
 
 class InputSide:
@@ -40,7 +40,7 @@ class InputSide:
     inputs
         Started already.
     log, clock
-        The session's.
+        Those of the session.
     """
 
     def __init__(self, inputs: Sequence[BidiInput], log: EventLog, clock: Clock) -> None:
@@ -159,7 +159,7 @@ class AudioInputRows:
     Parameters
     ----------
     log, clock
-        The session's.
+        Those of the session.
     """
 
     def __init__(self, log: EventLog, clock: Clock) -> None:

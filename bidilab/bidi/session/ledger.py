@@ -31,7 +31,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal, Protocol
 
-from bidilab.bidi.types.base import check_count
 from bidilab.bidi.types.events import (
     BidiAudioStreamEvent,
     BidiInterruptionEvent,
@@ -39,7 +38,8 @@ from bidilab.bidi.types.events import (
     BidiResponseCompleteEvent,
     BidiResponseStartEvent,
 )
-from bidilab.bidi.types.playback import PlaybackKind, PlaybackReport
+from bidilab.bidi.types.io import PlaybackKind, PlaybackReport
+from bidilab.core.checks import check_whole
 from bidilab.core.errors import InvalidParameterError, SessionError
 from bidilab.core.units import check_sample_rate, rescale_samples, s_to_samples
 
@@ -93,7 +93,7 @@ class LedgerView(Protocol):
         """Ids of the responses that are generating or audible at a time, oldest first."""
 
     def ends_at_s(self, response_id: str, at_s: float) -> float:
-        """When the last of what has arrived of a response will have been played; ``at_s`` when it has been."""
+        """Time at which all that has arrived of a response is played; ``at_s`` when it has been."""
 
     def heard_samples(self, response_id: str, at_s: float) -> int:
         """Samples of a response heard before a time, at the rate of the model's audio; 0 for one that is unknown."""
@@ -182,9 +182,9 @@ class ResponseLedger:
         Parameters
         ----------
         event
-            Any.
+            An event of the model.
         at_s
-            When, by the session's clock.
+            Time of the event, on the session's clock.
 
         Raises
         ------
@@ -217,11 +217,11 @@ class ResponseLedger:
         Parameters
         ----------
         response_id
-            Whose it is.
+            The response that the audio belongs to.
         n_samples
             How much, ``>= 0``.
         at_s
-            When, by the session's clock.
+            Time of arrival, on the session's clock.
         sample_rate
             Hertz of this audio; by default the ledger's.
 
@@ -232,7 +232,7 @@ class ResponseLedger:
         SessionError
             If the response was done.
         """
-        check_count("n_samples", n_samples)
+        check_whole("n_samples", n_samples)
         response = self._step(response_id, "audio")
         if response.over or not n_samples:
             return
@@ -248,7 +248,7 @@ class ResponseLedger:
             response.stretches.append(_Stretch(start=start, n_samples=n_samples))
 
     def _received(self, response: _Response, n_samples: int, rate: int) -> int:
-        """Count samples of another rate as a whole, so that the sum does not depend on how they were cut in chunks."""
+        """Count samples of another rate as a whole, so that the sum does not depend on the chunks."""
         before = response.given.get(rate, 0)
         response.given[rate] = before + n_samples
         grown = rescale_samples(before + n_samples, rate, self.sample_rate) - rescale_samples(
@@ -277,7 +277,7 @@ class ResponseLedger:
             self._close(response, self._at_own_rate(report), report.at_s)
 
     def _go_on(self, response: _Response) -> None:
-        """An output that had run out plays what comes at once; its own report may come later, or never."""
+        """Count what comes as played at once on an output that had run out; its own report may come later, or never."""
         report = response.report
         if report is not None and report.kind == "dry" and self._at_own_rate(report) < response.received:
             at_s = max(report.at_s, response.arrived_s)
@@ -289,9 +289,9 @@ class ResponseLedger:
         Parameters
         ----------
         response_id
-            Which.
+            The response to cut.
         at_s
-            Now, on the session's clock.
+            Time of the cut, on the session's clock.
         reports
             What the outputs that know say of it; the one that played most counts. Without any, what was reported
             before counts, or the estimate.
@@ -404,7 +404,7 @@ class ResponseLedger:
         return rescale_samples(report.heard_samples, report.sample_rate, self.sample_rate)
 
     def ends_at_s(self, response_id: str, at_s: float) -> float:
-        """When the last of what has arrived of a response will have been played; ``at_s`` when it has been."""
+        """Time at which all that has arrived of a response is played; ``at_s`` when it has been."""
         response = self._responses.get(response_id)
         left = 0 if response is None else response.received - self._heard(response, at_s)
         if response is None or left <= 0 or response.over:
@@ -414,7 +414,7 @@ class ResponseLedger:
         return max(at_s, response.stretches[-1].end / self.sample_rate)
 
     def busy_until_s(self, at_s: float) -> float | Literal["generating"] | None:
-        """When the last active response will have been played; ``None`` when there is none."""
+        """Time at which the last active response is played; ``None`` when there is none."""
         active = self.active_responses(at_s)
         if not active:
             return None

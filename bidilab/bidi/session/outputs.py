@@ -12,8 +12,7 @@ from functools import partial
 
 from bidilab.bidi.session.ledger import Cut, ResponseLedger
 from bidilab.bidi.types.events import BidiOutputEvent
-from bidilab.bidi.types.io import BidiOutput
-from bidilab.bidi.types.playback import ConfirmsCuts, PlaybackListener, PlaybackReport, ReportsPlayback
+from bidilab.bidi.types.io import BidiOutput, ConfirmsCuts, PlaybackListener, PlaybackReport, ReportsPlayback
 from bidilab.core.clock import Clock
 
 __all__ = ["Mailbox", "OutputSide"]

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self, TypedDict
 
-from bidilab.bidi.types.base import BidiEvent, check_count, check_one_of, check_text, wire_table
+from bidilab.bidi.types.base import BidiEvent, wire_table
+from bidilab.core.checks import check_one_of, check_text, check_whole
 from bidilab.core.errors import EventError, ReportedError
 
 __all__ = [
@@ -51,7 +52,7 @@ class BidiConnectionStartEvent(BidiEvent):
 
 @dataclass(frozen=True, slots=True, init=False)
 class BidiConnectionRestartEvent(BidiEvent):
-    """The connection was lost and is made anew, with the history of the conversation.
+    """The connection was lost; the session reconnects and tells the history of the conversation.
 
     Parameters
     ----------
@@ -143,10 +144,10 @@ class BidiUsageEvent(BidiEvent):
 
     def __post_init__(self) -> None:
         for name in ("input_tokens", "output_tokens", "total_tokens"):
-            check_count(name, getattr(self, name))
+            check_whole(name, getattr(self, name))
         for name in ("cache_read_input_tokens", "cache_write_input_tokens"):
             if (value := getattr(self, name)) is not None:
-                check_count(name, value)
+                check_whole(name, value)
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -158,7 +159,7 @@ class BidiErrorEvent(BidiEvent):
     error
         The exception. It is not in the dict, which has its message and the name of its class.
     details
-        What else is known.
+        Further facts about the error.
 
     Attributes
     ----------

@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from bidilab.bidi.types.base import BidiEvent
+from bidilab.bidi.types.base import AudioChannel, AudioFormat, AudioSampleRate, BidiEvent
 from bidilab.bidi.types.connection import (
     BidiConnectionCloseEvent,
     BidiConnectionRestartEvent,
@@ -34,7 +34,6 @@ from bidilab.bidi.types.connection import (
     ModalityUsage,
 )
 from bidilab.bidi.types.inputs import BidiAudioInputEvent, BidiImageInputEvent, BidiTextInputEvent, Role
-from bidilab.bidi.types.media import AudioChannel, AudioFormat, AudioSampleRate
 from bidilab.bidi.types.outputs import (
     BidiAudioStreamEvent,
     BidiInterruptionEvent,

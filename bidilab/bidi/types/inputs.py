@@ -9,11 +9,15 @@ import base64
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Self
 
-import numpy as np
-import numpy.typing as npt
-
-from bidilab.bidi.types.base import BidiEvent, check_one_of, check_text, wire_table
-from bidilab.bidi.types.media import AudioChannel, AudioFormat, check_audio, decode_media, pcm16
+from bidilab.bidi.types.base import (
+    AudioChannel,
+    AudioEvent,
+    AudioFormat,
+    BidiEvent,
+    decode_media,
+    wire_table,
+)
+from bidilab.core.checks import check_one_of, check_text
 
 __all__ = ["ROLES", "BidiAudioInputEvent", "BidiImageInputEvent", "BidiTextInputEvent", "Role"]
 
@@ -28,7 +32,7 @@ class BidiTextInputEvent(BidiEvent):
     Parameters
     ----------
     text
-        What is said.
+        The words.
     role
         Who says it: ``"user"`` or ``"assistant"``.
     """
@@ -45,7 +49,7 @@ class BidiTextInputEvent(BidiEvent):
 
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
-class BidiAudioInputEvent(BidiEvent):
+class BidiAudioInputEvent(AudioEvent):
     """Audio of the user for the model.
 
     Parameters
@@ -86,13 +90,7 @@ class BidiAudioInputEvent(BidiEvent):
         *,
         captured_s: float | None = None,
     ) -> None:
-        data = decode_media("audio", audio)
-        check_audio(data, format, sample_rate, channels)
-        object.__setattr__(self, "data", data)
-        object.__setattr__(self, "format", format)
-        object.__setattr__(self, "sample_rate", sample_rate)
-        object.__setattr__(self, "channels", channels)
-        object.__setattr__(self, "captured_s", captured_s)
+        self._set(audio, format, sample_rate, channels, captured_s=captured_s)
 
     @classmethod
     def from_pcm(
@@ -100,19 +98,6 @@ class BidiAudioInputEvent(BidiEvent):
     ) -> Self:
         """Event of little-endian 16-bit PCM bytes."""
         return cls(pcm, "pcm", sample_rate, channels, captured_s=captured_s)
-
-    @property
-    def audio(self) -> str:
-        """The bytes as base64."""
-        return base64.b64encode(self.data).decode("ascii")
-
-    @property
-    def pcm(self) -> npt.NDArray[np.int16]:
-        """Samples, ``(n,)`` or ``(n, 2)`` ``int16``; `AudioError` for another format."""
-        return pcm16(self.data, self.format, self.channels)
-
-    def __repr__(self) -> str:
-        return f"BidiAudioInputEvent({len(self.data)} bytes {self.format}, {self.sample_rate} Hz, {self.channels} ch)"
 
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)

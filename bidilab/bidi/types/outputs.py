@@ -6,17 +6,19 @@ is keyword-only and ``None`` by default.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self
 
-import numpy as np
-import numpy.typing as npt
-
-from bidilab.bidi.types.base import BidiEvent, check_count, check_one_of, check_text, wire_table
+from bidilab.bidi.types.base import (
+    AudioChannel,
+    AudioEvent,
+    AudioFormat,
+    BidiEvent,
+    wire_table,
+)
 from bidilab.bidi.types.inputs import ROLES, Role
-from bidilab.bidi.types.media import AudioChannel, AudioFormat, check_audio, decode_media, pcm16
+from bidilab.core.checks import check_one_of, check_text, check_whole
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.units import check_sample_rate, samples_to_ms
 
@@ -26,6 +28,7 @@ __all__ = [
     "BidiResponseCompleteEvent",
     "BidiResponseStartEvent",
     "BidiTranscriptStreamEvent",
+    "CutAudio",
     "InterruptionReason",
     "StopReason",
     "check_heard",
@@ -54,10 +57,34 @@ def check_heard(heard_samples: int | None, generated_samples: int | None, sample
             "heard_samples, generated_samples, sample_rate", "given together or not at all", got
         )
     check_sample_rate(sample_rate)
-    check_count("heard_samples", heard_samples)
-    check_count("generated_samples", generated_samples)
+    check_whole("heard_samples", heard_samples)
+    check_whole("generated_samples", generated_samples)
     if heard_samples > generated_samples:
         raise InvalidParameterError("heard_samples", f"at most the {generated_samples} generated", heard_samples)
+
+
+class CutAudio:
+    """How much of a response that was cut was audible and how much was generated, in time."""
+
+    __slots__ = ()
+
+    heard_samples: int | None
+    generated_samples: int | None
+    sample_rate: int | None
+
+    @property
+    def heard_ms(self) -> float | None:
+        """Milliseconds of the response that were audible; ``None`` when unknown."""
+        if self.heard_samples is None or self.sample_rate is None:
+            return None
+        return samples_to_ms(self.heard_samples, self.sample_rate)
+
+    @property
+    def generated_ms(self) -> float | None:
+        """Milliseconds of the response that were generated; ``None`` when unknown."""
+        if self.generated_samples is None or self.sample_rate is None:
+            return None
+        return samples_to_ms(self.generated_samples, self.sample_rate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +130,7 @@ class BidiResponseCompleteEvent(BidiEvent):
 
 
 @dataclass(frozen=True, slots=True)
-class BidiInterruptionEvent(BidiEvent):
+class BidiInterruptionEvent(CutAudio, BidiEvent):
     """The agent was interrupted: generation cancelled, playback cleared.
 
     Parameters
@@ -130,23 +157,9 @@ class BidiInterruptionEvent(BidiEvent):
         check_one_of("reason", self.reason, INTERRUPTION_REASONS)
         check_heard(self.heard_samples, self.generated_samples, self.sample_rate)
 
-    @property
-    def heard_ms(self) -> float | None:
-        """Milliseconds of the response that were audible; ``None`` when unknown."""
-        if self.heard_samples is None or self.sample_rate is None:
-            return None
-        return samples_to_ms(self.heard_samples, self.sample_rate)
-
-    @property
-    def generated_ms(self) -> float | None:
-        """Milliseconds of the response that were generated; ``None`` when unknown."""
-        if self.generated_samples is None or self.sample_rate is None:
-            return None
-        return samples_to_ms(self.generated_samples, self.sample_rate)
-
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
-class BidiAudioStreamEvent(BidiEvent):
+class BidiAudioStreamEvent(AudioEvent):
     """Audio of the agent.
 
     Parameters
@@ -189,14 +202,7 @@ class BidiAudioStreamEvent(BidiEvent):
         response_id: str | None = None,
         item_id: str | None = None,
     ) -> None:
-        data = decode_media("audio", audio)
-        check_audio(data, format, sample_rate, channels)
-        object.__setattr__(self, "data", data)
-        object.__setattr__(self, "format", format)
-        object.__setattr__(self, "sample_rate", sample_rate)
-        object.__setattr__(self, "channels", channels)
-        object.__setattr__(self, "response_id", response_id)
-        object.__setattr__(self, "item_id", item_id)
+        self._set(audio, format, sample_rate, channels, response_id=response_id, item_id=item_id)
 
     @classmethod
     def from_pcm(
@@ -211,21 +217,9 @@ class BidiAudioStreamEvent(BidiEvent):
         """Event of little-endian 16-bit PCM bytes."""
         return cls(pcm, "pcm", sample_rate, channels, response_id=response_id, item_id=item_id)
 
-    @property
-    def audio(self) -> str:
-        """The bytes as base64."""
-        return base64.b64encode(self.data).decode("ascii")
-
-    @property
-    def pcm(self) -> npt.NDArray[np.int16]:
-        """Samples, ``(n,)`` or ``(n, 2)`` ``int16``; `AudioError` for another format."""
-        return pcm16(self.data, self.format, self.channels)
-
     def __repr__(self) -> str:
-        of = f", response {self.response_id!r}" if self.response_id is not None else ""
-        return (
-            f"BidiAudioStreamEvent({len(self.data)} bytes {self.format}, {self.sample_rate} Hz, {self.channels} ch{of})"
-        )
+        of = f", response {self.response_id!r})" if self.response_id is not None else ")"
+        return AudioEvent.__repr__(self)[:-1] + of
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypedDict
 
-from bidilab.bidi.types.base import BidiEvent, check_one_of, wire_table
+from bidilab.bidi.types.base import BidiEvent, wire_table
+from bidilab.core.checks import check_one_of
 from bidilab.core.errors import EventError, InvalidParameterError
 
 __all__ = ["ToolResult", "ToolResultEvent", "ToolStreamEvent", "ToolUse", "ToolUseStreamEvent"]
@@ -95,7 +96,7 @@ class ToolStreamEvent(BidiEvent):
     tool_use
         The request: ``toolUseId``, ``name`` and ``input``.
     tool_stream_data
-        What it told.
+        Data that the tool sent.
     """
 
     type: ClassVar[str] = "tool_stream"

@@ -1,1 +1,1 @@
-"""Signals: levels, bands, and where a clip's energy says that speech is."""
+"""Signals: levels and bands, rooms, noise and lines, and where a clip's energy says that speech is."""

@@ -1,13 +1,11 @@
-"""Putting sounds together on a timeline: levels, bands, rooms, echo and the telephone.
+"""Putting sounds together on a timeline: levels, bands and rates.
 
 No step moves a sound: filters have linear phase and are applied centred, so their delay is exactly compensated;
-a room's direct path is its sample 0; resampling keeps sample 0 at time 0. Arrays are ``(n_samples,) float64``,
+resampling keeps sample 0 at time 0. Arrays are ``(n_samples,) float64``,
 full scale is 1, and levels are dB of RMS re 1 (so a full-scale square wave has 0 dBFS).
 """
 
 from __future__ import annotations
-
-import io
 
 import numpy as np
 import numpy.typing as npt
@@ -17,27 +15,20 @@ from bidilab.core.units import ms_to_samples, rescale_samples
 from bidilab.detect.dsp.truth import TruthRule, active_stretches
 
 __all__ = [
-    "TELEPHONE_RATE",
     "Samples",
     "active_level_dbfs",
     "add_at",
     "bandpass",
-    "convolve_room",
     "db_to_gain",
-    "echo_of",
     "level_dbfs",
     "lowpass",
-    "mu_law",
     "resample",
-    "telephone",
     "to_active_level",
     "whisper",
 ]
 
 Samples = npt.NDArray[np.float64]
 
-TELEPHONE_RATE = 8000
-_TELEPHONE_BAND_HZ = (300.0, 3400.0)  # ITU-T G.712 pass band
 _FIR_MS = 32.0  # length of the linear-phase filters: a transition band of about 100 Hz
 _WHISPER_WINDOW_MS = 16.0
 _WHISPER_LIFTER_S = 0.0015  # cepstrum kept: formants, no pitch (f0 < 600 Hz)
@@ -127,38 +118,6 @@ def bandpass(samples: Samples, sample_rate: int, low_hz: float, high_hz: float) 
     return _centred(samples, np.asarray(taps, dtype=np.float64))
 
 
-def convolve_room(samples: Samples, impulse_response: Samples) -> Samples:
-    """A sound in a room, ``(n_samples + n_response - 1,)``: the tail rings on, the onset stays."""
-    from scipy.signal import fftconvolve
-
-    return np.asarray(fftconvolve(samples, impulse_response, mode="full"), dtype=np.float64)
-
-
-def echo_of(agent: Samples, sample_rate: int, *, gain_db: float, delay_ms: float, impulse_response: Samples) -> Samples:
-    """What the microphone picks up of the loudspeaker, ``(n_samples,)``, on the agent's own timeline.
-
-    Parameters
-    ----------
-    agent
-        The agent channel.
-    sample_rate
-        Hertz.
-    gain_db
-        Level of the echo's direct path relative to the agent channel; the room adds its own to it.
-    delay_ms
-        From playing to picking up, ``>= 0``; exact to the nearest sample.
-    impulse_response
-        Room response with its direct path at sample 0.
-    """
-    if not delay_ms >= 0:
-        raise InvalidParameterError("delay_ms", "milliseconds >= 0", delay_ms)
-    delay = ms_to_samples(delay_ms, sample_rate)
-    out = np.zeros(len(agent))
-    heard = convolve_room(agent, impulse_response)[: max(0, len(agent) - delay)]
-    out[delay : delay + len(heard)] = heard * db_to_gain(gain_db)
-    return out
-
-
 def whisper(samples: Samples, sample_rate: int, rng: np.random.Generator) -> Samples:
     """Take the voice out of speech: noise in the shape of its short-time spectrum.
 
@@ -192,36 +151,3 @@ def resample(samples: Samples, from_rate: int, to_rate: int) -> Samples:
     n_out = rescale_samples(len(samples), from_rate, to_rate)
     out = np.asarray(soxr.resample(samples, from_rate, to_rate, quality="VHQ"), dtype=np.float64)
     return np.concatenate([out[:n_out], np.zeros(max(0, n_out - len(out)))])
-
-
-def mu_law(samples: Samples) -> Samples:
-    """Through the 8-bit mu-law of ITU-T G.711 and back (libsndfile's codec)."""
-    import soundfile
-
-    pcm = np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
-    buffer = io.BytesIO()
-    soundfile.write(buffer, pcm, TELEPHONE_RATE, format="RAW", subtype="ULAW")
-    buffer.seek(0)
-    decoded, _ = soundfile.read(
-        buffer, samplerate=TELEPHONE_RATE, channels=1, format="RAW", subtype="ULAW", dtype="int16"
-    )
-    return np.asarray(decoded, dtype=np.float64) / 32768.0
-
-
-def telephone(samples: Samples, sample_rate: int) -> Samples:
-    """A telephone line: 300 to 3400 Hz, 8 kHz, mu-law.
-
-    Returns
-    -------
-    ndarray
-        At :data:`TELEPHONE_RATE`, ``(round(n_samples * 8000 / sample_rate),)``; nothing is delayed.
-
-    Raises
-    ------
-    InvalidParameterError
-        If ``sample_rate`` is below 8 kHz.
-    """
-    if sample_rate < TELEPHONE_RATE:
-        raise InvalidParameterError("sample_rate", f"at least {TELEPHONE_RATE} Hz for the telephone", sample_rate)
-    narrow = bandpass(samples, sample_rate, *_TELEPHONE_BAND_HZ)
-    return mu_law(resample(narrow, sample_rate, TELEPHONE_RATE))

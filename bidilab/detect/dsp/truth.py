@@ -110,7 +110,6 @@ def active_stretches(
 
 
 def _grouped(windows: list[Interval], rule: TruthRule, sample_rate: int) -> list[tuple[Interval, Interval]]:
-    """First and last window of each stretch."""
     pause = max(1, ms_to_samples(rule.pause_ms, sample_rate))
     groups: list[tuple[Interval, Interval]] = []
     for window in windows:

@@ -1,7 +1,18 @@
 """Speech probabilities to turns: one semantics in three forms (streaming, readable reference, compiled kernel)."""
 
-from bidilab.detect.turns.detect import detect_turns
-from bidilab.detect.turns.detector import SpeechStarted, SpeechStopped, Turn, TurnDetector, turns_from_events
+from bidilab.detect.turns.detect import detect_turns, score_function
+from bidilab.detect.turns.detector import (
+    STOP_CAUSES,
+    ScoreFunction,
+    ScoreWanted,
+    SpeechStarted,
+    SpeechStopped,
+    StopCause,
+    Turn,
+    TurnDetector,
+    turns_from_events,
+)
+from bidilab.detect.turns.endofturn import EndOfTurn
 from bidilab.detect.turns.export import EXPORT_TARGETS, Compromise, ExportedSetting, export_setting
 from bidilab.detect.turns.guards import (
     Guards,
@@ -11,6 +22,7 @@ from bidilab.detect.turns.guards import (
     resumed_at_reference,
     words_said,
 )
+from bidilab.detect.turns.interruption import AdaptiveInterruption
 from bidilab.detect.turns.params import TurnParams, default_deactivation_threshold
 from bidilab.detect.turns.providers import (
     GeminiActivityDetection,
@@ -24,7 +36,10 @@ from bidilab.detect.turns.reference import detect_turns_reference
 
 __all__ = [
     "EXPORT_TARGETS",
+    "STOP_CAUSES",
+    "AdaptiveInterruption",
     "Compromise",
+    "EndOfTurn",
     "ExportedSetting",
     "GeminiActivityDetection",
     "Guards",
@@ -33,9 +48,12 @@ __all__ = [
     "NovaTurnDetection",
     "PipecatVad",
     "ProviderParams",
+    "ScoreFunction",
+    "ScoreWanted",
     "ServerVad",
     "SpeechStarted",
     "SpeechStopped",
+    "StopCause",
     "Turn",
     "TurnDetector",
     "TurnGuard",
@@ -46,6 +64,7 @@ __all__ = [
     "detect_turns_reference",
     "export_setting",
     "resumed_at_reference",
+    "score_function",
     "turns_from_events",
     "words_said",
 ]

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from bidilab.core.compiling import kernel
 
 __all__ = ["TURN_COLUMNS", "Runs", "TurnTable", "high_runs", "turns_in_frames"]
 
@@ -49,7 +50,7 @@ class TurnTable(NamedTuple):
     bounds: IntArray
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _find_runs(p, bounds, threshold, deactivation):  # type: ignore[no-untyped-def]  # pragma: no cover
     n_recordings = len(bounds) - 1
     n_runs = 0
@@ -84,7 +85,7 @@ def _find_runs(p, bounds, threshold, deactivation):  # type: ignore[no-untyped-d
     return start, end, first_low, run_bounds
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _turns_from_runs(  # type: ignore[no-untyped-def]  # pragma: no cover
     p, bounds, start, end, first_low, run_bounds, deactivation, min_speech, silence
 ):
@@ -123,7 +124,7 @@ def _turns_from_runs(  # type: ignore[no-untyped-def]  # pragma: no cover
     return turns[:n].copy(), turn_bounds
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _turns_frame_by_frame(  # type: ignore[no-untyped-def]  # pragma: no cover
     p, bounds, threshold, deactivation, min_speech, silence
 ):

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
+from bidilab.core.checks import check_duration_ms, check_probability
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.units import check_sample_rate, frames_for_ms, ms_to_samples
 
 __all__ = [
     "FrameParams",
     "TurnParams",
-    "check_duration_ms",
-    "check_probability",
     "default_deactivation_threshold",
 ]
 
@@ -33,28 +31,6 @@ def default_deactivation_threshold(threshold: float) -> float:
     0.01
     """
     return max(threshold - DEACTIVATION_MARGIN, DEACTIVATION_FLOOR)
-
-
-def check_probability(name: str, value: float) -> float:
-    """Return ``value`` as a float when it is a number in [0, 1]; raise `InvalidParameterError` otherwise."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if isinstance(value, bool | str) or not 0.0 <= number <= 1.0:
-        raise InvalidParameterError(name, "a number in [0, 1]", value)
-    return number
-
-
-def check_duration_ms(name: str, value: float, *, at_most: float = 600_000) -> float:
-    """Return ``value`` when it is a finite number of milliseconds in [0, at_most]; raise otherwise."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if isinstance(value, bool | str) or not 0.0 <= number <= at_most:
-        raise InvalidParameterError(name, f"a number of milliseconds in [0, {at_most:g}]", value)
-    return value
 
 
 class FrameParams(NamedTuple):

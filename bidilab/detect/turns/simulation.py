@@ -271,7 +271,7 @@ class SimulatedAgent:
         Parameters
         ----------
         created_at
-            Where in the input stream.
+            Position in the input stream.
         length_samples
             As in `speech_stopped`.
         """
@@ -311,7 +311,7 @@ def simulate(
     Parameters
     ----------
     turns
-        As detected, in time order.
+        Turns as detected, in time order.
     plan, sample_rate
         As in `SimulatedAgent`.
     acted_at

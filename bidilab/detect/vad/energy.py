@@ -20,9 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bidilab.core.audio import FloatArray
-from bidilab.core.errors import InvalidParameterError
-from bidilab.detect.vad.base import BackendInTurn, check_vad_rate
-from bidilab.detect.vad.framing import FRAMING_VERSION, Framer
+from bidilab.core.checks import check_bounds
+from bidilab.detect.vad.base import FRAMING_VERSION, BackendInTurn, Framer, check_vad_rate
 from bidilab.detect.vad.resampling import RESAMPLER_VERSION
 
 __all__ = ["EnergyStream", "EnergyVad"]
@@ -72,10 +71,7 @@ class EnergyVad(BackendInTurn):
 
     def __post_init__(self) -> None:
         check_vad_rate(self.sample_rate)
-        for name, (low, high) in _BOUNDS.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-                raise InvalidParameterError(name, f"a number in [{low:g}, {high:g}]", value)
+        check_bounds(self, _BOUNDS)
 
     @property
     def name(self) -> str:

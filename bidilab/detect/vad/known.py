@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bidilab.core.audio import FloatArray
+from bidilab.core.audioroom import let_go
 from bidilab.core.errors import AudioError, InvalidParameterError
-from bidilab.detect.vad.base import BackendInTurn, VadBackend
-from bidilab.detect.vad.framing import check_samples
+from bidilab.detect.vad.base import BackendInTurn, VadBackend, check_samples, lookahead_of
 
 __all__ = ["KnownTrack"]
 
@@ -23,7 +23,7 @@ class KnownTrack(BackendInTurn):
     Parameters
     ----------
     backend
-        What computed the track.
+        The detector that computed the track.
     samples
         ``(n,) float32`` at the backend's rate.
     probabilities
@@ -36,10 +36,12 @@ class KnownTrack(BackendInTurn):
     """
 
     def __init__(self, backend: VadBackend, samples: npt.ArrayLike, probabilities: npt.ArrayLike) -> None:
+        self.backend = backend
         self.name = backend.name
         self.version = backend.version
         self.sample_rate = backend.sample_rate
         self.frame_samples = backend.frame_samples
+        self.lookahead_samples = lookahead_of(backend)
         self._samples = check_samples(samples)
         self._track = np.asarray(probabilities, dtype=np.float32)
         n_frames = len(self._samples) // self.frame_samples
@@ -52,14 +54,21 @@ class KnownTrack(BackendInTurn):
 
     def stream(self) -> _KnownStream:
         """A new stream, at its start."""
-        return _KnownStream(self._samples, self._track, self.frame_samples)
+        return _KnownStream(self._samples, self._track, self.frame_samples, self.lookahead_samples)
+
+
+_KEPT_SAMPLES = 1 << 22
 
 
 class _KnownStream:
     """Hands out the frames that the samples complete, once it has seen that they are the same samples."""
 
-    def __init__(self, samples: FloatArray, track: FloatArray, frame_samples: int) -> None:
-        self._samples = samples
+    def __init__(self, samples: FloatArray, track: FloatArray, frame_samples: int, lookahead_samples: int) -> None:
+        # At the end of a stream as many zeros follow as the detector hears ahead.
+        self._samples = (
+            np.concatenate([samples, np.zeros(lookahead_samples, np.float32)]) if lookahead_samples else samples
+        )
+        self._lookahead = lookahead_samples
         self._track = track
         self._frame_samples = frame_samples
         self._position = 0
@@ -70,7 +79,10 @@ class _KnownStream:
         if not np.array_equal(chunk, self._samples[start:end]):
             raise AudioError(f"these are not the samples whose probabilities are known (from sample {start} on)")
         self._position = end
-        return self._track[start // self._frame_samples : end // self._frame_samples]
+        if start // _KEPT_SAMPLES != end // _KEPT_SAMPLES:
+            let_go(self._samples)
+        first, last = (max(0, at - self._lookahead) // self._frame_samples for at in (start, end))
+        return self._track[first:last]
 
     def reset(self) -> None:
         self._position = 0

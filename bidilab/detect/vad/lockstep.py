@@ -1,22 +1,26 @@
-"""Run many recordings through one recurrent model: one row per recording, one frame at a time.
+"""Run many recordings, or many live streams, through one recurrent model in a batch.
 
-A batch of 64 costs less than half as much a frame as one recording alone, but recordings differ in length. So the
+Each recording is a row, and all rows go on by one frame at a time. A batch of 64 costs less than half as much per
+frame as one recording alone, but recordings differ in length. So the
 longest start first, a row that ends is given the next recording at once (from zero state; rows do not touch each
 other), and when none is left the last row moves into the gap, so that the running rows stay a contiguous prefix.
+
+A server has live streams instead, each in the middle of its own audio, whose frames happen to be complete at about the
+same time: `feed_together` feeds them in one batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from bidilab.core.audio import FloatArray
-from bidilab.detect.vad.base import OnDone, OnProgress
+from bidilab.detect.vad.base import OnDone, OnProgress, VadBackend, VadStream
 
-__all__ = ["MAX_ROWS", "FrameModel", "run_in_lockstep"]
+__all__ = ["MAX_ROWS", "FeedsStreams", "FrameModel", "VadWork", "feed_together", "run_in_lockstep"]
 
 MAX_ROWS = 64
 _STAGED_FRAMES = 16  # samples of all rows are copied together this many frames at a time
@@ -58,7 +62,7 @@ def run_in_lockstep(
     Parameters
     ----------
     model
-        What to run.
+        The model to run.
     recordings
         ``(n,) float32`` each.
     on_done, on_progress
@@ -150,3 +154,56 @@ class _Batch:
             self._state = self._state[:, :last]
         self._state = np.ascontiguousarray(self._state)
         yield from retired
+
+
+@dataclass(frozen=True, slots=True)
+class VadWork:
+    """Samples that a stream is to be fed with; whoever runs the stream decides when, and with which others.
+
+    Parameters
+    ----------
+    stream
+        In the middle of its audio.
+    samples
+        ``(n,) float32``, what comes next.
+    """
+
+    stream: VadStream
+    samples: FloatArray
+
+    def run(self) -> FloatArray:
+        """Feed it now: ``(k,) float32``, as `VadStream.feed`."""
+        return self.stream.feed(self.samples)
+
+
+@runtime_checkable
+class FeedsStreams(Protocol):
+    """A backend that gains from feeding several of its streams at once; it may have it beside `VadBackend`."""
+
+    def feed_streams(self, works: Sequence[VadWork]) -> list[FloatArray]:
+        """What each work's own `VadWork.run` would give, with the same bits."""
+
+
+def feed_together(vad: VadBackend, works: Sequence[VadWork]) -> list[FloatArray]:
+    """Feed streams of one backend.
+
+    Parameters
+    ----------
+    vad
+        The backend that the streams belong to.
+    works
+        At most one a stream.
+
+    Returns
+    -------
+    list of FloatArray
+        ``(k,) float32`` each, in the order given: the bits that each stream alone would give.
+
+    Raises
+    ------
+    AudioError
+        If the samples of one are not mono floating point, or not finite; nothing is then fed.
+    """
+    if len(works) > 1 and isinstance(vad, FeedsStreams):
+        return vad.feed_streams(works)
+    return [work.run() for work in works]

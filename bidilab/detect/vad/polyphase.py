@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from bidilab.core.compiling import kernel
 
 __all__ = ["polyphase"]
 
@@ -14,10 +15,10 @@ __all__ = ["polyphase"]
 # Reassociation lets the compiler use vector lanes. The order of the sum is then fixed at compile time and depends
 # on the number of taps alone, so equal windows give equal bits wherever they lie in the buffer. The signature
 # compiles it on import (from disk the second time), so that no live stream waits for the compiler.
-@numba.njit(
+@kernel(
     "void(float32[::1], float32[:, ::1], int64, int64, int64, float32[::1])",
+    nogil=False,
     fastmath={"reassoc", "contract", "nsz"},
-    cache=True,
 )
 def polyphase(
     samples: npt.NDArray[Any], table: npt.NDArray[Any], up: int, down: int, start: int, out: npt.NDArray[Any]

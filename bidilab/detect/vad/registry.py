@@ -1,33 +1,51 @@
 """Backends by name, so that a command line, a saved result or a worker process can name one.
 
-A backend is one class in a file of its own and one line in `BACKENDS`. Its version begins with what its release is
+A backend is one class in a file of its own and one line in `BACKENDS`; or it comes from an installed distribution, by
+an entry point of the group ``bidilab.vad`` (`bidilab.detect.plugins`). Its version begins with what its release is
 called, up to the first ``;``; where that is a hash, as Silero's, the class has ``release_of`` to tell the release.
 """
 
 from __future__ import annotations
 
-import inspect
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bidilab.core.errors import InvalidParameterError
-from bidilab.detect.vad.base import VadBackend, check_vad_rate
+from bidilab.detect.plugins import Registry, check_options, named_release, option_pairs
+from bidilab.detect.vad.base import VadBackend, check_vad_rate, lookahead_of
 from bidilab.detect.vad.energy import EnergyVad
+from bidilab.detect.vad.firered import FireRedVad
+from bidilab.detect.vad.known import KnownTrack
 from bidilab.detect.vad.silero import SileroVad
+from bidilab.detect.vad.tracks import VadTracks
 from bidilab.detect.vad.webrtc import WebrtcVad
 
-__all__ = ["BACKENDS", "VAD_NAMES", "VadSpec", "detector_change", "detector_facts", "detector_name", "get_vad"]
+__all__ = [
+    "BACKENDS",
+    "VAD_REGISTRY",
+    "VadSpec",
+    "detector_change",
+    "detector_facts",
+    "detector_name",
+    "get_vad",
+    "vad_distribution",
+    "vad_names",
+]
 
 BACKENDS: dict[str, Callable[..., VadBackend]] = {
     "silero": SileroVad,
     "webrtc": WebrtcVad,
     "energy": EnergyVad,
+    "firered": FireRedVad,
 }
-"""What builds each backend: called with ``sample_rate`` and the options of a `VadSpec`."""
-VAD_NAMES: tuple[str, ...] = tuple(BACKENDS)
-"""Names that `get_vad` knows."""
+"""What builds each of bidilab's own backends: called with ``sample_rate`` and the options of a `VadSpec`."""
+VAD_REGISTRY = Registry("bidilab.vad", what="VAD", parameter="vad", own=BACKENDS)
+"""Those, and the backends of installed distributions."""
+
+
+def vad_names() -> tuple[str, ...]:
+    """Names that `get_vad` knows: bidilab's own, then those of installed plug-ins."""
+    return VAD_REGISTRY.names()
 
 
 def detector_name(name: str, version: str) -> str:
@@ -47,14 +65,27 @@ def detector_name(name: str, version: str) -> str:
     >>> detector_name("webrtc", "2.0.14;levels=0123;frames1;resampler3")
     'webrtc 2.0.14'
     """
-    release_of: Callable[[str], str] | None = getattr(BACKENDS.get(name), "release_of", None)
-    release = version.partition(";")[0] if release_of is None else release_of(version)
-    return f"{name} {release}".strip()
+    return named_release(BACKENDS.get(name), name, version)
 
 
 def detector_facts(vad: VadBackend) -> dict[str, str]:
-    """What a log says of a detector: ``vad`` (its name), ``detector`` (with the release), ``vad_version``."""
-    return {"vad": vad.name, "detector": detector_name(vad.name, vad.version), "vad_version": vad.version}
+    """Return what a log says about a detector.
+
+    ``vad`` (its name), ``detector`` (with the release), ``vad_version``, and ``vad_distribution``: the installed
+    distribution that it comes from, empty for one that was given as an object.
+    """
+    return {
+        "vad": vad.name,
+        "detector": detector_name(vad.name, vad.version),
+        "vad_version": vad.version,
+        "vad_distribution": vad_distribution(vad),
+    }
+
+
+def vad_distribution(vad: VadBackend) -> str:
+    """The distribution that a detector comes from, ``toy-vad 1.2``; empty for an object and for known tracks."""
+    computed = vad.backend if isinstance(vad, KnownTrack) else vad
+    return "" if isinstance(computed, VadTracks) else VAD_REGISTRY.origin_of(computed)
 
 
 def detector_change(name: str, then: str, now: str) -> str:
@@ -80,7 +111,7 @@ class VadSpec:
     Parameters
     ----------
     name
-        ``silero``, ``webrtc`` or ``energy``.
+        ``silero``, ``webrtc``, ``energy``, ``firered``, or the name of an installed plug-in.
     sample_rate
         8000 or 16000 hertz.
     options
@@ -91,6 +122,8 @@ class VadSpec:
     ------
     InvalidParameterError
         If the name, the rate or an option is unknown. An option's value is checked by `build`.
+    PluginError
+        If the plug-in of that name cannot be loaded, or two distributions have it.
     """
 
     name: str = "silero"
@@ -98,18 +131,10 @@ class VadSpec:
     options: Mapping[str, Any] | tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.name not in BACKENDS:
-            raise InvalidParameterError("vad", f"one of {', '.join(BACKENDS)}", self.name)
+        maker = VAD_REGISTRY.find(self.name)
         check_vad_rate(self.sample_rate)
-        known = [name for name in inspect.signature(BACKENDS[self.name]).parameters if name != "sample_rate"]
-        given = dict(self.options)
-        for option, value in given.items():
-            if option not in known:
-                allowed = f"one of {', '.join(known)}" if known else "absent: it has none"
-                raise InvalidParameterError(f"option of the {self.name} VAD", allowed, option)
-            if isinstance(value, os.PathLike):
-                given[option] = os.fspath(value)
-        object.__setattr__(self, "options", tuple(sorted(given.items())))
+        check_options(f"the {self.name} VAD", maker.load(), dict(self.options))
+        object.__setattr__(self, "options", option_pairs(self.options))
 
     @classmethod
     def of(cls, name: str = "silero", sample_rate: int = 16_000, **options: Any) -> VadSpec:
@@ -125,8 +150,13 @@ class VadSpec:
             If an option has a value that is not allowed.
         MissingExtraError
             If it needs an extra that is not installed.
+        PluginError
+            If it is a plug-in that cannot be built, or is no `VadBackend`.
         """
-        return BACKENDS[self.name](sample_rate=self.sample_rate, **dict(self.options))
+        maker, options = VAD_REGISTRY.find(self.name), dict(self.options)
+        made: VadBackend = maker.make("VAD", VadBackend, sample_rate=self.sample_rate, options=options)
+        lookahead_of(made)
+        return made
 
 
 def get_vad(name: str = "silero", sample_rate: int = 16_000, **options: Any) -> VadBackend:
@@ -135,11 +165,12 @@ def get_vad(name: str = "silero", sample_rate: int = 16_000, **options: Any) -> 
     Parameters
     ----------
     name
-        ``silero`` (the default everywhere), ``webrtc`` (extra) or ``energy`` (baseline).
+        ``silero`` (the default everywhere), ``webrtc`` and ``firered`` (extras), ``energy`` (baseline), or an installed
+        plug-in (`vad_names`).
     sample_rate
         Hertz it works at, 8000 or 16000.
     **options
-        Parameters of the backend: see `SileroVad`, `WebrtcVad`, `EnergyVad`.
+        Parameters of the backend: see `SileroVad`, `WebrtcVad`, `EnergyVad`, `FireRedVad`.
 
     Raises
     ------

@@ -22,16 +22,18 @@ what a resampler takes from the top of the band, twice on that way, is what Sile
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from bidilab.core.audio import FloatArray
+from bidilab.core.audioroom import blocks
 from bidilab.core.units import check_sample_rate, rescale_samples
-from bidilab.detect.vad.framing import check_samples
+from bidilab.detect.vad.base import check_samples
 
-__all__ = ["RESAMPLER_VERSION", "StreamResampler", "resample"]
+__all__ = ["RESAMPLER_VERSION", "StreamResampler", "resample", "resampled_blocks", "resampled_part"]
 
 RESAMPLER_VERSION = 3
 """Raise it when the same samples would be resampled to other numbers: it is part of every cache key."""
@@ -163,6 +165,14 @@ class StreamResampler:
         return self._buffer_start + self.lookahead_samples - 1
 
 
+def resampled_blocks(samples: Iterable[FloatArray], from_rate: int, to_rate: int) -> Iterator[FloatArray]:
+    """Resample a recording that comes block by block; joined, what is yielded has the bits of `resample`."""
+    resampler = StreamResampler(from_rate, to_rate)
+    for block in samples:
+        yield resampler.feed(block)
+    yield resampler.flush()
+
+
 def resample(samples: npt.ArrayLike, from_rate: int, to_rate: int) -> FloatArray:
     """Resample a whole recording; the same bits as `StreamResampler` in any chunking.
 
@@ -183,9 +193,28 @@ def resample(samples: npt.ArrayLike, from_rate: int, to_rate: int) -> FloatArray
     AudioError, InvalidParameterError
         As `StreamResampler`.
     """
-    resampler = StreamResampler(from_rate, to_rate)
     checked = check_samples(samples)
-    if resampler.lookahead_samples == 0:
+    if check_sample_rate(from_rate, "from_rate") == check_sample_rate(to_rate, "to_rate"):
         return checked
-    blocks = [resampler.feed(checked[i : i + _BLOCK_SAMPLES]) for i in range(0, len(checked), _BLOCK_SAMPLES)]
-    return np.concatenate([*blocks, resampler.flush()])
+    made = np.empty(rescale_samples(len(checked), from_rate, to_rate), np.float32)
+    at = 0
+    for block in resampled_blocks(blocks(checked, _BLOCK_SAMPLES), from_rate, to_rate):
+        made[at : at + len(block)] = block
+        at += len(block)
+    return made
+
+
+def resampled_part(samples: FloatArray, from_rate: int, to_rate: int, first: int, last: int) -> FloatArray:
+    """Samples ``first`` to ``last`` of ``resample(samples, from_rate, to_rate)``, bit for bit; the rest is not made."""
+    n_total = rescale_samples(len(samples), from_rate, to_rate)
+    first, last = min(max(first, 0), n_total), min(last, n_total)
+    if from_rate == to_rate or last <= first:
+        return samples[first : max(first, last)]
+    divisor = math.gcd(from_rate, to_rate)
+    up, down = to_rate // divisor, from_rate // divisor
+    reach = StreamResampler(from_rate, to_rate).lookahead_samples
+    # Whole periods of the ratio, so that the part's own positions are those of the whole.
+    skipped = max(0, (first * down // up - reach) // down)
+    end = min(len(samples), last * down // up + reach + down + 1)
+    made = resample(samples[skipped * down : end], from_rate, to_rate)
+    return made[first - skipped * up : last - skipped * up]

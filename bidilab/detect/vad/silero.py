@@ -16,7 +16,6 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -25,11 +24,10 @@ import numpy.typing as npt
 
 from bidilab.core.audio import FloatArray
 from bidilab.core.errors import BidilabError, InvalidParameterError
-from bidilab.detect.vad.base import OnDone, OnProgress, check_vad_rate
-from bidilab.detect.vad.framing import FRAMING_VERSION, Framer, check_samples
-from bidilab.detect.vad.lockstep import run_in_lockstep
+from bidilab.detect.onnxmodel import given_model, load_model, read_given_file
+from bidilab.detect.vad.base import FRAMING_VERSION, Framer, OnDone, OnProgress, check_samples, check_vad_rate
+from bidilab.detect.vad.lockstep import VadWork, run_in_lockstep
 from bidilab.detect.vad.resampling import RESAMPLER_VERSION
-from bidilab.detect.vad.together import VadWork
 
 __all__ = ["WEIGHTS_SHA256", "SileroStream", "SileroVad"]
 
@@ -45,6 +43,7 @@ _RELEASES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 _VERSION_CHARACTERS = 16  # of the hash, in a version
+_GIVEN = {"parameter": "weights", "model": "the Silero VAD"}
 _INPUTS, _OUTPUTS = {"input", "state", "sr"}, {"output", "stateN"}
 _FRAME_SAMPLES = {8_000: 256, 16_000: 512}
 _CONTEXT_SAMPLES = {8_000: 32, 16_000: 64}
@@ -81,78 +80,29 @@ def _packaged_weights() -> bytes:
     return content
 
 
-def _given_weights(path: str) -> bytes:
-    try:
-        return Path(path).expanduser().read_bytes()
-    except OSError as error:
-        allowed = f"the path of an ONNX file of the Silero VAD that can be read ({error.strerror or error})"
-        raise InvalidParameterError("weights", allowed, path) from error
-
-
 _sessions: dict[str, Any] = {}
 """Sessions of weights that were given by path, by their SHA-256: loaded once a process."""
 
 
 @cache
 def _packaged_session() -> tuple[Any, str]:
-    """The model, loaded once a process, and the SHA-256 of its file. It keeps no state between calls."""
-    return _load(_packaged_weights()), WEIGHTS_SHA256
+    """The model, loaded once per process, and the SHA-256 of its file. It keeps no state between calls."""
+    return load_model(_packaged_weights()), WEIGHTS_SHA256
 
 
 def _session(weights: str | None) -> tuple[Any, str]:
     if weights is None:
         return _packaged_session()
-    content = _given_weights(weights)
+    content = read_given_file(weights, **_GIVEN)
     sha256 = hashlib.sha256(content).hexdigest()
     if sha256 not in _sessions:
-        _sessions[sha256] = _checked(content, weights)
+        _sessions[sha256] = given_model(
+            content, weights, inputs=_INPUTS, outputs=_OUTPUTS, since="from release 5 on", **_GIVEN
+        )
     return _sessions[sha256], sha256
 
 
-def _load(content: bytes) -> Any:
-    import onnxruntime  # a third of a second; not for those who only detect turns
-
-    options = onnxruntime.SessionOptions()
-    # One thread: the work is split over processes, and more threads slow so small a model down.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # errors: what a given file could be cleaned of is no concern of the user's
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-
-
-def _checked(content: bytes, path: str) -> Any:
-    """The model in a file that somebody gave, which may be any file."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as raised
-
-    allowed = "the path of an ONNX file of the Silero VAD"
-    try:
-        session = _load(content)
-    except (
-        raised.Fail,
-        raised.InvalidArgument,
-        raised.InvalidGraph,
-        raised.InvalidProtobuf,
-        raised.NotImplemented,
-        raised.RuntimeException,
-    ) as error:
-        raise InvalidParameterError(
-            "weights", f"{allowed}; onnxruntime cannot load this one ({error})", path
-        ) from error
-    inputs, outputs = ({each.name for each in ends} for ends in (session.get_inputs(), session.get_outputs()))
-    if inputs != _INPUTS or outputs != _OUTPUTS:
-        wanted = f"with the inputs {_listed(_INPUTS)} and the outputs {_listed(_OUTPUTS)}, as from release 5 on"
-        got = f"{path} (inputs {_listed(inputs)}; outputs {_listed(outputs)})"
-        raise InvalidParameterError("weights", f"{allowed}, {wanted}", got)
-    return session
-
-
-def _listed(names: set[str]) -> str:
-    return ", ".join(sorted(names))
-
-
 class _SileroModel:
-    """One step of the network at one rate."""
-
     def __init__(self, sample_rate: int, weights: str | None) -> None:
         self.frame_samples = _FRAME_SAMPLES[sample_rate]
         self.context_samples = _CONTEXT_SAMPLES[sample_rate]

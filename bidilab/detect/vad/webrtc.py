@@ -17,8 +17,7 @@ import numpy.typing as npt
 
 from bidilab.core.audio import FloatArray, float_to_pcm16
 from bidilab.core.errors import InvalidParameterError, require_extra
-from bidilab.detect.vad.base import BackendInTurn, check_vad_rate
-from bidilab.detect.vad.framing import FRAMING_VERSION, Framer
+from bidilab.detect.vad.base import FRAMING_VERSION, BackendInTurn, Framer, check_vad_rate
 from bidilab.detect.vad.resampling import RESAMPLER_VERSION
 
 __all__ = ["WebrtcStream", "WebrtcVad"]

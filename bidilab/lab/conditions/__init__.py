@@ -3,11 +3,10 @@
 No condition moves a label by a sample: every stage gives back as many samples as it took, and its delay is taken off.
 """
 
-from bidilab.lab.conditions.applying import ConditionedChannel, apply_condition, check_channels
+from bidilab.detect.dsp.room import Room
+from bidilab.lab.conditions.applying import ConditionedChannel, apply_condition, check_channels, condition_dataset
 from bidilab.lab.conditions.condition import AS_RECORDED, Condition, condition_label, parse_condition
 from bidilab.lab.conditions.identity import fingerprint
-from bidilab.lab.conditions.materialising import condition_dataset
-from bidilab.lab.conditions.room import Room
 
 __all__ = [
     "AS_RECORDED",

@@ -1,26 +1,39 @@
-"""A condition applied: stage after stage, each on the recording's own clock."""
+"""Applying a condition: to one channel, stage after stage, and to a whole dataset, which is written to a new folder."""
 
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from tqdm import tqdm
 
 from bidilab.core.audio import Audio, FloatArray
+from bidilab.core.audiofile import audio_info, write_audio
 from bidilab.core.errors import DatasetError, InvalidParameterError
+from bidilab.core.files import telling_of_a_full_disk
+from bidilab.core.places import held
+from bidilab.detect.dsp.line import in_band, through_codec, with_lost_packets
 from bidilab.detect.dsp.mixing import Samples, db_to_gain
-from bidilab.lab.conditions.bandwidth import in_band
-from bidilab.lab.conditions.codec import through_codec
+from bidilab.detect.dsp.noise import with_noise
+from bidilab.detect.dsp.room import Room, echo_of, in_room, room_response
+from bidilab.detect.vad import audio_sha256
 from bidilab.lab.conditions.condition import ARRAY_PREFIX, Condition
-from bidilab.lab.conditions.echo import with_echo
-from bidilab.lab.conditions.noise import noise_of, with_noise
-from bidilab.lab.conditions.packets import with_lost_packets
-from bidilab.lab.conditions.room import Room, in_room
+from bidilab.lab.conditions.identity import fingerprint
+from bidilab.lab.conditions.noise import noise_of
+from bidilab.lab.datasets.manifest import DATASET_FILE, MANIFEST_FILE, manifest_line
 from bidilab.lab.datasets.recording import Recording
+from bidilab.lab.datasets.safepaths import check_target, put_in_place
 
-__all__ = ["ConditionedChannel", "apply_condition", "check_channels"]
+if TYPE_CHECKING:
+    from bidilab.lab.datasets.dataset import Dataset
+
+__all__ = ["ConditionedChannel", "apply_condition", "check_channels", "condition_dataset"]
 
 
 def apply_condition(
@@ -57,7 +70,7 @@ def apply_condition(
     samples: Samples = audio.channel(user).astype(np.float64)
     room = condition.room
     if isinstance(room, Room):
-        samples = in_room(samples, rate, room)
+        samples = in_room(samples, room_response(room, rate))
     if condition.gain_db is not None:
         samples = samples * db_to_gain(condition.gain_db)
     samples = _disturbed(samples, audio, condition, agent, key)
@@ -79,15 +92,17 @@ def apply_condition(
 
 
 def _disturbed(samples: Samples, audio: Audio, condition: Condition, agent: int | None, key: str) -> Samples:
-    """With echo and noise, the noise at a ratio to the speech without the echo."""
+    """Add echo and noise; the SNR is of the speech without the echo."""
     rate, speech = audio.sample_rate, samples
     if condition.echo_db is not None:
         if agent is None:
             raise InvalidParameterError("agent", f"a channel of {audio.name}, as an echo is asked for", None)
         played = audio.channel(agent).astype(np.float64)
         delay_ms = condition.effective_echo_delay_ms
-        room = condition.room if isinstance(condition.room, Room) else None
-        samples = with_echo(samples, played, rate, echo_db=condition.echo_db, delay_ms=delay_ms, room=room)
+        response = room_response(condition.room, rate) if isinstance(condition.room, Room) else np.ones(1)
+        samples = samples + echo_of(
+            played, rate, gain_db=condition.echo_db, delay_ms=delay_ms, impulse_response=response
+        )
     if condition.snr_db is not None and condition.noise is not None:
         if isinstance(condition.noise, str) and condition.noise.startswith(ARRAY_PREFIX):
             raise InvalidParameterError("noise", "the Audio itself: a saved condition keeps its hash only", condition)
@@ -108,7 +123,7 @@ class ConditionedChannel:
     Parameters
     ----------
     condition
-        What is done.
+        The condition to apply.
     fingerprint
         Its identity, as `bidilab.lab.conditions.fingerprint` gives it.
     agent
@@ -124,13 +139,13 @@ class ConditionedChannel:
 
     @classmethod
     def of(cls, recording: Recording, condition: Condition, fingerprint: str) -> ConditionedChannel:
-        """That of a recording of a dataset."""
+        """The user's channel of a recording of a dataset."""
         agent = recording.channel_index("agent")
         return cls(condition=condition, fingerprint=fingerprint, agent=agent, seed_key=recording.sha256)
 
     @property
     def key(self) -> str:
-        """All that decides the samples besides the file and the channel."""
+        """Everything but the file and the channel that decides the samples."""
         return f"{self.fingerprint} agent={self.agent} seed={self.seed_key}"
 
     def __call__(self, audio: Audio, channel: int | None) -> FloatArray:
@@ -162,3 +177,85 @@ def check_channels(recordings: Iterable[Recording], condition: Condition) -> Non
             f"condition {condition}: an echo needs the agent's channel, which {', '.join(without[:5])}{more} "
             f"{'lacks' if len(without) == 1 else 'lack'}; leave them out or leave the echo out"
         )
+
+
+_SIXTEEN_BITS = ("PCM_16", "PCM_S8", "PCM_U8", "ULAW", "ALAW")
+TAG = "audio_condition"
+"""Tag of each recording that says what was done to it."""
+
+
+def condition_dataset(
+    dataset: Dataset, condition: Condition, dest: str | os.PathLike[str], *, force: bool = False, progress: bool = True
+) -> Dataset:
+    """Write a dataset whose user channels are under a condition.
+
+    Labels, ids and the other channels stay what they were; each recording gets the tag ``audio_condition``. Sweeping it
+    gives what sweeping the first dataset under the condition gives.
+
+    Parameters
+    ----------
+    dataset
+        The dataset to apply the condition to; it is only read.
+    condition
+        The condition.
+    dest
+        Folder to make. It appears whole or not at all. Audio is FLAC, of 24 bits where that of the source has more
+        than 16.
+    force
+        Replace an earlier dataset in the folder.
+    progress
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    Dataset
+        The new one.
+
+    Raises
+    ------
+    InvalidParameterError
+        If ``dest`` is the dataset itself, or the noise is not there.
+    DatasetError
+        If ``dest`` exists and may not be replaced, or an echo is asked for and a recording has no agent channel.
+    AudioError, MissingExtraError
+        As `apply_condition`.
+    """
+    target = Path(dest)
+    check_target(target, force=force)
+    if target.resolve() == dataset.root.resolve():
+        raise InvalidParameterError("dest", "another folder than the dataset's own", str(target))
+    check_channels(dataset, condition)
+    identity = fingerprint(condition)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+    with held(target), telling_of_a_full_disk(target):
+        check_target(target, force=force)  # another may have made it meanwhile
+        (partial / "audio").mkdir(parents=True)
+        try:
+            made = (
+                _write(recording, condition, partial)
+                for recording in tqdm(
+                    dataset, desc=str(condition), unit="rec", disable=not progress, dynamic_ncols=True
+                )
+            )
+            lines = [manifest_line(recording, recording.path.relative_to(partial).as_posix()) for recording in made]
+            (partial / MANIFEST_FILE).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+            how = f"{dataset.info.how_made} Then bidilab, condition {condition} (identity {identity[:16]})."
+            info = replace(dataset.info, name=target.name, how_made=how)
+            (partial / DATASET_FILE).write_text(info.to_json(), encoding="utf-8")
+            put_in_place(partial, target)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return type(dataset).load(target)
+
+
+def _write(recording: Recording, condition: Condition, root: Path) -> Recording:
+    audio = recording.audio()
+    user, agent = recording.channels.index("user"), recording.channel_index("agent")
+    samples = np.array(audio.samples.reshape(audio.n_samples, -1))
+    samples[:, user] = apply_condition(audio, condition, user=user, agent=agent, key=recording.sha256)
+    path = root / "audio" / f"{recording.id}.flac"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    depth = "PCM_16" if audio_info(recording.path).subtype in _SIXTEEN_BITS else "PCM_24"
+    write_audio(path, samples, audio.sample_rate, subtype=depth)
+    tags = {**recording.tags, TAG: str(condition)}
+    return replace(recording, path=path, sha256=audio_sha256(path), tags=tags)

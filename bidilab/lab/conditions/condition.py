@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from bidilab.core.audio import Audio, audio_digest
+from bidilab.core.checks import check_whole
 from bidilab.core.errors import InvalidParameterError
-from bidilab.lab.conditions.bandwidth import BANDS_HZ
-from bidilab.lab.conditions.codec import CODECS, OPUS_KBPS
-from bidilab.lab.conditions.echo import ECHO_DELAY_MS
-from bidilab.lab.conditions.noise import COLOURS
-from bidilab.lab.conditions.packets import CONCEALMENTS
-from bidilab.lab.conditions.room import ROOMS, Room
+from bidilab.detect.dsp.line import BANDS_HZ, CODECS, CONCEALMENTS, OPUS_KBPS
+from bidilab.detect.dsp.noise import COLOURS
+from bidilab.detect.dsp.room import ROOMS, Room
 
 __all__ = ["AS_RECORDED", "NUMERIC_FIELDS", "Condition", "condition_label", "parse_condition"]
 
@@ -25,6 +23,9 @@ AS_RECORDED = "as recorded"
 """The word for no condition, in tables and on the command line."""
 ARRAY_PREFIX = "array:"
 """Stands before the hash of a noise that was given as `Audio`, in texts and saved results."""
+
+ECHO_DELAY_MS = 50.0
+"""Delay of an echo where none is given: playing and recording buffers of a laptop or a phone."""
 
 _RANGES: dict[str, tuple[float, float, str]] = {
     "snr_db": (-30, 100, "a ratio in [-30, 100] dB"),
@@ -75,7 +76,7 @@ class Condition:
     codec
         ``"pcmu"``, ``"pcma"`` (G.711) or ``"opus"`` (extra ``codecs``).
     bitrate_kbps
-        Of Opus; 24 when not given.
+        Bit rate of Opus; 24 when not given.
     packet_loss
         Share of 20 ms packets that are lost.
     loss_burst_packets
@@ -135,8 +136,7 @@ class Condition:
             raise InvalidParameterError("room", f"one of {', '.join(ROOMS)}, or a Room", self.room)
         if self.noise is not None:
             object.__setattr__(self, "noise", _noise(self.noise))
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
-            raise InvalidParameterError("seed", "a whole number >= 0", self.seed)
+        check_whole("seed", self.seed)
 
     @property
     def effective_echo_delay_ms(self) -> float:
@@ -152,7 +152,7 @@ class Condition:
         return ",".join(f"{name}={value}" for name, value in self.to_dict().items())
 
     def to_dict(self) -> dict[str, str]:
-        """What is given, as texts, from which `from_dict` makes it anew; an `Audio` as the hash of its samples."""
+        """The given values as texts, for `from_dict`; an `Audio` is the hash of its samples."""
         texts = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)

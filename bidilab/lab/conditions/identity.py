@@ -8,11 +8,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bidilab.core.audio import Audio
+from bidilab.core.bundled import bundled_clips
 from bidilab.core.errors import InvalidParameterError
+from bidilab.detect.dsp.noise import COLOURS
 from bidilab.detect.vad import audio_sha256
-from bidilab.lab.conditions.condition import Condition
-from bidilab.lab.conditions.noise import COLOURS, babble_clips
-from bidilab.lab.datasets.building.clips import AUDIO_SUFFIXES
+from bidilab.lab.conditions.condition import ARRAY_PREFIX, Condition
+from bidilab.lab.datasets.building.clips import audio_files
 
 __all__ = ["CONDITIONS_VERSION", "fingerprint"]
 
@@ -21,7 +22,7 @@ CONDITIONS_VERSION = 1
 
 
 def fingerprint(condition: Condition) -> str:
-    """Hash of all that decides a condition's samples besides the recording, 64 hexadecimal digits.
+    """Hash of everything but the recording that decides a condition's samples, 64 hexadecimal digits.
 
     It covers the content of noise files and folders, not their paths, and the versions of the libraries whose numbers
     may change.
@@ -54,13 +55,12 @@ def _libraries(condition: Condition) -> list[str]:
 
 
 def _noise_digest(noise: str | Path) -> str:
-    if noise in COLOURS or str(noise).startswith("array:"):
+    if noise in COLOURS or str(noise).startswith(ARRAY_PREFIX):
         return str(noise)
-    path = babble_clips() if noise == "babble" else Path(noise)
+    path = bundled_clips() if noise == "babble" else Path(noise)
     if path.is_file():
         return audio_sha256(path)
     if not path.is_dir():
         raise InvalidParameterError("noise", "a file, or a folder of clips, that exists", str(noise))
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file())
-    listed = [(file.relative_to(path).as_posix(), audio_sha256(file)) for file in files]
+    listed = [(file.relative_to(path).as_posix(), audio_sha256(file)) for file in sorted(audio_files(path))]
     return hashlib.sha256(json.dumps(listed).encode()).hexdigest()

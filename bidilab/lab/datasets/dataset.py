@@ -5,16 +5,21 @@ from __future__ import annotations
 import hashlib
 import html
 import os
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
+from bidilab.core.bundled import bundled_dataset
 from bidilab.core.errors import DatasetError, InvalidParameterError
 from bidilab.lab.datasets.labels import AGENT_KINDS, USER_KINDS, Channel, Kind
-from bidilab.lab.datasets.manifest import DatasetInfo, manifest_line
+from bidilab.lab.datasets.manifest import DATASET_FILE, MANIFEST_FILE, DatasetInfo, manifest_line
 from bidilab.lab.datasets.recording import Recording, TagValue
+from bidilab.lab.datasets.remote import fetched_files, is_remote, read_files
+from bidilab.lab.datasets.sameaudio import tied_audio
 from bidilab.lab.datasets.splitting import SplitBy, split_recordings
 from bidilab.lab.datasets.validation import read_folder
 
@@ -46,12 +51,14 @@ class Dataset:
         In the order of the manifest.
     part
         Which part of the dataset these recordings are, in words; empty for all of it, or where nobody said.
+    place
+        Where the files are if not on this machine, such as ``s3://bucket/calls``; empty if they are.
 
     Examples
     --------
     ::
 
-        dataset = Dataset.load("datasets/overlap-mini")
+        dataset = Dataset.load("overlap-mini")
         dataset.summary()
         noisy = dataset.filter(condition=["babble10", "babble5"])
     """
@@ -60,25 +67,61 @@ class Dataset:
     root: Path
     recordings: tuple[Recording, ...]
     part: str = ""
+    place: str = ""
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Dataset:
-        """Load a dataset folder.
+        """Load a dataset's folder, or one that comes with bidilab by its name: ``"overlap-mini"``.
 
-        The manifest is checked in full and each audio file is checked to exist; no audio is opened, so that
-        a corpus of 100 hours loads in a few seconds. :func:`validate` with ``deep=True`` opens the audio too.
+        The address of a place that fsspec reads (``"s3://bucket/calls"``, extra ``s3``) loads the dataset there: it can
+        be swept, and each part of its audio is fetched by who hears it.
+
+        A folder that exists wins over such a name. The manifest is checked in full and each audio file is checked to
+        exist; no audio is opened, so that a corpus of 100 hours loads in a few seconds. :func:`validate` with
+        ``deep=True`` opens the audio too.
 
         Raises
         ------
         DatasetError
             If anything is wrong; it lists every problem, each with file and line.
+        MissingExtraError
+            If it is an address, and what reads it is not installed.
         """
-        root = Path(path)
+        if is_remote(path):
+            return cls._load_from(str(path).rstrip("/"))
+        root = bundled_dataset(path)
         info, numbered, problems = read_folder(root)
         if problems or info is None:
             count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
             raise DatasetError(f"{root}: not a usable dataset, {count}", problems)
         return cls(info=info, root=root, recordings=tuple(recording for _, recording in numbered))
+
+    @classmethod
+    def _load_from(cls, place: str) -> Dataset:
+        with tempfile.TemporaryDirectory(prefix="bidilab-remote-") as folder:
+            here, there = Path(folder), Path(place)
+            read_files(place, (DATASET_FILE, MANIFEST_FILE), here)
+            info, numbered, problems = read_folder(here, has_audio=False)
+            if problems or info is None:
+                count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
+                raise DatasetError(f"{place}: not a usable dataset, {count}", problems)
+            return _moved(cls(info=info, root=here, recordings=tuple(r for _, r in numbered), place=place), there)
+
+    @contextmanager
+    def fetched(self) -> Iterator[Dataset]:
+        """Give the dataset with its audio on this machine; what is fetched for that goes when the block ends.
+
+        Raises
+        ------
+        DatasetError
+            If the audio cannot be fetched.
+        """
+        if not self.place:
+            yield self
+            return
+        names = [recording.path.relative_to(self.root).as_posix() for recording in self.recordings]
+        with fetched_files(self.place, names) as folder:
+            yield replace(_moved(self, folder), place="")
 
     @property
     def name(self) -> str:
@@ -158,12 +201,15 @@ class Dataset:
         return replace(self, recordings=kept, part="")
 
     def split(self, *, by: SplitBy = "recording", fraction: float = 0.3, seed: int = 0) -> tuple[Dataset, Dataset]:
-        """Two parts that share nothing: one to choose a setting on, one held out. No audio is copied or read.
+        """Two parts that share nothing: one to choose a setting on, one held out. No audio is copied.
+
+        The same audio stays on one side: equal files, the same samples in another container, a mono mix or a channel
+        alone beside the whole file, one user before two agents. Only files of one rate and length are opened for this.
 
         Parameters
         ----------
         by
-            ``"recording"``: no audio file is in both. ``"speaker"``: no speaker of the user's side either.
+            ``"recording"``: no audio is in both. ``"speaker"``: no speaker of the user's side either.
         fraction
             Share of the recordings that is held out, in (0, 1), as nearly as whole groups allow.
         seed
@@ -180,6 +226,8 @@ class Dataset:
             If an argument is not allowed.
         DatasetError
             If there are no two such parts, or a speaker is not labelled.
+        AudioError
+            If a file that has to be compared cannot be decoded.
 
         Examples
         --------
@@ -188,7 +236,8 @@ class Dataset:
             chosen_on, held_out = dataset.split(by="speaker", fraction=0.3, seed=0)
             bl.sweep(chosen_on).recommend(validate_on=held_out)
         """
-        first, second = split_recordings(self.recordings, by=by, fraction=fraction, seed=seed)
+        tied = [(tie.first, tie.second) for tie in tied_audio(self.recordings, parts=self.info.parts_may_overlap)]
+        first, second = split_recordings(self.recordings, by=by, fraction=fraction, seed=seed, tied=tied)
         n = len(self)
         drawn = f"of {n} recordings, split by {by}, seed {seed}"
         return (
@@ -253,6 +302,30 @@ class Dataset:
         columns = ["kind", "channel", "n", "minutes", "n_recordings"]
         return pd.DataFrame(rows, columns=columns).set_index("kind")
 
+    def segments_frame(self) -> pd.DataFrame:
+        """Every label of every recording.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per segment, in the order of recordings and starts: ``recording_id``, ``channel``, ``kind``,
+            ``start_s``, ``end_s`` and ``length_s`` (seconds), ``text``, ``speaker``, ``origin``, ``by``, ``at``,
+            ``unsure``, ``n_words`` (words with times). What is not known is missing.
+        """
+        import pandas as pd
+
+        names = ("channel", "kind", "start_s", "end_s", "text", "speaker", "origin", "by", "at", "unsure")
+        rows = [
+            (recording.id, *(getattr(segment, name) for name in names), len(segment.words))
+            for recording in self.recordings
+            for segment in recording.segments
+        ]
+        frame = pd.DataFrame(rows, columns=["recording_id", *names, "n_words"])
+        frame = frame.astype({"start_s": "float64", "end_s": "float64", "unsure": "bool", "n_words": "int64"})
+        frame = frame.astype(dict.fromkeys(("text", "speaker", "by", "at"), "string"))
+        frame.insert(frame.columns.get_loc("text"), "length_s", frame["end_s"] - frame["start_s"])  # type: ignore[arg-type]
+        return frame
+
     def _kind_totals(self) -> dict[Kind, tuple[int, float, int]]:
         """For each kind there is, in the order of the kinds: segments, their seconds, and recordings that have any."""
         n: Counter[Kind] = Counter()
@@ -281,6 +354,8 @@ class Dataset:
         origins = Counter(segment.origin for recording in self.recordings for segment in recording.segments)
         if set(origins) - {"given"}:
             facts.append(("origin", ", ".join(f"{n} {origin}" for origin, n in sorted(origins.items()))))
+        if n_unsure := sum(segment.unsure for recording in self.recordings for segment in recording.segments):
+            facts.append(("unsure", f"{n_unsure} segments, in no rate until somebody decides"))
         for tag in sorted({key for recording in self.recordings for key in recording.tags}):
             values = self.tag_values(tag)
             shown = [f"{value} ({n})" for value, n in list(values.items())[:_TAG_VALUES_SHOWN]]
@@ -302,3 +377,9 @@ class Dataset:
             for name, value in self._facts()
         )
         return f"<b>Dataset {html.escape(self.name)} {html.escape(self.version)}</b><table>{rows}</table>"
+
+
+def _moved(dataset: Dataset, root: Path) -> Dataset:
+    """A dataset whose files are in another folder."""
+    moved = (replace(one, path=root / one.path.relative_to(dataset.root)) for one in dataset.recordings)
+    return replace(dataset, root=root, recordings=tuple(moved))

@@ -72,6 +72,9 @@ class Segment:
         When that was: ISO 8601 with an offset from UTC (``"2026-11-22T21:05:00+00:00"``).
     words
         The words with their times, in order, inside the segment; empty where the times are not known.
+    unsure
+        Whether it cannot be said what it is, or whether it is there at all. It enters no rate until a person decides;
+        what lies beside it is judged as if it were there.
 
     Raises
     ------
@@ -89,6 +92,7 @@ class Segment:
     by: str | None = None
     at: str | None = None
     words: tuple[Word, ...] = ()
+    unsure: bool = False
 
     def __post_init__(self) -> None:
         if self.channel not in CHANNELS:
@@ -108,6 +112,8 @@ class Segment:
             raise InvalidParameterError("by", "the name of a rule or a person, not empty", self.by)
         if self.at is not None and not _is_instant(self.at):
             raise InvalidParameterError("at", "an ISO 8601 date and time with an offset from UTC", self.at)
+        if not isinstance(self.unsure, bool):
+            raise InvalidParameterError("unsure", "True or False", self.unsure)
         object.__setattr__(self, "words", tuple(Word(*word) for word in self.words))
         before = self.start_s
         for word in self.words:

@@ -9,35 +9,50 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from bidilab.core.errors import InvalidParameterError
+from bidilab.core.jsontext import JSONError, parse_json_object
 from bidilab.core.units import s_to_samples
 from bidilab.lab.datasets.labels import Segment
 from bidilab.lab.datasets.recording import Recording
-from bidilab.lab.datasets.safepaths import PathGuard, UnsafePathError, check_id
-from bidilab.lab.datasets.strictjson import NotJSONError, key_faults, parse_object
+from bidilab.lab.datasets.safepaths import DATASET_FILE, PathGuard, UnsafePathError, check_id
 
 __all__ = [
     "DATASET_FILE",
+    "IMPORTED",
     "MANIFEST_FILE",
+    "REGIONS_CHECKED",
     "DatasetInfo",
     "Problem",
+    "key_faults",
     "manifest_line",
     "read_info",
     "read_manifest",
     "segment_object",
 ]
 
-DATASET_FILE = "dataset.json"
+
+def key_faults(given: Iterable[str], required: Iterable[str], optional: Iterable[str] = ()) -> list[str]:
+    """A sentence for each key that is missing, then for each that is unknown."""
+    required, allowed = list(required), [*required, *optional]
+    given = list(given)
+    faults = [f"the key {key!r} is missing" for key in required if key not in given]
+    unknown = [key for key in given if key not in allowed]
+    return faults + [f"unknown key {key!r}; allowed: {', '.join(allowed)}" for key in unknown]
+
+
+IMPORTED = "bidilab datasets import "
+REGIONS_CHECKED = "regions disjoint, onsets whole"
+"""What ``how_made`` says of an import: how it begins, and what it holds since regions are merged and cut no onset."""
 MANIFEST_FILE = "manifest.jsonl"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SEGMENT_REQUIRED = ("channel", "start_s", "end_s", "kind")
 _SEGMENT_OPTIONAL = ("text", "speaker", "by", "at")
-_SEGMENT_KEYS_WITH_DEFAULT = ("origin",)
+_SEGMENT_KEYS_WITH_DEFAULT = ("origin", "unsure")
 _TIME_DECIMALS = 7  # 1/16000 s = 0.0000625 s: positions in samples survive the trip through JSON exactly
 
 
@@ -73,6 +88,11 @@ class DatasetInfo:
     source: str
     how_made: str
 
+    @property
+    def parts_may_overlap(self) -> bool:
+        """Whether an importer made it that took overlapping regions as they came, and cut through speech."""
+        return self.how_made.startswith(IMPORTED) and REGIONS_CHECKED not in self.how_made
+
     def to_json(self) -> str:
         """The text of ``dataset.json``."""
         return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
@@ -100,10 +120,10 @@ def _has_type(value: object, expected: type) -> bool:
 def read_info(root: Path) -> tuple[DatasetInfo | None, list[Problem]]:
     """Read ``dataset.json``; ``None`` and the problems when it is not whole."""
     try:
-        data = parse_object((root / DATASET_FILE).read_text(encoding="utf-8"))
+        data = parse_json_object((root / DATASET_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None, [Problem(file=DATASET_FILE, line=None, message="no such file")]
-    except (NotJSONError, UnicodeDecodeError) as error:
+    except (JSONError, UnicodeDecodeError) as error:
         return None, [Problem(file=DATASET_FILE, line=None, message=str(error))]
     faults = key_faults(data, _INFO_KEYS)
     for key in _INFO_KEYS:
@@ -114,8 +134,10 @@ def read_info(root: Path) -> tuple[DatasetInfo | None, list[Problem]]:
     return DatasetInfo(**data), []
 
 
-def read_manifest(root: Path) -> tuple[list[tuple[int, Recording]], list[Problem]]:
+def read_manifest(root: Path, *, has_audio: bool = True) -> tuple[list[tuple[int, Recording]], list[Problem]]:
     """Read ``manifest.jsonl`` and check all that can be checked without opening audio.
+
+    ``has_audio`` says whether the audio must be in the folder.
 
     Returns
     -------
@@ -131,7 +153,7 @@ def read_manifest(root: Path) -> tuple[list[tuple[int, Recording]], list[Problem
     recordings: list[tuple[int, Recording]] = []
     problems: list[Problem] = []
     first_line_of: dict[str, int] = {}
-    guard = PathGuard(root)
+    guard = PathGuard(root, must_exist=has_audio)
     for number, raw in enumerate(lines, start=1):
         if not raw.strip():
             continue
@@ -148,10 +170,10 @@ def _read_line(
     raw: bytes, guard: PathGuard, first_line_of: dict[str, int], number: int
 ) -> tuple[Recording | None, list[str]]:
     try:
-        data = parse_object(raw.decode("utf-8"))
+        data = parse_json_object(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
         return None, [f"not UTF-8: byte {error.start}"]
-    except NotJSONError as error:
+    except JSONError as error:
         return None, [str(error)]
     faults = key_faults(data, _RECORDING_TYPES)
     for key, (expected, words) in _RECORDING_TYPES.items():
@@ -314,4 +336,6 @@ def segment_object(segment: Segment) -> Mapping[str, Any]:
         out["words"] = [
             [round(w.start_s, _TIME_DECIMALS), round(w.end_s, _TIME_DECIMALS), w.text] for w in segment.words
         ]
+    if segment.unsure:
+        out["unsure"] = True
     return out

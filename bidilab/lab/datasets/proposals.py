@@ -16,9 +16,10 @@ All positions are integer samples of one clock; one user, or several who are nev
    the onset of the first and before the onset of the second, or both are short (a series of backchannels stays a
    series). A response that begins 15 ms before a phrase ends, or 15 ms after, parts the same two phrases.
 5. An utterance that starts in a response with at least ``min_overlap_ms`` of it left is a *backchannel* when it is
-   short and ends inside the response, and an *interruption* otherwise: it is long, or it outlasts the response.
-   Every other utterance is a *turn*; one that starts later in the response is terminal overlap, which is ordinary
-   turn-taking (DESIGN, section 8).
+   short, and an *interruption* otherwise. Where the response ends says nothing of it: an agent that stops fast is
+   outlasted by the backchannel that stopped it. Every other utterance is a *turn*; one that starts later in the
+   response is terminal overlap, which is ordinary turn-taking. That rests on the response ending by itself: of one
+   that is known to have been cut, any rest will do, as a stop after 180 ms is a stop.
 
 What the rules cannot know is what the words meant. Their kinds are proposals, for a person to confirm.
 """
@@ -26,7 +27,7 @@ What the rules cannot know is what the words meant. Their kinds are proposals, f
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -82,7 +83,7 @@ class ProposalRule:
     def name(self) -> str:
         """What proposed labels name as their author: the version of the rules and every number of them."""
         numbers = ",".join(f"{getattr(self, field.name):g}" for field in fields(self))
-        return f"bidilab-overlap-rule-2({numbers})"
+        return f"bidilab-overlap-rule-3({numbers})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +209,12 @@ def propose_responses(
 
 
 def propose_kinds(
-    user: Iterable[Speech], responses: Sequence[Interval], *, sample_rate: int, rule: ProposalRule | None = None
+    user: Iterable[Speech],
+    responses: Sequence[Interval],
+    *,
+    sample_rate: int,
+    rule: ProposalRule | None = None,
+    cut: Collection[Interval] = (),
 ) -> tuple[ProposedSpeech, ...]:
     """Utterances of the users and their kinds (rules 1 and 3 to 5).
 
@@ -222,6 +228,8 @@ def propose_kinds(
         Hertz of all positions.
     rule
         Its numbers; the defaults when ``None``.
+    cut
+        Those of the responses that are known to have been cut.
 
     Returns
     -------
@@ -229,13 +237,12 @@ def propose_kinds(
         In time order.
     """
     rule = rule or ProposalRule()
-    min_overlap = ms_to_samples(rule.min_overlap_ms, sample_rate)
     units = interpausal_units(user, sample_rate=sample_rate, rule=rule)
     utterances = _utterances(units, [response.start for response in responses], rule, sample_rate)
     return tuple(
         ProposedSpeech(
             speech=utterance,
-            kind=_kind(utterance, responses, min_overlap, short=_is_short(utterance, rule, sample_rate)),
+            kind=_kind(utterance, responses, cut, rule, sample_rate),
         )
         for utterance in utterances
     )
@@ -265,9 +272,14 @@ def _utterances(
     return _in_order(utterances)
 
 
-def _kind(utterance: Speech, responses: Sequence[Interval], min_overlap: int, *, short: bool) -> ProposedKind:
-    start, end = utterance.interval
+def _kind(
+    utterance: Speech, responses: Sequence[Interval], cut: Collection[Interval], rule: ProposalRule, sample_rate: int
+) -> ProposedKind:
+    start = utterance.interval.start
     index = bisect_right(responses, start, key=lambda response: response.start) - 1
-    if index < 0 or responses[index].end - start < max(min_overlap, 1):
+    if index < 0:
         return "turn"
-    return "backchannel" if short and end <= responses[index].end else "interruption"
+    least = 1 if responses[index] in cut else max(ms_to_samples(rule.min_overlap_ms, sample_rate), 1)
+    if responses[index].end - start < least:
+        return "turn"
+    return "backchannel" if _is_short(utterance, rule, sample_rate) else "interruption"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bidilab.core.audio import Audio, FloatArray
-from bidilab.core.audiofile import read_audio
+from bidilab.core.audiofile import audio_info, read_audio, read_channel
 from bidilab.core.errors import AudioError, InvalidParameterError
 from bidilab.core.units import check_sample_rate, s_to_samples
 from bidilab.lab.datasets.labels import CHANNELS, KINDS_BY_CHANNEL, Channel, Kind, Segment
@@ -88,12 +88,7 @@ class Recording:
             If the file cannot be read, or is not what the manifest says it is.
         """
         audio = read_audio(self.path)
-        if audio.sample_rate != self.sample_rate:
-            raise AudioError(f"{self.path}: {audio.sample_rate} Hz, the manifest says {self.sample_rate} Hz")
-        if audio.n_channels != len(self.channels):
-            raise AudioError(f"{self.path}: {audio.n_channels} channels, the manifest names {len(self.channels)}")
-        if abs(audio.n_samples - self.n_samples) > 1:
-            raise AudioError(f"{self.path}: {audio.n_samples} samples, the manifest says {self.n_samples}")
+        self._check(audio.sample_rate, audio.n_channels, audio.n_samples)
         return audio
 
     def user(self) -> FloatArray:
@@ -115,7 +110,18 @@ class Recording:
         if index is None:
             allowed = f"a channel of recording {self.id!r} ({', '.join(self.channels)})"
             raise InvalidParameterError("channel", allowed, name)
-        return self.audio().channel(index)
+        info = audio_info(self.path)
+        self._check(info.samplerate, info.channels, info.frames)
+        return read_channel(self.path, index, info=info).samples
+
+    def _check(self, sample_rate: int, n_channels: int, n_samples: int) -> None:
+        """Compare what the file holds with what the manifest says."""
+        if sample_rate != self.sample_rate:
+            raise AudioError(f"{self.path}: {sample_rate} Hz, the manifest says {self.sample_rate} Hz")
+        if n_channels != len(self.channels):
+            raise AudioError(f"{self.path}: {n_channels} channels, the manifest names {len(self.channels)}")
+        if abs(n_samples - self.n_samples) > 1:
+            raise AudioError(f"{self.path}: {n_samples} samples, the manifest says {self.n_samples}")
 
     def segments_of(self, channel: Channel, *kinds: Kind) -> tuple[Segment, ...]:
         """Segments of one channel in order of their start; of the given kinds, or of all when none is given.

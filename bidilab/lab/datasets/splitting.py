@@ -1,7 +1,7 @@
 """Two parts of a dataset that share nothing: one to choose a setting on, one to see what it is worth.
 
-Recordings that share what may not be shared go together: the same audio file always; with ``by="speaker"`` any speaker
-of the user's side, so that the parts are unions of connected components. Which go where is drawn by the seed.
+Recordings that share what may not be shared go together: the same audio always, in whatever file; with ``by="speaker"``
+any speaker of the user's side, so that the parts are unions of connected components. The seed draws which go where.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import Literal, get_args
 
 from bidilab.core.errors import DatasetError, InvalidParameterError
+from bidilab.lab.datasets.labels import Kind
 from bidilab.lab.datasets.recording import Recording
 from bidilab.lab.datasets.words import SPOKEN_KINDS
 
@@ -18,6 +19,7 @@ __all__ = ["SPLIT_BY", "SplitBy", "split_recordings", "user_speakers"]
 
 SplitBy = Literal["recording", "speaker"]
 SPLIT_BY: tuple[str, ...] = get_args(SplitBy)
+_USER_KINDS: tuple[Kind, ...] = ("turn", "interruption", "backchannel")
 _USER_SPOKEN = tuple(kind for kind in SPOKEN_KINDS if kind != "echo")  # an echo's speaker is the agent
 
 
@@ -27,8 +29,31 @@ def user_speakers(recording: Recording) -> frozenset[str]:
     return frozenset(segment.speaker for segment in spoken if segment.speaker is not None)
 
 
+def speaker_groups(recordings: Sequence[Recording]) -> tuple[list[int], list[str]]:
+    """Number the groups of recordings that share a user, directly or by way of others.
+
+    A user is who speaks a ``turn``, an ``interruption`` or a ``backchannel``; who is heard beside them is none.
+
+    Returns
+    -------
+    list of int
+        The group of each recording.
+    list of str
+        Ids of the recordings whose labels name no speaker; each is a group of its own.
+    """
+    speakers = [
+        frozenset(s.speaker for s in recording.segments_of("user", *_USER_KINDS) if s.speaker is not None)
+        for recording in recordings
+    ]
+    groups = [0] * len(recordings)
+    for number, group in enumerate(_components([sorted(names) for names in speakers])):
+        for k in group:
+            groups[k] = number
+    return groups, [recording.id for recording, names in zip(recordings, speakers, strict=True) if not names]
+
+
 def split_recordings(
-    recordings: Sequence[Recording], *, by: SplitBy, fraction: float, seed: int
+    recordings: Sequence[Recording], *, by: SplitBy, fraction: float, seed: int, tied: Iterable[tuple[int, int]] = ()
 ) -> tuple[tuple[Recording, ...], tuple[Recording, ...]]:
     """Two disjoint parts of recordings, each in the order given.
 
@@ -37,12 +62,14 @@ def split_recordings(
     recordings
         What to part.
     by
-        ``"recording"``: no audio file is in both. ``"speaker"``: no speaker of the user's side either.
+        ``"recording"``: no audio is in both. ``"speaker"``: no speaker of the user's side either.
     fraction
         Share of the recordings in the second part, in (0, 1). It comes as near to it as whole groups drawn in random
         order allow.
     seed
         Of the order, ``>= 0``.
+    tied
+        Positions of two recordings that share audio though their files differ.
 
     Raises
     ------
@@ -60,7 +87,11 @@ def split_recordings(
         raise InvalidParameterError("seed", "a whole number >= 0", seed)
     if by == "speaker":
         _check_speakers(recordings)
-    groups = _components([_ties(recording, by) for recording in recordings])
+    ties = [_ties(recording, by) for recording in recordings]
+    for pair in tied:
+        for index in pair:
+            ties[index].append(("tied", pair))
+    groups = _components(ties)
     if len(groups) < 2:
         shared = "speakers of the user's side" if by == "speaker" else "audio files"
         raise DatasetError(

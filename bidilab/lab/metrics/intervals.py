@@ -8,7 +8,8 @@ Unit
     delays. Intervals are two-sided.
 Index
     `Estimate`, `clustered_rate`, `clustered_rate_per_exposure`, `clustered_quantile`, `clustered_km_quantile`,
-    `paired_difference`, `rate_influences`, `too_few_to_say`
+    `clustered_km_mean`, `mean_ends`, `paired_difference`, `difference_error`, `rate_influences`, `members_to_show`,
+    `too_few_to_say`
 
 A *cluster* is a recording, or a speaker where speakers are the unit. All formulas linearise: the *influence* of a
 cluster on a ratio ``r = Σy/Σn`` is ``(y_i - r n_i)/Σn``, and the variance is ``m/(m-1)`` times the sum of the squared
@@ -25,6 +26,9 @@ Statistics and Methodology 3, 2015.
 F. Garwood, "Fiducial limits for the Poisson distribution", Biometrika 28, 1936.
 R. S. Woodruff, "Confidence intervals for medians and other position measures", J. Am. Stat. Assoc. 47, 1952.
 C. A. Francisco, W. A. Fuller, "Quantile estimation with a complex survey design", Annals of Statistics 19, 1991.
+J. O. Irwin, "The standard error of an estimate of expectation of life", J. Hygiene 47, 1949.
+G. Y. Zou, A. Donner, "Construction of confidence limits about effect measures: a general approach", Statistics in
+Medicine 27, 2008.
 R. L. Williams, "Product-limit survival functions with correlated survival times", Lifetime Data Analysis 1, 1995.
 """
 
@@ -38,16 +42,22 @@ from scipy import special
 
 from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.metrics.statistics import ROUNDING_SLACK, check_confidence, check_quantile
-from bidilab.lab.metrics.survival import kaplan_meier, survival_target, validate
+from bidilab.lab.metrics.survival import kaplan_meier, km_areas, survival_target, validate
 
 __all__ = [
+    "ASSUMED_CORRELATION",
     "FEWEST_CLUSTERS",
+    "FEW_EVENTS",
     "WIDEST_INTERVAL",
     "Estimate",
+    "clustered_km_mean",
     "clustered_km_quantile",
     "clustered_quantile",
     "clustered_rate",
     "clustered_rate_per_exposure",
+    "difference_error",
+    "mean_ends",
+    "members_to_show",
     "paired_difference",
     "rate_influences",
     "too_few_to_say",
@@ -61,8 +71,8 @@ FEWEST_CLUSTERS = 5
 WIDEST_INTERVAL = 0.5
 """A rate whose interval is wider than this is too uncertain to be said in words."""
 
-_FEW_EVENTS = 8  # clusters that hold an event, below which the observed design effect is not trusted alone
-_ASSUMED_CORRELATION = 0.3  # of events in one cluster, where too few clusters hold one to tell
+FEW_EVENTS = 8  # clusters that hold an event, below which the observed design effect is not trusted alone
+ASSUMED_CORRELATION = 0.3  # of events in one cluster, where too few clusters hold one to tell
 
 
 class Estimate(NamedTuple):
@@ -134,7 +144,7 @@ def _ratio(y: FloatArray, n: FloatArray) -> _Ratio:
 def _assumed_design_effect(n: FloatArray) -> FloatArray:
     """``1 + 0.3 (Σn²/Σn - 1)``: the design effect if events of a cluster were correlated by 0.3."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        assumed: FloatArray = 1 + _ASSUMED_CORRELATION * ((n * n).sum(axis=-1) / n.sum(axis=-1) - 1)
+        assumed: FloatArray = 1 + ASSUMED_CORRELATION * ((n * n).sum(axis=-1) / n.sum(axis=-1) - 1)
     return assumed
 
 
@@ -143,7 +153,7 @@ def _design_effect(ratio: _Ratio, y: FloatArray, n: FloatArray) -> FloatArray:
     with np.errstate(invalid="ignore", divide="ignore"):
         effect = np.where((r <= 0) | (r >= 1), 1.0, ratio.variance / (r * (1 - r) / ratio.total))
     holding = np.minimum(np.count_nonzero(y > 0, axis=-1), np.count_nonzero(y < n, axis=-1))
-    effect = np.where(holding < _FEW_EVENTS, np.maximum(effect, _assumed_design_effect(n)), effect)
+    effect = np.where(holding < FEW_EVENTS, np.maximum(effect, _assumed_design_effect(n)), effect)
     return np.where(ratio.total > 0, effect, np.nan)
 
 
@@ -326,7 +336,12 @@ def clustered_quantile(delays: npt.ArrayLike, clusters: npt.ArrayLike, q: float,
 
 
 def clustered_km_quantile(
-    times: npt.ArrayLike, observed: npt.ArrayLike, clusters: npt.ArrayLike, q: float, confidence: float = 0.95
+    times: npt.ArrayLike,
+    observed: npt.ArrayLike,
+    clusters: npt.ArrayLike,
+    q: float,
+    confidence: float = 0.95,
+    weights: npt.ArrayLike | None = None,
 ) -> Estimate:
     """A quantile of delays of which some are only known to be longer, and its interval, with recordings as the unit.
 
@@ -344,6 +359,9 @@ def clustered_km_quantile(
         ``(n_members,)``: the cluster of each member.
     q, confidence
         As `clustered_quantile`.
+    weights
+        ``(n_members,)`` numbers ``>= 0``: how much of a member each is; one each by default. A delay of which it is
+        only likely that it was seen to end is two, the one seen and the other censored, whose weights add up to 1.
 
     Returns
     -------
@@ -365,21 +383,23 @@ def clustered_km_quantile(
     seen = np.asarray(observed, dtype=np.bool_) & np.isfinite(time)
     last = time[np.isfinite(time)].max(initial=0.0)
     time = np.where(time == np.inf, last + 1.0, time)  # later than all that was seen: it never leaves the risk set
-    time, seen, _ = validate(time, seen, None)
+    time, seen, weight = validate(time, seen, weights)
     target = survival_target(q)
-    n = len(time)
-    order, starts = _group_starts(clusters, n)
-    m = len(starts)
+    order, starts = _group_starts(clusters, len(time))
     nan = float("nan")
+    if weights is not None and not weight.all():
+        kept = weight > 0
+        return clustered_km_quantile(time[kept], seen[kept], np.asarray(clusters)[kept], q, confidence, weight[kept])
+    m, n = len(starts), float(weight.sum())
     if not n:
         return _scalar(nan, nan, nan, nan, 0)
-    at, survival = kaplan_meier(time, seen)
+    at, survival = kaplan_meier(time, seen, weight)
     reached = np.flatnonzero(survival <= target)
-    members = np.diff(np.append(starts, n)).astype(np.float64)
+    members = np.add.reduceat(weight[order], starts)
     if len(reached):
         value, s = float(at[reached[0]]), float(survival[reached[0]])
-        influence = np.add.reduceat(_km_influences(time, seen, at, s, value)[order], starts)
-        y = np.add.reduceat((seen & (time <= value))[order].astype(np.float64), starts)
+        influence = np.add.reduceat(_km_influences(time, seen, weight, at, s, value)[order], starts)
+        y = np.add.reduceat((weight * (seen & (time <= value)))[order], starts)
     else:  # as with delays that are infinite: all are at or below it
         value, s, influence, y = float("inf"), 0.0, np.zeros(m), members
     variance = m / (m - 1) * float(influence @ influence) if m > 1 else np.nan
@@ -392,28 +412,167 @@ def clustered_km_quantile(
     return _scalar(value, lo, hi, float(effect), m)
 
 
+def clustered_km_mean(
+    times: npt.ArrayLike, observed: npt.ArrayLike, clusters: npt.ArrayLike, at_most: float, confidence: float = 0.95
+) -> Estimate:
+    """A mean of delays of which some are only known to be longer, each counted up to a limit, and its interval.
+
+    The area under the Kaplan–Meier estimate ``S`` from 0 to the limit (Irwin 1949): without censoring, the mean of
+    ``min(delay, limit)``. Beyond the last time that was seen ``S`` stays where it is, so that what is not seen to end
+    counts up to the limit. The influence of a member is minus that on ``F`` (`clustered_km_quantile`), integrated over
+    the same stretch. How far the interval goes: `mean_ends`.
+
+    Parameters
+    ----------
+    times
+        ``(n_members,)``: delays ``>= 0``; an infinite one was never observed and is censored after all others.
+    observed
+        ``(n_members,)``: whether the delay was seen to end; otherwise it is censored there.
+    clusters
+        ``(n_members,)``: the cluster of each member.
+    at_most
+        The limit, > 0, in the unit of the delays.
+    confidence
+        In (0, 1).
+
+    Returns
+    -------
+    Estimate
+        Scalars.
+
+    Raises
+    ------
+    InvalidParameterError
+        If shapes differ, a time is NaN or negative, or the limit is not above 0.
+
+    Examples
+    --------
+    Four recordings: 400, 600 and 800 ms, and one never heard, which counts as 5 s:
+
+    >>> found = clustered_km_mean([400, 600, 800, float("inf")], [True, True, True, False], range(4), 5000)
+    >>> float(found.value)
+    1700.0
+    """
+    if not (np.isfinite(at_most) and at_most > 0):
+        raise InvalidParameterError("at_most", "a finite number > 0", at_most)
+    time = np.minimum(np.asarray(times, dtype=np.float64), 2 * at_most)  # all that is later is one
+    seen = np.asarray(observed, dtype=np.bool_) & (time < 2 * at_most)
+    time, seen, _ = validate(time, seen, None)
+    if (time < 0).any():
+        raise InvalidParameterError("times", "numbers >= 0", float(time.min()))
+    n = len(time)
+    order, starts = _group_starts(clusters, n)
+    nan = float("nan")
+    if not n:
+        return _scalar(nan, nan, nan, nan, 0)
+    at, survival = kaplan_meier(time, seen)
+    areas = km_areas(at, survival, at_most)
+    value = float(areas.sum())
+    after = np.cumsum(areas[::-1])[::-1][1:]  # under S from each time on
+    influence = _km_mean_influences(time, seen, at[at < at_most], after)
+    of_clusters = np.add.reduceat(influence[order], starts)
+    late = np.add.reduceat((time >= at_most)[order].astype(np.float64), starts)
+    members = np.diff(np.append(starts, n)).astype(np.float64)
+    m = len(starts)
+    lo, hi = mean_ends(value, of_clusters, late, members, at_most, confidence)
+    alone = n / (n - 1) * float(influence @ influence) if n > 1 else nan
+    effect = m / (m - 1) * float(of_clusters @ of_clusters) / alone if m > 1 and alone > 0 else nan
+    return _scalar(value, float(lo), float(hi), effect, m)
+
+
+def mean_ends(
+    values: npt.ArrayLike,
+    influences: npt.ArrayLike,
+    late: npt.ArrayLike,
+    members: npt.ArrayLike,
+    at_most: float,
+    confidence: float = 0.95,
+) -> tuple[FloatArray, FloatArray]:
+    """Ends of the interval of means of delays that are counted up to a limit.
+
+    The few members that reach the limit make most of the variance, and a sample may hold none or one of them: ``t``
+    standard errors on either side would then be far too narrow. So the mean is taken apart into ``c + u (limit - c)``,
+    with ``u`` the share of members at the limit and ``c`` the mean of the others. The interval of ``u`` is that of a
+    rate (`clustered_rate`), that of ``c`` has ``t`` standard errors, and the two are put together by their distances
+    (MOVER; Zou & Donner 2008), within 0 and the limit.
+
+    Parameters
+    ----------
+    values
+        ``(...)``: the means.
+    influences
+        ``(..., n_clusters)``: of each cluster on the mean.
+    late
+        ``(..., n_clusters)``: members of each cluster that reach the limit.
+    members
+        ``(n_clusters,)``: members of each cluster.
+    at_most
+        The limit.
+    confidence
+        In (0, 1).
+
+    Returns
+    -------
+    lo, hi
+        ``(...)``; NaN with fewer than two clusters.
+    """
+    value, influence = np.asarray(values, dtype=np.float64), np.asarray(influences, dtype=np.float64)
+    y, n = np.asarray(late, dtype=np.float64), np.asarray(members, dtype=np.float64)
+    share = clustered_rate(y, n, confidence)
+    u, m = share.value, np.asarray(share.n_clusters, dtype=np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rest = np.where(u < 1, (value - u * at_most) / (1 - u), 0.0)
+        further = at_most - rest
+        of_rest = influence - further[..., None] * rate_influences(y, np.broadcast_to(n, y.shape))
+        half = _t_quantile(m, confidence) * np.sqrt(m / (m - 1) * (of_rest * of_rest).sum(axis=-1))
+        lo = value - np.hypot(half, (u - share.lo) * further)
+        hi = value + np.hypot(half, (share.hi - u) * further)
+    return np.clip(lo, 0, at_most), np.clip(hi, 0, at_most)
+
+
+def _km_mean_influences(time: FloatArray, seen: npt.NDArray[np.bool_], at: FloatArray, after: FloatArray) -> FloatArray:
+    """Influence of each member on the area under S; ``after`` is the area from each event time on."""
+    rising = np.sort(time)
+    at_risk = (len(time) - np.searchsorted(rising, at, side="left")).astype(np.float64)
+    events = np.array([np.count_nonzero(seen & (time == t)) for t in at], dtype=np.float64)
+    staying = at_risk > events  # where nobody stays, nothing is left under S
+    kept = np.where(staying, at_risk - events, 1.0)
+    hazard = np.concatenate([[0.0], np.cumsum(np.where(staying, events / (at_risk * kept) * after, 0.0))])
+    influence: FloatArray = hazard[np.searchsorted(at, time, side="right")].copy()
+    happened = seen & np.isin(time, at)
+    which = np.searchsorted(at, time[happened])
+    influence[happened] -= np.where(staying, after / kept, 0.0)[which]
+    return influence
+
+
 def _scalar(value: float, lo: float, hi: float, design_effect: float, n_clusters: int) -> Estimate:
     at, low, high, effect = (np.asarray(figure, dtype=np.float64)[()] for figure in (value, lo, hi, design_effect))
     return Estimate(at, low, high, effect, np.asarray(n_clusters)[()])
 
 
 def _km_influences(
-    time: FloatArray, seen: npt.NDArray[np.bool_], at: FloatArray, survival: float, cut: float
+    time: FloatArray,
+    seen: npt.NDArray[np.bool_],
+    weight: FloatArray,
+    at: FloatArray,
+    survival: float,
+    cut: float,
 ) -> FloatArray:
     """Influence of each member on ``F`` at ``cut``; zero where survival is, as nothing is left to vary."""
     if survival <= 0 or not len(at):
         return np.zeros(len(time))
-    rising = np.sort(time)
+    order = np.argsort(time, kind="stable")
+    rising, later = time[order], np.append(np.cumsum(weight[order][::-1])[::-1], 0.0)
     at = at[at <= cut]
-    at_risk = (len(time) - np.searchsorted(rising, at, side="left")).astype(np.float64)
-    events = np.array([np.count_nonzero(seen & (time == t)) for t in at], dtype=np.float64)
+    at_risk = later[np.searchsorted(rising, at, side="left")]
+    events = np.array([weight[seen & (time == t)].sum() for t in at], dtype=np.float64)
     hazard = np.concatenate([[0.0], np.cumsum(events / (at_risk * (at_risk - events)))])
     until = np.searchsorted(at, np.minimum(time, cut), side="right")
     own = np.zeros(len(time))
     happened = seen & (time <= cut)
     which = np.searchsorted(at, time[happened])
     own[happened] = 1 / (at_risk - events)[which]
-    influence: FloatArray = survival * (own - hazard[until])
+    influence: FloatArray = survival * weight * (own - hazard[until])
     return influence
 
 
@@ -446,12 +605,37 @@ def rate_influences(sums: npt.ArrayLike, members: npt.ArrayLike) -> FloatArray:
     return influences
 
 
+def difference_error(first: npt.ArrayLike, second: npt.ArrayLike, n_clusters: int | None = None) -> FloatArray:
+    """Standard error of the difference of two figures, from the influences of the clusters on each.
+
+    ``√(m/(m-1) Σ (z_i - z'_i)²)``. A cluster that one of the two figures does not have has no influence on it, 0.
+
+    Parameters
+    ----------
+    first, second
+        ``(..., n_clusters)``: influences, as `rate_influences` gives them.
+    n_clusters
+        ``m``; how many there are when not given. Where the figures do not rest on the same clusters, the number of
+        those that the smaller one rests on.
+
+    Returns
+    -------
+    ndarray
+        ``(...)``; NaN where ``m < 2``.
+    """
+    z = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
+    m = z.shape[-1] if n_clusters is None else n_clusters
+    if m < 2:
+        return np.full(z.shape[:-1], np.nan)
+    return np.asarray(np.sqrt(np.float64(m) / (m - 1) * (z * z).sum(axis=-1)))
+
+
 def paired_difference(
     first: npt.ArrayLike, second: npt.ArrayLike, difference: npt.ArrayLike, confidence: float = 0.95
 ) -> Estimate:
     """Interval of a difference of two figures on the same recordings, from their influences.
 
-    ``se = √(m/(m-1) Σ (z_i - z'_i)²)`` with ``t`` of ``m - 1`` degrees of freedom.
+    `difference_error` with ``t`` of ``m - 1`` degrees of freedom.
 
     Parameters
     ----------
@@ -467,14 +651,38 @@ def paired_difference(
     Estimate
         ``design_effect`` is NaN: a difference has none. The standard error is ``(hi - lo)/(2 t)``.
     """
-    z = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
-    m = z.shape[-1]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        se = np.sqrt(np.float64(m) / (m - 1) * (z * z).sum(axis=-1)) if m > 1 else np.full(z.shape[:-1], np.nan)
-    half = _t_quantile(m, confidence) * se
+    m = np.asarray(first).shape[-1]
+    half = _t_quantile(m, confidence) * difference_error(first, second)
     value = np.asarray(difference, dtype=np.float64)
     lo, hi = value - half, value + half
     return Estimate(value[()], lo[()], hi[()], np.full(lo.shape, np.nan)[()], np.full(lo.shape, m)[()])
+
+
+def members_to_show(
+    rate: float, design_effect: float, n_clusters: int, limit: float, confidence: float = 0.95
+) -> float:
+    """Members like these that would show that a rate keeps a limit; infinite where it does not keep it.
+
+    ``n >= D t² l (1 - l)/(l - r)²``: the end of the interval of `clustered_rate` is at the limit ``l`` exactly then.
+
+    Parameters
+    ----------
+    rate, design_effect, n_clusters
+        As `clustered_rate` found them.
+    limit
+        In [0, 1]; one that the rate lies below is an upper limit, and the other way round.
+    confidence
+        Of the two-sided interval.
+
+    Examples
+    --------
+    >>> members_to_show(0.10, 1.0, 10_000, limit=0.15)
+    196.0
+    """
+    if not abs(limit - rate) > 0:
+        return float("inf")
+    t = float(_t_quantile(max(n_clusters, 2), confidence))
+    return float(np.ceil(design_effect * t * t * limit * (1 - limit) / (limit - rate) ** 2))
 
 
 def too_few_to_say(lo: npt.ArrayLike, hi: npt.ArrayLike, n_clusters: npt.ArrayLike) -> npt.NDArray[np.bool_]:

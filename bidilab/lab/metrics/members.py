@@ -6,7 +6,7 @@ Task
 Unit
     Integer samples at the VAD's rate.
 Index
-    `Member`, `MemberSet`, `members_of`, `delay_reference`, `MISSED`
+    `Member`, `MemberSet`, `members_of`, `delay_reference`, `MISSED`, `Stretch`
 
 *Foreground* is every user segment but ``echo``. For a segment ``[a, b)`` and a tolerance ``TOL`` of 200 ms::
 
@@ -43,8 +43,10 @@ from __future__ import annotations
 
 import itertools
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -52,34 +54,40 @@ import numpy.typing as npt
 
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.timeline import Interval, intersect, normalize, subtract
-from bidilab.core.units import check_sample_rate, ms_to_samples, s_to_samples
-from bidilab.detect.turns import Guards, TurnParams
-from bidilab.detect.turns.guards import acted_at_reference
+from bidilab.core.units import check_sample_rate, frames_for_ms, ms_to_samples, s_to_samples
+from bidilab.detect.turns import Guards, ScoreFunction, ScoreWanted, TurnParams
+from bidilab.detect.turns.detect import ScoredEnding
+from bidilab.detect.turns.guards import ScoredGuard, acted_at_reference
 from bidilab.detect.turns.reference import detect_turns_reference
 from bidilab.lab.datasets.labels import TRUE_KINDS, Kind, Segment
+from bidilab.lab.metrics.pauses import Pause, find_pauses
 
 __all__ = [
+    "MIN_OVERLAP_MS",
     "MISSED",
     "PLACES",
     "TOLERANCE_MS",
     "Member",
     "MemberSet",
     "Place",
+    "Stretch",
     "Window",
     "delay_reference",
     "members_of",
 ]
 
 TOLERANCE_MS = 200.0
-"""Lead-in and release of a segment, and the least part of a response that a turn must meet."""
+"""Lead-in and release of a segment."""
+MIN_OVERLAP_MS = 200.0
+"""Least part of a response that must be left for a turn that begins in it to be more than turn-taking."""
 UNPROMPTED_RELEASE_MS = 500.0
 """After a labelled segment, what follows is still put down to it for this long."""
 
 MISSED: int = int(np.iinfo(np.int64).max)
 """Stands for the delay of an event that is never acted upon."""
 
-Place = Literal["member", "terminal", "crowded", "cut_in", "excluded", "outside"]
-PLACES: tuple[Place, ...] = ("member", "terminal", "crowded", "cut_in", "excluded", "outside")
+Place = Literal["member", "terminal", "crowded", "cut_in", "excluded", "outside", "unsure"]
+PLACES: tuple[Place, ...] = ("member", "terminal", "crowded", "cut_in", "excluded", "outside", "unsure")
 
 
 class Window(NamedTuple):
@@ -133,33 +141,86 @@ class Member:
         return self.kind in TRUE_KINDS
 
     @property
+    def is_unsure(self) -> bool:
+        """Whether it is marked as unsure: it enters no rate."""
+        return self.place == "unsure"
+
+    @property
+    def is_turn(self) -> bool:
+        """Whether its end is waited for."""
+        return self.is_true and not self.is_unsure
+
+    @property
     def is_member(self) -> bool:
         """Whether it enters a rate."""
         return self.place == "member"
 
 
+class Stretch(NamedTuple):
+    """A part of a response in which nothing is labelled: judged as a member is, and no word is said in it."""
+
+    interval: Interval
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """What is heard of it: all."""
+        return (Window(self.interval.start, self.interval.end, self.interval.end),)
+
+    @property
+    def word_ends(self) -> tuple[int, ...]:
+        """None are labelled."""
+        return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberSet:
-    """All user segments of a recording with their places, in time order, and its unprompted stretches.
+    """The labels of one recording: responses, user segments with their places, unprompted stretches, pauses.
 
     Parameters
     ----------
     sample_rate
         Hertz.
+    responses
+        In time order.
     segments
-        Every user segment, member or not.
+        Every user segment, member or not, in time order.
     unprompted
         Stretches of responses with nothing labelled near.
+    tolerance_samples
+        The tolerance in samples.
+    pauses
+        Silences inside the turns (`bidilab.lab.metrics.pauses`), in time order.
     """
 
     sample_rate: int
+    responses: tuple[Interval, ...]
     segments: tuple[Member, ...]
-    unprompted: tuple[Interval, ...]
+    unprompted: tuple[Stretch, ...]
+    tolerance_samples: int
+    pauses: tuple[Pause, ...] = ()
 
     @property
     def members(self) -> tuple[Member, ...]:
         """Those that enter a rate."""
         return tuple(s for s in self.segments if s.is_member)
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether anything is labelled at all: without, no stop is true or false."""
+        return bool(self.segments or self.responses)
+
+    @property
+    def judged(self) -> tuple[Member | Stretch, ...]:
+        """All that is judged for itself: the members, then the unprompted stretches."""
+        return (*self.members, *self.unprompted)
+
+    @property
+    def turns(self) -> tuple[Member, ...]:
+        """Segments of kind ``turn`` and ``interruption``, wherever they lie: those whose end is waited for.
+
+        Unsure ones are none.
+        """
+        return tuple(s for s in self.segments if s.is_turn)
 
     def count(self, place: Place) -> int:
         """How many segments are in a place."""
@@ -174,6 +235,8 @@ def members_of(
     excluded: Sequence[Interval] = (),
     word_times: Literal["labelled", "spread"] = "labelled",
     tolerance_ms: float = TOLERANCE_MS,
+    min_overlap_ms: float = MIN_OVERLAP_MS,
+    speech: Sequence[Interval] = (),
 ) -> MemberSet:
     """Find the members of a recording.
 
@@ -189,8 +252,10 @@ def members_of(
         Regions that the corpus does not score.
     word_times
         As `bidilab.lab.datasets.words.word_ends_s`; a segment without words has none here.
-    tolerance_ms
-        ``>= 0``.
+    tolerance_ms, min_overlap_ms
+        ``>= 0``. With less than ``min_overlap_ms`` of its response left, a ``turn`` is ``terminal``.
+    speech
+        Speech on the user's channel, for the pauses of turns without times of words: see `find_pauses`.
 
     Raises
     ------
@@ -198,8 +263,9 @@ def members_of(
         If two responses overlap, or a number is not allowed.
     """
     check_sample_rate(sample_rate)
-    if not 0 <= tolerance_ms < math.inf:
-        raise InvalidParameterError("tolerance_ms", "a finite number of milliseconds >= 0", tolerance_ms)
+    for name, value in (("tolerance_ms", tolerance_ms), ("min_overlap_ms", min_overlap_ms)):
+        if not 0 <= value < math.inf:
+            raise InvalidParameterError(name, "a finite number of milliseconds >= 0", value)
     tolerance = ms_to_samples(tolerance_ms, sample_rate)
     listed = list(segments)
     responses = tuple(sorted(s.interval(sample_rate) for s in listed if s.kind == "response"))
@@ -208,11 +274,18 @@ def members_of(
             raise InvalidParameterError("segments", "responses that do not overlap", (before, after))
     user = sorted((s for s in listed if s.channel == "user"), key=lambda s: s.interval(sample_rate))
     finder = _Finder(
-        [(s.interval(sample_rate), s.kind) for s in user], responses, normalize(excluded), tolerance, duration_samples
+        [(s.interval(sample_rate), s.kind) for s in user],
+        responses,
+        normalize(excluded),
+        tolerance,
+        ms_to_samples(min_overlap_ms, sample_rate),
+        duration_samples,
     )
     found = []
     for index, segment in enumerate(user):
         place, response = finder.place(index)
+        if segment.unsure:
+            place = "unsure"
         interval = segment.interval(sample_rate)
         windows = finder.windows(index) if place == "member" else ()
         if place == "member" and segment.kind == "echo" and not windows:
@@ -231,7 +304,14 @@ def members_of(
             )
         )
     unprompted = _unprompted([s.interval for s in found], responses, normalize(excluded), tolerance, sample_rate)
-    return MemberSet(sample_rate=sample_rate, segments=tuple(found), unprompted=unprompted)
+    return MemberSet(
+        sample_rate=sample_rate,
+        responses=responses,
+        segments=tuple(found),
+        unprompted=unprompted,
+        tolerance_samples=tolerance,
+        pauses=find_pauses(listed, sample_rate=sample_rate, speech=speech),
+    )
 
 
 class _Finder:
@@ -243,35 +323,45 @@ class _Finder:
         responses: Sequence[Interval],
         excluded: tuple[Interval, ...],
         tolerance: int,
+        min_overlap: int,
         duration: int,
     ) -> None:
         self._segments = segments
         self._responses = responses
         self._excluded = excluded
         self._tolerance = tolerance
+        self._min_overlap = min_overlap
         self._duration = duration
-        self._foreground = [(i, interval) for i, (interval, kind) in enumerate(segments) if kind != "echo"]
+        self._response_starts = [r.start for r in responses]
+        self._foreground = [interval for interval, kind in segments if kind != "echo"]
+        self._starts = [interval.start for interval in self._foreground]
+        self._true_starts = [interval.start for interval, kind in segments if kind in TRUE_KINDS]
+        self._latest_ends = _two_latest([interval.end for interval in self._foreground])
 
     def place(self, index: int) -> tuple[Place, int]:
         """Where a segment belongs, and the response that it starts in."""
         (a, b), kind = self._segments[index]
-        response = next((j for j, r in enumerate(self._responses) if r.holds(a)), -1)
+        response = bisect_right(self._response_starts, a) - 1
+        if response >= 0 and not self._responses[response].holds(a):
+            response = -1
         if intersect([Interval(a, b)], self._excluded):
             return "excluded", response
         if response < 0:
-            if kind != "echo" and any(a < r.start < b for r in self._responses):
+            if kind != "echo" and bisect_right(self._response_starts, a) < bisect_left(self._response_starts, b):
                 return "cut_in", response
             if self._responses or kind in ("turn", "echo"):
                 return "outside", response
-        elif kind == "turn" and self._responses[response].end - a < self._tolerance:
+        elif kind == "turn" and self._responses[response].end - a < self._min_overlap:
             return "terminal", response
-        if kind != "echo" and self._is_crowded(index):
+        if kind != "echo" and self._is_crowded(self._segments[index][0]):
             return "crowded", response
         return "member", response
 
-    def _is_crowded(self, index: int) -> bool:
-        a = self._segments[index][0].start
-        return any(other.start <= a < other.end + self._tolerance for i, other in self._foreground if i != index)
+    def _is_crowded(self, interval: Interval) -> bool:
+        """Whether another foreground segment that starts no later ends less than the tolerance before, or after."""
+        latest, second = self._latest_ends[bisect_right(self._starts, interval.start)]
+        other = second if latest == interval.end else latest
+        return interval.start < other + self._tolerance
 
     def windows(self, index: int) -> tuple[Window, ...]:
         """What is heard of a member."""
@@ -279,21 +369,39 @@ class _Finder:
         if kind == "echo":
             return self._echo_windows(interval)
         a, b = interval
-        others = [other for i, other in self._foreground if i != index]
-        start = max([a - self._tolerance, 0, *(o.end + self._tolerance for o in others if o.start < a)])
-        ends = [o.start for o in others if o.start >= b and o.start > a]
+        earlier = self._latest_ends[bisect_left(self._starts, a)][0]
+        start = max(a - self._tolerance, 0, earlier + self._tolerance)
+        end = self._duration
+        coming = max(bisect_left(self._starts, b), bisect_right(self._starts, a))
+        if coming < len(self._starts):
+            end = min(end, self._starts[coming])
         if kind not in TRUE_KINDS:
-            ends += [o.start for i, o in self._foreground if i != index and self._is_true(i) and a < o.start < b]
-        return (Window(start, min([*ends, self._duration]), b),)
-
-    def _is_true(self, index: int) -> bool:
-        return self._segments[index][1] in TRUE_KINDS
+            inside = bisect_right(self._true_starts, a)
+            if inside < len(self._true_starts) and self._true_starts[inside] < b:
+                end = min(end, self._true_starts[inside])
+        return (Window(start, end, b),)
 
     def _echo_windows(self, interval: Interval) -> tuple[Window, ...]:
         heard = Interval(max(interval.start - self._tolerance, 0), min(interval.end, self._duration))
-        covered = [Interval(o.start - self._tolerance, o.end + self._tolerance) for _, o in self._foreground]
+        covered = [Interval(o.start - self._tolerance, o.end + self._tolerance) for o in self._foreground]
         pieces = (p for p in subtract([heard], covered) if p.duration >= self._tolerance)
         return tuple(Window(p.start, p.end, p.end) for p in pieces)
+
+
+_NEVER = -(1 << 62)
+
+
+def _two_latest(ends: Sequence[int]) -> list[tuple[int, int]]:
+    """The latest and the second latest of the first ``k`` ends, for ``k`` from 0; equal ends count one by one."""
+    latest = second = _NEVER
+    found = [(latest, second)]
+    for end in ends:
+        if end > latest:
+            latest, second = end, latest
+        else:
+            second = max(second, end)
+        found.append((latest, second))
+    return found
 
 
 def _own_words(segment: Segment, sample_rate: int, word_times: str) -> tuple[int, ...]:
@@ -312,12 +420,16 @@ def _unprompted(
     excluded: Sequence[Interval],
     tolerance: int,
     sample_rate: int,
-) -> tuple[Interval, ...]:
+) -> tuple[Stretch, ...]:
     release = ms_to_samples(UNPROMPTED_RELEASE_MS, sample_rate)
-    near = [Interval(s.start - tolerance, s.end + release) for s in labelled]
-    # Responses that touch stay apart: each stretch is judged from rest.
-    pieces = (piece for response in responses for piece in subtract([response], [*near, *excluded]))
-    return tuple(piece for piece in pieces if piece.duration >= tolerance)
+    near = normalize([*(Interval(s.start - tolerance, s.end + release) for s in labelled), *excluded])
+    starts, ends = [n.start for n in near], [n.end for n in near]
+    pieces = (  # responses that touch stay apart: each stretch is judged from rest
+        piece
+        for response in responses
+        for piece in subtract([response], near[bisect_right(ends, response.start) : bisect_left(starts, response.end)])
+    )
+    return tuple(Stretch(piece) for piece in pieces if piece.duration >= tolerance)
 
 
 def delay_reference(
@@ -330,6 +442,9 @@ def delay_reference(
     word_ends: Sequence[int] = (),
     frame_samples: int,
     sample_rate: int,
+    lookahead_samples: int = 0,
+    ending: ScoredEnding | None = None,
+    scored: ScoredGuard | None = None,
 ) -> int:
     """How long after its onset a member is acted upon, written to be read: `MISSED` for never; may be negative.
 
@@ -345,12 +460,16 @@ def delay_reference(
         What decides, and what must hold besides.
     word_ends
         Where the member's own words end.
-    frame_samples, sample_rate
-        Samples a frame, and hertz.
+    frame_samples, sample_rate, lookahead_samples
+        Samples a frame, hertz, and what the VAD hears beyond a frame's end.
+    ending
+        How turns end by a score; ``None``: by silence. Behind a window nothing is asked.
+    scored
+        How speech interrupts by a score, asked in the same way; ``None`` for no scorer.
     """
     guards = guards or Guards()
-    rule = params.in_frames(frame_samples=frame_samples, sample_rate=sample_rate)
-    lasting = guards.in_frames(frame_samples=frame_samples, sample_rate=sample_rate).min_frames
+    grain = {"frame_samples": frame_samples, "sample_rate": sample_rate}
+    rule, lasting = params.in_frames(**grain), guards.in_frames(**grain).min_frames
     for window in windows:
         first = -(-max(window.start, 0) // frame_samples)
         end = min(window.end // frame_samples, len(probabilities))
@@ -358,9 +477,20 @@ def delay_reference(
             continue
         # Long enough for every turn to end and every guard to be passed.
         words = max((word // frame_samples + 1 - end for word in word_ends), default=0)
-        silence = rule.silence_frames + rule.min_speech_frames + lasting + max(0, words) + 1
+        timeout = frames_for_ms(ending.end_of_turn.timeout_ms, **grain) if ending is not None else 0
+        if scored is not None and math.isfinite(scored.adaptive.window_ms):
+            timeout += frames_for_ms(scored.adaptive.window_ms, **grain)
+        silence = max(rule.silence_frames, timeout) + rule.min_speech_frames + lasting + max(0, words) + 1
+        heard_in = partial(_heard_in, first=first, end=end, frame_samples=frame_samples, ahead=lookahead_samples)
         heard = np.concatenate([probabilities[first:end], np.zeros(silence, np.float32)])
-        turns = detect_turns_reference(heard, params, frame_samples=frame_samples, sample_rate=sample_rate)
+        turns = detect_turns_reference(
+            heard,
+            params,
+            frame_samples=frame_samples,
+            sample_rate=sample_rate,
+            lookahead_samples=lookahead_samples,
+            **({} if ending is None else ending._replace(scores=heard_in(ending.scores))._asdict()),
+        )
         shift = first * frame_samples
         acted = acted_at_reference(
             turns,
@@ -368,8 +498,24 @@ def delay_reference(
             word_ends=[word - shift for word in word_ends],
             frame_samples=frame_samples,
             sample_rate=sample_rate,
+            scored=None if scored is None else scored._replace(scores=heard_in(scored.scores)),
         )
         for turn, at in zip(turns, acted, strict=True):
             if at is not None and turn.onset + shift <= window.last_onset:
                 return at + shift - onset
     return MISSED
+
+
+def _heard_in(scores: ScoreFunction, *, first: int, end: int, frame_samples: int, ahead: int) -> ScoreFunction:
+    """The same, asked in a window: it hears the recording as it is, and nothing is asked behind the window."""
+    shift = first * frame_samples
+
+    def score(question: ScoreWanted) -> float | None:
+        asked_at = question.asked_at + shift
+        if asked_at - ahead > end * frame_samples:
+            return None
+        return scores(
+            ScoreWanted(onset=question.onset + shift, pause_start=question.pause_start + shift, asked_at=asked_at)
+        )
+
+    return score

@@ -1,4 +1,4 @@
-"""Pareto front of two quantities that should both be small."""
+"""Two quantities that should both be small: the Pareto front, and the least of one within a budget of the other."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import numpy.typing as npt
 
 from bidilab.core.errors import InvalidParameterError
 
-__all__ = ["pareto_front"]
+__all__ = ["BUDGET_SLACK", "least_within", "pareto_front"]
+
+BUDGET_SLACK = 1e-9
+"""By so much a budget may be passed: the rounding of a sum of latencies must not decide (eot-bench's own tolerance)."""
 
 
 def pareto_front(x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.intp]:
@@ -53,3 +56,43 @@ def pareto_front(x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.intp]:
     on_front = (ys[order] == lowest[column]) & (ys[order] < lowest_before[column])
     front: npt.NDArray[np.intp] = order[on_front]
     return front
+
+
+def least_within(wanted: npt.ArrayLike, limited: npt.ArrayLike, budget: float) -> int | None:
+    """Position of the point with the least of one quantity among those that keep a budget of the other.
+
+    Parameters
+    ----------
+    wanted, limited
+        ``(n_points,)`` numbers: what should be small, and what must be at most ``budget``, give or take
+        `BUDGET_SLACK`. Of points with the same least, the one with less of the other is taken, then the first. NaN and
+        infinity are never the least.
+    budget
+        A number.
+
+    Returns
+    -------
+    int or None
+        ``None`` where no point keeps the budget.
+
+    Raises
+    ------
+    InvalidParameterError
+        If they are not two one-dimensional arrays of one length, or the budget is no number.
+
+    Examples
+    --------
+    The least latency at which at most 5 % are cut off:
+
+    >>> least_within([295, 543, 1051], [0.099, 0.0496, 0.048], 0.05)
+    1
+    """
+    xs, ys = np.asarray(wanted, dtype=np.float64), np.asarray(limited, dtype=np.float64)
+    if xs.ndim != 1 or xs.shape != ys.shape:
+        raise InvalidParameterError("wanted, limited", "two one-dimensional arrays of one length", (xs.shape, ys.shape))
+    if np.isnan(budget):
+        raise InvalidParameterError("budget", "a number", budget)
+    usable = np.flatnonzero(np.isfinite(xs) & (ys <= budget + BUDGET_SLACK))
+    if not usable.size:
+        return None
+    return int(usable[np.lexsort((ys[usable], xs[usable]))[0]])

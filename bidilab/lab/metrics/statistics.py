@@ -261,7 +261,7 @@ def quantile(values: npt.ArrayLike, q: float) -> float:
     """Quantile as an observed value: the least that at least ``q`` of the values do not exceed.
 
     Definition 1 of Hyndman & Fan 1996 (NumPy's ``inverted_cdf``), which is the Kaplan–Meier quantile when nothing is
-    censored (`bidilab.lab.metrics.latency.km_quantile`).
+    censored (`bidilab.lab.metrics.survival.km_quantile`).
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ Task
 Unit
     Integer samples at the VAD's rate.
 Index
-    `Stop`, `SessionCosts`, `Owners`, `recorded_costs`, `simulated_costs`
+    `Stop`, `SessionCosts`, `SimulatedCosts`, `Owners`, `recorded_costs`, `simulated_costs`, `response_plan`
 
 A stop is put down to the *owner* of its turn's onset ``x``. That is a partition of time which no setting moves:
 
@@ -18,7 +18,9 @@ A stop is put down to the *owner* of its turn's onset ``x``. That is a partition
 
 It is ``true`` when the owner ought to stop the agent and begins in the response (of a simulated agent: after it was
 created); ``continued`` when it begins before: the agent began in the user's turn, which counts against the end of turn
-and is no false stop; else false, by the owner's kind or ``none``.
+and is no false stop; else false, by the owner's kind or ``none``. Of an unsure owner it is ``unsure``, neither true nor
+false. In a recording without any label a stop is
+``unlabelled``, neither true nor false, and what the agent says there is no exposure.
 
 *Recorded*: the first turn that starts in a response and is acted upon before its end stops it. Until a turn from
 before the response is over, the agent would not have spoken: that time is ``masked`` and no exposure. *Simulated*:
@@ -31,14 +33,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from bidilab.core.timeline import Interval
-from bidilab.detect.turns import Turn
+from bidilab.core.units import samples_to_ms
+from bidilab.detect.turns import Guards, Turn
 from bidilab.detect.turns.simulation import ResponsePlan, SimulatedInterruption, SimulatedResponse, simulate
-from bidilab.lab.datasets.labels import TRUE_KINDS, Kind
+from bidilab.lab.datasets.labels import FALSE_KINDS, TRUE_KINDS, Kind
+from bidilab.lab.metrics.members import MemberSet
 
-__all__ = ["Owners", "SessionCosts", "Stop", "recorded_costs", "simulated_costs"]
+__all__ = [
+    "CAUSES",
+    "DEFAULT_RESPONSE_MS",
+    "Owners",
+    "SessionCosts",
+    "SimulatedCosts",
+    "Stop",
+    "Stretch",
+    "cause_of",
+    "recorded_costs",
+    "response_plan",
+    "simulated_costs",
+]
+
+CAUSES: tuple[str, ...] = (*FALSE_KINDS, "none")
+"""What a false stop can be put down to."""
+DEFAULT_RESPONSE_MS = 4000.0
+"""Length of a simulated response in recordings that have none of their own."""
 
 
 class _Labelled(NamedTuple):
@@ -56,14 +77,37 @@ class Owners:
         User segments: interval in samples and kind.
     tolerance
         200 ms in samples.
+    is_labelled
+        Whether anything of the recording is labelled.
+    unsure
+        Indices of the segments that are marked so.
     """
 
-    def __init__(self, segments: Iterable[tuple[Interval, Kind]], *, tolerance: int) -> None:
+    def __init__(
+        self,
+        segments: Iterable[tuple[Interval, Kind]],
+        *,
+        tolerance: int,
+        is_labelled: bool = True,
+        unsure: Iterable[int] = (),
+    ) -> None:
         self._tolerance = tolerance
+        self.is_labelled = is_labelled
+        self.unsure = frozenset(unsure)
         listed = [_Labelled(*interval, kind) for interval, kind in segments]
         self.segments: tuple[tuple[Interval, Kind], ...] = tuple((Interval(s.start, s.end), s.kind) for s in listed)
         self._foreground = [(i, s) for i, s in enumerate(listed) if s.kind != "echo"]
         self._echoes = [(i, s) for i, s in enumerate(listed) if s.kind == "echo"]
+
+    @classmethod
+    def from_labels(cls, labels: MemberSet) -> Owners:
+        """Of a recording's labels: indices are those of ``labels.segments``."""
+        return cls(
+            ((s.interval, s.kind) for s in labels.segments),
+            tolerance=labels.tolerance_samples,
+            is_labelled=labels.is_labelled,
+            unsure=(index for index, s in enumerate(labels.segments) if s.is_unsure),
+        )
 
     def of(self, onset: int) -> int:
         """Index of the segment that owns an onset; -1 for none."""
@@ -99,7 +143,7 @@ class Stop:
     owner
         Index of the segment that it is put down to, -1 for none.
     cause
-        ``"true"``, ``"continued"``, a kind that must not stop the agent, or ``"none"``.
+        ``"true"``, ``"continued"``, a kind that must not stop the agent, ``"none"``, ``"unsure"`` or ``"unlabelled"``.
     lost
         Samples of the response that were planned after it, for a stop that stands; 0 for one that was taken back.
     """
@@ -115,7 +159,7 @@ class Stop:
     @property
     def is_false(self) -> bool:
         """Whether the agent ought to have gone on."""
-        return self.cause not in ("true", "continued")
+        return self.cause not in ("true", "continued", "unsure", "unlabelled")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +195,11 @@ class SessionCosts:
     n_cut_ins_heard: int = 0
     cut_in_talk: int = 0
 
+    @property
+    def n_responses_stopped_falsely(self) -> int:
+        """Responses with a false stop: one that was resumed may have several."""
+        return len({stop.response for stop in self.stops if stop.is_false})
+
     def count(self, cause: str) -> int:
         """How many stops have a cause."""
         return sum(stop.cause == cause for stop in self.stops)
@@ -171,10 +220,76 @@ class SessionCosts:
         return sum(s.resumed_at - s.acted_at for s in self.stops if s.is_false and s.resumed_at is not None)
 
 
-def _cause(owners: Owners, owner: int, active_from: int) -> str:
+class Stretch(NamedTuple):
+    """A response as it was to be heard, what stopped it, and from where it was active: created, or resumed."""
+
+    response: SimulatedResponse
+    cut: SimulatedInterruption | None
+    active_from: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedCosts(SessionCosts):
+    """`SessionCosts` of the simulated responses, which ``Stop.response`` counts, and what made them.
+
+    Parameters
+    ----------
+    responses
+        All responses made.
+    interruptions
+        All cuts of them, heard or not.
+    """
+
+    responses: tuple[SimulatedResponse, ...]
+    interruptions: tuple[SimulatedInterruption, ...]
+
+    @property
+    def stretches(self) -> tuple[Stretch, ...]:
+        """Every stretch in which a response was to be heard, in time order."""
+        return tuple(
+            stretch
+            for response in self.responses
+            for stretch in _stretches(response, [i for i in self.interruptions if i.response.index == response.index])
+        )
+
+
+def response_plan(
+    labels: MemberSet,
+    *,
+    response_delay_ms: float,
+    response_ms: float | Literal["recorded"],
+    guards: Guards | None = None,
+) -> ResponsePlan:
+    """When the agent answers in one recording, and for how long it speaks.
+
+    Parameters
+    ----------
+    labels
+        The recording's labels.
+    response_delay_ms
+        From the decision that a turn is over to the first audible sample, ``>= 0``.
+    response_ms
+        Length of each response, ``> 0``; ``"recorded"`` takes those of the recording's own responses, in turn and from
+        the start again (`DEFAULT_RESPONSE_MS` where it has none).
+    guards
+        Of the interruptions; none when not given.
+    """
+    own: tuple[float, ...] = ()
+    if response_ms == "recorded":
+        own = tuple(samples_to_ms(response.duration, labels.sample_rate) for response in labels.responses)
+        response_ms = DEFAULT_RESPONSE_MS
+    return ResponsePlan(response_delay_ms=response_delay_ms, response_ms=own or response_ms, guards=guards or Guards())
+
+
+def cause_of(owners: Owners, owner: int, active_from: int) -> str:
+    """What a stop is put down to, for ``Stop.cause``: the owner of its onset, and where the response was created."""
+    if not owners.is_labelled:
+        return "unlabelled"
     if owner < 0:
         return "none"
     interval, kind = owners.segments[owner]
+    if owner in owners.unsure:
+        return "unsure"
     if kind not in TRUE_KINDS:
         return kind
     return "true" if interval.start >= active_from else "continued"
@@ -230,7 +345,7 @@ def recorded_costs(
                 acted_at=at,
                 resumed_at=back,
                 owner=owner,
-                cause=_cause(owners, owner, response.start),
+                cause=cause_of(owners, owner, response.start),
                 lost=response.end - at if back is None else 0,
             )
         )
@@ -243,18 +358,15 @@ def recorded_costs(
     )
 
 
-def _stretches(
-    response: SimulatedResponse, cuts: Sequence[SimulatedInterruption]
-) -> list[tuple[SimulatedResponse, SimulatedInterruption | None, int]]:
-    """Every stretch in which a response was to be heard, what cut it, and from where it was active."""
-    found: list[tuple[SimulatedResponse, SimulatedInterruption | None, int]] = []
+def _stretches(response: SimulatedResponse, cuts: Sequence[SimulatedInterruption]) -> list[Stretch]:
+    found: list[Stretch] = []
     active_from = response.created_at
     for cut in cuts:
-        found.append((cut.response, cut, active_from))
+        found.append(Stretch(cut.response, cut, active_from))
         if cut.resumed_at is None:
             return found
         response, active_from = cut.rest(cut.resumed_at), cut.resumed_at
-    return [*found, (response, None, active_from)]
+    return [*found, Stretch(response, None, active_from)]
 
 
 def simulated_costs(
@@ -266,7 +378,7 @@ def simulated_costs(
     n_samples: int,
     acted_at: Sequence[int | None] | None = None,
     n_words: Sequence[int] | None = None,
-) -> SessionCosts:
+) -> SimulatedCosts:
     """Costs with a simulated agent that answers what the detector hears.
 
     Parameters
@@ -284,15 +396,16 @@ def simulated_costs(
     acted_at, n_words
         Of each turn, as in `simulate`.
     """
-    responses, cuts = simulate(
+    responses, interruptions = simulate(
         turns, plan, sample_rate=sample_rate, acted_at=acted_at, n_words=n_words, n_samples=n_samples
     )
     by_onset = {turn.onset: turn for turn in turns}
     stops: list[Stop] = []
     exposure = planned = n_unheard = n_cut_ins = cut_in_talk = 0
     for response in responses:
-        own = [cut for cut in cuts if cut.response.index == response.index]
-        planned += max(0, min(response.ends_at, n_samples) - min(response.audible_at, n_samples))
+        own = [cut for cut in interruptions if cut.response.index == response.index]
+        if owners.is_labelled:
+            planned += max(0, min(response.ends_at, n_samples) - min(response.audible_at, n_samples))
         n_unheard += sum(cut.unheard and cut.resumed_at is None for cut in own)
         talked = 0
         for stretch, cut, active_from in _stretches(response, own):
@@ -300,7 +413,7 @@ def simulated_costs(
             if stretch.audible_at >= n_samples or (cut is not None and cut.unheard):
                 continue
             heard_until = end if cut is None else cut.decided_at
-            exposure += heard_until - stretch.audible_at
+            exposure += heard_until - stretch.audible_at if owners.is_labelled else 0
             talked += _over_unfinished(owners, response.created_at, Interval(stretch.audible_at, heard_until))
             if cut is None:
                 continue
@@ -312,13 +425,13 @@ def simulated_costs(
                     acted_at=cut.decided_at,
                     resumed_at=cut.resumed_at,
                     owner=owner,
-                    cause=_cause(owners, owner, active_from),
+                    cause=cause_of(owners, owner, active_from),
                     lost=end - cut.decided_at if cut.resumed_at is None else 0,
                 )
             )
         n_cut_ins += talked > 0
         cut_in_talk += talked
-    return SessionCosts(
+    return SimulatedCosts(
         stops=tuple(stops),
         n_responses=len(responses),
         planned=planned,
@@ -326,10 +439,16 @@ def simulated_costs(
         n_cancelled_unheard=n_unheard,
         n_cut_ins_heard=n_cut_ins,
         cut_in_talk=cut_in_talk,
+        responses=responses,
+        interruptions=interruptions,
     )
 
 
 def _over_unfinished(owners: Owners, created_at: int, heard: Interval) -> int:
-    """Samples heard over the true segment inside which the response was created."""
-    inside = [i for i, kind in owners.segments if kind in TRUE_KINDS and i.start < created_at < i.end]
+    """Samples heard over the true segment inside which the response was created; an unsure one is none."""
+    inside = [
+        i
+        for index, (i, kind) in enumerate(owners.segments)
+        if kind in TRUE_KINDS and index not in owners.unsure and i.start < created_at < i.end
+    ]
     return max((heard.overlap(i) for i in inside), default=0)

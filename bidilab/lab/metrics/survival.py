@@ -5,7 +5,7 @@ Task
 Unit
     Whatever the times are in; they may be negative.
 Index
-    `kaplan_meier`, `km_quantile`, `survival_target`, `validate`
+    `kaplan_meier`, `km_areas`, `km_quantile`, `survival_target`, `validate`
 
 The product-limit estimate is ``S(t) = Π (1 - d/n)`` over the times ``t_i <= t`` at which ``d`` of the ``n`` still at
 risk were observed; those censored at ``t_i`` are at risk there (events come before censorings at the same time). The
@@ -27,7 +27,7 @@ import numpy.typing as npt
 from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.metrics.statistics import ROUNDING_SLACK, check_quantile
 
-__all__ = ["kaplan_meier", "km_quantile", "survival_target", "validate"]
+__all__ = ["kaplan_meier", "km_areas", "km_quantile", "survival_target", "validate"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -136,6 +136,28 @@ def km_quantile(times: npt.ArrayLike, observed: npt.ArrayLike, q: float, weights
     at, survival = kaplan_meier(times, observed, weights)
     reached = np.flatnonzero(survival <= target)
     return float(at[reached[0]]) if len(reached) else math.inf
+
+
+def km_areas(times: FloatArray, survival: FloatArray, at_most: float) -> FloatArray:
+    """Areas under the survival from 0 to ``at_most``: up to the first event, then from each event to the next.
+
+    Their sum is the mean of ``min(time, at_most)`` (Irwin 1949).
+
+    Parameters
+    ----------
+    times, survival
+        As `kaplan_meier` gives them, with times ``>= 0``.
+    at_most
+        Finite, ``> 0``.
+
+    Examples
+    --------
+    >>> km_areas(np.array([10.0, 30.0]), np.array([0.5, 0.0]), at_most=20)
+    array([10.,  5.])
+    """
+    within = times < at_most
+    edges = np.concatenate([[0.0], times[within], [at_most]])
+    return np.concatenate([[1.0], survival[within]]) * np.diff(edges)
 
 
 def survival_target(q: float) -> float:

@@ -20,7 +20,7 @@ from bidilab.lab.sessions.source import Source, SourceLike
 
 __all__ = ["ModelComparison", "compare_models"]
 
-_OUTCOMES = ("detected", "false", "missed", "unheard")
+_OUTCOMES = ("detected", "false", "continued", "missed", "unheard")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from bidilab.bidi.log.eventlog import EventLog
 from bidilab.bidi.log.records import LoggedTurn
-from bidilab.detect.turns import Turn
+from bidilab.detect.turns import StopCause, Turn
 from bidilab.lab.datasets.labels import Segment
 
 __all__ = ["logged_rate", "logged_responses", "logged_turns"]
@@ -31,7 +33,15 @@ def _turn(told: LoggedTurn) -> Turn | None:
         stopped_at=stopped_at,
         audio_end=stopped_at,
         flushed=bool(told.flushed),
+        cause=_cause(told),
     )
+
+
+def _cause(told: LoggedTurn) -> StopCause:
+    """Why a turn ended. Logs from before there were scorers do not say; then silence did, or the end of the stream."""
+    if told.cause is None:
+        return "flush" if told.flushed else "silence"
+    return cast(StopCause, told.cause)
 
 
 def logged_rate(log: EventLog) -> int | None:

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import html
-import multiprocessing
 import os
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import as_completed
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from bidilab.bidi.local.decider import TurnDetection
 from bidilab.core.errors import InvalidParameterError
+from bidilab.core.places import held
+from bidilab.core.processes import worker_processes
+from bidilab.detect.scorers import ScorerLike, ScoreTrack
+from bidilab.detect.turns import AdaptiveInterruption, EndOfTurn
+from bidilab.detect.vad import VadLike, as_vad
+from bidilab.detect.vad.given import cannot_be_sent
 from bidilab.lab.datasets.dataset import Dataset
 from bidilab.lab.datasets.recording import Recording
 from bidilab.lab.sessions.replay import Replay, replay
@@ -68,7 +77,8 @@ class DatasetReplay:
         rows = []
         for made in self.replays:
             outcomes = made.interruptions["outcome"].value_counts()
-            counts = {f"n_{name}": int(outcomes.get(name, 0)) for name in ("detected", "false", "missed", "unheard")}
+            names = ("detected", "false", "continued", "missed", "unheard")
+            counts = {f"n_{name}": int(outcomes.get(name, 0)) for name in names}
             rows.append(
                 {
                     "recording_id": made.name,
@@ -100,6 +110,11 @@ def replay_dataset(
     dataset: Dataset | str | os.PathLike[str],
     *,
     turn_detection: TurnDetection | None = None,
+    end_of_turn: EndOfTurn | None = None,
+    scorer: ScorerLike | Mapping[str, ScoreTrack] | None = None,
+    interruption: AdaptiveInterruption | None = None,
+    interruption_scorer: ScorerLike | Mapping[str, ScoreTrack] | None = None,
+    vad: VadLike | None = None,
     out: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
     progress: bool = True,
@@ -110,8 +125,13 @@ def replay_dataset(
     ----------
     dataset
         A dataset or its folder.
-    turn_detection
+    turn_detection, end_of_turn, interruption
         As in `replay`.
+    scorer, interruption_scorer
+        As in `replay`, or a `ScoreTrack` for each recording, by its id. With more than one process a scorer that is
+        given itself must be picklable; its name or spec always works.
+    vad
+        The detector, as in `replay`; one that is given itself must be picklable, too.
     out
         Folder to write to, a folder in it for each recording.
     jobs
@@ -122,28 +142,38 @@ def replay_dataset(
     Raises
     ------
     InvalidParameterError
-        If a parameter is not allowed.
+        If a parameter is not allowed, or recordings have no scores.
     """
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
     given = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
     if jobs is not None and jobs < 1:
         raise InvalidParameterError("jobs", "at least 1, or None", jobs)
+    detector = as_vad(vad)
+    if jobs != 1 and (why := cannot_be_sent(detector)):
+        warnings.warn(f"the sessions with {detector.name} are held in this process: {why}", UserWarning, stacklevel=2)
+        jobs = 1
     recordings = list(given)
+    ids = [recording.id for recording in recordings]
+    eot, second = _scorers("scorer", scorer, ids), _scorers("interruption_scorer", interruption_scorer, ids)
+    scorers = [
+        dict(zip(("scorer", "interruption_scorer"), pair, strict=True)) for pair in zip(eot, second, strict=True)
+    ]
+    settings = {"turn_detection": turn_detection, "end_of_turn": end_of_turn, "interruption": interruption}
+    how = partial(_one, settings={**settings, "vad": detector})
     folders = [None if out is None else Path(out) / recording.id for recording in recordings]
     made: dict[int, Replay] = {}
-    with tqdm(total=len(recordings), unit="recording", desc=given.name, disable=not progress) as bar:
+    holding = nullcontext() if out is None else held(Path(out))
+    with holding, tqdm(total=len(recordings), unit="recording", desc=given.name, disable=not progress) as bar:
         if jobs == 1:
-            for index, (recording, folder) in enumerate(zip(recordings, folders, strict=True)):
-                made[index] = _one(recording, turn_detection, folder)
+            for index, one in enumerate(zip(recordings, folders, scorers, strict=True)):
+                made[index] = how(*one)
                 bar.update()
         else:
-            # Spawned, not forked, as the sweep's: onnxruntime and numba hold threads.
-            context = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(jobs or os.cpu_count(), mp_context=context) as pool:
+            with worker_processes(jobs or os.cpu_count() or 1) as pool:
                 started = {
-                    pool.submit(_one, recording, turn_detection, folder): index
-                    for index, (recording, folder) in enumerate(zip(recordings, folders, strict=True))
+                    pool.submit(how, *one): index
+                    for index, one in enumerate(zip(recordings, folders, scorers, strict=True))
                 }
                 for future in as_completed(started):
                     made[started[future]] = future.result()
@@ -151,5 +181,23 @@ def replay_dataset(
     return DatasetReplay(name=given.name, replays=tuple(made[index] for index in range(len(recordings))))
 
 
-def _one(recording: Recording, turn_detection: TurnDetection | None, folder: Path | None) -> Replay:
-    return replay(recording, turn_detection=turn_detection, out=folder)
+def _scorers(name: str, given: Any, ids: Sequence[str]) -> list[Any]:
+    """The scorer of each recording."""
+    if not isinstance(given, Mapping):
+        return [given] * len(ids)
+    lacking = [each for each in ids if each not in given]
+    unknown = [each for each in given if each not in set(ids)]
+    if lacking or unknown:
+        raise InvalidParameterError(
+            name,
+            "a ScoreTrack for each recording, by its id",
+            f"{len(lacking)} recordings without ({', '.join(lacking[:3])}), "
+            f"{len(unknown)} ids of no recording ({', '.join(map(str, unknown[:3]))})",
+        )
+    return [given[each] for each in ids]
+
+
+def _one(
+    recording: Recording, folder: Path | None, scorers: Mapping[str, Any], *, settings: Mapping[str, Any]
+) -> Replay:
+    return replay(recording, out=folder, **settings, **scorers)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import html
 import math
 import os
-import threading
+import shutil
 from collections.abc import Mapping
-from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pandas as pd
 
 from bidilab.bidi.agent import BidiAgent
+from bidilab.bidi.background import run_anywhere
 from bidilab.bidi.io.wav import WavInput, WavOutput
 from bidilab.bidi.local.decider import TurnDetection
 from bidilab.bidi.log.eventlog import EventLog
@@ -26,10 +26,15 @@ from bidilab.bidi.providers.strands.model import StrandsAgentModel
 from bidilab.bidi.types.io import BidiInput
 from bidilab.core.audio import Audio
 from bidilab.core.audiofile import write_audio
-from bidilab.core.clock import ClockName, run, running_clock
+from bidilab.core.clock import ClockName, running_clock
+from bidilab.core.csvtext import write_csv
 from bidilab.core.errors import EndOfInput, InvalidParameterError
+from bidilab.core.files import settle, written_together
+from bidilab.core.places import held
 from bidilab.core.units import rescale_samples
-from bidilab.detect.turns import Guards, ProviderParams, ServerVad, Turn, TurnParams
+from bidilab.detect.scorers import ScorerLike
+from bidilab.detect.turns import AdaptiveInterruption, EndOfTurn, Guards, ProviderParams, ServerVad, Turn, TurnParams
+from bidilab.detect.vad import VadLike, VadSource, VadSpec, VadTracks, as_vad
 from bidilab.lab.datasets.labels import Segment
 from bidilab.lab.datasets.words import WordTimes
 from bidilab.lab.metrics.columns import VERDICTS, lists_columns
@@ -45,6 +50,8 @@ __all__ = ["ModelName", "Replay", "model_names", "record_strands", "replay"]
 
 ModelName: TypeAlias = str
 """One of `model_names`."""
+
+JOURNAL, NEW_JOURNAL = "events.jsonl", "events.new.jsonl"
 
 PROVIDER_TAIL_MS = 2000.0
 """Silence after the recording for a model that hears elsewhere: its last turn needs it to end."""
@@ -68,6 +75,10 @@ class Replay:
         The setting; ``None`` where it is not known, as of a provider's default.
     file
         Where the user's audio is from: path and channel; ``None`` when it was in memory only.
+    vad
+        The detector that the session decided by; ``None`` where a provider's own did, or it is not at hand.
+    twin
+        Whose twin that detector is, in words (`DetectorFit.twin`); empty for nobody's.
     """
 
     name: str
@@ -76,6 +87,8 @@ class Replay:
     segments: tuple[Segment, ...]
     params: TurnParams | None
     file: tuple[Path, int | None] | None = None
+    vad: VadSource | None = None
+    twin: str = ""
 
     @property
     def events(self) -> pd.DataFrame:
@@ -104,7 +117,7 @@ class Replay:
         if not turns or own is None:
             return ()
         return tuple(
-            Turn._make((*(rescale_samples(position, own, sample_rate) for position in turn[:6]), turn.flushed))
+            Turn._make((*(rescale_samples(position, own, sample_rate) for position in turn[:6]), *turn[6:]))
             for turn in turns
         )
 
@@ -117,20 +130,34 @@ class Replay:
         """Figure of the session: both sides, labels, probability of speech, turns and interruptions.
 
         The probabilities are Silero's on the user's side; the turns are those of the session's detector.
+
+        Parameters
+        ----------
+        xlim
+            Seconds to show; by default the whole session, of one longer than two minutes the first two.
         """
         return showing().session_timeline(self, xlim=xlim)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write ``events.jsonl``, ``events.parquet``, ``interruptions.csv``, ``session.wav`` and ``timeline.*``."""
+        """Write ``events.jsonl``, ``events.parquet``, ``interruptions.csv``, ``session.wav`` and ``timeline.*``.
+
+        All of them or none; those of an earlier replay go in the same step (``generation.json`` ties them together).
+        The timeline of a session longer than two minutes shows the first two; `timeline` draws any other part.
+        """
         out = Path(folder)
-        out.mkdir(parents=True, exist_ok=True)
-        journal = out / "events.jsonl"
-        if self.log.path is None or self.log.path.resolve() != journal.resolve():
-            self.log.write(journal)
-        self.log.to_parquet(out / "events.parquet")
-        self.interruptions.to_csv(out / "interruptions.csv", index=False, na_rep="NaN")
-        write_audio(out / "session.wav", self.audio.samples, self.audio.sample_rate)
-        showing().save_figure(self.timeline(), out / "timeline")
+        with written_together(out) as stage:
+            if (journal := _journal_in(out, self.log)) is not None:
+                shutil.copyfile(journal, stage / JOURNAL)  # as it was written, with the lines that were torn
+            else:
+                self.log.write(stage / JOURNAL)
+            self.log.to_parquet(stage / "events.parquet")
+            write_csv(self.interruptions, stage / "interruptions.csv")
+            write_audio(stage / "session.wav", self.audio.samples, self.audio.sample_rate)
+            showing().save_figure(self.timeline(), stage / "timeline")
+        if journal is not None:
+            if journal.name != JOURNAL:
+                journal.unlink(missing_ok=True)
+            self.log.path = out / JOURNAL
         return out
 
     @property
@@ -141,12 +168,20 @@ class Replay:
         said = f"{len(self.log.turns())} turns, {len(self.log.responses())} responses, {len(cuts)} interruptions"
         if self.segments:
             said += f" ({outcomes.get('detected', 0)} true, {outcomes.get('false', 0)} false"
-            said += f", {outcomes['unheard']} unheard" if "unheard" in outcomes else ""
+            said += "".join(
+                f", {outcomes[name]} {words}"
+                for name, words in (("continued", "by a user who only went on"), ("unheard", "unheard"))
+                if name in outcomes
+            )
             said += f"; {outcomes.get('missed', 0)} missed)"
         if len(cuts):
             said += f"; heard {cuts['heard_ms'].median():.0f} ms (median)"
         if self.detector is not None:
-            said += f"; detector {self.detector}"
+            said += f"; detector {self.twin or self.detector}"
+        fold = self.log.fold()
+        if fold.scorer is not None:
+            late = fold.counts.scores_late
+            said += f"; scorer {fold.scorer}" + (f" ({late} answers late)" if late else "")
         return f"{self.name}: {said}"
 
     def __repr__(self) -> str:
@@ -168,7 +203,13 @@ def replay(
     clock: ClockName = "virtual",
     turn_detection: TurnDetection | ProviderParams | None = None,
     guards: Guards | None = None,
+    end_of_turn: EndOfTurn | None = None,
+    scorer: ScorerLike | None = None,
+    interruption: AdaptiveInterruption | None = None,
+    interruption_scorer: ScorerLike | None = None,
+    vad: VadLike | None = None,
     word_times: WordTimes = "labelled",
+    user_channel: int | None = None,
     out: str | os.PathLike[str] | None = None,
     chunk_ms: float = 20.0,
     tail_ms: float | None = None,
@@ -179,7 +220,8 @@ def replay(
     Parameters
     ----------
     recording
-        An audio file (its first channel is the user), ``"DATASET#recording-id"``, `Audio` or a `Recording`.
+        An audio file, ``"DATASET#recording-id"``, `Audio` or a `Recording`. Without labels, what interrupts the agent
+        is ``unlabelled``, neither true nor false.
     model
         A model, or one of `model_names`: ``"local"`` (the default), ``"openai"``, ``"gemini"``, ``"nova"``. The local
         one answers with the lengths of the recording's own responses, where they are labelled, else with the four
@@ -194,8 +236,20 @@ def replay(
         its own.
     guards
         What must hold for speech to interrupt the local model (`bidilab.detect.turns.guards`).
+    end_of_turn
+        How the user's turns end by a score, for the local model; the defaults of `EndOfTurn` with a ``scorer``.
+    scorer
+        What scores the ends of turns for the local model: a scorer, its spec or name, or a `ScoreTrack` of this
+        recording, which needs the virtual clock.
+    interruption, interruption_scorer
+        How a score decides that speech interrupts the local model, beside the guards, and what scores it; as above.
+    vad
+        The local model's detector, as `sweep` takes it; Silero when not given. `VadTracks` go by the recording's id, on
+        the virtual clock.
     word_times
         For guards that count words: ``"labelled"`` or ``"spread"``, as in `sweep`.
+    user_channel
+        Of a file or of `Audio`: which channel is the user's, counted from 1; the first when not given.
     out
         Folder to write to (`Replay.save`); the journal is written there as things happen.
     chunk_ms
@@ -212,9 +266,16 @@ def replay(
     AudioError, DatasetError
         If the recording cannot be read, or its labels lack the words that a guard needs.
     """
-    source = Source.of(recording)
-    if guards is not None and model not in (None, "local"):
-        raise InvalidParameterError("guards", "left out with a model other than the local one", guards)
+    source = Source.of(recording, user_channel)
+    scored = {
+        "end_of_turn": end_of_turn,
+        "scorer": scorer,
+        "interruption": interruption,
+        "interruption_scorer": interruption_scorer,
+    }
+    for name, of_local in {"guards": guards, **scored, "vad": vad}.items():
+        if of_local is not None and model not in (None, "local"):
+            raise InvalidParameterError(name, "left out with a model other than the local one", of_local)
     if turn_detection is not None and not (model is None or isinstance(model, str)):
         raise InvalidParameterError("turn_detection", "left out with a model that has its own", turn_detection)
     if isinstance(model, str) and model in PROVIDERS and clock != "real":
@@ -223,22 +284,44 @@ def replay(
     given: Any = turn_detection
     if local and not isinstance(given, TurnParams | ServerVad | Mapping | None):
         given = given.canonical()
+    # Of a given model only what is asked for by name: an object may be in use, or know one recording alone.
+    its_own = getattr(model, "vad", None)
+    heard_by = _detector(vad, clock, tail_ms) if local else its_own if isinstance(its_own, VadSpec) else None
     built = (
         model
         if model is not None and not isinstance(model, str)
-        else _local(source, given, guards, word_times, known=not tail_ms)
-        if local
+        else _local(
+            source,
+            given,
+            guards,
+            scored,
+            word_times,
+            vad=heard_by,
+            known=not tail_ms,
+        )
+        if local and heard_by is not None
         else _provider(model, given)
     )
     if tail_ms is None:
         tail_ms = 0.0 if local else PROVIDER_TAIL_MS
-    journal = None if out is None else _fresh(Path(out) / "events.jsonl")
-    session = _session(source, built, chunk_ms=chunk_ms, tail_ms=tail_ms, journal=journal, progress=progress)
-    log, audio = _run_anywhere(partial(run, session, clock))
     params = _params(given) if local else PROVIDERS[model].canonical(given) if isinstance(model, str) else None
-    made = Replay(name=source.name, log=log, audio=audio, segments=source.segments, params=params, file=source.file)
-    if out is not None:
-        made.save(out)
+    with nullcontext() if out is None else held(Path(out)):
+        journal = None if out is None else _fresh(Path(out))
+        session = partial(
+            _session, source, built, chunk_ms=chunk_ms, tail_ms=tail_ms, journal=journal, progress=progress
+        )
+        log, audio = run_anywhere(session, clock)
+        made = Replay(
+            name=source.name,
+            log=log,
+            audio=audio,
+            segments=source.segments,
+            params=params,
+            file=source.file,
+            vad=heard_by,
+        )
+        if out is not None:
+            made.save(out)
     return made
 
 
@@ -299,22 +382,40 @@ def record_strands(
 
 
 def _local(
-    source: Source, turn_detection: Any, guards: Guards | None, word_times: WordTimes, *, known: bool
+    source: Source,
+    turn_detection: Any,
+    guards: Guards | None,
+    scored: Mapping[str, Any],
+    word_times: WordTimes,
+    *,
+    vad: VadSource,
+    known: bool,
 ) -> ModelProtocol:
     from bidilab.bidi.local.model import BidiLocalModel
     from bidilab.bidi.local.voice import RecordedVoice
     from bidilab.bidi.reply import Reply
 
-    lengths = [Reply(length_ms=length_ms) for length_ms in source.response_lengths_ms]
+    lengths = [Reply(length_ms=length_ms) for length_ms in source.response_lengths_ms(vad.sample_rate)]
     return BidiLocalModel(
         turn_detection,
-        vad=source.known_track() if known else None,
+        vad=(source.known_track(vad) if known else None) or vad,
         responses=lengths or RecordedVoice().sentences,
         transcripts=source.segments or None,
         guards=guards,
+        **scored,
         word_ends_s=source.word_ends_s(word_times) if guards is not None and guards.needs_words else None,
         input_rate=source.user.sample_rate,  # resampled once, in the model, as a sweep does it
     )
+
+
+def _detector(vad: VadLike | None, clock: ClockName, tail_ms: float | None) -> VadSource:
+    source = as_vad(vad)
+    if isinstance(source, VadTracks):
+        if clock != "virtual":
+            source.refuse_live()
+        if tail_ms:
+            raise InvalidParameterError("tail_ms", "none with VadTracks, which end with the recording", tail_ms)
+    return source
 
 
 def _provider(name: Any, turn_detection: Any) -> ModelProtocol:
@@ -331,11 +432,24 @@ def _params(given: TurnDetection | None) -> TurnParams:
     return server.canonical()
 
 
-def _fresh(journal: Path) -> Path:
-    """Return the path of a new journal; one of an earlier replay is removed."""
-    journal.parent.mkdir(parents=True, exist_ok=True)
+def journal_of(folder: Path) -> Path:
+    """The file that a replay into a folder is logged to as it happens: beside the log of an earlier one, if any."""
+    return folder / (NEW_JOURNAL if (folder / JOURNAL).exists() else JOURNAL)
+
+
+def _fresh(folder: Path) -> Path:
+    """Return the path of a new journal. The files of an earlier replay stay until those of the new one are whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    settle(folder)
+    journal = journal_of(folder)
     journal.unlink(missing_ok=True)
     return journal
+
+
+def _journal_in(folder: Path, log: EventLog) -> Path | None:
+    """The log's own journal, where that lies in the folder."""
+    journals = [folder / name for name in (JOURNAL, NEW_JOURNAL)]
+    return next((path for path in journals if log.path is not None and path.resolve() == log.path.resolve()), None)
 
 
 async def _session(
@@ -350,31 +464,11 @@ async def _session(
     return agent.log, recorder.recording
 
 
-def _run_anywhere(call: partial[Any]) -> Any:
-    """Run the call here; where an event loop runs already (a notebook), run it in a thread and wait."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return call()
-    done: Future[Any] = Future()
-
-    def work() -> None:
-        try:
-            done.set_result(call())
-        except BaseException as error:  # noqa: BLE001 - raised below, in the caller's thread
-            done.set_exception(error)
-
-    thread = threading.Thread(target=work, name="bidilab-replay")
-    thread.start()
-    thread.join()
-    return done.result()
-
-
 class _Counted:
     """An input that moves a progress bar of whole seconds as it is heard."""
 
     def __init__(self, source: BidiInput, duration_s: float, name: str) -> None:
-        from tqdm.auto import tqdm
+        from tqdm import tqdm
 
         self._source = source
         self._heard_s, self._shown_s, self._total_s = 0.0, 0, math.ceil(duration_s)

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bidilab.core.audio import Audio, float_to_pcm16, pcm16_to_float
-from bidilab.core.audiofile import read_audio
+from bidilab.core.audio import Audio, FloatArray, channel_index, float_to_pcm16, pcm16_to_float
+from bidilab.core.audiofile import audio_info, read_channel
+from bidilab.core.audioroom import Room, blocks
 from bidilab.core.errors import DatasetError, InvalidParameterError
-from bidilab.core.units import samples_to_ms
-from bidilab.detect.vad import KnownTrack, ProbabilityCache, VadSpec, audio_sha256, resample
+from bidilab.core.units import rescale_samples, samples_to_ms
+from bidilab.detect.vad import KnownTrack, ProbabilityCache, VadSource, VadTracks, audio_sha256, resample
+from bidilab.detect.vad.resampling import resampled_blocks
 from bidilab.lab.datasets.labels import Segment
 from bidilab.lab.datasets.recording import Recording
 from bidilab.lab.datasets.words import WordTimes, word_ends_s
@@ -45,8 +47,16 @@ class Source:
     file: tuple[Path, int | None] | None = None
 
     @classmethod
-    def of(cls, given: SourceLike) -> Source:
-        """What was given; of a file with several channels without labels, the first is the user.
+    def of(cls, given: SourceLike, user_channel: int | None = None) -> Source:
+        """What was given.
+
+        Parameters
+        ----------
+        given
+            As `SourceLike`.
+        user_channel
+            Of a file or of `Audio`: which channel is the user's, counted from 1; the first when not given
+            (`bidilab.core.audio.Audio.user`). A recording of a dataset says so itself.
 
         Raises
         ------
@@ -56,42 +66,53 @@ class Source:
             If it cannot be read.
         """
         if isinstance(given, Recording):
-            user = Audio(samples=given.user(), sample_rate=given.sample_rate, name=given.id)
+            if user_channel is not None:
+                allowed = "left out with a recording of a dataset, which says so itself"
+                raise InvalidParameterError("user_channel", allowed, user_channel)
+            user = Audio.known_finite(given.user(), sample_rate=given.sample_rate, name=given.id)
             file = (given.path, given.channel_index("user"))
             return cls(name=given.id, user=user, segments=given.segments, file=file)
         if isinstance(given, Audio):
-            return cls(name=given.name, user=Audio(samples=given.channel(0), sample_rate=given.sample_rate))
+            return cls(name=given.name, user=Audio(samples=given.user(user_channel), sample_rate=given.sample_rate))
         if not isinstance(given, str | os.PathLike):
             raise InvalidParameterError("recording", "a path, DATASET#recording-id, Audio or a Recording", given)
         path = Path(given)
         if not path.exists() and "#" in str(given):
             folder, _, recording_id = str(given).rpartition("#")
-            return cls.of(recording_of(folder, recording_id))
+            return cls.of(recording_of(folder, recording_id), user_channel)
         if path.is_dir():
             raise InvalidParameterError("recording", "a file, or DATASET#recording-id for one of a dataset", str(given))
-        audio = read_audio(path)
-        user = Audio(samples=audio.channel(0), sample_rate=audio.sample_rate, name=path.name)
-        return cls(name=path.stem, user=user, file=(path, 0))
+        info = audio_info(path)
+        index = channel_index(user_channel, info.channels, str(path))
+        heard = read_channel(path, index, info=info)
+        user = Audio.known_finite(heard.samples, sample_rate=heard.sample_rate, name=path.name)
+        return cls(name=path.stem, user=user, file=(path, index))
 
-    def known_track(self) -> KnownTrack | None:
+    def known_track(self, vad: VadSource) -> KnownTrack | None:
         """The probabilities that a sweep has left in the cache, for a session that hears this source in 16 bits.
 
         ``None`` when there are none, or when 16 bits are not all there is to the samples: then the detector runs.
+        `VadTracks` are by the recording's id, and one that they lack raises `DatasetError`.
         """
+        samples = self.user.channel()
+        if isinstance(vad, VadTracks):
+            heard = pcm16_to_float(float_to_pcm16(samples))
+            return vad.known(self.name, resample(heard, self.user.sample_rate, vad.sample_rate))
         if self.file is None:
             return None
         path, channel = self.file
-        backend = VadSpec().build()
+        backend = vad.build()
         track = ProbabilityCache().get(audio_sha256(path), channel, backend)
-        samples = self.user.channel()
-        if track is None or not np.array_equal(pcm16_to_float(float_to_pcm16(samples)), samples):
+        if track is None or not _is_pcm16(samples):
             return None
-        return KnownTrack(backend, resample(samples, self.user.sample_rate, backend.sample_rate), track)
+        room, at = Room(rescale_samples(len(samples), self.user.sample_rate, backend.sample_rate), 1), 0
+        for block in resampled_blocks(blocks(samples), self.user.sample_rate, backend.sample_rate):
+            room.put(at, 0, block)
+            at += len(block)
+        return KnownTrack(backend, room.samples[:, 0], track)
 
-    @property
-    def response_lengths_ms(self) -> tuple[float, ...]:
-        """Lengths of the agent's labelled responses, in order: whole samples of the VAD, as in a simulated sweep."""
-        rate = VadSpec().sample_rate
+    def response_lengths_ms(self, rate: int) -> tuple[float, ...]:
+        """Lengths of the agent's labelled responses: whole samples at the VAD's rate, as in a simulated sweep."""
         spoken = [segment.interval(rate) for segment in self.segments if segment.channel == "agent"]
         return tuple(samples_to_ms(interval.duration, rate) for interval in spoken)
 
@@ -109,6 +130,11 @@ class Source:
                 "replay a recording of a dataset that has them (DATASET#recording-id)"
             )
         return word_ends_s(self.segments, word_times=word_times, name=self.name)
+
+
+def _is_pcm16(samples: FloatArray) -> bool:
+    """Whether 16 bits are all there is to the samples."""
+    return all(np.array_equal(pcm16_to_float(float_to_pcm16(block)), block) for block in blocks(samples))
 
 
 def recording_of(folder: str | os.PathLike[str], recording_id: str) -> Recording:

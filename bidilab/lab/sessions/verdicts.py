@@ -1,29 +1,33 @@
 """What became of each interruption of a session, by the labels of the recording that it heard.
 
-The user's side is the recording's; the agent's is the session's own. Each response that was heard is judged by the
-rules of a simulated sweep (`bidilab.lab.metrics.interruption`, `bidilab.lab.metrics.opportunities`), so that both say
-the same of the same session. An interruption is true when its onset lies in [segment onset - 200 ms, segment offset] of
-speech that ought to interrupt and began when the response was created, or later. It is false when the segment must not
-interrupt; when there is none; and, with the cause ``premature_endpoint``, when the segment began before the response
-was created: the agent cut in, and the user only went on. A segment that ought to interrupt, began while the response
-was active, lasted into its audible part with 200 ms of that left or more, and neither met an interruption nor
-was forestalled by one, is missed. One that begins later, or was over before the response was heard, is ordinary
-turn-taking: ``terminal_overlap`` where it interrupts, and no row where it does not (DESIGN §8).
+The user's side is the recording's; the agent's is the session's own. A stop by speech is put down to the owner of its
+onset (`bidilab.lab.metrics.stops`), as the stops of a simulated sweep are, so that both say the same of the same
+session:
 
-A response that was cut before its first audible sample is *unheard*: nobody heard it stop. It is counted, takes no
-segment, and is neither true nor false (DESIGN §5), as in a sweep.
+* ``detected``: a segment that ought to stop the agent and began when the response was created, or later;
+* ``continued``: one that began before. The agent cut in, and the user only went on; that is no false interruption;
+* ``false``: a segment that must not stop the agent (the cause is its kind), or none (``none``);
+* ``unsure``: a segment that is marked so; nobody can say yet;
+* ``unlabelled``: nothing of the recording is labelled, so that nobody can say;
+* ``unheard``: the response was cut before its first audible sample. Nobody heard it stop, so it is none of the others.
+
+A segment is ``missed`` when it is a member of a response that was heard (`bidilab.lab.metrics.members`: it begins in
+it, not crowded by another and not as its end is taken over), ought to stop the agent, and no speech that began before
+the segment's end stopped the response. There is no row where the agent itself ended before the segment did and the
+detector heard the segment: nothing was left to stop.
 
 Positions are the detector's where the log has them: a response that starts in the very instant at which the end of a
 turn is told was created where that was decided, up to a chunk of audio before. Of a response that was cut, the end that
-it would have had is known where all of it had been generated; else there was enough of it left for an opportunity.
+it would have had is known where all of it had been generated; else enough of it is taken to be left.
 
-A provider that detects by itself and does not tell the onset (Nova Sonic, Gemini Live) has its interruptions matched by
-when the application was told, up to `UNTOLD_MS` after the segment's end: an onset lies before that by an unknown time.
+A provider that detects by itself and does not tell the onset (Nova Sonic, Gemini Live) has its interruptions put down
+by when the application was told: to a segment that began at most 200 ms later and ended at most `UNTOLD_MS` before; an
+onset lies before that by an unknown time. Of several, one that ought to stop the agent comes first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,13 +36,11 @@ import pandas as pd
 from bidilab.bidi.log.eventlog import EventLog
 from bidilab.bidi.log.fold import LogFold
 from bidilab.bidi.log.records import LoggedInterruption, LoggedResponse
-from bidilab.core.timeline import Interval
 from bidilab.core.units import ms_to_samples, s_to_samples
-from bidilab.detect.turns import Turn
-from bidilab.lab.datasets.labels import Segment
+from bidilab.lab.datasets.labels import TRUE_KINDS, Segment
 from bidilab.lab.metrics.columns import VERDICTS, lists_columns
-from bidilab.lab.metrics.interruption import Interrupting, Outcome, evaluate_response
-from bidilab.lab.metrics.opportunities import RecordingLabels, label_recording
+from bidilab.lab.metrics.members import TOLERANCE_MS, Member, members_of
+from bidilab.lab.metrics.stops import Owners, cause_of
 
 __all__ = ["verdicts"]
 
@@ -46,7 +48,7 @@ UNTOLD_MS = 1000.0
 """How long after a segment's end an interruption without an onset may be told and still belong to it. Ours."""
 
 _RATE = 48_000  # the grid for matching where no detector gives one
-_ENDLESS = 1 << 62
+_AMPLE_S = 1.0  # of a response whose end is not known: what is taken to be left of it after all that is labelled
 
 
 @lists_columns(VERDICTS)
@@ -65,99 +67,134 @@ def verdicts(log: EventLog, segments: Sequence[Segment]) -> pd.DataFrame:
     pandas.DataFrame
         What a provider does not tell is missing.
     """
-    fold = log.fold()
-    judge = _Judge.of(fold, segments)
-    rows: list[dict[str, Any]] = []
-    stopped = set()
-    for cut in fold.interruptions:
-        if cut.reason == "user_speech":
-            stopped.add(cut.response_id)
-            rows += judge.cut(cut)
-    for response in judge.responses.values():
-        if response.response_id not in stopped:
-            rows += judge.uncut(response)
+    judge = _Judge(log.fold(), segments)
+    rows = [*judge.stops(), *judge.missed()]
     rows.sort(key=_begins_s)
     return VERDICTS.frame(rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Judge:
-    """A session's responses, and the labels that they are judged by.
+class _Heard:
+    """A response that was heard, seconds: until when, and until when it would have been, ``None`` for not known.
 
-    ``user`` are the segments behind ``labels.segments``, ``responses`` is by ``response_id``, and ``end_s`` is where
-    the log ends. ``missed`` are the places in ``user`` of those told of already: responses of a provider may be active
-    at the same time.
+    ``cut`` is the speech that stopped it. ``broken_off`` says that the log ends while it is heard.
     """
 
-    labels: RecordingLabels
-    user: tuple[Segment, ...]
-    responses: Mapping[str, LoggedResponse]
-    end_s: float
-    missed: set[int]
+    response: LoggedResponse
+    audible_s: float
+    ends_s: float | None
+    cut: LoggedInterruption | None
+    broken_off: bool
 
-    @classmethod
-    def of(cls, fold: LogFold, segments: Sequence[Segment]) -> _Judge:
-        rate = fold.detector_rate or _RATE
-        user = sorted((s for s in segments if s.channel == "user"), key=lambda s: s.interval(rate))
-        return cls(
-            labels=label_recording(user, sample_rate=rate),
-            user=tuple(user),
-            responses={response.response_id: response for response in fold.responses},
-            end_s=0.0 if fold.last_s is None else fold.last_s,
-            missed=set(),
-        )
 
-    def cut(self, cut: LoggedInterruption) -> Iterator[dict[str, Any]]:
-        """Rows of a response that speech stopped."""
+class _Judge:
+    """A session, and the labels that it is judged by."""
+
+    def __init__(self, fold: LogFold, segments: Sequence[Segment]) -> None:
+        self._rate = rate = fold.detector_rate or _RATE
+        self._fold = fold
+        self._user = sorted((s for s in segments if s.channel == "user"), key=lambda s: s.interval(rate))
+        tolerance = ms_to_samples(TOLERANCE_MS, rate)
+        self._tolerance = tolerance
+        users = ((s.interval(rate), s.kind) for s in self._user)
+        unsure = (index for index, s in enumerate(self._user) if s.unsure)
+        self._owners = Owners(users, tolerance=tolerance, is_labelled=bool(segments), unsure=unsure)
+        self._responses = {response.response_id: response for response in fold.responses}
+        self._cuts = {cut.response_id: cut for cut in fold.interruptions if cut.reason == "user_speech"}
+        self._told = set[int]()  # places in `_user` of what has its row: responses may be active at the same time
+
+    def stops(self) -> Iterator[dict[str, Any]]:
+        """A row per interruption by speech."""
+        for cut in self._fold.interruptions:
+            if cut.reason == "user_speech":
+                yield self._stop(cut)
+
+    def _stop(self, cut: LoggedInterruption) -> dict[str, Any]:
         if cut.heard_ms == 0:  # not where it is unknown
-            yield _row("unheard", cut=cut)
-            return
-        told = cut.onset_s is not None
-        onset = self._at(cut.at_s if cut.onset_s is None else cut.onset_s)
-        decided = self._at(cut.at_s if not told or cut.decided_s is None else cut.decided_s)
-        turn = Turn(onset, decided, onset, decided, decided, decided, False)
-        response = self.responses.get(cut.response_id or "", _UNKNOWN)
-        reach = 0 if told else ms_to_samples(UNTOLD_MS, self.labels.sample_rate)
-        for outcome, index in self._outcomes(response, _uncut_end_s(response), Interrupting(turn, decided), reach):
-            if outcome.turn is not None:
-                yield _verdict(cut, outcome, None if index is None else self.user[index])
-            elif response.audible_s is not None:
-                yield from self._missed(response, outcome, index)
-
-    def uncut(self, response: LoggedResponse) -> Iterator[dict[str, Any]]:
-        """Rows of a response that speech did not stop."""
-        if response.audible_s is None:
-            return
-        silent_s, broken_off = response.silent_s, response.silent_s is None  # the log ends while it is heard
-        if silent_s is None:
-            if response.generated_ms is None:
-                return
-            silent_s = min(self.end_s, response.audible_s + response.generated_ms / 1000)
-        for outcome, index in self._outcomes(response, silent_s, None, 0):
-            if not broken_off or (index is not None and self.user[index].end_s <= silent_s):
-                yield from self._missed(response, outcome, index)
-
-    def _missed(self, response: LoggedResponse, outcome: Outcome, index: int | None) -> Iterator[dict[str, Any]]:
-        if outcome.outcome == "missed" and index is not None and index not in self.missed:
-            self.missed.add(index)
-            yield _row("missed", segment=self.user[index], response_id=response.response_id)
-
-    def _outcomes(
-        self, response: LoggedResponse, end_s: float | None, interruption: Interrupting | None, reach: int
-    ) -> Iterator[tuple[Outcome, int | None]]:
-        """What the rules say of a response, and the place of the segment; ``end_s`` is ``None`` where it is unknown."""
-        audible_s = response.audible_s
-        known = (s for s in (response.decided_s, response.created_s, audible_s) if s is not None)
+            return _row("unheard", cut=cut)
+        response = self._responses.get(cut.response_id or "", _UNKNOWN)
+        known = (s for s in (response.decided_s, response.created_s, response.audible_s) if s is not None)
         active_from = self._at(next(known, 0.0))
-        audible = active_from if audible_s is None else max(active_from, self._at(audible_s))
-        end = _ENDLESS if end_s is None else self._at(end_s)
-        under = self.labels.under(Interval(audible, max(audible, end)), active_from=active_from)
-        place = {id(segment): index for index, segment in enumerate(under.segments)}
-        for outcome in evaluate_response(under, 0, interruption, active_from, reach=reach):
-            yield outcome, place.get(id(outcome.segment))
+        if cut.onset_s is None:
+            owner = self._owner_of_untold(self._at(cut.at_s), active_from)
+        else:
+            owner = self._owners.of(self._at(cut.onset_s))
+        segment = None if owner < 0 else self._user[owner]
+        cause = cause_of(self._owners, owner, active_from)
+        if segment is None or cause != "true":
+            if cause in ("continued", "unsure", "unlabelled"):
+                return _row(cause, segment=segment, cut=cut)
+            return _row("false", cause=cause, segment=segment, cut=cut)
+        self._told.add(owner)
+        event_ms = (cut.at_s - segment.start_s) * 1000
+        decided_ms = None if cut.decided_s is None else (cut.decided_s - segment.start_s) * 1000
+        return _row("detected", segment=segment, cut=cut, latency_ms=decided_ms, event_latency_ms=event_ms)
+
+    def _owner_of_untold(self, told_at: int, active_from: int) -> int:
+        """Whose an interruption is of which only the time is known at which it was told."""
+        reach = ms_to_samples(UNTOLD_MS, self._rate)
+        near = [
+            (
+                kind not in TRUE_KINDS,
+                kind in TRUE_KINDS and interval.start < active_from,
+                interval.start if kind in TRUE_KINDS else abs(told_at - interval.start),
+                index,
+            )
+            for index, (interval, kind) in enumerate(self._owners.segments)
+            if interval.start - self._tolerance <= told_at <= interval.end + reach
+        ]
+        return min(near)[-1] if near else -1
+
+    def missed(self) -> Iterator[dict[str, Any]]:
+        """A row per segment that ought to have stopped the agent; after `stops`."""
+        for heard in self._heard():
+            for index, member in self._members(heard):
+                if index not in self._told and member.is_true and self._is_missed(member, heard):
+                    self._told.add(index)
+                    yield _row("missed", segment=self._user[index], response_id=heard.response.response_id)
+
+    def _heard(self) -> Iterator[_Heard]:
+        for response in self._responses.values():
+            silent_s, audible_s = response.silent_s, response.audible_s
+            cut = self._cuts.get(response.response_id)
+            if audible_s is None:
+                continue
+            ends_s = silent_s if cut is None else _uncut_end_s(response)
+            broken_off = cut is None and silent_s is None
+            if broken_off:
+                if response.generated_ms is None:
+                    continue
+                ends_s = min(self._fold.last_s or 0.0, audible_s + response.generated_ms / 1000)
+            yield _Heard(response=response, audible_s=audible_s, ends_s=ends_s, cut=cut, broken_off=broken_off)
+
+    def _members(self, heard: _Heard) -> Iterator[tuple[int, Member]]:
+        """The members of a response, with their places in ``_user``."""
+        last_s = max([heard.audible_s, *(segment.end_s for segment in self._user)])
+        end_s = last_s + _AMPLE_S if heard.ends_s is None else heard.ends_s
+        if end_s <= heard.audible_s:
+            return
+        response = Segment(start_s=heard.audible_s, end_s=end_s, channel="agent", kind="response")
+        placed = members_of([*self._user, response], sample_rate=self._rate, duration_samples=self._at(last_s))
+        for index, member in enumerate(placed.segments):
+            if member.is_member and member.response == 0:
+                yield index, member
+
+    def _is_missed(self, member: Member, heard: _Heard) -> bool:
+        """Whether a segment that ought to stop the agent had its chance and did not."""
+        end = member.interval.end
+        if heard.cut is not None:
+            stopped_by_s = heard.cut.at_s if heard.cut.onset_s is None else heard.cut.onset_s
+            return self._at(stopped_by_s) > end
+        assert heard.ends_s is not None
+        if heard.broken_off:
+            return end <= self._at(heard.ends_s)
+        if not member.outlasting:
+            return True
+        onsets = (self._at(turn.onset_s) for turn in self._fold.turns if turn.onset_s is not None)
+        return not any(member.windows[0].start <= onset <= end for onset in onsets)
 
     def _at(self, s: float) -> int:
-        return s_to_samples(s, self.labels.sample_rate)
+        return s_to_samples(s, self._rate)
 
 
 _UNKNOWN = LoggedResponse(session_id="", response_id="")
@@ -169,14 +206,6 @@ def _uncut_end_s(response: LoggedResponse) -> float | None:
     if not response.generated_whole or silent_s is None or generated_ms is None or heard_ms is None:
         return None
     return silent_s + (generated_ms - heard_ms) / 1000
-
-
-def _verdict(cut: LoggedInterruption, outcome: Outcome, segment: Segment | None) -> dict[str, Any]:
-    if outcome.outcome != "detected" or segment is None:
-        return _row(outcome.outcome, cause=outcome.cause, segment=segment, cut=cut)
-    event_ms = (cut.at_s - segment.start_s) * 1000
-    decided_ms = None if cut.decided_s is None else (cut.decided_s - segment.start_s) * 1000
-    return _row("detected", segment=segment, cut=cut, latency_ms=decided_ms, event_latency_ms=event_ms)
 
 
 def _begins_s(row: dict[str, Any]) -> float:

@@ -1,43 +1,58 @@
 """Make the columns of a settings table from evaluations: sums over recordings, rates, quantiles and their intervals.
 
-Which columns there are, and which counts each ratio is made of, is declared in `bidilab.lab.metrics.columns`.
+Which columns there are, and which counts each ratio is made of, is declared in `bidilab.lab.metrics.columns`. Each
+part of an evaluation (`bidilab.lab.sweep.evaluated`) gives columns of its own, once for all settings that share it.
+Intervals have recordings, or what goes together of them, as the unit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bidilab.core.compiling import kernel
 from bidilab.lab.metrics.columns import (
+    COUNTED,
     RESUME,
     SETTINGS,
     SIMULATED,
     TIMED,
     Count,
+    Duration,
+    Mean,
+    Part,
     PerMinute,
     Quantile,
     Rate,
     Ratio,
+    counted_in,
     setting_columns,
 )
-from bidilab.lab.metrics.latency import bootstrap_km_quantiles, km_quantiles
-from bidilab.lab.metrics.statistics import poisson_interval, poisson_rate, quantiles_by_row, rate, wilson_interval
-from bidilab.lab.sweep.evaluated import COUNTS, UNDEFINED, Evaluated
-from bidilab.lab.sweep.problem import SweepProblem
+from bidilab.lab.metrics.intervals import clustered_quantile, clustered_rate, clustered_rate_per_exposure
+from bidilab.lab.metrics.statistics import ROUNDING_SLACK
+from bidilab.lab.metrics.waits import clustered_km_means, clustered_km_quantiles, rising_waits
+from bidilab.lab.sweep.evaluated import DECIDED, MISSED, PARTS, UNDEFINED, EventVerdicts, TurnVerdicts
+from bidilab.lab.sweep.problem import HasLabels
 
 __all__ = [
     "CLIPPED_COLUMNS",
     "RESUME_COLUMNS",
     "SETTING_COLUMNS",
     "SIMULATED_COLUMNS",
-    "aggregate",
+    "Counted",
     "clipped_quantiles",
+    "event_columns",
+    "label_columns",
+    "stop_columns",
+    "turn_columns",
 ]
 
+FloatArray = npt.NDArray[np.float64]
 _Columns = dict[str, npt.NDArray[Any]]
 
 SETTING_COLUMNS: tuple[str, ...] = setting_columns(simulated=False, resumes=False)
@@ -46,109 +61,195 @@ SIMULATED_COLUMNS: tuple[str, ...] = SETTINGS.names_in(SIMULATED)
 """Further columns of a simulated evaluation."""
 RESUME_COLUMNS: tuple[str, ...] = SETTINGS.names_in(RESUME)
 """Further columns where guards resume."""
-_SHOWN = frozenset(SETTINGS.names)
-_SUMS = tuple(count for count in SETTINGS.of(Count) if count.parts)
-_RATIOS = SETTINGS.of(Ratio)
+
+_COUNTS: Mapping[str, Count] = {count.name: count for count in (*SETTINGS.of(Count), *COUNTED)}
+_DURATIONS: Mapping[str, Duration] = {duration.name: duration for duration in TIMED}
+_PLACE: Mapping[str, tuple[Part, int]] = {
+    column.name: (part, index) for part in PARTS for index, column in enumerate(counted_in(part))
+}
 
 
-def aggregate(problem: SweepProblem, evaluated: Sequence[Evaluated], *, n_resamples: int, seed: int) -> pd.DataFrame:
-    """All columns of `SETTINGS` but the axes and the onset clipping, one row per evaluation.
+def _parts(names: Iterable[str]) -> set[Part]:
+    """The parts that count these columns."""
+    found: set[Part] = set()
+    for name in names:
+        count = _COUNTS.get(name)
+        found |= _parts(count.parts) if count is not None and count.parts else {_PLACE[name][0]}
+    return found
+
+
+def _part_of(ratio: Ratio) -> Part:
+    """The part whose settings have a value of this ratio each: the one above the line."""
+    (part,) = _parts(ratio.of)
+    return part
+
+
+class Counted:
+    """Counts of evaluations by recording, addressed by column.
 
     Parameters
     ----------
     problem
         What was evaluated on.
-    evaluated
-        One for each setting.
-    n_resamples, seed
-        Of the bootstrap over recordings.
+    part
+        Which part counted.
+    counts
+        ``(n_evaluations, n_recordings, n_columns) int32``.
     """
-    totals = np.stack([e.counts.sum(axis=0, dtype=np.int64) for e in evaluated])
-    # Arrays by name until the end: a table that grows column by column costs more than all that is computed here.
-    table: _Columns = dict(zip(COUNTS, totals.T, strict=True))
-    for duration in TIMED:
-        table[duration.name] = duration.of_samples(table.pop(duration.counted), problem.sample_rate)
+
+    def __init__(self, problem: HasLabels, part: Part, counts: npt.NDArray[np.integer[Any]]) -> None:
+        self._problem = problem
+        self._part = part
+        self._counts = np.ascontiguousarray(np.moveaxis(counts, -1, 0))  # each column by itself
+
+    @cached_property
+    def totals(self) -> npt.NDArray[np.int64]:
+        """Sums over recordings, ``(n_columns, n_evaluations)``."""
+        totals: npt.NDArray[np.int64] = self._counts.sum(axis=-1, dtype=np.int64)
+        return totals
+
+    def by_cluster(self, names: Sequence[str]) -> FloatArray:
+        """The sum of some columns in each cluster: ``(n_evaluations, n_clusters)``, ``(n_clusters,)`` of the labels."""
+        found = sum((self._of(name) for name in names[1:]), start=self._of(names[0]))
+        clusters = self._problem.clusters
+        if np.array_equal(clusters, np.arange(len(clusters))):
+            return found
+        order = np.argsort(clusters, kind="stable")
+        starts = np.searchsorted(clusters[order], np.arange(int(clusters.max()) + 1))
+        summed: FloatArray = np.add.reduceat(found[..., order], starts, axis=-1)
+        return summed
+
+    def _of(self, name: str) -> FloatArray:
+        count = _COUNTS.get(name)
+        if count is not None and count.parts:
+            return np.asarray(sum((self._of(part) for part in count.parts[1:]), start=self._of(count.parts[0])))
+        part, index = _PLACE[name]
+        values = self._counts[index] if part == self._part else self._problem.label_counts[:, index]
+        if name in _DURATIONS:
+            return _DURATIONS[name].of_samples(values, self._problem.sample_rate)
+        return values.astype(np.float64)
+
+    def columns(self) -> _Columns:
+        """Sums of the counts and durations of this part, and its rates with their intervals."""
+        table: _Columns = {}
+        for index, column in enumerate(counted_in(self._part)):
+            total = self.totals[index]
+            if isinstance(column, Duration):
+                total = column.of_samples(total, self._problem.sample_rate)
+            table[column.name] = total
+        for count in SETTINGS.of(Count):
+            if count.parts and _parts(count.parts) == {self._part}:
+                table[count.name] = np.sum([table[name] for name in count.parts], axis=0)
+        for ratio in SETTINGS.of(Ratio):
+            if _part_of(ratio) == self._part:
+                self._add(table, ratio)
+        return table
+
+    def _add(self, table: _Columns, ratio: Ratio) -> None:
+        over, under = self.by_cluster(ratio.of), self.by_cluster(ratio.per)
+        if isinstance(ratio, Rate | PerMinute):
+            make = clustered_rate if isinstance(ratio, Rate) else clustered_rate_per_exposure
+            found = make(over, under)
+            table[ratio.name], ends = found.value, (found.lo, found.hi)
+            for name, end in zip(ratio.interval_columns, ends, strict=True):
+                table[name] = end
+            return
+        above, below = over.sum(axis=-1), np.broadcast_to(under.sum(axis=-1), over.shape[:-1])
+        table[ratio.name] = np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
+
+
+def label_columns(problem: HasLabels) -> _Columns:
+    """Columns that the labels alone decide, each of one element."""
+    return Counted(problem, "labels", problem.label_counts[None]).columns()
+
+
+def event_columns(problem: HasLabels, verdicts: EventVerdicts) -> _Columns:
+    """Columns of events judged for themselves, ``(n_settings,)`` each; delays are those of true members."""
+    table = Counted(problem, "events", verdicts.counts).columns()
+    delays = verdicts.delays
+    ms = np.where(delays == MISSED, np.inf, delays * (1000 / problem.sample_rate))
+    clusters = problem.clusters[problem.true_recording]
+    for column in _quantiles_of("latency_detected_ms"):
+        found = clustered_quantile(ms, clusters, column.q)
+        for name, values in zip(column.names, found[:3], strict=True):
+            table[name] = values
+    return table
+
+
+def turn_columns(problem: HasLabels, verdicts: TurnVerdicts) -> _Columns:
+    """Columns of the users' turns but the onset clipping, ``(n_settings,)`` each."""
+    table = Counted(problem, "turns", verdicts.counts).columns()
     table["degenerate"] = (table["n_detector_turns"] > 0) & (table["n_detector_turns"] == table["n_flushed"])
-    for count in _SUMS:
-        table[count.name] = _sum(table, count.parts)
-    for ratio in _RATIOS:
-        _add_ratio(table, ratio)
-    _add_latency(table, problem, evaluated, n_resamples, seed)
-    _add_endpoint_latency(table, evaluated, problem.sample_rate)
-    return pd.DataFrame({name: values for name, values in table.items() if name in _SHOWN})
+    columns = _quantiles_of("endpoint_latency_ms")
+    states, waits = verdicts.states, verdicts.waits
+    # A wait of 0 without a decision is seen too: the agent has its turn already.
+    seen = ((states & DECIDED) != 0) | ((waits == 0) & (states == 1))
+    clusters = problem.clusters[problem.turn_recording]
+    orders = rising_waits(waits, seen)
+    found = clustered_km_quantiles(waits, seen, clusters, [column.q for column in columns], orders=orders)
+    for k, column in enumerate(columns):
+        for side, name in enumerate(column.names):
+            table[name] = found[:, k, side] * (1000 / problem.sample_rate)
+    for mean in SETTINGS.of(Mean):
+        at_most = mean.at_most * problem.sample_rate / 1000
+        means = clustered_km_means(waits, seen, clusters, at_most, orders=orders)
+        for side, name in enumerate(mean.names):
+            table[name] = means[:, side] * (1000 / problem.sample_rate)
+    return table
 
 
-def _sum(table: _Columns, names: Sequence[str]) -> npt.NDArray[Any]:
-    first, *rest = names
-    return sum((table[name] for name in rest), start=table[first])
-
-
-def _add_ratio(table: _Columns, column: Ratio) -> None:
-    over, under = _sum(table, column.of), _sum(table, column.per)
-    low, high = column.interval_columns
-    if isinstance(column, Rate):
-        table[column.name] = rate(over, under)
-        table[low], table[high] = wilson_interval(over, under)
-    elif isinstance(column, PerMinute):
-        table[column.name] = poisson_rate(over, under)
-        table[low], table[high] = poisson_interval(over, under)
-    else:
-        table[column.name] = np.divide(over, under, out=np.full(len(over), np.nan), where=under > 0)
+def stop_columns(problem: HasLabels, counts: npt.NDArray[np.integer[Any]]) -> _Columns:
+    """Columns of what a conversation costs, ``(n_evaluations,)`` each."""
+    return Counted(problem, "stops", counts).columns()
 
 
 def _quantiles_of(time: str) -> tuple[Quantile, ...]:
     return tuple(column for column in SETTINGS.of(Quantile) if column.of == time)
 
 
-def _add_latency(
-    table: _Columns, problem: SweepProblem, evaluated: Sequence[Evaluated], n_resamples: int, seed: int
-) -> None:
-    times = np.stack([e.latency for e in evaluated])
-    states = np.stack([e.state for e in evaluated])
-    ms = 1000 / problem.sample_rate
-    columns = _quantiles_of("latency_detected_ms")
-    quantiles = tuple(column.q for column in columns)
-    point = km_quantiles(times, states, quantiles)
-    interval = bootstrap_km_quantiles(
-        times,
-        states,
-        problem.true_recording,
-        problem.n_recordings,
-        quantiles=quantiles,
-        n_resamples=n_resamples,
-        seed=seed,
-    )
-    for k, column in enumerate(columns):
-        low, high = column.interval_columns
-        table[column.name] = point[:, k] * ms
-        table[low], table[high] = interval[:, k, 0] * ms, interval[:, k, 1] * ms
-
-
-def _add_endpoint_latency(table: _Columns, evaluated: Sequence[Evaluated], sample_rate: int) -> None:
-    values = np.stack([e.endpoint_latency for e in evaluated])
-    columns = _quantiles_of("endpoint_latency_ms")
-    found = quantiles_by_row(values, values != UNDEFINED, [column.q for column in columns]) * 1000 / sample_rate
-    for k, column in enumerate(columns):
-        table[column.name] = found[:, k]
-
-
 CLIPPED = _quantiles_of("onset_clipped_ms")
 CLIPPED_COLUMNS: tuple[str, ...] = tuple(column.name for column in CLIPPED)
-"""Columns that `clipped_quantiles` fills, and `aggregate` does not."""
+"""Columns that `clipped_quantiles` gives."""
 
 
-def clipped_quantiles(
-    problem: SweepProblem, evaluated: Sequence[Evaluated], prefix_samples: Sequence[int]
-) -> npt.NDArray[np.float64]:
-    """`CLIPPED_COLUMNS` in milliseconds, ``(n_evaluated, n_prefixes, n_columns)``; NaN where no onset was found.
+@kernel()
+def _clipped(first_turn, starts, prefixes, quantiles, undefined, slack, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+    n = len(starts)
+    lost = np.empty(n, np.int64)
+    for row in range(len(first_turn)):
+        for k in range(len(prefixes)):
+            found = 0
+            some = 0  # of those found, that lose anything
+            for i in range(n):
+                onset = np.int64(first_turn[row, i, 0])
+                if onset == undefined:
+                    continue
+                found += 1
+                audio_start = max(onset - prefixes[k], np.int64(first_turn[row, i, 1]), np.int64(0))
+                if audio_start > starts[i]:
+                    lost[some] = audio_start - starts[i]
+                    some += 1
+            rising = np.sort(lost[:some])
+            for j in range(len(quantiles)):
+                if found == 0:
+                    continue
+                place = max(np.int64(np.ceil(quantiles[j] * found * (1 - slack))) - 1, np.int64(0))
+                out[row, k, j] = 0 if place < found - some else rising[place - (found - some)]
+
+
+def clipped_quantiles(problem: HasLabels, verdicts: TurnVerdicts, prefix_samples: Sequence[int]) -> FloatArray:
+    """`CLIPPED_COLUMNS` in milliseconds, ``(n_settings, n_prefixes, n_columns)``; NaN where no onset was found.
 
     Prefix padding moves nothing but this, so one evaluation serves every padding.
     """
-    start = problem.segments[problem.segments[:, 3] >= 0, 0]
-    onset, previous_end = (np.stack([e.first_turn[:, k] for e in evaluated]).astype(np.int64) for k in (0, 1))
-    found = onset != int(UNDEFINED)
-    out = np.empty((len(evaluated), len(prefix_samples), len(CLIPPED)))
-    for k, prefix in enumerate(prefix_samples):
-        audio_start = np.maximum(np.maximum(onset - prefix, previous_end), 0)
-        out[:, k] = quantiles_by_row(np.maximum(audio_start - start, 0), found, [column.q for column in CLIPPED])
+    out = np.full((len(verdicts.waits), len(prefix_samples), len(CLIPPED)), np.nan)
+    quantiles = np.array([column.q for column in CLIPPED])
+    prefixes = np.array(prefix_samples, dtype=np.int64)
+    _clipped(verdicts.first_turn, problem.turn_starts, prefixes, quantiles, int(UNDEFINED), ROUNDING_SLACK, out)
     return out * 1000 / problem.sample_rate
+
+
+def as_frame(columns: _Columns, *, simulated: bool, resumes: bool, scored: bool = False) -> pd.DataFrame:
+    """A table of these columns in their order, those that there are."""
+    names = setting_columns(simulated=simulated, resumes=resumes, scored=scored)
+    return pd.DataFrame({name: columns[name] for name in names if name in columns})

@@ -37,9 +37,9 @@ import numpy.typing as npt
 from scipy import special
 
 from bidilab.core.errors import InvalidParameterError
-from bidilab.lab.metrics.intervals import clustered_rate, paired_difference
+from bidilab.lab.metrics.intervals import clustered_rate, members_to_show, paired_difference
 
-__all__ = ["Choice", "Knob", "Limit", "LossTable", "Stability", "Weights", "choose"]
+__all__ = ["Choice", "Knob", "Limit", "LossTable", "Part", "Stability", "Weights", "check_resampling", "choose"]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -116,11 +116,29 @@ class Weights:
         return self.cut_in * np.asarray(premature, dtype=np.float64) + cost
 
 
-class Part(NamedTuple):
-    """One of the three means: sums by recording, and the members they are over."""
+def check_resampling(n_resamples: int, seed: int) -> None:
+    """Raise `InvalidParameterError` for a number of resamples below 1 or a seed below 0, or one that is not whole."""
+    for name, value, least, most in (("n_resamples", n_resamples, 1, 2**31 - 1), ("seed", seed, 0, 2**63 - 1)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value <= most:
+            raise InvalidParameterError(name, f"a whole number in [{least}, {most}]", value)
 
-    sums: FloatArray  # (n_rows, n_recordings)
-    members: FloatArray  # (n_recordings,), or (n_rows, n_recordings) where conditions have other members
+
+class Part(NamedTuple):
+    """One of the three means: sums by recording, and the members they are over.
+
+    Rows that agree in what the mean hangs on share their sums: ``of`` is ``(n_rows,)`` into the first axis, by default
+    each row has its own.
+    """
+
+    sums: npt.NDArray[np.floating]  # (n_sums, n_recordings)
+    members: FloatArray  # (n_recordings,)
+    of: IntArray | None = None
+
+
+class _Mean(NamedTuple):
+    sums: npt.NDArray[np.floating]
+    members: FloatArray
+    of: IntArray
 
 
 class LossTable:
@@ -131,18 +149,27 @@ class LossTable:
     parts
         The means that the loss is the sum of: true members, members that must not stop the agent, turns. One without
         members adds nothing.
+
+    Raises
+    ------
+    InvalidParameterError
+        If no part has members.
     """
 
     def __init__(self, parts: Sequence[Part]) -> None:
-        self._parts = [
-            Part(np.asarray(p.sums, np.float64), np.broadcast_to(np.asarray(p.members, np.float64), np.shape(p.sums)))
-            for p in parts
-        ]
-        self._parts = [p for p in self._parts if p.members.any()]
-        if not self._parts:
+        held = [p for p in parts if np.any(p.members)]
+        if not held:
             raise InvalidParameterError("parts", "members of some kind", "none")
-        self.n_rows, self.n_recordings = self._parts[0].sums.shape
-        self._held = np.any([p.members > 0 for p in self._parts], axis=(0, 1))
+        self._parts = [
+            _Mean(
+                sums=np.asarray(part.sums),
+                members=np.asarray(part.members, np.float64),
+                of=np.arange(len(part.sums)) if part.of is None else np.asarray(part.of),
+            )
+            for part in held
+        ]
+        self.n_rows, self.n_recordings = len(self._parts[0].of), self._parts[0].sums.shape[1]
+        self._held = np.any([p.members > 0 for p in self._parts], axis=0)
 
     def losses(self, weights: FloatArray | None = None) -> FloatArray:
         """Loss of each row: ``(n_rows,)``, or ``(n_rows, n_samples)`` with weights ``(n_recordings, n_samples)``."""
@@ -150,10 +177,10 @@ class LossTable:
         for part in self._parts:
             with np.errstate(invalid="ignore", divide="ignore"):
                 if weights is None:
-                    mean = part.sums.sum(axis=1) / part.members.sum(axis=1)
+                    mean = part.sums.sum(axis=1, dtype=np.float64) / part.members.sum()
                 else:
-                    mean = (part.sums @ weights) / (part.members @ weights)
-            total = total + mean
+                    mean = _weighted(part.sums, weights) / (part.members @ weights)
+            total = total + mean[part.of]
         return total
 
     def influences(self, row: int, weights: FloatArray | None = None) -> FloatArray:
@@ -161,7 +188,7 @@ class LossTable:
         w = np.ones(self.n_recordings) if weights is None else weights
         total = np.zeros(self.n_recordings)
         for part in self._parts:
-            y, n = part.sums[row], part.members[row]
+            y, n = np.asarray(part.sums[part.of[row]], np.float64), part.members
             size = float(n @ w)
             if size > 0:
                 total += (y - float(y @ w) / size * n) / size
@@ -182,12 +209,20 @@ class LossTable:
         own = self.influences(row)[held]
         lo, hi = np.empty(len(rows)), np.empty(len(rows))
         gaps = losses[rows] - losses[row]
-        for start in range(0, len(rows), 512):  # influences of many rows at once would be a table of their own
-            some = slice(start, start + 512)
+        at_once = min(512, max(1, (1 << 24) // max(1, self.n_recordings)))  # else a table of its own
+        for start in range(0, len(rows), at_once):
+            some = slice(start, start + at_once)
             theirs = np.stack([self.influences(int(r))[held] for r in rows[some]])
             found = paired_difference(theirs, own, gaps[some])
             lo[some], hi[some] = found.lo, found.hi
         return gaps, lo, hi
+
+
+def _weighted(sums: npt.NDArray[np.floating], weights: FloatArray) -> FloatArray:
+    """``sums @ weights``; where the sums are single numbers, some rows at a time, for a copy in double is larger."""
+    if sums.dtype == weights.dtype:
+        return np.asarray(sums @ weights)
+    return np.concatenate([sums[k : k + 32].astype(np.float64) @ weights for k in range(0, len(sums), 32)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,15 +236,18 @@ class Limit:
     at_most
         In [0, 1].
     events
-        ``(n_rows, n_recordings)``: events in each recording.
+        ``(n_counts, n_recordings)``: events in each recording.
     members
-        ``(n_recordings,)`` or ``(n_rows, n_recordings)``: members of each.
+        ``(n_recordings,)``: members of each.
+    of
+        ``(n_rows,)``: the counts of each row; by default each row has its own.
     """
 
     name: str
     at_most: float
     events: npt.NDArray[np.number]
     members: npt.NDArray[np.number]
+    of: IntArray | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.at_most <= 1:
@@ -218,7 +256,10 @@ class Limit:
     def kept(self) -> BoolArray:
         """Whether each row is shown to keep it: the upper end of its 95 % interval is within the limit."""
         hi = clustered_rate(self.events, self.members).hi
-        return np.asarray(hi <= self.at_most + _SLACK)
+        return self._by_row(np.asarray(hi <= self.at_most + _SLACK))
+
+    def _by_row(self, kept: BoolArray) -> BoolArray:
+        return kept if self.of is None else kept[self.of]
 
     def kept_by(self, weights: FloatArray) -> BoolArray:
         """The same with recordings drawn as often as ``weights`` says, ``(n_rows, n_samples)``."""
@@ -238,19 +279,16 @@ class Limit:
             hi = (r + t * t / (2 * size) + t * np.sqrt(r * (1 - r) / size + t * t / (4 * size * size))) / (
                 1 + t * t / size
             )
-        return np.asarray((np.where(r >= 1, 1.0, hi) <= self.at_most + _SLACK) & (m >= 2))
+        return self._by_row(np.asarray((np.where(r >= 1, 1.0, hi) <= self.at_most + _SLACK) & (m >= 2)))
 
     def opportunities_needed(self, row: int) -> float:
-        """Members like these that would show the limit kept at a row's rate; infinite where the rate is not below it.
-
-        ``n >= D t² l (1 - l)/(l - r)²``: Wilson's upper end is at most ``l`` exactly then.
-        """
-        found = clustered_rate(self.events[row], self.members if self.members.ndim == 1 else self.members[row])
-        r, limit = float(found.value), self.at_most
-        if not r < limit:
+        """Members like these that would show the limit kept at a row's rate; infinite where that is not below it."""
+        found = clustered_rate(self.events[row if self.of is None else int(self.of[row])], self.members)
+        if not float(found.value) < self.at_most:
             return math.inf
-        t = float(special.stdtrit(max(int(found.n_clusters) - 1, 1), 0.975))
-        return math.ceil(float(found.design_effect) * t * t * limit * (1 - limit) / (limit - r) ** 2)
+        return members_to_show(
+            float(found.value), float(found.design_effect), int(found.n_clusters), limit=self.at_most
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

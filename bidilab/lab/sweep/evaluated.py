@@ -1,71 +1,94 @@
-"""The result of evaluating one setting: counts per recording and latencies per segment, as arrays."""
+"""What the compiled evaluation leaves of one setting: verdicts as arrays, and counts by recording.
+
+A setting's numbers come from four parts, and settings that agree in what a part hangs on share it: the *labels*, the
+same for all; the *events*, each judged for itself, which no prefix padding and, without a guard, no silence duration
+moves; the *turns*, which no guard moves; and the *stops* of a whole conversation.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from bidilab.lab.metrics.columns import COUNTED, TIMED, counted_names, counts_dtype
-from bidilab.lab.sweep.problem import SweepProblem
+from bidilab.lab.metrics.columns import COUNTED, Part, counted_in, counts_dtype
 
 __all__ = [
-    "ABSENT",
-    "CENSORED",
     "COUNTS",
-    "COUNTS_RECORD",
-    "EVENT",
-    "N_SAMPLE_COUNTS",
+    "COUNTS_OF",
+    "DECIDED",
+    "MISSED",
+    "NEVER_HEARD",
+    "OPEN",
+    "PARTS",
+    "PREMATURE",
     "UNDEFINED",
-    "Evaluated",
+    "EventVerdicts",
     "SimulatedLengths",
+    "TurnVerdicts",
+    "empty_counts",
+    "recorded_counts",
 ]
 
-ABSENT, EVENT, CENSORED = 0, 1, 2
-"""State of a true opportunity's latency under one setting."""
+PARTS: tuple[Part, ...] = get_args(Part)
+COUNTS: tuple[str, ...] = tuple(column.name for column in COUNTED)
+"""All that is counted on a recording, in the order of the tables."""
+COUNTS_OF: Mapping[Part, np.dtype[np.void]] = MappingProxyType({part: counts_dtype(counted_in(part)) for part in PARTS})
+"""What each part counts, by name: what its kernel counts in."""
+
+MISSED = np.int32(np.iinfo(np.int32).max)
+"""Delay of an event that never stops the agent."""
+NEVER_HEARD = MISSED
+"""Wait for the end of a turn of which nothing was heard."""
 UNDEFINED = np.int32(np.iinfo(np.int32).min)
-"""Value in the integer arrays of a quantity that does not exist."""
-
-COUNTS: tuple[str, ...] = counted_names()
-"""Columns of `Evaluated.counts`; the last `N_SAMPLE_COUNTS` count samples."""
-N_SAMPLE_COUNTS = len(TIMED)
-COUNTS_RECORD = counts_dtype((*COUNTED, *TIMED))
-"""The same columns by name: what the kernels count in."""
+"""Onset of a turn of which nothing was heard."""
+PREMATURE, DECIDED, OPEN = 1, 2, 4
+"""Bits of a turn's state: cut into; its end decided at or after its true end; still open when the recording ends."""
 
 
-class Evaluated(NamedTuple):
-    """One setting's turns evaluated on every recording.
+class EventVerdicts(NamedTuple):
+    """Every labelled event of a dataset, judged for itself.
 
-    ``counts`` is ``(n_recordings, len(COUNTS)) int32``. ``latency`` and ``state`` are ``(n_true_segments,)``
-    ``int32`` samples and ``uint8`` (`ABSENT`, `EVENT`, `CENSORED`). ``endpoint_latency`` is ``(n_true_segments,)
-    int32`` samples; ``first_turn`` is ``(n_true_segments, 2) int32``: onset of the first turn of each and end of the
-    audio of the turn before it, from which the onset clipped by any prefix padding follows. `UNDEFINED` where there is
-    none.
+    ``delays`` is ``(n_judged,) int32`` samples from each onset to the stop, `MISSED` for none. ``counts`` is
+    ``(n_recordings, n_columns) int32``, those of ``COUNTS_OF["events"]``. Of several settings, both have a first axis
+    more.
     """
 
+    delays: npt.NDArray[np.int32]
     counts: npt.NDArray[np.int32]
-    latency: npt.NDArray[np.int32]
-    state: npt.NDArray[np.uint8]
-    endpoint_latency: npt.NDArray[np.int32]
-    first_turn: npt.NDArray[np.int32]
 
-    @property
-    def records(self) -> npt.NDArray[np.void]:
-        """The counts by name, ``(n_recordings,)`` records of `COUNTS_RECORD`: a view."""
-        return self.counts.view(COUNTS_RECORD)[:, 0]
+
+class TurnVerdicts(NamedTuple):
+    """Every turn of a dataset's users.
+
+    ``waits`` is ``(n_turns,) int32`` samples, ``states`` ``(n_turns,) uint8``; ``first_turn`` is ``(n_turns, 2)
+    int32``: onset of the first turn of the detector that is each one's, and end of the audio of the turn before it,
+    from which the onset clipped by any prefix padding follows. ``counts`` is ``(n_recordings, n_columns) int32``. Of
+    several settings, each has a first axis more.
+    """
+
+    waits: npt.NDArray[np.int32]
+    states: npt.NDArray[np.uint8]
+    first_turn: npt.NDArray[np.int32]
+    counts: npt.NDArray[np.int32]
 
     @classmethod
-    def empty(cls, problem: SweepProblem) -> Evaluated:
-        """Return arrays in which nothing is counted yet."""
-        n_true = len(problem.true_recording)
+    def empty(cls, n_settings: int, n_turns: int, n_recordings: int) -> TurnVerdicts:
+        """Verdicts of several settings in which nothing is heard yet."""
+        n_columns = COUNTS_OF["turns"].itemsize // 4
         return cls(
-            counts=np.zeros((problem.n_recordings, len(COUNTS)), dtype=np.int32),
-            latency=np.zeros(n_true, dtype=np.int32),
-            state=np.zeros(n_true, dtype=np.uint8),
-            endpoint_latency=np.full(n_true, UNDEFINED, dtype=np.int32),
-            first_turn=np.full((n_true, 2), UNDEFINED, dtype=np.int32),
+            waits=np.full((n_settings, n_turns), NEVER_HEARD, dtype=np.int32),
+            states=np.zeros((n_settings, n_turns), dtype=np.uint8),
+            first_turn=np.full((n_settings, n_turns, 2), UNDEFINED, dtype=np.int32),
+            counts=np.zeros((n_settings, n_recordings, n_columns), dtype=np.int32),
         )
+
+    def at(self, setting: int) -> TurnVerdicts:
+        """Those of one of several settings: views."""
+        return TurnVerdicts(*(part[setting] for part in self))
 
 
 class SimulatedLengths(NamedTuple):
@@ -79,3 +102,17 @@ class SimulatedLengths(NamedTuple):
     delay: int
     lengths: npt.NDArray[np.int64]
     bounds: npt.NDArray[np.int64]
+
+
+def empty_counts(part: Part, n_recordings: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.void]]:
+    """Counts of a part in which nothing is counted yet: as integers, and as records that view the same memory."""
+    dtype = COUNTS_OF[part]
+    counts = np.zeros((n_recordings, dtype.itemsize // 4), dtype=np.int32)
+    return counts, counts.view(dtype)[:, 0]
+
+
+def recorded_counts(part: Part, counts: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+    """The columns of a part that tables show by recording, without those of samples; in 16 bits where they fit."""
+    names = [column.name for column in counted_in(part)]
+    kept = counts[..., : sum(name in COUNTS for name in names)]
+    return kept.astype(np.int16) if not kept.size or kept.max() <= np.iinfo(np.int16).max else kept

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from typing import Any, Protocol, TypeVar
 
 from bidilab.core.errors import InvalidParameterError, require_extra
+from bidilab.core.processes import worker_processes
 
 __all__ = ["DaskExecutor", "Executor", "InProcess", "ProcessPool", "executor_for"]
 
@@ -18,7 +19,11 @@ Shared = TypeVar("Shared")
 
 
 class Executor(Protocol):
-    """Runs a function over tasks, with one thing shared by all."""
+    """Runs a function over tasks, with one thing shared by all.
+
+    An executor whose work is done on other machines may say so by an attribute ``elsewhere = True``: the recordings are
+    then heard and evaluated there, part by part.
+    """
 
     @property
     def jobs(self) -> int:
@@ -87,29 +92,29 @@ class ProcessPool:
         self, function: Callable[[Shared, Task], Result], tasks: Sequence[Task], *, shared: Shared
     ) -> Iterator[tuple[int, Result]]:
         """Yield results as they come. ``shared`` is sent to each process once."""
-        # Spawned, not forked: onnxruntime and numba hold threads, which a fork would lose with their locks held.
-        context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(
-            min(self._jobs, max(1, len(tasks))), mp_context=context, initializer=_take_shared, initargs=(shared,)
-        )
-        try:
+        n = min(self._jobs, max(1, len(tasks)))
+        with worker_processes(n, initializer=_take_shared, initargs=(shared,)) as pool:
             futures = {pool.submit(_call, function, task): index for index, task in enumerate(tasks)}
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            for future in as_completed(list(futures)):
+                yield futures.pop(future), future.result()  # not kept: a result may be large
 
     def __repr__(self) -> str:
         return f"ProcessPool(jobs={self._jobs})"
 
 
 class DaskExecutor:
-    """Does the work on a Dask cluster (extra ``dask``).
+    """Does the work on a Dask cluster (extra ``dask``), part by part of the recordings.
+
+    A worker hears some hours of recordings, evaluates all settings on them and sends counts back. Nothing is sent to
+    all workers; the scheduler holds some tasks for each thread and no more. A part whose worker is lost is done again
+    by another one.
 
     Parameters
     ----------
     client
         A ``distributed.Client``, or the address of a scheduler.
+    tasks_per_thread
+        How many parts are sent for each thread of the cluster before the first comes back, ``>= 1``.
 
     Raises
     ------
@@ -117,9 +122,14 @@ class DaskExecutor:
         If ``distributed`` is not installed.
     """
 
-    def __init__(self, client: Any) -> None:
+    elsewhere = True
+
+    def __init__(self, client: Any, *, tasks_per_thread: int = 2) -> None:
         self._distributed = require_extra("distributed", feature="DaskExecutor", extra="dask")
+        if isinstance(tasks_per_thread, bool) or not isinstance(tasks_per_thread, int) or tasks_per_thread < 1:
+            raise InvalidParameterError("tasks_per_thread", "a whole number >= 1", tasks_per_thread)
         self._client = self._distributed.Client(client) if isinstance(client, str) else client
+        self._tasks_per_thread = tasks_per_thread
 
     @property
     def jobs(self) -> int:
@@ -130,15 +140,26 @@ class DaskExecutor:
     def map(
         self, function: Callable[[Shared, Task], Result], tasks: Sequence[Task], *, shared: Shared
     ) -> Iterator[tuple[int, Result]]:
-        """Yield results as they come. ``shared`` is scattered to every worker once."""
-        scattered = self._client.scatter(shared, broadcast=True, hash=False)
-        futures = [self._client.submit(function, scattered, task, pure=False) for task in tasks]
-        index = {future.key: k for k, future in enumerate(futures)}
+        """Yield results as they come. ``shared`` goes with each task: what is scattered is lost with its workers."""
+        waiting = iter(enumerate(tasks))
+        futures: dict[Any, int] = {}
+        done = self._distributed.as_completed(with_results=True)
+
+        def send(n: int) -> None:
+            for index, task in itertools.islice(waiting, n):
+                future = self._client.submit(function, shared, task, pure=False)
+                futures[future] = index
+                done.add(future)
+
         try:
-            for future, result in self._distributed.as_completed(futures, with_results=True):
-                yield index[future.key], result
+            send(self._tasks_per_thread * self.jobs)
+            for future, result in done:
+                index = futures.pop(future)
+                future.release()  # else its result stays on the worker
+                send(max(1, self._tasks_per_thread * self.jobs - len(futures)))
+                yield index, result
         finally:
-            self._client.cancel(futures)
+            self._client.cancel(list(futures))
 
     def __repr__(self) -> str:
         return f"DaskExecutor({self._client!r})"

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bidilab.core.errors import BidilabError, InvalidParameterError
-from bidilab.detect.turns import Guards, TurnParams
+from bidilab.core.errors import BidilabError, InvalidParameterError, ResultError
+from bidilab.detect.turns import AdaptiveInterruption, Compromise, EndOfTurn, ExportedSetting, Guards, TurnParams
+from bidilab.detect.turns.compromises import compromises
+from bidilab.detect.turns.export import export_setting
 from bidilab.detect.turns.providers import swept_params
-from bidilab.detect.vad import VadSpec, detector_change, detector_name
+from bidilab.detect.vad import VadSource, VadSpec, VadTracks, detector_change, detector_name, vad_names
 from bidilab.lab.conditions.condition import Condition
 from bidilab.lab.sweep.grid import Grid
 from bidilab.lab.sweep.proposed import proposed_in_words
@@ -16,10 +18,32 @@ from bidilab.lab.sweep.proposed import proposed_in_words
 __all__ = ["SweepFacts", "swept_vad"]
 
 
-def swept_vad(meta: Mapping[str, Any]) -> VadSpec:
-    """The VAD of a sweep as it was asked for; one that is not known raises `InvalidParameterError`."""
+def swept_vad(meta: Mapping[str, Any]) -> VadSource:
+    """The VAD of a sweep as it was asked for.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it is not known here.
+    PluginError
+        If it is a plug-in that cannot be used.
+    ResultError
+        If it was given as an object, which no result can hold.
+    DatasetError
+        If it was `VadTracks` whose folder cannot be read any more.
+    """
     vad = meta["vad"]
-    return VadSpec.of(vad["name"], vad["sample_rate"], **vad["options"])
+    if given_as := vad.get("given_as"):
+        raise ResultError(f"it was given as an object, a {given_as}: give it again by result.attach(dataset, vad=...)")
+    if folder := vad.get("known_tracks"):
+        return VadTracks(folder)
+    try:
+        return VadSpec.of(vad["name"], vad["sample_rate"], **vad["options"])
+    except InvalidParameterError as error:
+        distribution = vad.get("distribution", "")
+        if vad["name"] in vad_names() or not distribution or distribution.startswith("bidilab "):
+            raise
+        raise ResultError(f"the plug-in {vad['name']!r} of the distribution {distribution} is not installed") from error
 
 
 class SweepFacts:
@@ -57,13 +81,15 @@ class SweepFacts:
         return str(self.meta["vad"]["name"])
 
     @property
-    def vad_spec(self) -> VadSpec:
-        """The VAD as it was asked for.
+    def vad_spec(self) -> VadSource:
+        """The VAD as it was asked for: a `VadSpec`, or `VadTracks`.
 
         Raises
         ------
         InvalidParameterError
             If this bidilab knows no such VAD.
+        ResultError
+            If the plug-in that it was is not installed, or it was given as an object.
         """
         return swept_vad(self.meta)
 
@@ -72,6 +98,18 @@ class SweepFacts:
         """The VAD with its release: ``silero 6.2``, ``silero weights 01234567``, ``webrtc 2.0.14``."""
         vad = self.meta["vad"]
         return str(vad.get("detector") or detector_name(vad["name"], vad["version"]))
+
+    @property
+    def detector_in_words(self) -> str:
+        """The detector, its rate and frames, and what it hears ahead."""
+        ahead = int(self.meta["vad"].get("lookahead_samples", 0))
+        words = f"{self.detector}, {self.vad_sample_rate} Hz, {self.frame_samples} samples per frame"
+        return f"{words}, {ahead} heard ahead" if ahead else words
+
+    @property
+    def twin(self) -> str:
+        """Whose twin the detector is, in words (`DetectorFit.twin`); empty for nobody's."""
+        return str(self.meta.get("twin", ""))
 
     @property
     def detector_changed(self) -> str:
@@ -143,13 +181,77 @@ class SweepFacts:
         """Canonical parameters of a setting."""
         return self.grid.params(self._check(setting))
 
+    def end_of_turn(self, setting: int) -> EndOfTurn | None:
+        """How turns end by a score in a setting; ``None`` where silence alone ends them."""
+        return self.grid.end_of_turn(self._check(setting))
+
+    def adaptive(self, setting: int) -> AdaptiveInterruption | None:
+        """How a score lets speech interrupt in a setting; ``None`` where none is asked for."""
+        return self.grid.adaptive(self._check(setting))
+
+    @property
+    def interruption_scorer(self) -> str:
+        """The interruption scorer with its release, and what it costs; empty where there is none."""
+        return self._scorer("interrupt", self.grid.interrupt_latency_ms)
+
+    @property
+    def eot_detector(self) -> str:
+        """The end-of-turn scorer with its release, as ``smart-turn 3.2``; empty where there is none."""
+        facts = self.meta.get("eot")
+        return "" if facts is None else str(facts["detector"])
+
+    @property
+    def end_of_turn_scorer(self) -> str:
+        """The end-of-turn scorer with its release, and what it costs; empty where there is none."""
+        return self._scorer("eot", self.grid.eot_latency_ms)
+
+    def _scorer(self, name: str, charged_ms: float | None) -> str:
+        facts = self.meta.get(name)
+        if facts is None:
+            return ""
+        latency = facts["latency_ms"] if charged_ms is None else charged_ms
+        lacking = len(facts.get("without_scores", ()))
+        without = f"; {lacking} of {self.n_recordings} recordings have no scores" if lacking else ""
+        return f"{facts['detector']}, {latency:g} ms from asking to knowing{without}"
+
     def guards(self, setting: int) -> Guards:
         """Guards of a setting; where no guards were swept, guards that let every interruption through."""
         return self.grid.guards(self._check(setting))
 
     def provider_params(self, setting: int) -> Any:
-        """The setting as the provider's own parameter class, e.g. `ServerVad`."""
-        return swept_params(self.provider).from_setting(**self.grid[self._check(setting)]._asdict())
+        """The setting as the provider's own parameter class, e.g. `ServerVad`; see `provider_compromises`."""
+        own, index = swept_params(self.provider), self._check(setting)
+        if self.grid.min_speech_ms is not None:
+            return own.nearest(self.params(index))
+        return own.from_setting(**self.grid[index]._asdict())
+
+    def provider_compromises(self, setting: int) -> tuple[Compromise, ...]:
+        """What of a setting `provider_params` does not express, as a min speech where the provider has no such knob."""
+        return compromises(self.params(setting), self.provider_params(setting))
+
+    def export(self, setting: int, to: str) -> ExportedSetting:
+        """A setting in the words of what it will run on, with what those cannot say: `bidilab.export_setting`.
+
+        Parameters
+        ----------
+        setting
+            A row of ``settings``, as that of a step of a frontier; the recommended one has `Recommendation.export`.
+        to
+            One of `EXPORT_TARGETS`, as ``"livekit"``.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is no such setting or target.
+        """
+        return export_setting(
+            self.params(setting),
+            to,
+            guards=self.guards(setting),
+            end_of_turn=self.end_of_turn(setting),
+            eot_scorer=self.eot_detector,
+            adaptive=self.adaptive(setting),
+        )
 
     def _check(self, setting: int) -> int:
         if isinstance(setting, bool) or int(setting) != setting or not 0 <= setting < len(self.grid):

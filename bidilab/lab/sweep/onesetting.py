@@ -1,23 +1,33 @@
-"""One setting of a sweep looked at closely: counts of each recording, and a row per opportunity and interruption."""
+"""One setting of a sweep looked at closely: counts of each recording, and a row per event of the user."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from bidilab.detect.turns import Guards, TurnParams
-from bidilab.detect.turns.kernels import turns_in_frames
-from bidilab.lab.metrics.columns import COUNTED, EVENTS, RECORDINGS_AT, Duration
-from bidilab.lab.metrics.interruption import InterruptionEvaluation, Outcome
-from bidilab.lab.metrics.latency import km_quantiles
-from bidilab.lab.sweep.evaluated import ABSENT, Evaluated, SimulatedLengths
-from bidilab.lab.sweep.kernels import evaluate
+from bidilab.detect.turns import AdaptiveInterruption, EndOfTurn, Guards, TurnParams
+from bidilab.lab.metrics.columns import EVENTS, RECORDINGS_AT, Duration, Part, counted_in
+from bidilab.lab.metrics.evaluation import Evaluation, Event
+from bidilab.lab.metrics.members import MISSED as NEVER
+from bidilab.lab.metrics.statistics import quantile
+from bidilab.lab.sweep.evaluated import COUNTS, MISSED, PARTS, EventVerdicts, SimulatedLengths, TurnVerdicts
+from bidilab.lab.sweep.kernels.evaluation import count_stops, judge_turns
 from bidilab.lab.sweep.problem import SweepProblem
+from bidilab.lab.sweep.scoring import ScoreAnswers, detector_setting, find_scores, guard_rule
 
-__all__ = ["EVENT_COLUMNS", "RECORDING_COLUMNS", "evaluate_setting", "events_frame", "recordings_table"]
+__all__ = [
+    "EVENT_COLUMNS",
+    "RECORDING_COLUMNS",
+    "SettingVerdicts",
+    "evaluate_setting",
+    "events_frame",
+    "recordings_table",
+]
 
 RECORDING_COLUMNS: tuple[str, ...] = RECORDINGS_AT.names[1:]
 """Columns of `recordings_table`, behind the index."""
@@ -25,9 +35,29 @@ EVENT_COLUMNS: tuple[str, ...] = EVENTS.names
 """Columns of ``SweepResult.events``."""
 
 
+class SettingVerdicts(NamedTuple):
+    """One setting on every recording: the parts of its evaluation."""
+
+    events: EventVerdicts
+    turns: TurnVerdicts
+    stops: npt.NDArray[np.int32]
+
+    def counted(self, part: Part, problem: SweepProblem) -> npt.NDArray[np.int32]:
+        """Counts of one part by recording, ``(n_recordings, n_columns)``."""
+        counts = {"labels": problem.label_counts, "events": self.events.counts, "turns": self.turns.counts}
+        return counts.get(part, self.stops)
+
+
 def evaluate_setting(
-    problem: SweepProblem, params: TurnParams, simulated: SimulatedLengths | None, guards: Guards
-) -> Evaluated:
+    problem: SweepProblem,
+    params: TurnParams,
+    simulated: SimulatedLengths | None,
+    guards: Guards,
+    end_of_turn: EndOfTurn | None = None,
+    answers: ScoreAnswers | None = None,
+    adaptive: AdaptiveInterruption | None = None,
+    interrupting: ScoreAnswers | None = None,
+) -> SettingVerdicts:
     """Evaluate one setting on every recording, as the sweep does.
 
     Parameters
@@ -40,21 +70,21 @@ def evaluate_setting(
         The simulated agent of a *simulated* evaluation; ``None`` for a *recorded* one.
     guards
         Of the interruptions; the problem holds the words that they count.
+    end_of_turn, answers
+        How turns end by a score, and what answers.
+    adaptive, interrupting
+        How speech interrupts by a score, and what answers.
     """
-    rule = params.in_frames(frame_samples=problem.frame_samples, sample_rate=problem.sample_rate)
-    turns = turns_in_frames(
-        problem.probabilities,
-        problem.frame_bounds,
-        threshold=rule.threshold,
-        deactivation_threshold=rule.deactivation_threshold,
-        min_speech_frames=rule.min_speech_frames,
-        silence_frames=rule.silence_frames,
-    )
-    guard = guards.in_frames(frame_samples=problem.frame_samples, sample_rate=problem.sample_rate)
-    return evaluate(problem, turns, simulated, guards=(guard,))[0]
+    setting = detector_setting(params, end_of_turn, **problem.guard_grain, answers=answers)
+    guard = guard_rule(guards, adaptive, **problem.guard_grain, interrupting=interrupting)
+    scores = find_scores(problem, [setting], [guard], answers, interrupting, simulated=simulated is not None)
+    table, causes = scores.turns(problem, setting)
+    (events,) = scores.judge(problem, setting, (guard,))
+    stops = count_stops(problem, table, simulated, guard, scores.interrupting)
+    return SettingVerdicts(events, judge_turns(problem, table, causes), stops)
 
 
-def recordings_table(problem: SweepProblem, evaluated: Evaluated, recording_ids: Sequence[str]) -> pd.DataFrame:
+def recordings_table(problem: SweepProblem, verdicts: SettingVerdicts, recording_ids: Sequence[str]) -> pd.DataFrame:
     """Counts, latency and times of every recording under one setting.
 
     Returns
@@ -62,23 +92,25 @@ def recordings_table(problem: SweepProblem, evaluated: Evaluated, recording_ids:
     DataFrame
         One row per recording, indexed by ``recording_id``, with the columns `RECORDINGS_AT`.
     """
-    table = pd.DataFrame(
-        evaluated.counts[:, : len(COUNTED)],
-        columns=[column.name for column in COUNTED],
-        index=pd.Index(list(recording_ids), name="recording_id"),
-    )
-    own = problem.true_recording == np.arange(problem.n_recordings)[:, None]
-    medians = km_quantiles(
-        np.broadcast_to(evaluated.latency, own.shape), np.where(own, evaluated.state, ABSENT).astype(np.uint8), (0.5,)
-    )
-    table["latency_detected_ms_p50"] = medians[:, 0] * 1000 / problem.sample_rate
+    columns: dict[str, npt.NDArray[Any]] = {}
+    for part in PARTS:
+        counts = verdicts.counted(part, problem)
+        for index, column in enumerate(counted_in(part)):
+            columns[column.counted if isinstance(column, Duration) else column.name] = counts[:, index]
+    table = pd.DataFrame({name: columns[name] for name in COUNTS}, index=pd.Index(recording_ids, name="recording_id"))
+    is_true = problem.judged.is_true
+    delays = np.where(verdicts.events.delays == MISSED, np.inf, verdicts.events.delays)[is_true]
+    owner = problem.judged.recording[is_true]
+    table["latency_detected_ms_p50"] = [
+        quantile(delays[owner == k], 0.5) * 1000 / problem.sample_rate for k in range(problem.n_recordings)
+    ]
     for duration in RECORDINGS_AT.of(Duration):
-        table[duration.name] = duration.of_samples(evaluated.records[duration.counted], problem.sample_rate)
+        table[duration.name] = duration.of_samples(columns[duration.counted], problem.sample_rate)
     return table
 
 
-def events_frame(evaluated: Iterable[tuple[str, InterruptionEvaluation]], sample_rate: int) -> pd.DataFrame:
-    """Outcomes of every recording under one setting, as a table with the columns `EVENTS`.
+def events_frame(evaluated: Iterable[tuple[str, Evaluation]], sample_rate: int) -> pd.DataFrame:
+    """Events of every recording under one setting, as a table with the columns `EVENTS`.
 
     Parameters
     ----------
@@ -89,31 +121,34 @@ def events_frame(evaluated: Iterable[tuple[str, InterruptionEvaluation]], sample
     """
     return EVENTS.frame(
         [
-            _row(recording_id, sample_rate, outcome)
+            {"recording_id": recording_id, **_row(sample_rate, event)}
             for recording_id, evaluation in evaluated
-            for outcome in evaluation.outcomes
+            for event in evaluation.events
         ]
     )
 
 
-def _row(recording_id: str, sample_rate: int, outcome: Outcome) -> dict[str, Any]:
-    def seconds(position: int | None) -> float:
-        return float("nan") if position is None else position / sample_rate
+def _row(sample_rate: int, event: Event) -> dict[str, Any]:
+    def seconds(samples: int | None) -> float:
+        return math.nan if samples is None else samples / sample_rate
 
-    segment, turn, latency = outcome.segment, outcome.turn, outcome.latency
+    segment, stop, delay = event.segment, event.stop, event.delay
+    spoken = None
+    if segment is not None and segment.is_true and delay is not None:
+        spoken = min(max(delay, 0), segment.interval.duration)
     return {
-        "recording_id": recording_id,
-        "response": outcome.response,
-        "outcome": outcome.outcome,
+        "response": event.response,
+        "outcome": event.outcome,
+        "in_session": event.in_session,
         "kind": segment.kind if segment else None,
-        "cause": outcome.cause,
+        "cause": stop.cause if stop is not None and stop.is_false else None,
         "segment_start_s": seconds(segment.interval.start if segment else None),
         "segment_end_s": seconds(segment.interval.end if segment else None),
-        "onset_s": seconds(turn.onset if turn else None),
-        "decided_s": seconds(outcome.acted_at),
-        "chance_end_s": seconds(outcome.chance_end),
-        "latency_ms": float("nan") if latency is None else 1000 * latency / sample_rate,
-        "talk_over_s": seconds(outcome.talk_over),
-        "resumed_s": seconds(outcome.resumed_at),
+        "latency_ms": math.nan if delay is None else math.inf if delay == NEVER else 1000 * delay / sample_rate,
+        "talk_over_s": seconds(spoken),
+        "onset_s": seconds(stop.turn.onset if stop else None),
+        "decided_s": seconds(stop.acted_at if stop else None),
+        "lost_s": seconds(stop.lost if stop is not None and stop.is_false else None),
+        "resumed_s": seconds(stop.resumed_at if stop else None),
         "text": segment.text if segment else None,
     }

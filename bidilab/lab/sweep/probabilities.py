@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
-from bidilab.core.errors import AudioError, DatasetError
+from bidilab.core.errors import AudioError, DatasetError, InvalidParameterError
 from bidilab.detect.vad import (
     AudioChange,
     ProbabilityCache,
     VadItem,
-    VadSpec,
+    VadSource,
+    VadTracks,
     audio_sha256,
     speech_probabilities_of_files,
 )
+from bidilab.detect.vad.given import cannot_be_sent
 from bidilab.lab.conditions.applying import ConditionedChannel
 from bidilab.lab.conditions.condition import Condition
 from bidilab.lab.datasets import Recording
@@ -32,7 +35,7 @@ _TASK_S = 1800.0
 
 def probabilities_of(
     recordings: Sequence[Recording],
-    vad: VadSpec,
+    vad: VadSource,
     *,
     cache: ProbabilityCache | None,
     executor: Executor,
@@ -54,9 +57,22 @@ def probabilities_of(
     AudioError
         If a recording cannot be read.
     DatasetError
-        If a file is not the one that the manifest describes: labels of other audio would be evaluated.
+        If a file is not the one that the manifest describes: labels of other audio would be evaluated; or known tracks
+        lack a recording, or have another length.
+    InvalidParameterError
+        If known tracks are to be those of changed audio.
+
+    Warns
+    -----
+    UserWarning
+        If a detector that was given as an object cannot be sent to worker processes: it then runs in this one.
     """
     _check_audio(recordings, executor.jobs)
+    if isinstance(vad, VadTracks):
+        return _known(recordings, vad, condition)
+    if not isinstance(executor, InProcess) and (why := cannot_be_sent(vad)):
+        warnings.warn(f"the VAD {vad.name} runs in this process alone: {why}", UserWarning, stacklevel=2)
+        executor = InProcess()
     changes: list[AudioChange] | None = None
     label = f"VAD ({vad.name})"
     if condition is not None and fingerprint is not None:
@@ -79,13 +95,24 @@ def probabilities_of(
     return [tracks[k] for k in range(len(items))]
 
 
+def _known(
+    recordings: Sequence[Recording], tracks: VadTracks, condition: Condition | None
+) -> list[npt.NDArray[np.float32]]:
+    if condition is not None:
+        allowed = "none with VadTracks, which were computed from the audio as it was recorded"
+        raise InvalidParameterError("conditions", allowed, str(condition))
+    tracks.check([recording.id for recording in recordings])
+    return [tracks.track_at(each.id, each.n_samples, each.sample_rate) for each in recordings]
+
+
 def _check_audio(recordings: Sequence[Recording], jobs: int) -> None:
     with ThreadPoolExecutor(jobs) as threads:  # hashing lets the other threads go on
-        found = list(threads.map(audio_sha256, [recording.path for recording in recordings]))
+        paths = list(dict.fromkeys(recording.path for recording in recordings))  # of two users, one file has two
+        digests = dict(zip(paths, threads.map(audio_sha256, paths), strict=True))
     problems = [
         f"{recording.id}: {_unreadable(recording) or _another(recording, digest)}"
-        for recording, digest in zip(recordings, found, strict=True)
-        if digest != recording.sha256
+        for recording in recordings
+        if (digest := digests[recording.path]) != recording.sha256
     ]
     if problems:
         n = f"{len(problems)} of {len(recordings)} recordings {'is' if len(problems) == 1 else 'are'}"
@@ -126,7 +153,7 @@ class _SecondsBar:
 
 
 def _vad_task(
-    shared: tuple[VadSpec, ProbabilityCache | None], task: tuple[list[VadItem], list[AudioChange] | None]
+    shared: tuple[VadSource, ProbabilityCache | None], task: tuple[list[VadItem], list[AudioChange] | None]
 ) -> list[npt.NDArray[np.float32]]:
     vad, cache = shared
     items, changes = task

@@ -1,106 +1,134 @@
-"""Choosing a setting: limits first, then what is left to be gained, in a stated order."""
+"""Recommending a setting: what `bidilab.lab.sweep.choice` chooses by the verdicts of a sweep, put into words."""
 
 from __future__ import annotations
 
 import html
 import math
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from bidilab.core.errors import InvalidParameterError, ResultError
-from bidilab.detect.turns import ExportedSetting, Guards, TurnParams, export_setting
+from bidilab.detect.turns import AdaptiveInterruption, EndOfTurn, ExportedSetting, Guards, TurnParams, export_setting
+from bidilab.detect.turns.providers import pads_by_speech, swept_params
 from bidilab.detect.turns.providers.gemini import PrefixMeaning
-from bidilab.lab.sweep.grid import AXES, CONDITION, GUARD_AXES
+from bidilab.lab.metrics.columns import EOT_AXES, GUARD_AXES, INTERRUPT_AXES, SETTINGS
+from bidilab.lab.sweep.choice import BoolArray, Choice, Knob, Limit, LossTable, Part, Weights, choose
+from bidilab.lab.sweep.evaluated import MISSED, PREMATURE
+from bidilab.lab.sweep.grid import CONDITION, MIN_SPEECH, Grid
+from bidilab.lab.sweep.said import LIMITED, Finding, describe, refuse, unlabelled
+from bidilab.lab.sweep.verdicts import Rows, SweptVerdicts
 
 if TYPE_CHECKING:
     from bidilab.lab.sweep.result import SweepResult
     from bidilab.lab.sweep.validation import Validation
 
-__all__ = ["Recommendation", "recommend", "recommend_setting"]
+__all__ = ["LOSS", "Recommendation", "default_values", "recommend"]
 
-_LATENCY_STEP_MS = 32.0  # a Silero frame: less than that is no difference
-_CUT_IN_S = 3.0
-_WEAKER = {"min_interruption_ms": 1, "min_words": 1, "false_interruption_timeout_ms": -1}
-_BEHIND = {
-    "max_false_interruption_rate": ("false", "n_false_opportunities"),
-    "max_missed_rate": ("missed", "n_true_opportunities"),
-}
-_RATES = {"max_false_interruption_rate": "false_interruption_rate", "max_missed_rate": "missed_rate"}
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
 
-_DECIMALS = 12
-"""Of sums of rates that are compared: 0.1 + 0.2 is 0.3 + 0. Rates of up to a million opportunities differ by more."""
-_RATE_WORDS = {"false_interruption_rate": "false rate", "missed_rate": "missed rate"}
+LOSS = "loss"
+"""Column of a recommendation's table: points of loss, by the weights."""
+CLIPPED_AT_MOST_MS = 32.0
+"""Onset that may be lost in one of ten turns before a longer prefix padding is recommended: a frame of Silero's."""
+_CELLS_AT_ONCE = 1 << 22
+_CELLS_IN_DOUBLE = 1 << 26
 
-SHOWN = (
-    CONDITION,
-    "threshold",
-    "prefix_padding_ms",
-    "silence_duration_ms",
-    *GUARD_AXES,
-    "false_interruption_rate",
-    "false_interruption_rate_lo",
-    "false_interruption_rate_hi",
-    "n_false_opportunities",
+_SHOWN = SETTINGS.names_of(
     "missed_rate",
-    "missed_rate_lo",
-    "missed_rate_hi",
     "n_true_opportunities",
-    "latency_detected_ms_p50",
-    "latency_detected_ms_p50_lo",
-    "latency_detected_ms_p50_hi",
-    "latency_detected_ms_p90",
+    "false_interruption_rate",
+    "n_false_opportunities",
     "premature_endpoint_rate",
+    "n_turns",
+    "stopped_within_500ms_rate",
+    "latency_detected_ms_p50",
+    "latency_detected_ms_p90",
     "endpoint_latency_ms_p50",
-    "onset_clipped_ms_p50",
+    "onset_clipped_ms_p90",
+    "false_per_min",
     "n_resumed",
     "pause_s",
 )
+"""Columns of ``settings`` in a recommendation's table, behind the axes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Recommendation:
-    """The setting that was chosen under two limits, or why there is none.
+    """The setting that was chosen, or why there is none.
+
+    Arrays have one element per setting under one condition of the audio.
 
     Parameters
     ----------
     setting
-        Row of ``SweepResult.settings``; ``None`` when no setting qualifies.
-    qualifying
-        Whether one does.
-    n_qualifying
-        How many do.
+        Row of ``SweepResult.settings``, under the condition in which the setting does worst; ``None`` where none is
+        shown to keep the limits.
+    default
+        Row of the provider's default, or of the swept setting nearest to it.
+    losses
+        ``float64``: points of loss, each setting under its worst condition; NaN where undefined.
+    tied
+        Settings that cannot be told from the chosen one, at 95 %, paired by recording.
+    admissible
+        Settings that may be chosen: not degenerate, and shown to keep every limit under every condition.
     table
-        Columns of ``settings`` for the best qualifying settings, best first. When none qualifies, those that come
-        closest, with the column ``excess``: by how much they exceed the limits, as a sum of rates.
+        The chosen setting, the default, then the next best, with their `LOSS`; where none is chosen, those that come
+        nearest to the limits, and the default.
     message
-        The same in words.
+        The recommendation in words: what to print first.
+    notes
+        Further sentences, each of its own.
+    weights
+        What each fault was taken to cost.
     limits
-        The two limits; ``None`` for none.
-    params
-        The setting's canonical parameters; ``None`` when no setting qualifies, or the grid was not given.
-    guards
-        The setting's guards; ``None`` as above.
+        By name; ``None`` for none.
+    choice
+        How it was chosen; ``None`` where there was nothing to choose by.
+    params, guards, end_of_turn, adaptive
+        Of the setting; ``None`` where none is chosen, and the last two where no score decides.
     validation
         What the setting does on recordings it was not chosen on; ``None`` where that was not asked, or none was chosen.
     """
 
     setting: int | None
-    qualifying: bool
-    n_qualifying: int
+    default: int
+    losses: FloatArray
+    tied: BoolArray
+    admissible: BoolArray
     table: pd.DataFrame
     message: str
-    limits: dict[str, float | None]
+    notes: tuple[str, ...] = ()
+    weights: Weights = field(default_factory=Weights)
+    limits: dict[str, float | None] = field(default_factory=dict)
+    choice: Choice | None = None
     params: TurnParams | None = None
     guards: Guards | None = None
+    end_of_turn: EndOfTurn | None = None
+    eot_scorer: str = ""
+    adaptive: AdaptiveInterruption | None = None
     validation: Validation | None = None
+
+    @property
+    def qualifying(self) -> bool:
+        """Whether a setting is chosen."""
+        return self.setting is not None
+
+    @property
+    def n_qualifying(self) -> int:
+        """How many settings may be chosen."""
+        return int(self.admissible.sum())
 
     def export(self, to: str, *, prefix_meaning: PrefixMeaning | None = None) -> ExportedSetting:
         """The recommended setting in the words of what it will run on: `bidilab.export_setting`.
 
-        Guards are not written; those that the setting has are named among the compromises.
+        Guards are not written; those that the setting has are named among the compromises, with what the target cannot
+        express of an end of turn or an interruption by a score.
 
         Raises
         ------
@@ -111,7 +139,16 @@ class Recommendation:
         """
         if self.params is None:
             raise ResultError(f"there is no recommended setting to export: {self.message}")
-        return export_setting(self.params, to, guards=self.guards, prefix_meaning=prefix_meaning)
+        return export_setting(
+            self.params,
+            to,
+            guards=self.guards,
+            end_of_turn=self.end_of_turn,
+            eot_scorer=self.eot_scorer,
+            adaptive=self.adaptive,
+            prefix_meaning=prefix_meaning,
+            reason=self.message,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON; NaN and infinity become ``None``."""
@@ -119,18 +156,27 @@ class Recommendation:
             {str(key): _plain(value) for key, value in row.items()}
             for row in self.table.rename_axis("setting").reset_index().to_dict("records")
         ]
+        stability = None if self.choice is None else self.choice.stability
         return {
             "setting": self.setting,
+            "default": self.default,
             "qualifying": self.qualifying,
             "n_qualifying": self.n_qualifying,
+            "n_tied": int(self.tied.sum()),
             "message": self.message,
+            "notes": list(self.notes),
             "limits": self.limits,
+            "weights": {name: getattr(self.weights, name) for name in Weights.__dataclass_fields__},
+            "stability": None
+            if stability is None
+            else {name: getattr(stability, name) for name in ("n", "same", "near", "none")},
             "settings": rows,
             "validation": None if self.validation is None else _validation_dict(self.validation),
         }
 
     def __str__(self) -> str:
-        text = f"{self.message}\n\n{self.table.to_string(float_format='{:.4g}'.format)}"
+        text = "\n".join([self.message, *self.notes])
+        text += f"\n\n{self.table.to_string(float_format='{:.4g}'.format)}"
         return text if self.validation is None else f"{text}\n\n{self.validation}"
 
     def __repr__(self) -> str:
@@ -139,7 +185,8 @@ class Recommendation:
     def _repr_html_(self) -> str:
         validated = "" if self.validation is None else self.validation._repr_html_()
         table = self.table.to_html(float_format="{:.4g}".format)
-        return f"<p>{html.escape(self.message)}</p>{table}{validated}"
+        said = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in (self.message, *self.notes))
+        return f"{said}{table}{validated}"
 
 
 def _validation_dict(validation: Validation) -> dict[str, Any]:
@@ -161,223 +208,277 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _check_limit(name: str, value: float | None) -> None:
-    if value is not None and not 0 <= value <= 1:
-        raise InvalidParameterError(name, "None or a rate in [0, 1]", value)
+def default_values(provider: str) -> dict[str, float]:
+    """What a provider ships, by axis of a grid; no score ends a turn, and guards hold nothing back."""
+    shipped = swept_params(provider)().canonical()
+    by_speech = pads_by_speech(swept_params(provider))
+    return {
+        "threshold": shipped.threshold,
+        "prefix_padding_ms": shipped.min_speech_ms if by_speech else shipped.prefix_padding_ms,
+        "silence_duration_ms": shipped.silence_duration_ms,
+        **({} if by_speech else {MIN_SPEECH: shipped.min_speech_ms}),
+        **{axis.name: axis.default for axis in (*EOT_AXES, *GUARD_AXES, *INTERRUPT_AXES)},
+    }
+
+
+class _Layout(NamedTuple):
+    """Settings under one condition, of which some differ in nothing that the loss depends on.
+
+    ``chosen_from`` are the settings of one prefix padding, the default; ``of`` is the place among them of each
+    setting.
+    """
+
+    knobs: tuple[Knob, ...]
+    chosen_from: IntArray
+    of: IntArray
+    n: int
+    prefixes: tuple[float, ...]
+    home_prefix: int
+
+    def full(self, place: int, prefix: int) -> int:
+        """The setting that is the one at a place, with another prefix padding."""
+        return int(np.flatnonzero(self.of == place)[prefix])
+
+
+def layout_of(grid: Grid) -> _Layout:
+    axes, defaults = grid.axes, default_values(grid.provider)
+    by_speech = pads_by_speech(swept_params(grid.provider))
+    shape = tuple(len(values) for values in axes.values())
+    n = int(np.prod(shape))
+    index = np.arange(n).reshape(shape)
+    names = list(axes)
+    prefixes = axes["prefix_padding_ms"]
+    home = int(np.argmin([abs(ms - defaults["prefix_padding_ms"]) for ms in prefixes]))
+    if by_speech:
+        chosen_from = of = np.arange(n)
+        prefixes, home = prefixes[:1], 0
+    else:
+        axis = names.index("prefix_padding_ms")
+        chosen_from = np.take(index, home, axis=axis).ravel()
+        place = np.arange(len(chosen_from)).reshape(np.take(index, home, axis=axis).shape)
+        of = np.broadcast_to(np.expand_dims(place, axis), shape).ravel()
+    points = np.stack([values.ravel() for values in np.meshgrid(*axes.values(), indexing="ij")])[:, chosen_from]
+    knobs = []
+    for name, values in zip(names, points, strict=True):
+        if name == "threshold":
+            knobs.append(Knob.threshold(values, defaults[name]))
+        elif name == "silence_duration_ms":
+            knobs.append(Knob.silence(values, defaults[name]))
+        elif name != "prefix_padding_ms" or by_speech:
+            knobs.append(Knob(name=name, values=values, default=defaults.get(name, 0.0)))
+    return _Layout(tuple(knobs), chosen_from, of, n, prefixes, home)
+
+
+def _by_cluster(values: npt.NDArray[Any], owner: IntArray, n_clusters: int) -> FloatArray:
+    """Sums over the members of each cluster: ``(n_rows, n_members)`` to ``(n_rows, n_clusters)``."""
+    out = np.zeros((len(values), n_clusters))
+    if not len(owner):
+        return out
+    order = np.argsort(owner, kind="stable")
+    present, starts = np.unique(owner[order], return_index=True)
+    out[:, present] = np.add.reduceat(values[:, order], starts, axis=1, dtype=np.float64)
+    return out
+
+
+class _Tallies(NamedTuple):
+    """What the rule works on: sums by cluster, of rows that settings share."""
+
+    parts: tuple[Part, ...]
+    limits: dict[str, Part]
+
+
+def tallies_of(verdicts: SweptVerdicts, weights: Weights, rows: IntArray, limits: Collection[str] = ()) -> _Tallies:
+    """Sums by cluster of all that costs something, and of the events that the limits of these names count."""
+    clusters, rate = verdicts.clusters, float(verdicts.sample_rate)
+    n = int(clusters.max()) + 1
+    true_of, turn_of = clusters[verdicts.true_recording], clusters[verdicts.turn_recording]
+    n_true = np.bincount(true_of, minlength=n).astype(np.float64)
+    n_turns = np.bincount(turn_of, minlength=n).astype(np.float64)
+    n_false = np.bincount(clusters, weights=verdicts.false_members, minlength=n).astype(np.float64)
+    false = _by_cluster(verdicts.false_hits, clusters, n)
+
+    def late(delays: npt.NDArray[Any]) -> FloatArray:
+        return weights.of_true_members(np.where(delays == MISSED, np.inf, delays / rate))
+
+    def waited(waits: npt.NDArray[Any], states: npt.NDArray[Any]) -> FloatArray:
+        return weights.of_turns((states & PREMATURE) != 0, np.where(waits == MISSED, np.inf, waits / rate))
+
+    def missed(delays: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        return np.asarray(delays == MISSED)
+
+    def premature(states: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        return np.asarray((states & PREMATURE) != 0)
+
+    events, turns = verdicts.event_of[rows], verdicts.turn_of[rows]
+    counted: dict[str, Callable[[], Part]] = {
+        "max_missed_rate": lambda: Part(_tally(missed, true_of, n, verdicts.delays), n_true, events),
+        "max_false_interruption_rate": lambda: Part(false, n_false, events),
+        "max_premature_endpoint_rate": lambda: Part(_tally(premature, turn_of, n, verdicts.states), n_turns, turns),
+    }
+    return _Tallies(
+        parts=(
+            Part(_tally(late, true_of, n, verdicts.delays), n_true, events),
+            Part(weights.false * false, n_false, events),
+            Part(_tally(waited, turn_of, n, verdicts.waits, verdicts.states), n_turns, turns),
+        ),
+        limits={name: part() for name, part in counted.items() if name in limits},
+    )
+
+
+def _tally(of: Callable[..., npt.NDArray[Any]], owner: IntArray, n: int, *tables: Rows) -> npt.NDArray[np.floating]:
+    """Sums by cluster of what some rows of tables come to: half as exact where there are very many."""
+    cells = len(tables[0]) * n
+    out = np.empty((len(tables[0]), n), dtype=np.float64 if cells <= _CELLS_IN_DOUBLE else np.float32)
+    first = 0
+    for some in zip(*map(_some, tables), strict=True):
+        out[first : first + len(some[0])] = _by_cluster(of(*some), owner, n)
+        first += len(some[0])
+    return out
+
+
+def _some(table: Rows) -> Iterator[npt.NDArray[Any]]:
+    """Rows of a table in parts of a bounded size."""
+    step = max(1, _CELLS_AT_ONCE // max(1, table.shape[1]))  # the same for tables of one width
+    return (table[first : first + step] for first in range(0, len(table), step))
+
+
+def check_limits(limits: dict[str, float | None]) -> None:
+    """Raise `InvalidParameterError` for a limit that is no rate."""
+    for name, value in limits.items():
+        if value is not None and not 0 <= value <= 1:
+            raise InvalidParameterError(name, "None or a rate in [0, 1]", value)
 
 
 def recommend(
-    result: SweepResult, *, max_false_interruption_rate: float | None, max_missed_rate: float | None
+    result: SweepResult, *, limits: dict[str, float | None], weights: Weights, n_resamples: int, seed: int
 ) -> Recommendation:
-    """Choose a setting of a sweep by `recommend_setting`, with its parameters, and say what its n rests on."""
-    found = recommend_setting(
-        result.settings, max_false_interruption_rate=max_false_interruption_rate, max_missed_rate=max_missed_rate
-    )
-    if result.proposed_labels:
-        found = replace(found, message=f"{found.message} Its n rests on labels of which {result.proposed_labels}.")
-    if found.setting is None:
-        return found
-    return replace(found, params=result.params(found.setting), guards=result.guards(found.setting))
-
-
-def recommend_setting(
-    settings: pd.DataFrame,
-    *,
-    max_false_interruption_rate: float | None = None,
-    max_missed_rate: float | None = None,
-    n_best: int = 5,
-) -> Recommendation:
-    """Choose a setting.
-
-    A setting qualifies when it is not degenerate and both rates are defined and within their limits, where given.
-    Among those the best has, each where the ones before are equal:
-
-    1. the lowest rate that has no limit: of misses where only false interruptions are limited, and the other way round;
-       the lowest sum of the two rates where neither or both are;
-    2. the lowest p90 latency, in steps of 32 ms;
-    3. the lowest sum of three times the premature-endpoint rate and the median endpoint latency in seconds (a cut-in
-       weighs as much as three seconds of waiting);
-    4. the least onset clipped (p90); the shortest prefix padding; the shortest silence; the threshold nearest to 0.5;
-       the weakest guards, never resuming the weakest of its kind.
-
-    A false interruption that guards resumed is one all the same. Where several conditions of the audio were swept, a
-    setting is what it is under the condition in which it does worst (exceeds the limits most, then has the highest
-    rates that have no limit): it qualifies when it does under all of them, and its row is the one of that condition.
+    """Choose a setting of a sweep by the rule of `bidilab.lab.sweep.choice`.
 
     Parameters
     ----------
-    settings
-        ``SweepResult.settings``.
-    max_false_interruption_rate, max_missed_rate
-        Limits in [0, 1]; ``None`` for none.
-    n_best
-        How many rows the table shows.
-
-    Raises
-    ------
-    InvalidParameterError
-        If a limit lies outside [0, 1].
+    result
+        The sweep.
+    limits
+        ``max_missed_rate``, ``max_false_interruption_rate`` and ``max_premature_endpoint_rate``, each in [0, 1] or
+        ``None``: the upper end of the rate's 95 % interval must be within it, under every condition.
+    weights
+        What each fault costs.
+    n_resamples, seed
+        Of the resamples of recordings that say how stable the choice is.
     """
-    limits = {
-        "max_false_interruption_rate": max_false_interruption_rate,
-        "max_missed_rate": max_missed_rate,
-    }
-    for name, value in limits.items():
-        _check_limit(name, value)
-    limited = {_RATES[name]: limit for name, limit in limits.items() if limit is not None}
-    free = [rate for rate in _RATES.values() if rate not in limited] or list(_RATES.values())
-    over = {rate: (settings[rate] - limit).clip(lower=0) for rate, limit in limited.items()}
-    excess = pd.DataFrame(over, index=settings.index).sum(axis=1)
-    usable = ~settings["degenerate"] & settings[list(_RATES.values())].notna().all(axis=1)
-    every = settings
-    if _several_conditions(settings):
-        rows = _worst_rows(settings, usable, excess, free)
-        settings, usable, excess = settings.loc[rows], usable.loc[rows], excess.loc[rows]
-    qualifying = settings[usable & (excess == 0)]
-    shown = [column for column in SHOWN if column in settings]
-    if len(qualifying):
-        ranked = _rank(qualifying, free)
-        best = ranked.iloc[0]
-        message = _describe(best, every, limits, len(qualifying), len(settings))
-        return Recommendation(
-            setting=int(ranked.index[0]),
-            qualifying=True,
-            n_qualifying=len(qualifying),
-            table=ranked[shown].head(n_best),
-            message=message,
-            limits=limits,
-        )
-    closest = _rank(settings[usable].assign(excess=excess[usable].round(_DECIMALS)), list(_RATES.values()))
-    closest = closest.sort_values("excess", kind="stable")[[*shown, "excess"]].head(n_best)
+    check_limits(limits)
+    grid = result.grid
+    layout = layout_of(grid)
+    nothing = _nothing(layout, weights, limits)
+    if result.outdated:
+        return replace(nothing, message=f"No setting is recommended. {result.outdated}")
+    conditions = len(grid.conditions)
+    rows = (np.arange(conditions)[:, None] * layout.n + layout.chosen_from).ravel()
+    asked_for = [name for name, at_most in limits.items() if at_most is not None]
+    tallies = tallies_of(result.verdicts, weights, rows, asked_for)
+    try:
+        table = LossTable(tallies.parts)
+    except InvalidParameterError:  # no members of any kind
+        message, notes = unlabelled(result)
+        return replace(nothing, message=message, notes=notes)
+    degenerate = result.settings["degenerate"].to_numpy(dtype=np.bool_).reshape(conditions, layout.n)
+    usable = np.logical_not(degenerate[:, layout.chosen_from]).all(axis=0)
+    asked = [
+        Limit(name=name, at_most=at_most, events=part.sums, members=part.members, of=part.of)
+        for name, part in tallies.limits.items()
+        if (at_most := limits.get(name)) is not None
+    ]
+    how: dict[str, Any] = {"usable": usable, "n_resamples": n_resamples, "seed": seed}
+    choice = choose(table, layout.knobs, limits=asked, **how)
+    without = choose(table, layout.knobs, usable=usable, n_resamples=0) if asked else choice
+
+    def row(place: int, prefix: int | None = None) -> int:
+        """The row of a setting under the condition in which it does worst."""
+        worst = int(choice.rows[place]) // len(layout.chosen_from)
+        return worst * layout.n + layout.full(place, layout.home_prefix if prefix is None else prefix)
+
+    prefix = layout.home_prefix if choice.setting is None else _prefix(result, layout, choice.setting)
+    finding = Finding(
+        result=result,
+        knobs=layout.knobs,
+        choice=choice,
+        without_limits=without,
+        setting=None if choice.setting is None else row(choice.setting, prefix),
+        default=row(choice.home),
+        prefix_moved=prefix != layout.home_prefix,
+        limits=tuple(asked),
+        row_of=row,
+    )
+    message, notes = refuse(finding) if choice.setting is None else describe(finding)
+    losses = choice.losses[layout.of]
+    return Recommendation(
+        setting=finding.setting,
+        default=finding.default,
+        losses=losses,
+        tied=choice.tied[layout.of],
+        admissible=choice.admissible[layout.of],
+        table=_shown(finding, losses, layout),
+        message=message,
+        notes=notes,
+        weights=weights,
+        limits=limits,
+        choice=choice,
+        params=None if finding.setting is None else result.params(finding.setting),
+        guards=None if finding.setting is None else result.guards(finding.setting),
+        end_of_turn=None if finding.setting is None else result.end_of_turn(finding.setting),
+        eot_scorer=result.eot_detector,
+        adaptive=None if finding.setting is None else result.adaptive(finding.setting),
+    )
+
+
+def _nothing(layout: _Layout, weights: Weights, limits: dict[str, float | None]) -> Recommendation:
+    home = np.stack([knob.values == knob.home for knob in layout.knobs]).all(axis=0)
+    no = np.zeros(layout.n, dtype=np.bool_)
     return Recommendation(
         setting=None,
-        qualifying=False,
-        n_qualifying=0,
-        table=closest,
-        message=_refuse(closest, every, limits, len(settings)),
+        default=int(layout.chosen_from[int(np.argmax(home))]),
+        losses=np.full(layout.n, math.nan),
+        tied=no,
+        admissible=no,
+        table=pd.DataFrame(),
+        message="",
+        weights=weights,
         limits=limits,
     )
 
 
-def _rank(settings: pd.DataFrame, rates: list[str]) -> pd.DataFrame:
-    waiting = _CUT_IN_S * settings["premature_endpoint_rate"] + settings["endpoint_latency_ms_p50"] / 1000
-    keys = pd.DataFrame(
-        {
-            "rates": settings[rates].sum(axis=1).round(_DECIMALS),
-            "latency": np.ceil(settings["latency_detected_ms_p90"] / _LATENCY_STEP_MS),
-            "endpoint": waiting.round(_DECIMALS),
-            "clipped": settings["onset_clipped_ms_p90"],
-            "prefix": settings["prefix_padding_ms"],
-            "silence": settings["silence_duration_ms"],
-            "threshold": (settings["threshold"] - 0.5).abs(),
-            **{name: settings[name] * _WEAKER[name] for name in GUARD_AXES if name in settings},
-        }
-    )
-    return settings.loc[keys.sort_values(list(keys.columns), kind="stable", na_position="last").index]
+def _prefix(result: SweepResult, layout: _Layout, place: int) -> int:
+    """Which prefix padding goes with a setting: the default, or the shortest with which onsets are whole.
 
-
-def _limits_in_words(limits: dict[str, float | None]) -> str:
-    words = {"max_false_interruption_rate": "false interruptions", "max_missed_rate": "missed interruptions"}
-    parts = [f"{words[name]} ≤ {limit:.1%}" for name, limit in limits.items() if limit is not None]
-    return " and ".join(parts)
-
-
-def _name(row: pd.Series) -> str:
-    parts = [
-        f"threshold {row['threshold']:g}",
-        f"prefix padding {row['prefix_padding_ms']:g} ms",
-        f"silence {row['silence_duration_ms']:g} ms",
-    ]
-    if "min_interruption_ms" in row:
-        parts.append(f"min interruption {row['min_interruption_ms']:g} ms")
-    if "min_words" in row:
-        parts.append(f"min words {row['min_words']:g}")
-    if (timeout := row.get("false_interruption_timeout_ms")) is not None:
-        parts.append("never resumed" if math.isinf(timeout) else f"resumed after {timeout:g} ms")
-    return ", ".join(parts)
-
-
-def _rates_in_words(row: pd.Series, every: pd.DataFrame) -> str:
-    if _several_conditions(every):
-        return _worst_in_words(_same_setting(every, row))
-    under = f" under {row[CONDITION]}" if CONDITION in row else ""
-    return f"false rate {row['false_interruption_rate']:.1%}, missed rate {row['missed_rate']:.1%}{under}"
-
-
-def _describe(best: pd.Series, every: pd.DataFrame, limits: dict[str, float | None], n_qualifying: int, n: int) -> str:
-    caution = "".join(_caution(_same_setting(every, best), name, limit) for name, limit in limits.items())
-    if any(value is not None for value in limits.values()):
-        start = f"{_name(best)} is the best of {n_qualifying:,} out of {n:,} settings with {_limits_in_words(limits)}"
-    else:
-        start = f"{_name(best)} has the lowest sum of false and missed rate of {n_qualifying:,} settings"
-    return f"{start}: {_rates_in_words(best, every)}.{caution}"
-
-
-def _caution(rows: pd.DataFrame, name: str, limit: float | None) -> str:
-    """How far the interval of a limited rate reaches, where that is beyond the limit."""
-    rate = _RATES[name]
-    if limit is None or (highest := float(rows[f"{rate}_hi"].max())) <= limit:
-        return ""
-    words, opportunities = _BEHIND[name]
-    n_behind = int(rows.loc[rows[f"{rate}_hi"] == highest, opportunities].iloc[0])
-    return f" The data cannot rule out a {words} rate up to {highest:.1%} (95 % interval, n = {n_behind})."
-
-
-def _refuse(closest: pd.DataFrame, every: pd.DataFrame, limits: dict[str, float | None], n: int) -> str:
-    if not len(closest):
-        defined = every[list(_RATES.values())].notna().all(axis=1)
-        if not defined.any():
-            return f"None of the {n:,} settings has both rates defined: the dataset holds too few opportunities."
-        return f"None of the {n:,} settings can be judged: each is degenerate (silence may never come), or has no rate."
-    best = closest.iloc[0]
-    return (
-        f"None of the {n:,} settings keeps {_limits_in_words(limits)}. The closest is {_name(best)}: "
-        f"{_rates_in_words(best, every)}."
-    )
-
-
-# Settings under several conditions of the audio: each is what it is where it does worst.
-
-
-def _several_conditions(settings: pd.DataFrame) -> bool:
-    """Whether a settings table holds more than one condition."""
-    return CONDITION in settings and settings[CONDITION].nunique() > 1
-
-
-def _knobs(settings: pd.DataFrame) -> list[str]:
-    return [name for name in (*AXES, *GUARD_AXES) if name in settings]
-
-
-def _worst_rows(settings: pd.DataFrame, usable: pd.Series, excess: pd.Series, free: list[str]) -> pd.Index:
-    """The row of each setting under the condition in which it does worst, in the table's order.
-
-    Parameters
-    ----------
-    settings
-        One row per setting and condition.
-    usable
-        Whether the row can be judged at all; one that cannot is worse than any rate.
-    excess
-        By how much the row exceeds the limits: then the greatest is the worst.
-    free
-        Rates without a limit: then the greatest sum is.
+    Where one turn in ten loses more than `CLIPPED_AT_MOST_MS` with the default, it is the shortest with which it does
+    not, and where there is none, the one with which it loses least.
     """
-    rates = settings[free].sum(axis=1)
-    keys = pd.DataFrame({"unusable": ~usable, "excess": excess.round(_DECIMALS), "rates": rates.round(_DECIMALS)})
-    order = settings.loc[keys.sort_values(list(keys.columns), ascending=False, kind="stable").index]
-    return order.drop_duplicates(_knobs(settings)).index.sort_values()
+    settings = [layout.full(place, prefix) for prefix in range(len(layout.prefixes))]
+    under = [[c * layout.n + setting for c in range(len(result.conditions))] for setting in settings]
+    lost = [float(result.settings["onset_clipped_ms_p90"].iloc[rows].max()) for rows in under]
+    if not lost[layout.home_prefix] > CLIPPED_AT_MOST_MS:
+        return layout.home_prefix
+    whole = [k for k, ms in enumerate(lost) if ms <= CLIPPED_AT_MOST_MS]
+    return whole[0] if whole else int(np.argmin(lost))
 
 
-def _same_setting(settings: pd.DataFrame, row: pd.Series[Any]) -> pd.DataFrame:
-    """A setting's rows under all conditions."""
-    knobs = _knobs(settings)
-    return settings[(settings[knobs] == row[knobs]).all(axis=1)]
+def _shown(finding: Finding, losses: FloatArray, layout: _Layout, n_best: int = 5) -> pd.DataFrame:
+    settings, choice = finding.result.settings, finding.choice
+    axes = [*([CONDITION] if CONDITION in settings else []), *finding.result.grid.axes]
+    shown = [*axes, *(name for name in _SHOWN if name in settings)]
+    order: Sequence[int]
+    if finding.setting is None:
+        order = [finding.row_of(int(place)) for place in finding.surest(n_best - 1)]
+    else:
+        by_loss = np.argsort(np.where(choice.admissible, choice.losses, np.inf), kind="stable")
+        best = [place for place in by_loss if choice.admissible[place]]
+        order = [finding.setting, finding.default, *(finding.row_of(int(place)) for place in best)]
+    rows = list(dict.fromkeys([*order, finding.default]))[:n_best]
+    if finding.default not in rows:
+        rows[-1] = finding.default
+    table = settings[shown].iloc[rows].copy()
+    table.insert(len(axes), LOSS, losses[np.array(rows) % layout.n])
+    return table
 
 
-def _worst_in_words(rows: pd.DataFrame) -> str:
-    """The greatest of each rate over the rows of one setting, and where: each may be under another condition."""
-    parts = []
-    for name, words in _RATE_WORDS.items():
-        worst = rows.sort_values(name, ascending=False, kind="stable").iloc[0]
-        parts.append(f"{words} up to {worst[name]:.1%} (under {worst[CONDITION]})")
-    return ", ".join(parts)
+assert set(LIMITED) == {"max_missed_rate", "max_false_interruption_rate", "max_premature_endpoint_rate"}

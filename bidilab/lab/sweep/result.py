@@ -16,21 +16,26 @@ import pandas as pd
 
 from bidilab.core.errors import InvalidParameterError, ResultError
 from bidilab.detect.turns import Turn
+from bidilab.detect.vad import VadLike, as_vad
 from bidilab.lab.conditions.condition import Condition
 from bidilab.lab.datasets import Dataset
 from bidilab.lab.metrics.columns import COMPARISON, EVENTS, RECORDINGS, RECORDINGS_AT, SETTINGS, lists_columns
 from bidilab.lab.showing import showing
+from bidilab.lab.sweep.choice import Weights
 from bidilab.lab.sweep.comparison import compare
 from bidilab.lab.sweep.counts import RecordingCounts
 from bidilab.lab.sweep.facts import SweepFacts
-from bidilab.lab.sweep.grid import CONDITION, Grid
+from bidilab.lab.sweep.grid import CONDITION, EndOfTurnScores, Grid, InterruptionScores
+from bidilab.lab.sweep.proposed import PROPOSED_BIAS
 from bidilab.lab.sweep.recommendation import Recommendation, recommend
 from bidilab.lab.sweep.run import run_again
 from bidilab.lab.sweep.source import SweepSource, find_sources
 from bidilab.lab.sweep.storage import read_sweep, write_sweep
 from bidilab.lab.sweep.validation import check_comparable, validate_setting
+from bidilab.lab.sweep.verdicts import SweptVerdicts
 
 if TYPE_CHECKING:
+    from bidilab.lab.metrics.whatif import WhatIf
     from bidilab.show.plots.accessor import SweepPlots
 
 __all__ = ["SweepResult"]
@@ -59,13 +64,16 @@ class SweepResult(SweepFacts):
         grid: Grid,
         meta: Mapping[str, Any],
         counts: RecordingCounts | None = None,
+        verdicts: SweptVerdicts | None = None,
         sources: tuple[SweepSource, ...] | None = None,
     ) -> None:
         self.settings = settings
         self.grid = grid
         self.meta = dict(meta)
         self._counts = counts
+        self._verdicts = verdicts
         self._sources = sources
+        self._recommended: dict[tuple[Any, ...], Recommendation] = {}
 
     def under(self, condition: Condition | str | None) -> SweepResult:
         """Return the result under one condition of the audio, its settings numbered from 0. Only the table is copied.
@@ -90,6 +98,7 @@ class SweepResult(SweepFacts):
             grid=grid,
             meta=meta,
             counts=None if self._counts is None else self._counts.part(rows),
+            verdicts=None if self._verdicts is None else self._verdicts.part(rows),
             sources=None if self._sources is None else (self._sources[index],),
         )
 
@@ -100,6 +109,19 @@ class SweepResult(SweepFacts):
         if self._counts is None:
             raise ResultError("this result holds no counts by recording")
         return self._counts
+
+    @property
+    def verdicts(self) -> SweptVerdicts:
+        """Verdicts of every setting on every event and turn.
+
+        Raises
+        ------
+        ResultError
+            If the result holds none: one of an earlier rule.
+        """
+        if self._verdicts is None:
+            raise ResultError(self.outdated or "this result holds no verdicts on events")
+        return self._verdicts
 
     @cached_property
     def recordings(self) -> pd.DataFrame:
@@ -152,10 +174,27 @@ class SweepResult(SweepFacts):
         except ResultError:
             return False
 
-    def attach(self, dataset: Dataset | str | os.PathLike[str]) -> SweepResult:
-        """Take the recordings from here instead of where they were; return the result itself."""
+    def attach(
+        self,
+        dataset: Dataset | str | os.PathLike[str],
+        *,
+        vad: VadLike | None = None,
+        eot: EndOfTurnScores | None = None,
+        interrupt: InterruptionScores | None = None,
+    ) -> SweepResult:
+        """Take the recordings from here instead of where they were; return the result itself.
+
+        ``vad`` is the detector of the sweep where the result does not hold it: it was given as an object, or the known
+        tracks lie elsewhere now. ``eot`` and ``interrupt`` are its scorers where those were given as
+        objects or as score tracks.
+        """
         loaded = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
-        self._sources = find_sources(self.meta, self.conditions, loaded)
+        given = None if vad is None else as_vad(vad)
+        self._sources = find_sources(self.meta, self.conditions, loaded, given, eot, interrupt)
+        if eot is not None:
+            self.grid = replace(self.grid, eot=eot)
+        if interrupt is not None:
+            self.grid = replace(self.grid, interrupt=interrupt)
         return self
 
     @property
@@ -173,7 +212,7 @@ class SweepResult(SweepFacts):
 
     def turns(self, recording_id: str, setting: int) -> tuple[Turn, ...]:
         """Turns of a recording under a setting; positions in samples at ``vad_sample_rate``."""
-        return self.source_of(setting).turns(recording_id, self.params(setting))
+        return self.source_of(setting).turns(recording_id, self.params(setting), self.end_of_turn(setting))
 
     @lists_columns(EVENTS)
     def events(self, setting: int, recording_id: str | None = None) -> pd.DataFrame:
@@ -181,7 +220,13 @@ class SweepResult(SweepFacts):
 
         Of all recordings, or of one.
         """
-        return self.source_of(setting).events(self.params(setting), self.guards(setting), recording_id)
+        return self.source_of(setting).events(
+            self.params(setting),
+            self.guards(setting),
+            recording_id,
+            self.end_of_turn(setting),
+            self.adaptive(setting),
+        )
 
     @lists_columns(RECORDINGS_AT)
     def recordings_at(self, setting: int) -> pd.DataFrame:
@@ -194,7 +239,9 @@ class SweepResult(SweepFacts):
         ResultError
             If the recordings of a loaded result are not where they were.
         """
-        return self.source_of(setting).recordings(self.params(setting), self.guards(setting))
+        return self.source_of(setting).recordings(
+            self.params(setting), self.guards(setting), self.end_of_turn(setting), self.adaptive(setting)
+        )
 
     @lists_columns(COMPARISON)
     def compare(self, a: int, b: int) -> pd.DataFrame:
@@ -210,23 +257,62 @@ class SweepResult(SweepFacts):
         """
         return compare(self, self._check(a), self._check(b))
 
+    def what_if(self, setting: int, other: int) -> WhatIf:
+        """Say what another setting would have made of the stops that one makes: avoided, lost, later.
+
+        The user's channel is heard anew with the other setting, each response as it was heard up to the first moment
+        at which the agent would have acted otherwise.
+
+        Parameters
+        ----------
+        setting, other
+            Rows of ``settings`` under the same condition.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is no such setting, they are under different conditions, or the evaluation is simulated.
+        ResultError
+            If the recordings are not at hand.
+        """
+        from bidilab.lab.sweep.whatif import what_if
+
+        return what_if(self, self._check(setting), self._check(other))
+
+    @property
+    def pauses(self) -> str:
+        """How many pauses the cut-off rate rests on and what they come from, in words."""
+        if "n_pauses" not in self.settings:
+            return "not counted by the version that made this sweep; sweep again for the cut-off rate"
+        n, by_words = (int(self.settings[name].iloc[0]) for name in ("n_pauses", "n_pauses_by_words"))
+        if not n:
+            return "none inside the user's turns, so there is no cut-off rate"
+        origins = [f"{by_words} by the times of words"] if by_words else []
+        if n > by_words:
+            origins.append(f"{n - by_words} by {self.meta['pauses']['detector']} at its defaults")
+        return f"{n} inside the user's turns: {', '.join(origins)}"
+
     # -- conclusions ------------------------------------------------------------------------------------------------
 
     def recommend(
         self,
         max_false_interruption_rate: float | None = None,
         max_missed_rate: float | None = None,
+        max_premature_endpoint_rate: float | None = None,
         *,
+        weights: Weights | None = None,
         validate_on: Dataset | SweepResult | None = None,
     ) -> Recommendation:
-        """Choose the best setting within limits; where none qualifies, the message says so and names the closest.
-
-        See `bidilab.lab.sweep.recommendation.recommend_setting` for the order of preference.
+        """Choose a setting: the least loss, with no knob moved that need not be; see `bidilab.lab.sweep.choice`.
 
         Parameters
         ----------
-        max_false_interruption_rate, max_missed_rate
-            Limits in [0, 1]; ``None`` for none.
+        max_false_interruption_rate, max_missed_rate, max_premature_endpoint_rate
+            Limits in [0, 1]; ``None`` for none. A setting keeps a limit when the upper end of the rate's 95 % interval
+            is within it, under every condition. Where none does, the message says so, and how many opportunities would
+            show it.
+        weights
+            What each fault costs; ``Weights()`` when not given.
         validate_on
             Recordings that the setting was not chosen on (``dataset.split(…)[1]``), or a sweep of them. The
             recommendation then says what the setting does on them, and warns where the two sets share recordings or
@@ -240,27 +326,38 @@ class SweepResult(SweepFacts):
         ResultError
             If a setting is to be validated, and its sweep was evaluated by another rule than today's.
         """
-        found = recommend(
-            self, max_false_interruption_rate=max_false_interruption_rate, max_missed_rate=max_missed_rate
-        )
+        if validate_on is not None and self.outdated:
+            raise ResultError(f"no setting of this sweep can be validated. {self.outdated}")
+        limits = {
+            "max_false_interruption_rate": max_false_interruption_rate,
+            "max_missed_rate": max_missed_rate,
+            "max_premature_endpoint_rate": max_premature_endpoint_rate,
+        }
+        costs = weights or Weights()
+        key = (*limits.values(), costs)
+        if key not in self._recommended:  # shown in several places, and the same each time
+            n_resamples = int(self.meta["n_resamples"])
+            self._recommended[key] = recommend(
+                self, limits=limits, weights=costs, n_resamples=n_resamples, seed=self.seed
+            )
+        found = self._recommended[key]
         if found.setting is None or validate_on is None:
             return found
         return replace(found, validation=validate_setting(self, found.setting, self._on(validate_on, found.setting)))
 
     def _on(self, recordings: Dataset | SweepResult, setting: int) -> SweepResult:
         """Return the sweep given; of a dataset, evaluate the setting on it as this sweep was evaluated."""
-        if self.outdated:
-            raise ResultError(f"no setting of this sweep can be validated. {self.outdated}")
         if isinstance(recordings, SweepResult):
             check_comparable(self, recordings)
             return recordings
         if not isinstance(recordings, Dataset):
             raise InvalidParameterError("validate_on", "a Dataset or a SweepResult", recordings)
-        return SweepResult(**run_again(self.meta, recordings, self.grid.only(setting)))
+        vad = None if self._sources is None else self._sources[0].spec
+        return SweepResult(**run_again(self.meta, recordings, self.grid.only(setting), vad=vad))
 
     @property
     def plot(self) -> SweepPlots:
-        """Figures: ``result.plot.heatmap("missed_rate")``, ``.curves()``, ``.tradeoff()``, ``.timeline(…)``."""
+        """Figures: ``result.plot.heatmap("missed_rate")``, ``.loss()``, ``.curves()``, ``.tradeoff()``, …"""
         return showing().plots(self)
 
     def report(
@@ -269,19 +366,22 @@ class SweepResult(SweepFacts):
         *,
         max_false_interruption_rate: float | None = None,
         max_missed_rate: float | None = None,
+        max_premature_endpoint_rate: float | None = None,
+        weights: Weights | None = None,
         figures: str | os.PathLike[str] | None = None,
         validate_on: Dataset | SweepResult | None = None,
     ) -> Path:
-        """Write a report as one self-contained HTML file; return its path.
+        """Write a report and return its path: one self-contained HTML file, or Markdown with the figures beside it.
 
         Parameters
         ----------
         path
-            The file.
-        max_false_interruption_rate, max_missed_rate
-            Limits of the recommendation, as in `recommend`.
+            The file, ``.html`` or ``.md``.
+        max_false_interruption_rate, max_missed_rate, max_premature_endpoint_rate, weights
+            Of the recommendation, as in `recommend`.
         figures
-            A folder to write the figures into as well, as SVG, PDF, PNG and CSV.
+            A folder to write the figures into as well, as SVG, PDF, PNG and CSV; of Markdown, ``NAME-figures`` beside
+            the file when not given.
         validate_on
             As in `recommend`; adds a section.
         """
@@ -290,6 +390,8 @@ class SweepResult(SweepFacts):
             path,
             max_false_interruption_rate=max_false_interruption_rate,
             max_missed_rate=max_missed_rate,
+            max_premature_endpoint_rate=max_premature_endpoint_rate,
+            weights=weights,
             figures=figures,
             validate_on=validate_on,
         )
@@ -300,7 +402,7 @@ class SweepResult(SweepFacts):
         """Write ``sweep.json``, ``settings.parquet`` and ``recordings.parquet`` into a folder."""
         directory = Path(directory)
         facts = {"grid": self.grid.to_json(), **self.meta}
-        write_sweep(directory, facts, self.settings, self._recording_counts.frames())
+        write_sweep(directory, facts, self.settings, self._recording_counts.frames(), self._verdicts)
         return directory
 
     @classmethod
@@ -316,16 +418,28 @@ class SweepResult(SweepFacts):
 
     # -- text -------------------------------------------------------------------------------------------------------
 
+    @property
+    def summary(self) -> str:
+        """What was swept and how, a line each, without the recommendation."""
+        return "\n".join(f"{name:<12} {text}" for name, text in self._facts()[:-1])
+
     def _facts(self) -> list[tuple[str, str]]:
         described = self.meta["dataset"]
-        proposed, changed = self.proposed_labels, self.detector_changed
+        proposed, changed, n = self.proposed_labels, self.detector_changed, self.n_recordings
         return [
-            ("dataset", f"{described['name']}, {self.n_recordings} recordings, {described['duration_s'] / 60:.1f} min"),
-            *([("labels", proposed)] if proposed else []),
+            (
+                "dataset",
+                f"{described['name']}, {n} recording{'' if n == 1 else 's'}, {described['duration_s'] / 60:.1f} min",
+            ),
+            *([("labels", proposed), ("", PROPOSED_BIAS)] if proposed else []),
             ("settings", repr(self.grid)),
-            ("VAD", f"{self.detector}, {self.vad_sample_rate} Hz, {self.frame_samples} samples per frame"),
+            ("VAD", self.detector_in_words),
+            *([("twin", self.twin)] if self.twin else []),
             *([("warning", changed)] if changed else []),
-            ("evaluation", f"{self.evaluation}, bootstrap seed {self.seed}"),
+            *([("end of turn", scorer)] if (scorer := self.end_of_turn_scorer) else []),
+            *([("interruption", scorer)] if (scorer := self.interruption_scorer) else []),
+            ("evaluation", f"{self.evaluation}, seed {self.seed}"),
+            *([] if self.outdated else [("pauses", self.pauses)]),
             *([("warning", self.outdated)] if self.outdated else []),
             ("recommended", self.recommend().message),
         ]

@@ -13,22 +13,31 @@ import pandas as pd
 
 from bidilab.core.audio import FloatArray
 from bidilab.core.errors import BidilabError, DatasetError, InvalidParameterError, ResultError
-from bidilab.detect.turns import Guards, Turn, TurnParams
-from bidilab.detect.vad import ProbabilityCache, VadSpec, detector_change, detector_name
+from bidilab.core.timeline import Interval
+from bidilab.detect.scorers import ScoreCache
+from bidilab.detect.scorers.base import Task
+from bidilab.detect.turns import AdaptiveInterruption, EndOfTurn, Guards, Turn, TurnParams
+from bidilab.detect.vad import ProbabilityCache, VadBackend, VadSource, detector_change, detector_name
+from bidilab.detect.vad.base import lookahead_of
 from bidilab.lab.conditions.applying import apply_condition
 from bidilab.lab.conditions.condition import Condition, condition_label
 from bidilab.lab.conditions.identity import fingerprint
 from bidilab.lab.datasets import Dataset, Segment
+from bidilab.lab.datasets.onefile import dataset_of_audio
 from bidilab.lab.datasets.words import word_ends
-from bidilab.lab.metrics.interruption import InterruptionEvaluation
-from bidilab.lab.metrics.opportunities import RecordingLabels
-from bidilab.lab.sweep.engine import labels_of, simulated_lengths
-from bidilab.lab.sweep.evaluated import Evaluated, SimulatedLengths
+from bidilab.lab.metrics.evaluation import Evaluation
+from bidilab.lab.metrics.members import MemberSet
+from bidilab.lab.sweep.asked import answers_of, check_same_scorer, swept_scorer
+from bidilab.lab.sweep.engine import clusters_of, labels_of, simulated_lengths
+from bidilab.lab.sweep.evaluated import SimulatedLengths
 from bidilab.lab.sweep.executors import InProcess
 from bidilab.lab.sweep.facts import swept_vad
-from bidilab.lab.sweep.onesetting import evaluate_setting, events_frame, recordings_table
+from bidilab.lab.sweep.grid import EndOfTurnScores, InterruptionScores
+from bidilab.lab.sweep.onesetting import SettingVerdicts, evaluate_setting, events_frame, recordings_table
 from bidilab.lab.sweep.probabilities import probabilities_of
 from bidilab.lab.sweep.problem import SweepProblem
+from bidilab.lab.sweep.scoring import OneRecording, ScoreAnswers
+from bidilab.lab.sweep.speech import speech_for_pauses
 from bidilab.lab.sweep.tracked import SweepProtocol, TrackedRecording
 
 __all__ = ["SweepSource", "find_sources"]
@@ -55,15 +64,25 @@ class SweepSource:
         ``(n_frames,) float32`` of each recording, in the dataset's order.
     protocol
         How the sweep evaluated.
+    speech
+        Of each recording, as `bidilab.lab.sweep.speech.speech_for_pauses` finds it.
     condition
         What was done to the audio before the VAD heard it; ``None`` for nothing.
+    answers, interrupting
+        What answers for turns that end, and for speech that interrupts, by a score; ``None`` where none do.
+    at_hand
+        Whether all recordings are heard already: if not, each is heard when it is looked at.
     """
 
     dataset: Dataset
-    spec: VadSpec
+    spec: VadSource
     tracks: Sequence[npt.NDArray[np.float32]]
     protocol: SweepProtocol
+    speech: Sequence[Sequence[Interval]]
     condition: Condition | None = None
+    answers: ScoreAnswers | None = None
+    interrupting: ScoreAnswers | None = None
+    at_hand: bool = True
 
     @classmethod
     def from_meta(
@@ -73,6 +92,9 @@ class SweepSource:
         *,
         condition: Condition | None = None,
         identity: str | None = None,
+        vad: VadSource | None = None,
+        eot: EndOfTurnScores | None = None,
+        interrupt: InterruptionScores | None = None,
     ) -> SweepSource:
         """Find the recordings of a saved sweep again, and their probabilities in the cache (or compute them).
 
@@ -84,20 +106,24 @@ class SweepSource:
             Where they are now, if not where they were.
         condition, identity
             What was done to the audio, and the fingerprint it had then.
+        vad, eot, interrupt
+            The detector and the scorers, where the facts cannot tell: they were given as objects.
 
         Raises
         ------
         ResultError
-            If the dataset is not where it was, is another one now, or the VAD or the condition has changed since; if
-            the VAD cannot be built (its weights are not where they were, say); or if the sweep was evaluated by another
-            rule than today's.
+            If the dataset is not where it was, is another one now, or the VAD, the scorer or the condition has changed
+            since; if the VAD or the scorer cannot be built (its weights are not where they were, say); or if the sweep
+            was evaluated by another rule than today's.
         """
         if "outdated" in meta:
             raise ResultError(meta["outdated"])
         described = meta["dataset"]
         if dataset is None:
             try:
-                dataset = Dataset.load(described["path"])
+                channel = described.get("user_channel")
+                path = described["path"]
+                dataset = Dataset.load(path) if channel is None else dataset_of_audio(path, channel)
             except (ValueError, OSError) as error:
                 raise ResultError(
                     f"the dataset {described['name']!r} of this sweep cannot be loaded from {described['path']!r}; "
@@ -107,14 +133,21 @@ class SweepSource:
             dataset = _selected(dataset, ids)  # what was swept may have been a part of it
         if dataset.sha256 != described["sha256"]:
             raise ResultError(f"the dataset {dataset.name!r} is not the one swept: its manifest has changed since")
-        vad = meta["vad"]
+        if dataset.place:
+            raise ResultError(
+                f"the recordings of this sweep are at {dataset.place}: copy the dataset to this machine, and give it: "
+                "result.attach(folder)"
+            )
+        swept = meta["vad"]
         try:
-            spec = swept_vad(meta)
+            spec = swept_vad(meta) if vad is None else vad
             version = spec.build().version
         except BidilabError as error:
-            detector = detector_name(vad["name"], vad["version"])
+            detector = detector_name(swept["name"], swept["version"])
             raise ResultError(f"the detector of this sweep, {detector}, cannot be had: {error}") from error
-        if change := detector_change(spec.name, vad["version"], version):
+        if spec.name != swept["name"]:
+            raise ResultError(f"the detector of this sweep is {swept['name']}, not {spec.name}")
+        if change := detector_change(spec.name, swept["version"], version):
             raise ResultError(f"the detector has changed since this sweep: {change}")
         if condition is not None and (now := fingerprint(condition)) != identity:
             raise ResultError(
@@ -131,63 +164,122 @@ class SweepSource:
                 condition=condition,
                 fingerprint=identity,
             )
+            speech = speech_for_pauses(
+                list(dataset),
+                spec,
+                tracks,
+                cache=ProbabilityCache(),
+                executor=InProcess(),
+                progress=False,
+                condition=condition,
+            )
         except DatasetError as error:
             raise ResultError(f"the dataset {dataset.name!r} is not the one swept: {error}") from error
-        return cls(dataset=dataset, spec=spec, tracks=tracks, protocol=meta["protocol"], condition=condition)
+        return cls(
+            dataset=dataset,
+            spec=spec,
+            tracks=tracks,
+            protocol=meta["protocol"],
+            speech=speech,
+            condition=condition,
+            answers=_answers(meta, dataset, eot, lookahead_of(spec.build()), condition, identity, "eot"),
+            interrupting=_answers(
+                meta, dataset, interrupt, lookahead_of(spec.build()), condition, identity, "interruption"
+            ),
+        )
 
     @cached_property
     def _frame_samples(self) -> int:
-        return self.spec.build().frame_samples
+        return self._backend.frame_samples
 
     @cached_property
-    def all_labels(self) -> list[RecordingLabels]:
+    def _backend(self) -> VadBackend:
+        return self.spec.build()
+
+    @cached_property
+    def _lookahead(self) -> int:
+        return lookahead_of(self._backend)
+
+    @cached_property
+    def all_labels(self) -> list[MemberSet]:
         """Labels of every recording in samples at the VAD's rate, in the dataset's order."""
+        return self._labels_of(range(len(self.dataset)))
+
+    def _labels_of(self, places: Sequence[int]) -> list[MemberSet]:
         return labels_of(
-            self.dataset,
+            replace(self.dataset, recordings=tuple(self.dataset[k] for k in places)),
             self.spec.sample_rate,
             min_overlap_ms=self.protocol["min_overlap_ms"],
             tolerance_ms=self.protocol["tolerance_ms"],
+            word_times=self.protocol["word_times"],
+            speech=[self.speech[k] for k in places],
         )
 
     @cached_property
     def problem(self) -> SweepProblem:
         """Labels and tracks laid out flat, as the sweep evaluated them."""
-        return self._problem()
+        return self.laid_out()
 
     @cached_property
     def _problem_with_words(self) -> SweepProblem:
-        return self._problem([self.word_ends(recording.id) for recording in self.dataset])
+        return self.laid_out([self.word_ends(recording.id) for recording in self.dataset])
 
-    def _problem(self, words: Sequence[npt.NDArray[np.int64]] | None = None) -> SweepProblem:
-        rate, frame_samples = self.spec.sample_rate, self._frame_samples
+    def laid_out(
+        self, words: Sequence[npt.NDArray[np.int64]] | None = None, *, labels: Sequence[MemberSet] | None = None
+    ) -> SweepProblem:
+        """Labels and tracks laid out flat, with the ends of words that guards need.
+
+        ``labels`` are those of another condition, which are the same, so that they are made once.
+        """
         return SweepProblem.build(
-            self.all_labels, self.tracks, frame_samples=frame_samples, sample_rate=rate, word_ends=words
+            self.all_labels if labels is None else labels,
+            self.tracks,
+            frame_samples=self._frame_samples,
+            sample_rate=self.spec.sample_rate,
+            lookahead_samples=self._lookahead,
+            word_ends=words,
+            clusters=clusters_of(self.dataset, self.protocol["cluster"]),
         )
 
     @cached_property
     def _simulated(self) -> SimulatedLengths | None:
-        if self.protocol["evaluation"] == "recorded":
-            return None
-        return simulated_lengths(
-            self.all_labels,
-            response_delay_ms=self.protocol["response_delay_ms"],
-            response_ms=self.protocol["response_ms"],
+        return simulated_lengths(self.all_labels, self.protocol)
+
+    def evaluate_all(
+        self,
+        params: TurnParams,
+        guards: Guards = NO_GUARDS,
+        end_of_turn: EndOfTurn | None = None,
+        adaptive: AdaptiveInterruption | None = None,
+    ) -> SettingVerdicts:
+        """Counts and verdicts of every recording under a setting, by the compiled evaluation of the sweep."""
+        problem = self._problem_with_words if guards.needs_words else self.problem
+        return evaluate_setting(
+            problem, params, self._simulated, guards, end_of_turn, self.answers, adaptive, self.interrupting
         )
 
-    def evaluate_all(self, params: TurnParams, guards: Guards = NO_GUARDS) -> Evaluated:
-        """Counts and latencies of every recording under a setting, by the compiled evaluation of the sweep."""
-        problem = self._problem_with_words if guards.needs_words else self.problem
-        return evaluate_setting(problem, params, self._simulated, guards)
-
-    def recordings(self, params: TurnParams, guards: Guards = NO_GUARDS) -> pd.DataFrame:
+    def recordings(
+        self,
+        params: TurnParams,
+        guards: Guards = NO_GUARDS,
+        end_of_turn: EndOfTurn | None = None,
+        adaptive: AdaptiveInterruption | None = None,
+    ) -> pd.DataFrame:
         """`recordings_table` under a setting."""
         ids = [recording.id for recording in self.dataset]
-        return recordings_table(self.problem, self.evaluate_all(params, guards), ids)
+        return recordings_table(self.problem, self.evaluate_all(params, guards, end_of_turn, adaptive), ids)
 
-    def events(self, params: TurnParams, guards: Guards = NO_GUARDS, recording_id: str | None = None) -> pd.DataFrame:
+    def events(
+        self,
+        params: TurnParams,
+        guards: Guards = NO_GUARDS,
+        recording_id: str | None = None,
+        end_of_turn: EndOfTurn | None = None,
+        adaptive: AdaptiveInterruption | None = None,
+    ) -> pd.DataFrame:
         """`events_frame` under a setting, of all recordings or of one."""
         ids = [recording.id for recording in self.dataset] if recording_id is None else [recording_id]
-        evaluated = ((each, self.evaluate(each, params, guards)) for each in ids)
+        evaluated = ((each, self.evaluate(each, params, guards, end_of_turn, adaptive)) for each in ids)
         return events_frame(evaluated, self.spec.sample_rate)
 
     @cached_property
@@ -200,9 +292,10 @@ class SweepSource:
             raise InvalidParameterError("recording_id", f"the id of a recording of {self.dataset.name}", recording_id)
         return self._index[recording_id]
 
-    def labels(self, recording_id: str) -> RecordingLabels:
+    def labels(self, recording_id: str) -> MemberSet:
         """Labels of a recording in samples at the VAD's rate."""
-        return self.all_labels[self.index_of(recording_id)]
+        index = self.index_of(recording_id)
+        return self.all_labels[index] if self.at_hand else self._labels_of([index])[0]
 
     def word_ends(self, recording_id: str) -> npt.NDArray[np.int64]:
         """Ends of the user's words in a recording, ``(n_words,) int64`` samples at the VAD's rate.
@@ -222,20 +315,38 @@ class SweepSource:
             labels=self.labels(recording_id),
             probabilities=self.probabilities(recording_id),
             frame_samples=self._frame_samples,
+            lookahead_samples=self._lookahead,
             protocol=self.protocol,
             word_ends=self.word_ends(recording_id) if guards.needs_words else None,
+            answers=self._of_one(self.answers, recording_id),
+            interrupting=self._of_one(self.interrupting, recording_id),
         )
 
-    def evaluate(self, recording_id: str, params: TurnParams, guards: Guards = NO_GUARDS) -> InterruptionEvaluation:
-        """Outcomes of a recording under a setting, by the readable evaluation."""
-        return self.tracked(recording_id, guards).evaluate(params, guards)
+    def _of_one(self, answers: ScoreAnswers | None, recording_id: str) -> ScoreAnswers | None:
+        return None if answers is None else OneRecording(answers, self.index_of(recording_id), len(self.dataset))
+
+    def evaluate(
+        self,
+        recording_id: str,
+        params: TurnParams,
+        guards: Guards = NO_GUARDS,
+        end_of_turn: EndOfTurn | None = None,
+        adaptive: AdaptiveInterruption | None = None,
+    ) -> Evaluation:
+        """What becomes of every event, turn and response of a recording under a setting."""
+        return self.tracked(recording_id, guards).evaluate(params, guards, end_of_turn, adaptive)
 
     def simulated_segments(
-        self, recording_id: str, params: TurnParams, guards: Guards = NO_GUARDS
+        self,
+        recording_id: str,
+        params: TurnParams,
+        guards: Guards = NO_GUARDS,
+        end_of_turn: EndOfTurn | None = None,
+        adaptive: AdaptiveInterruption | None = None,
     ) -> tuple[Segment, ...]:
         """What was audible of the simulated agent's responses in a recording, as ``response`` segments."""
         tracked = self.tracked(recording_id, guards)
-        return tracked.simulated_segments(tracked.evaluate(params, guards))
+        return tracked.simulated_segments(tracked.evaluate(params, guards, end_of_turn, adaptive))
 
     def user_audio(self, recording_id: str) -> FloatArray:
         """The user's channel as the VAD heard it, ``(n_samples,) float32`` at the recording's rate."""
@@ -254,17 +365,57 @@ class SweepSource:
         """Probability track of a recording, ``(n_frames,) float32``."""
         return self.tracks[self.index_of(recording_id)]
 
-    def turns(self, recording_id: str, params: TurnParams) -> tuple[Turn, ...]:
+    def turns(self, recording_id: str, params: TurnParams, end_of_turn: EndOfTurn | None = None) -> tuple[Turn, ...]:
         """Turns of a recording under a setting."""
-        return self.tracked(recording_id).turns(params)
+        return self.tracked(recording_id).turns(params, end_of_turn)
+
+
+def _answers(
+    meta: Mapping[str, Any],
+    dataset: Dataset,
+    given: EndOfTurnScores | InterruptionScores | None,
+    lookahead_samples: int,
+    condition: Condition | None,
+    identity: str | None,
+    task: Task,
+) -> ScoreAnswers | None:
+    """What answers for a saved sweep; ``None`` where it has no scorer of the task."""
+    facts = meta.get("eot" if task == "eot" else "interrupt")
+    if facts is None:
+        if given is not None:
+            raise ResultError(f"this sweep has no {'end-of-turn' if task == 'eot' else 'interruption'} scorer")
+        return None
+    if given is not None:
+        check_same_scorer(facts, given, task)
+    scorer = swept_scorer(meta, task) if given is None else given
+    assert scorer is not None
+    return answers_of(
+        scorer,
+        list(dataset),
+        task=task,
+        sample_rate=int(meta["vad"]["sample_rate"]),
+        lookahead_samples=lookahead_samples,
+        context=facts["context"],
+        cache=ScoreCache(),
+        executor=InProcess(),
+        condition=condition,
+        fingerprint=identity,
+    )
 
 
 def find_sources(
-    meta: Mapping[str, Any], conditions: Sequence[Condition | None], dataset: Dataset | None = None
+    meta: Mapping[str, Any],
+    conditions: Sequence[Condition | None],
+    dataset: Dataset | None = None,
+    vad: VadSource | None = None,
+    eot: EndOfTurnScores | None = None,
+    interrupt: InterruptionScores | None = None,
 ) -> tuple[SweepSource, ...]:
     """Find the recordings of a saved sweep again, under each of its conditions; see `SweepSource.from_meta`."""
     identities = meta.get("condition_fingerprints", [None] * len(conditions))
     return tuple(
-        SweepSource.from_meta(meta, dataset, condition=condition, identity=identity)
+        SweepSource.from_meta(
+            meta, dataset, condition=condition, identity=identity, vad=vad, eot=eot, interrupt=interrupt
+        )
         for condition, identity in zip(conditions, identities, strict=True)
     )

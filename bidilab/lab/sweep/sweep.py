@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Literal
 
 from bidilab.core.errors import InvalidParameterError
+from bidilab.detect.scorers import ScoreCache
 from bidilab.detect.turns.simulation import ResponsePlan
-from bidilab.detect.vad import ProbabilityCache, VadSpec
+from bidilab.detect.vad import ProbabilityCache, VadLike, as_vad
 from bidilab.lab.datasets import Dataset
+from bidilab.lab.datasets.onefile import dataset_of_audio
 from bidilab.lab.datasets.words import WordTimes
-from bidilab.lab.metrics.latency import check_resampling
-from bidilab.lab.metrics.opportunities import MIN_OVERLAP_MS, TOLERANCE_MS
-from bidilab.lab.metrics.simulated import DEFAULT_RESPONSE_MS
-from bidilab.lab.sweep.engine import executor_of
+from bidilab.lab.metrics.members import MIN_OVERLAP_MS, TOLERANCE_MS
+from bidilab.lab.metrics.stops import DEFAULT_RESPONSE_MS
+from bidilab.lab.sweep.choice import check_resampling
+from bidilab.lab.sweep.engine import CLUSTERS, Cluster, executor_of
 from bidilab.lab.sweep.executors import Executor
 from bidilab.lab.sweep.grid import Grid
+from bidilab.lab.sweep.heard import Means
 from bidilab.lab.sweep.result import SweepResult
 from bidilab.lab.sweep.run import run_sweep
 from bidilab.lab.sweep.tracked import EVALUATIONS
@@ -27,7 +31,7 @@ def sweep(
     dataset: Dataset | str | os.PathLike[str],
     grid: Grid | None = None,
     *,
-    vad: str | VadSpec = "silero",
+    vad: VadLike = "silero",
     jobs: int | None = None,
     executor: Executor | None = None,
     cache: ProbabilityCache | bool = True,
@@ -37,7 +41,10 @@ def sweep(
     response_delay_ms: float = 300.0,
     response_ms: float | Literal["recorded"] = "recorded",
     word_times: WordTimes = "labelled",
-    n_resamples: int = 1000,
+    cluster: Cluster = "recording",
+    checkpoint: str | os.PathLike[str] | None = None,
+    user_channel: int | None = None,
+    n_resamples: int = 200,
     seed: int = 0,
     progress: bool = True,
 ) -> SweepResult:
@@ -45,30 +52,34 @@ def sweep(
 
     The VAD runs once per recording. Its probabilities are cached on disk: the next sweep of the same recordings, or
     this one when it is started again, takes them from there. Where the grid has conditions, the VAD runs once per
-    recording and condition; audio under a condition is made in memory and not kept.
+    recording and condition; audio under a condition is made in memory and not kept. The pauses of turns whose words
+    have no times are heard by Silero on the audio as it was recorded: where that is not swept, it runs once more.
 
     Parameters
     ----------
     dataset
-        A `Dataset`, or the path of one.
+        A `Dataset`, the path of one, or of a single audio file. Without labels nothing can be missed or false; the
+        table then says how many turns the detector makes, and the result which command labels recordings.
     grid
         The settings; ``Grid()`` when not given.
     vad
-        Backend: ``"silero"`` (Silero 6.2), ``"webrtc"`` (extra), ``"energy"``, or a `VadSpec` with options:
-        ``VadSpec.of("silero", weights="silero_vad.onnx")`` for other weights.
+        Backend: ``"silero"`` (Silero 6.2), ``"webrtc"`` (extra), ``"energy"``, the name of an installed plug-in, or a
+        `VadSpec` with options: ``VadSpec.of("silero", weights="silero_vad.onnx")`` for other weights. Or a detector
+        itself, any `VadBackend`; or `VadTracks` that were computed elsewhere.
     jobs
         Processes, ``>= 1``; by default as many as pay off for this amount of audio.
     executor
         Where the work is done, e.g. a `DaskExecutor`; ``jobs`` is then not used.
     cache
-        ``True`` for the user's cache folder, ``False`` for none, or a `ProbabilityCache`.
+        ``True`` for the user's cache folder, ``False`` for none, or a `ProbabilityCache`, in whose folder the scores of
+        an end-of-turn scorer are kept too.
     min_overlap_ms
-        How much of a response must be left when a segment starts for it to be an opportunity.
+        How much of a response must be left when a turn begins in it: with less, it is turn-taking and in no rate.
     tolerance_ms
-        How long before a segment's labelled onset an interruption that belongs to it may begin.
+        How long before a segment's labelled onset, and after its end, what is heard is still put down to it.
     evaluation
-        ``"recorded"``: the agent is what it was. ``"simulated"``: closed loop, the agent answers each end of turn and
-        stops when interrupted. A short silence duration then cuts in, and interruptions follow from that.
+        What a whole conversation costs: with ``"recorded"`` the agent is what it was, with ``"simulated"`` (closed
+        loop) it answers each end of turn and stops when interrupted. The rates of events are the same in both.
     response_delay_ms, response_ms
         The simulated agent: from the end of a turn to its first audible sample, and how long it speaks;
         ``"recorded"`` takes the lengths of each recording's own responses in turn. Not used in a recorded evaluation.
@@ -76,8 +87,17 @@ def sweep(
         For guards that count words (``min_words``, ``false_interruption_timeout_ms``): ``"labelled"`` takes the times
         in the labels and refuses labels without; ``"spread"`` assumes that the words of a text take equal parts of its
         segment where the labels give no times.
+    cluster
+        What an interval takes as the unit: ``"recording"``, or ``"speaker"`` where several recordings have one on the
+        user's side, and the labels name them. With fewer than 20 speakers intervals are wide.
+    checkpoint
+        A folder in which the sweep keeps what it has found of each part of the recordings: one that was stopped, and is
+        called again with the same arguments, goes on with the parts that are missing. The result reads from it, so keep
+        it until the result is saved. A sweep too large for memory goes by parts in any case, in a temporary folder.
+    user_channel
+        Of an audio file: which channel is the user's, counted from 1; the first when not given.
     n_resamples, seed
-        Of the bootstrap over recordings that gives the latency intervals.
+        Of the resamples of recordings with which `SweepResult.recommend` says how stable its choice is.
     progress
         Whether to show progress bars.
 
@@ -96,6 +116,8 @@ def sweep(
         If an argument is not allowed.
     MissingExtraError
         If a condition needs a library that is not installed.
+    PluginError
+        If the VAD is a plug-in that cannot be used.
 
     Examples
     --------
@@ -105,29 +127,45 @@ def sweep(
     """
     if evaluation not in EVALUATIONS:
         raise InvalidParameterError("evaluation", f"one of {', '.join(EVALUATIONS)}", evaluation)
+    if cluster not in CLUSTERS:
+        raise InvalidParameterError("cluster", f"one of {', '.join(CLUSTERS)}", cluster)
     check_resampling(n_resamples, seed)
     length = DEFAULT_RESPONSE_MS if response_ms == "recorded" else response_ms
     ResponsePlan(response_delay_ms=response_delay_ms, response_ms=length)  # raises where one is not allowed
     grid = Grid() if grid is None else grid
     if not isinstance(grid, Grid):
         raise InvalidParameterError("grid", "a Grid", grid)
-    dataset = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
+    dataset = _opened(dataset, user_channel)
+    kept = None if cache is False else ProbabilityCache() if cache is True else cache
     swept = run_sweep(
         dataset,
         grid,
-        spec=vad if isinstance(vad, VadSpec) else VadSpec.of(vad),
-        executor=executor_of(executor, jobs, dataset.duration_s * len(grid.conditions)),
-        cache=ProbabilityCache() if cache is True else None if cache is False else cache,
-        protocol={
-            "min_overlap_ms": min_overlap_ms,
-            "tolerance_ms": tolerance_ms,
-            "evaluation": evaluation,
-            "response_delay_ms": response_delay_ms,
-            "response_ms": response_ms,
-            "word_times": word_times,
-        },
+        Means(
+            spec=as_vad(vad),
+            executor=executor_of(executor, jobs, dataset.duration_s * len(grid.conditions)),
+            cache=kept,
+            scores=None if kept is None else ScoreCache(None if cache is True else kept.root / "scores"),
+            protocol={
+                "min_overlap_ms": min_overlap_ms,
+                "tolerance_ms": tolerance_ms,
+                "evaluation": evaluation,
+                "response_delay_ms": response_delay_ms,
+                "response_ms": response_ms,
+                "word_times": word_times,
+                "cluster": cluster,
+            },
+            progress=progress,
+        ),
         n_resamples=n_resamples,
         seed=seed,
-        progress=progress,
+        checkpoint=None if checkpoint is None else Path(checkpoint).absolute(),
     )
     return SweepResult(**swept)
+
+
+def _opened(given: Dataset | str | os.PathLike[str], user_channel: int | None) -> Dataset:
+    if not isinstance(given, Dataset) and Path(given).is_file():
+        return dataset_of_audio(given, user_channel)
+    if user_channel is not None:
+        raise InvalidParameterError("user_channel", "left out with a dataset, which says so itself", user_channel)
+    return given if isinstance(given, Dataset) else Dataset.load(given)

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from bidilab.core.errors import InvalidParameterError, ResultError
+from bidilab.detect.turns import AdaptiveInterruption, EndOfTurn, Guards, TurnParams
 from bidilab.detect.vad import detector_change
 from bidilab.lab.conditions.condition import condition_label
 from bidilab.lab.datasets.splitting import user_speakers
 from bidilab.lab.metrics.columns import SETTINGS
-from bidilab.lab.sweep.grid import CONDITION
+from bidilab.lab.sweep.grid import CONDITION, Grid
+from bidilab.lab.sweep.said import rates_in_words
 
 if TYPE_CHECKING:
     from bidilab.lab.sweep.result import SweepResult
@@ -137,6 +139,8 @@ def check_comparable(result: SweepResult, on: SweepResult) -> None:
         "provider": (result.provider, on.provider),
         "detector": (_detector(result), _detector(on)),
         "evaluation": (ours["protocol"], theirs["protocol"]),
+        "end-of-turn scorer": (_scorer(result, "eot"), _scorer(on, "eot")),
+        "interruption scorer": (_scorer(result, "interrupt"), _scorer(on, "interrupt")),
     }
     for name, (wanted, found) in same.items():
         if wanted != found:
@@ -149,6 +153,12 @@ def _detector(result: SweepResult) -> str:
     return f"{result.detector}, {vad['sample_rate']} Hz, {vad['frame_samples']} samples per frame, {vad['version']}"
 
 
+def _scorer(result: SweepResult, name: str) -> str:
+    """A scorer: a threshold means something for the scores of one version only."""
+    facts = result.meta.get(name)
+    return "none" if facts is None else f"{facts['name']} {facts['version']}, {facts['context']} as context"
+
+
 def _detectors(result: SweepResult, other: SweepResult) -> tuple[str, ...]:
     change = detector_change(result.vad, result.meta["vad"]["version"], other.meta["vad"]["version"])
     if not change:
@@ -157,17 +167,24 @@ def _detectors(result: SweepResult, other: SweepResult) -> tuple[str, ...]:
 
 
 def _row_of(result: SweepResult, setting: int, other: SweepResult) -> int:
-    knobs, guards, condition = result.grid[setting], result.grid.guards(setting), result.grid.condition(setting)
-    wanted = (knobs, guards, condition_label(condition))
-    found = [
-        k
-        for k in range(len(other.grid))
-        if (other.grid[k], other.grid.guards(k), condition_label(other.grid.condition(k))) == wanted
-    ]
+    wanted = _identity(result.grid, setting)
+    found = [k for k in range(len(other.grid)) if _identity(other.grid, k) == wanted]
     if not found:
-        under = f" under {wanted[2]}" if result.grid.has_conditions else ""
-        raise InvalidParameterError("validate_on", f"a sweep that holds {knobs} with {guards}{under}", other.grid)
+        params, end_of_turn, guards, adaptive, condition = wanted
+        speech = "" if result.grid.min_speech_ms is None else f", min_speech_ms={params.min_speech_ms:g}"
+        ending = "".join(f" and {each}" for each in (end_of_turn, adaptive) if each is not None)
+        under = f" under {condition}" if result.grid.has_conditions else ""
+        allowed = f"a sweep that holds {result.grid[setting]}{speech} with {guards}{ending}{under}"
+        raise InvalidParameterError("validate_on", allowed, other.grid)
     return found[0]
+
+
+def _identity(
+    grid: Grid, setting: int
+) -> tuple[TurnParams, EndOfTurn | None, Guards, AdaptiveInterruption | None, str]:
+    """What makes a setting the same in another grid of the same provider."""
+    condition, adaptive = condition_label(grid.condition(setting)), grid.adaptive(setting)
+    return grid.params(setting), grid.end_of_turn(setting), grid.guards(setting), adaptive, condition
 
 
 def _overlap(result: SweepResult, other: SweepResult) -> tuple[str, ...]:
@@ -201,14 +218,7 @@ def _few(names: list[str]) -> str:
 
 
 def _describe(table: pd.DataFrame, name: str) -> str:
-    rows: dict[Any, dict[Any, Any]] = table.to_dict("index")
-    before, after = rows[CHOSEN_ON], rows[VALIDATED_ON]
-    said = []
-    for column, words, n in (
-        ("false_interruption_rate", "false rate", "n_false_opportunities"),
-        ("missed_rate", "missed rate", "n_true_opportunities"),
-    ):
-        ends = f"{after[f'{column}_lo']:.1%}–{after[f'{column}_hi']:.1%}"
-        found = f"{after[column]:.1%} (95 % interval {ends}, n = {after[n]:.0f})" if after[n] else "undefined (n = 0)"
-        said.append(f"{words} {found}, where it was chosen {before[column]:.1%}")
-    return f"Validated on {_count(int(after['n_recordings']), 'recording')} of {name}: {'; '.join(said)}."
+    before, after = (row for _, row in table.loc[[CHOSEN_ON, VALIDATED_ON]].iterrows())
+    n = int(after["n_recordings"])
+    said = rates_in_words(after, before, n, beside="where it was chosen")
+    return f"Validated on {_count(n, 'recording')} of {name}: {said or 'no events to judge by'}."

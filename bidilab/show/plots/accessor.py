@@ -8,27 +8,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bidilab.core.errors import InvalidParameterError
-from bidilab.detect.vad import VadSpec, resample
+from bidilab.core.errors import InvalidParameterError, ResultError
+from bidilab.detect.vad import VadSpec, VadTracks, detector_facts
+from bidilab.detect.vad.probabilities import probabilities_until
 from bidilab.lab.metrics.columns import CONDITION
 from bidilab.show.plots.conditions import DEFAULT_METRICS, conditions
 from bidilab.show.plots.curves import by_kind, curve, curves
 from bidilab.show.plots.ecdf import ecdf
-from bidilab.show.plots.heatmap import heatmap, heatmaps
+from bidilab.show.plots.endpoints import endpoints
+from bidilab.show.plots.heatmap import heatmap, heatmaps, loss_map
 from bidilab.show.plots.metrics import parameters_of
 from bidilab.show.plots.slices import describe
 from bidilab.show.plots.timeline import TimelineData, timeline
 from bidilab.show.plots.tradeoff import tradeoff
+from bidilab.show.window import Window
 
 if TYPE_CHECKING:
     from bidilab.lab.sessions import Replay
     from bidilab.lab.sweep import Recommendation, SweepResult
 
-__all__ = ["SweepPlots", "session_timeline"]
+__all__ = ["SweepPlots", "loss_figure", "session_timeline"]
 
 
 class SweepPlots:
@@ -62,6 +66,67 @@ class SweepPlots:
     ) -> Axes:
         """Heat map of a metric over two parameters; see `bidilab.show.plots.heatmap.heatmap`."""
         return heatmap(self._result.settings, metric, x=x, y=y, at=at, ax=ax, annotate=annotate, min_n=min_n)
+
+    def loss(
+        self,
+        recommendation: Recommendation | None = None,
+        *,
+        x: str = "threshold",
+        y: str = "silence_duration_ms",
+        at: Mapping[str, float] | None = None,
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Heat map of the loss by which a setting is recommended: the choice, its ties and the default are marked.
+
+        Parameters
+        ----------
+        recommendation
+            What ``result.recommend(…)`` gave; by default, without limits.
+        x, y, at, ax
+            As for `heatmap`; the other parameters are held at the values of the choice.
+
+        Raises
+        ------
+        ResultError
+            If the result has no losses: one of an earlier rule.
+        """
+        found = self._result.recommend() if recommendation is None else recommendation
+        if not np.isfinite(found.losses).any():
+            raise ResultError(found.message)
+        n = self._result.grid.n_under_one_condition
+        one = self._result.under(self._result.conditions[0]) if len(self._result.conditions) > 1 else self._result
+        setting = found.default if found.setting is None else found.setting
+        return loss_figure(one.settings, found, setting=setting % n, default=found.default % n, x=x, y=y, at=at, ax=ax)
+
+    def endpoints(
+        self,
+        recommendation: Recommendation | int | None = None,
+        *,
+        max_premature_endpoint_rate: float | None = None,
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Premature endpoints against waiting, a line per threshold; marks the recommended setting and the default.
+
+        Parameters
+        ----------
+        recommendation
+            What ``result.recommend(…)`` gave, or a setting's index, whose line stands out.
+        max_premature_endpoint_rate
+            A limit, in [0, 1], to draw; by default that of the recommendation.
+        ax
+            As for `curve`.
+        """
+        marked: dict[str, int] = {}
+        limit = max_premature_endpoint_rate
+        if isinstance(recommendation, int):
+            marked["recommended"] = recommendation
+        elif recommendation is not None:
+            marked["default"] = recommendation.default
+            if recommendation.setting is not None:
+                marked["recommended"] = recommendation.setting
+            limit = recommendation.limits.get("max_premature_endpoint_rate") if limit is None else limit
+        at = self._at(marked.get("recommended", marked.get("default")))
+        return endpoints(self._result.settings, at=at, marked=marked, max_premature_endpoint_rate=limit, ax=ax)
 
     def heatmaps(
         self,
@@ -160,7 +225,7 @@ class SweepPlots:
         setting
             Index in ``result.settings``.
         xlim
-            Seconds to show; by default the whole recording.
+            Seconds to show; by default the whole recording, of one longer than two minutes the first two.
 
         Raises
         ------
@@ -182,12 +247,17 @@ class SweepPlots:
         recording = result.dataset[result.source.index_of(recording_id)]
         agent = recording.agent() if "agent" in recording.channels else None
         segments = recording.segments
+        rule = result.end_of_turn(setting)
         if result.evaluation == "simulated":  # the agent heard there is not the recorded one
             agent = None
             segments = (
                 *recording.segments_of("user"),
                 *result.source_of(setting).simulated_segments(
-                    recording_id, result.params(setting), result.guards(setting)
+                    recording_id,
+                    result.params(setting),
+                    result.guards(setting),
+                    result.end_of_turn(setting),
+                    result.adaptive(setting),
                 ),
             )
         return TimelineData(
@@ -201,6 +271,8 @@ class SweepPlots:
             params=result.params(setting),
             turns=result.turns(recording_id, setting),
             events=result.events(setting, recording_id),
+            asked=result.source_of(setting).tracked(recording_id).asked(result.params(setting), rule),
+            end_of_turn=rule,
         )
 
     def _setting(self, setting: int) -> pd.Series[Any]:
@@ -221,8 +293,47 @@ class SweepPlots:
         return {name: float(row[name]) for name in parameters_of(row.index)}
 
     def __repr__(self) -> str:
-        names = "heatmap, heatmaps, curve, curves, by_kind, conditions, tradeoff, ecdf, timeline"
+        names = "heatmap, heatmaps, loss, curve, curves, by_kind, endpoints, conditions, tradeoff, ecdf, timeline"
         return f"SweepPlots of {len(self._result.settings)} settings: .{names.replace(', ', ', .')}"
+
+
+def loss_figure(
+    settings: pd.DataFrame, recommendation: Recommendation, *, setting: int, default: int, **options: Any
+) -> Axes:
+    """The `loss_map` of a recommendation.
+
+    Parameters
+    ----------
+    settings
+        One row per setting, all under one condition of the audio.
+    recommendation
+        What to draw.
+    setting, default
+        The rows looked at and of the default, in ``settings``; ``setting`` is marked where it is the one recommended.
+    **options
+        As for `loss_map`: ``x``, ``y``, ``at``, ``ax``.
+    """
+    weights = recommendation.weights
+    words = ", ".join(
+        f"{label} {getattr(weights, name):.3g}{per}"
+        for name, label, per in (
+            ("missed", "missed", ""),
+            ("false", "false", ""),
+            ("cut_in", "cut-in", ""),
+            ("late_per_s", "late", "/s"),
+            ("wait_per_s", "waiting", "/s"),
+        )
+    )
+    return loss_map(
+        settings,
+        recommendation.losses,
+        tied=recommendation.tied,
+        admissible=recommendation.admissible,
+        chosen=None if recommendation.setting is None else setting,
+        default=default,
+        weights=f"weights: {words}",
+        **options,
+    )
 
 
 def session_timeline(replay: Replay, *, xlim: tuple[float, float] | None = None) -> Figure:
@@ -231,23 +342,30 @@ def session_timeline(replay: Replay, *, xlim: tuple[float, float] | None = None)
     Parameters
     ----------
     replay
-        The session: its labels of the user, and the agent's responses as they were heard, are drawn.
+        The session: its labels of the user, and the agent's responses as they were heard, are drawn; and the
+        probability of its own detector where that is at hand, else Silero's, which the title then says.
     xlim
-        Seconds to show; by default the whole session.
+        Seconds to show; by default the whole session, of one longer than two minutes the first two.
     """
-    backend = VadSpec().build()
+    source = replay.vad or VadSpec()
+    backend = source.build()
     rate = replay.audio.sample_rate
-    user, agent = replay.audio.channel(0), replay.audio.channel(1)
+    user, agent = replay.audio.samples[:, 0], replay.audio.samples[:, 1]
+    until_s = Window.of(xlim, replay.audio.duration_s).end_s
     data = TimelineData(
         user=user,
         agent=agent,
         sample_rate=rate,
         segments=[*(s for s in replay.segments if s.channel == "user"), *replay.spoken],
-        probabilities=backend.probabilities(resample(user, rate, backend.sample_rate)),
+        probabilities=source.track_at(replay.name, len(user), rate)
+        if isinstance(source, VadTracks)
+        else probabilities_until(backend, user, rate, until_s),
         frame_samples=backend.frame_samples,
         vad_sample_rate=backend.sample_rate,
         params=replay.params,  # where they are not known, no thresholds are drawn
         turns=replay.turns_at(backend.sample_rate),
         events=replay.interruptions,
     )
-    return timeline(data, title=f"session: {replay.name}", xlim=xlim)
+    heard = detector_facts(backend)["detector"]
+    elsewhere = "" if replay.detector == heard else f" (speech probability: {heard}, not the session's detector)"
+    return timeline(data, title=f"session: {replay.name}{elsewhere}", xlim=xlim)

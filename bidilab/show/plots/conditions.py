@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.conditions.condition import AS_RECORDED, NUMERIC_FIELDS, parse_condition
@@ -24,9 +25,13 @@ from bidilab.show.plots.style import COLOURS, CYCLE, new_figure, style
 
 __all__ = ["DEFAULT_METRICS", "conditions", "level_of"]
 
-DEFAULT_METRICS: tuple[str, ...] = ("missed_rate", "false_interruption_rate", "false_per_min", "n_masked")
-"""Rates, and how many chances had none: echo and babble hold the detector in a turn, so that the agent would not have
-spoken at all, and the few chances left say little."""
+DEFAULT_METRICS: tuple[str, ...] = (
+    "missed_rate",
+    "false_interruption_rate",
+    "premature_endpoint_rate",
+    "false_per_min",
+)
+"""Rates on the same events and turns under every condition, and what a conversation costs."""
 LEVEL_LABELS: Mapping[str, str] = MappingProxyType(
     {
         "snr_db": "signal-to-noise ratio (dB)",
@@ -143,7 +148,7 @@ def _as_curves(rows: pd.DataFrame, shown: Sequence[Metric], level: str) -> Figur
         panel.grid(axis="y")
         if level in _FALLING:
             panel.invert_xaxis()
-    keys = [
+    keys: list[Line2D | Patch] = [
         Line2D([], [], color=CYCLE[k % len(CYCLE)], marker=MARKERS[k % len(MARKERS)], label=words[name])
         for k, name in enumerate(names)
         if len(names) > 1 or name
@@ -181,11 +186,12 @@ def _as_rows(rows: pd.DataFrame, shown: Sequence[Metric]) -> Figure:
         few = each.n(rows) < each.small_n
         for place, value, start, end, hollow in zip(places, values, low, high, few, strict=True):
             if not np.isfinite(value):
-                panel.annotate(
-                    each.format(float(value)), (0.02, place), xycoords=("axes fraction", "data"), va="center"
-                )
+                least = f", at least {each.format(start / each.scale)}" if np.isfinite(start) else ""
+                text = f"{each.format(float(value))}{least}"
+                panel.annotate(text, (0.02, place), xycoords=("axes fraction", "data"), va="center")
                 continue
             if np.isfinite(start):
+                # Without an upper end the bar goes on beyond the axis.
                 panel.plot([start, end if np.isfinite(end) else value * 50], [place, place], color=CYCLE[0], lw=1.2)
             panel.plot(value, place, "o", mfc="white" if hollow else CYCLE[0], mec=CYCLE[0])
         panel.set_xlim(value_limits([rows], [each]))
@@ -205,9 +211,9 @@ def _heading(each: Metric, rows: pd.DataFrame) -> str:
     return "\n".join(filter(None, (label, each.n_range(rows))))
 
 
-def _signs(rows: pd.DataFrame, shown: Sequence[Metric]) -> list[Line2D]:
-    """Explanations of hollow points and triangles, each once."""
-    keys = {}
+def _signs(rows: pd.DataFrame, shown: Sequence[Metric]) -> list[Line2D | Patch]:
+    """Explanations of hollow points, triangles and open bands, each once."""
+    keys: dict[str, Line2D | Patch] = {}
     for each in shown:
         for key in line_keys([rows], [each]):
             counted = "minutes" if each.n_unit else "n"

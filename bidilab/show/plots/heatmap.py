@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from textwrap import wrap
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -13,15 +15,16 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from bidilab.core.errors import InvalidParameterError
-from bidilab.show.plots.metrics import ALWAYS_SWEPT, PARAMETERS, Metric, metric, parameter, parameters_of
+from bidilab.show.plots.metrics import ALWAYS_SWEPT, LOSS, PARAMETERS, Metric, metric, parameter, parameters_of
 from bidilab.show.plots.save import attach_data, figure_of
-from bidilab.show.plots.slices import check_columns, describe, hold
-from bidilab.show.plots.style import SEQUENTIAL, new_axes, new_figure, style
+from bidilab.show.plots.slices import check_columns, describe, hold, moves
+from bidilab.show.plots.style import COLOURS, SEQUENTIAL, new_axes, new_figure, style
 
-__all__ = ["MetricGrid", "heatmap", "heatmaps", "metric_grid"]
+__all__ = ["MetricGrid", "heatmap", "heatmaps", "loss_map", "metric_grid"]
 
 NO_DATA_COLOUR = "#FFFFFF"
 NOT_REACHED_COLOUR = "#4A4A4A"
@@ -160,8 +163,8 @@ def heatmap(
         axes = new_axes(ax, width, height)
         norm = _norm([grid])
         _draw_cells(axes, grid, norm, limit, annotate)
-        below = [f"at {describe(grid.held)}", grid.metric.n_range(grid.table)]
-        axes.set_title("\n".join((_sentence(grid.metric.label), "; ".join(filter(None, below)))))
+        below = [f"at {describe(grid.held)}", grid.metric.n_range(grid.table), *_unmoved_notes(settings, grid)]
+        axes.set_title("\n".join((_sentence(grid.metric.label), *_fitted(axes, "; ".join(filter(None, below))))))
         _colour_bar(figure_of(axes), axes, [grid], norm, aspect=25)
         keys = _keys([grid], limit)
         if keys:
@@ -235,6 +238,128 @@ def heatmaps(
             figure.legend(handles=keys, loc="outside lower left", ncols=len(keys))
     attach_data(figure, rows_behind)
     return figure
+
+
+def loss_map(
+    settings: pd.DataFrame,
+    losses: npt.NDArray[np.float64],
+    *,
+    tied: npt.NDArray[np.bool_],
+    admissible: npt.NDArray[np.bool_],
+    chosen: int | None,
+    default: int,
+    x: str = "threshold",
+    y: str = "silence_duration_ms",
+    at: Mapping[str, float] | None = None,
+    weights: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Heat map of the loss by which a setting is recommended, with the choice, its ties and the default marked.
+
+    Parameters
+    ----------
+    settings
+        One row per setting, all under one condition of the audio.
+    losses
+        ``(n_settings,)`` points, NaN where undefined: each setting at its worst condition.
+    tied, admissible
+        ``(n_settings,)``: whether a setting cannot be told from the choice, and whether it may be chosen at all.
+    chosen, default
+        Rows of ``settings``; no choice is ``None``.
+    x, y
+        Swept parameters of the two axes.
+    at
+        Values of the others; by default those of the choice, else of the default. The title says which.
+    weights
+        What a fault costs, in words, for the title.
+    ax
+        Axes to draw on; by default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a name or a value is not one that was swept.
+    """
+    centre = cast("pd.Series[Any]", settings.loc[default if chosen is None else chosen])
+    held = {name: float(centre[name]) for name in parameters_of(settings.columns) if name not in (x, y)}
+    table = settings.assign(loss=losses)
+    grid = metric_grid(table, LOSS.name, x=x, y=y, at={**held, **(at or {})})
+    marks = pd.DataFrame({"tied": tied, "admissible": admissible}, index=settings.index).loc[grid.table.index]
+    cells = {
+        setting: (int(np.searchsorted(grid.y_values, row[y])), int(np.searchsorted(grid.x_values, row[x])))
+        for setting, row in grid.table[[x, y]].iterrows()
+    }
+    with style():
+        width = 2.2 + CELL_IN * min(max(len(grid.x_values), 9), 16)  # room for the words above
+        height = 1.7 + CELL_IN * 0.8 * min(max(len(grid.y_values), 4), 14)
+        axes = new_axes(ax, width, height)
+        norm = _norm([grid])
+        _draw_cells(axes, grid, norm, 0.0, None)
+        keys = _mark_cells(axes, cells, marks, chosen, default)
+        below = [f"at {describe(grid.held)}", weights, *_unmoved_notes(table, grid)]
+        lines = [line for words in filter(None, below) for line in _fitted(axes, words)]
+        axes.set_title("\n".join((_sentence(LOSS.label), *lines)))
+        _colour_bar(figure_of(axes), axes, [grid], norm, aspect=25)
+        keys = [*keys, *_keys([grid], 0.0)]
+        if ax is None:
+            figure_of(axes).legend(handles=keys, loc="outside lower left", ncols=4)
+        else:
+            axes.legend(handles=keys, loc="upper left", bbox_to_anchor=(0, -0.2), borderaxespad=0, ncols=2)
+    roles = {chosen: "recommended", default: "default"} if chosen != default else {default: "recommended, default"}
+    behind = grid.table.join(marks)
+    behind["role"] = [roles.get(setting, "") for setting in behind.index]
+    attach_data(axes, behind)
+    return axes
+
+
+def _mark_cells(
+    ax: Axes, cells: Mapping[Any, tuple[int, int]], marks: pd.DataFrame, chosen: int | None, default: int
+) -> list[Line2D | Patch]:
+    """Mark the choice, its ties, the default and what may not be chosen; return the legend of what is marked."""
+    keys: list[Line2D | Patch] = []
+    frame: dict[str, Any] = {"facecolor": "none", "edgecolor": "black", "linewidth": 2.2}
+    diamond: dict[str, Any] = {"ls": "", "marker": "D", "ms": 4.5, "mfc": COLOURS["vermillion"], "mec": "white"}
+    dot: dict[str, Any] = {"ls": "", "marker": "o", "ms": 3.2, "mfc": "white", "mec": "black", "mew": 0.6}
+    for setting, (row, column) in cells.items():
+        if not marks.loc[setting, "admissible"]:
+            _cell(ax, row, column, facecolor="none", edgecolor="#888888", hatch="////", gid="inadmissible")
+        if marks.loc[setting, "tied"] and setting != chosen:
+            ax.plot(column + 0.88, row + 0.82, gid=f"tied-{row}-{column}", **dot)
+    if chosen in cells:
+        row, column = cells[chosen]
+        patch = Rectangle((column, row), 1, 1, zorder=4, **frame)
+        patch.set_gid("chosen")
+        ax.add_patch(patch)
+        keys.append(Patch(label="recommended", **{**frame, "linewidth": 1.8}))
+    if default in cells:
+        row, column = cells[default]
+        ax.plot(column + 0.14, row + 0.8, zorder=5, gid="default", **diamond)
+        keys.append(Line2D([], [], label="default", **diamond))
+    if any(marks.loc[setting, "tied"] for setting in cells if setting != chosen):
+        keys.append(Line2D([], [], label="cannot be told from it", **dot))
+    if not marks["admissible"].all():
+        keys.append(Patch(facecolor="#EEEEEE", edgecolor="#888888", hatch="////", label="not admissible"))
+    return keys
+
+
+def _unmoved_notes(settings: pd.DataFrame, grid: MetricGrid) -> list[str]:
+    """Which of the two parameters cannot move the metric, so that cells along it are the same."""
+    return [
+        f"{PARAMETERS[name].label} does not move it"
+        for name in (grid.x, grid.y)
+        if not moves(settings, name, [grid.metric.name], grid.held)
+    ]
+
+
+def _fitted(ax: Axes, words: str) -> list[str]:
+    """Words in lines that are as wide as the axes."""
+    points = ax.get_window_extent().width * 72.0 / figure_of(ax).dpi
+    return wrap(words, max(24, int(points / 4.7)))  # a letter of the title is about half as wide as it is high
 
 
 def _sentence(words: str) -> str:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from bidilab.show.plots.metrics import PARAMETERS, Metric
 
@@ -19,6 +20,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 """Shapes of points in the order in which lines take them, so that lines differ without colour."""
 
 NOT_REACHED_MARKER: Literal[10] = 10  # matplotlib's CARETUPBASE: a caret that stands on its position
+NO_UPPER_END = "band to the upper edge: at least"
 
 
 def interval(rows: pd.DataFrame, each: Metric) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -68,10 +70,10 @@ def draw_line(
         look: dict[str, Any] = {"mfc": "white" if hollow else colour, "mec": colour, "mew": 1.0}
         ax.plot(at[chosen], values[chosen], ls="", marker=marker, gid=f"{each.name}-{hollow}", **look)
     if np.isfinite(low).any():
-        # An upper end that is not reached lies beyond the axis: drawn far up and cut off by its limits.
-        beyond = np.max(np.abs([*values[reached], *high[np.isfinite(high)], 1.0])) * 50
+        # Without an upper end the band goes on beyond the axis: drawn far up and cut off by its limits.
+        beyond = np.max(np.abs([*values[reached], *low[np.isfinite(low)], *high[np.isfinite(high)], 1.0])) * 50
         top = np.where(np.isinf(high), beyond, high)
-        ax.fill_between(at, low, top, where=reached, color=colour, alpha=0.13, lw=0)
+        ax.fill_between(at, low, top, where=np.isfinite(low), color=colour, alpha=0.13, lw=0)
     missing = np.isinf(values)
     if missing.any():
         edge = np.full(int(missing.sum()), 0.96)
@@ -98,9 +100,9 @@ def value_limits(tables: Sequence[pd.DataFrame], shown: Sequence[Metric]) -> tup
     return low - 0.02 * (high - low), high + 0.08 * (high - low)
 
 
-def line_keys(tables: Sequence[pd.DataFrame], shown: Sequence[Metric]) -> list[Line2D]:
-    """Legend entries that explain the signs which occur: hollow points, triangles at the upper edge."""
-    keys = []
+def line_keys(tables: Sequence[pd.DataFrame], shown: Sequence[Metric]) -> list[Line2D | Patch]:
+    """Legend entries that explain the signs which occur: hollow points, triangles at the upper edge, open bands."""
+    keys: list[Line2D | Patch] = []
     values = [(each.shown(rows[each.name]), each.n(rows) < each.small_n) for rows in tables for each in shown]
     if any((few & np.isfinite(v)).any() for v, few in values):
         small = f"n < {shown[0].small_n:g}"
@@ -109,4 +111,7 @@ def line_keys(tables: Sequence[pd.DataFrame], shown: Sequence[Metric]) -> list[L
         words = "not reached (too many missed)"
         mark: Literal[10] = NOT_REACHED_MARKER
         keys.append(Line2D([], [], ls="", marker=mark, mfc="#555555", mec="#555555", ms=5, label=words))
+    ends = [interval(rows, each) for rows in tables for each in shown]
+    if any((np.isfinite(low) & np.isinf(high)).any() for low, high in ends):
+        keys.append(Patch(facecolor="#555555", alpha=0.2, lw=0, label=NO_UPPER_END))
     return keys

@@ -17,6 +17,7 @@ from bidilab.lab.metrics.columns import (
     Column,
     Count,
     Rate,
+    Value,
 )
 from bidilab.show.plots.style import COLOURS
 
@@ -24,6 +25,7 @@ __all__ = [
     "ALWAYS_SWEPT",
     "KIND_COLOURS",
     "KIND_LABELS",
+    "LOSS",
     "METRICS",
     "PARAMETERS",
     "Metric",
@@ -52,7 +54,7 @@ KIND_COLOURS: Mapping[str, str] = MappingProxyType(
         "noise": COLOURS["orange"],
         "echo": COLOURS["sky"],
         "response": COLOURS["grey"],
-        "premature_endpoint": COLOURS["blue"],
+        "continued": COLOURS["blue"],
         "none": COLOURS["black"],
     }
 )
@@ -65,8 +67,20 @@ def _drawn() -> list[Metric]:
     return sorted(columns, key=lambda column: 0 if isinstance(column, Rate) else 2 if isinstance(column, Count) else 1)
 
 
-METRICS: Mapping[str, Metric] = MappingProxyType({column.name: column for column in _drawn()})
-"""Every column of a settings table that can be drawn."""
+LOSS = Value(
+    name="loss",
+    label="loss",
+    meaning="Points that a setting costs, by which one is recommended: missed and late stops, false stops, premature "
+    "endpoints and waiting, each per event or turn and by its weight; 100 points: a fault of weight 1 at every one.",
+    unit="points",
+    scale=100,
+    decimals=1,
+    better="lower",
+    source="bidilab.lab.sweep.choice",
+)
+"""What ``SweepResult.recommend`` minimises: no column of the table, as it hangs on weights."""
+METRICS: Mapping[str, Metric] = MappingProxyType({column.name: column for column in (*_drawn(), LOSS)})
+"""Every column of a settings table that can be drawn, and the loss."""
 
 
 def parameters_of(columns: Iterable[str]) -> dict[str, Parameter]:

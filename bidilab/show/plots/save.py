@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bidilab.core.csvtext import write_csv
 from bidilab.core.errors import InvalidParameterError
+from bidilab.core.files import written_whole
+from bidilab.show.encoding import FORMATS, EncodedFigure
 from bidilab.show.plots.style import style
 
-__all__ = ["attach_data", "data_behind", "figure_of", "save_figure"]
-
-PNG_DPI = 200
-
-# Without dates the same figure gives the same bytes; SOURCE_DATE_EPOCH need not be set.
-_METADATA: dict[str, dict[str, Any]] = {
-    "svg": {"Date": None},
-    "pdf": {"CreationDate": None},
-    "png": {"Software": None},
-}
+__all__ = ["attach_data", "data_behind", "figure_of", "save_figure", "write_encoded"]
 
 # Weak keys: a figure that its owner drops takes its table along.
 _DATA: WeakKeyDictionary[Axes | Figure, pd.DataFrame] = WeakKeyDictionary()
@@ -82,6 +75,14 @@ def save_figure(drawn: Axes | Figure, stem: str | os.PathLike[str], data: pd.Dat
     list of pathlib.Path
         The files written: ``.svg``, ``.pdf``, ``.png`` and, where there is a table, ``.csv``.
     """
+    with style():
+        return write_encoded(drawn, EncodedFigure(figure_of(drawn), {}), stem, data)
+
+
+def write_encoded(
+    drawn: Axes | Figure, files: EncodedFigure, stem: str | os.PathLike[str], data: pd.DataFrame | None = None
+) -> list[Path]:
+    """Write the files of a figure, and the data behind it; as `save_figure`, in the style that is in force."""
     figure = figure_of(drawn)
     base = Path(stem)
     base.parent.mkdir(parents=True, exist_ok=True)
@@ -89,21 +90,14 @@ def save_figure(drawn: Axes | Figure, stem: str | os.PathLike[str], data: pd.Dat
     if table is None:
         table = data_behind(drawn)
     written = []
-    for suffix, metadata in _METADATA.items():
+    for suffix in FORMATS:
         path = base.with_name(f"{base.name}.{suffix}")
-        partial = _partial(path)
-        with style():
-            figure.savefig(partial, format=suffix, dpi=PNG_DPI, metadata=metadata)
-        partial.replace(path)
+        with written_whole(path) as partial:
+            partial.write_bytes(files.file(suffix))
         written.append(path)
     if table is not None:
         path = base.with_name(f"{base.name}.csv")
-        partial = _partial(path)
-        table.to_csv(partial, index=table.index.name is not None, lineterminator="\n", na_rep="NaN")
-        partial.replace(path)
+        with written_whole(path) as partial:
+            write_csv(table, partial, index=table.index.name is not None)
         written.append(path)
     return written
-
-
-def _partial(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.part")

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from bidilab.core.errors import InvalidParameterError
-from bidilab.lab.metrics.columns import CONDITION
+from bidilab.lab.metrics.columns import CONDITION, telling_axes
 from bidilab.show.plots.metrics import ALWAYS_SWEPT, PARAMETERS, parameter, parameters_of
 
-__all__ = ["check_columns", "check_one_condition", "describe", "hold", "nearest_value"]
+__all__ = ["check_columns", "check_one_condition", "describe", "hold", "moves", "nearest_value"]
 
 
 def check_columns(table: pd.DataFrame, columns: Iterable[str], argument: str = "settings") -> None:
@@ -109,6 +109,24 @@ def hold(
     return rows, held
 
 
+def moves(settings: pd.DataFrame, name: str, columns: Sequence[str], held: Mapping[str, float]) -> bool:
+    """Whether a parameter changes any of these columns, at any swept value of the other knobs.
+
+    Guards, which decide what a knob can do, stay at the values in ``held``. With one value swept there is nothing to
+    tell: then the answer is yes.
+    """
+    rows = settings
+    for other, value in held.items():
+        if other not in ALWAYS_SWEPT and other != name:
+            rows = rows[rows[other] == value]
+    if rows[name].nunique() < 2:
+        return True
+    others = [rows[other] for other in ALWAYS_SWEPT if other != name]
+    # An undefined number that stays undefined is not moved.
+    values = rows[list(columns)].astype(np.float64).fillna(-1.0).round(9)
+    return bool((values.groupby(others).nunique() > 1).to_numpy().any())
+
+
 def _swept_value(column: np.ndarray, name: str, wanted: float) -> float:
     # A grid made by steps of 0.05 holds 0.15000000000000002 where its reader says 0.15.
     value = nearest_value(column, wanted)
@@ -125,5 +143,8 @@ def describe(held: Mapping[str, float]) -> str:
     --------
     >>> describe({"threshold": 0.5, "prefix_padding_ms": 300})
     'threshold 0.5, prefix padding 300 ms'
+    >>> describe({"threshold": 0.5, "eot_threshold": float("inf"), "eot_timeout_ms": 3000})
+    'threshold 0.5, end-of-turn threshold off'
     """
-    return ", ".join(f"{PARAMETERS[name].label} {PARAMETERS[name].format(value)}" for name, value in held.items())
+    telling = telling_axes(held)
+    return ", ".join(f"{PARAMETERS[name].label} {PARAMETERS[name].format(value)}" for name, value in telling.items())

@@ -81,7 +81,7 @@ RC: Mapping[str, Any] = MappingProxyType(
         "xtick.color": "#333333",
         "ytick.color": "#333333",
         "image.cmap": SEQUENTIAL,
-        "svg.fonttype": "path",
+        "svg.fonttype": "none",  # text stays text: to be found, copied and edited
         "svg.hashsalt": "bidilab",
         "pdf.fonttype": 42,
     }

@@ -112,10 +112,14 @@ def tradeoff(
     return figure
 
 
-def _scatter_look(settings: pd.DataFrame) -> dict[str, Any]:
+def _n_different(table: pd.DataFrame, name: str) -> int:
+    return len(table[[FALSE_RATE, name]].drop_duplicates())
+
+
+def _scatter_look(settings: pd.DataFrame, n_different: int) -> dict[str, Any]:
     threshold = settings["threshold"].to_numpy(dtype=np.float64)
-    # Many settings coincide (prefix padding moves neither quantity for OpenAI): small, translucent points.
-    size = float(np.clip(2500 / max(len(settings), 1), 6, 22))
+    # Many settings coincide: without a guard, only the threshold moves events that are judged for themselves.
+    size = float(np.clip(2500 / max(n_different, 1), 6, 22))
     return {"s": size, "cmap": SEQUENTIAL, "vmin": threshold.min(), "vmax": threshold.max(), "alpha": 0.75, "lw": 0}
 
 
@@ -123,21 +127,25 @@ def _panel(ax: Axes, settings: pd.DataFrame, table: pd.DataFrame, name: str, rec
     across, up = metric(FALSE_RATE), metric(name)
     x, y = across.shown(table[FALSE_RATE]), up.shown(table[name])
     drawn = np.isfinite(x) & np.isfinite(y)
-    ax.scatter(x[drawn], y[drawn], c=table["threshold"].to_numpy()[drawn], **_scatter_look(settings))
+    ax.scatter(
+        x[drawn], y[drawn], c=table["threshold"].to_numpy()[drawn], **_scatter_look(settings, _n_different(table, name))
+    )
     front = table[f"front_{name}"].to_numpy()
     order = np.flatnonzero(front)[np.lexsort((y[front], x[front]))]
     ax.step(x[order], y[order], where="post", color=COLOURS["vermillion"], lw=1.3, zorder=3, gid=f"front-{name}")
     ax.set_xlabel(across.axis_label)
     ax.set_ylabel(up.axis_label)
     ax.grid(axis="both")
-    ax.set_title(_subtitle(settings, across, up, int((~drawn).sum())))
+    ax.set_title(_subtitle(settings, across, up, _n_different(table, name), int((~drawn).sum())))
     ax.margins(0.06)
     if recommended is not None:
         _ring(ax, settings, across, up, recommended)
 
 
-def _subtitle(settings: pd.DataFrame, across: Metric, up: Metric, hidden: int) -> str:
-    settings_line = f"{len(settings)} settings" + (f", {hidden} without a finite value" if hidden else "")
+def _subtitle(settings: pd.DataFrame, across: Metric, up: Metric, n_different: int, hidden: int) -> str:
+    settings_line = f"{len(settings)} settings"
+    settings_line += f" at {n_different} point{'s' if n_different > 1 else ''}" if n_different < len(settings) else ""
+    settings_line += f", {hidden} without a finite value" if hidden else ""
     lines = [settings_line, across.n_range(settings), up.n_range(settings)]
     return "\n".join(line for line in lines if line)
 
@@ -148,19 +156,16 @@ def _ring(ax: Axes, settings: pd.DataFrame, across: Metric, up: Metric, recommen
     if not (np.isfinite(x) and np.isfinite(y)):
         return
     ax.plot([x], [y], ls="", marker="o", ms=11, mfc="none", mec="black", mew=1.4, zorder=5, gid="recommended")
-    low_x, high_x = ax.get_xlim()
-    low_y, high_y = ax.get_ylim()
-    right, upper = x > (low_x + high_x) / 2, y > (low_y + high_y) / 2
     words = "\n".join(f"{p.label} {p.format(float(row[p.name]))}" for p in parameters_of(row.index).values())
-    # Towards the upper middle, which a falling cloud of points leaves free.
+    # In the upper right corner, which a falling cloud of points leaves free.
     ax.annotate(
         words,
         (x, y),
-        (-60 if right else 34, -46 if upper else 46),
-        textcoords="offset points",
+        (0.98, 0.96),
+        textcoords="axes fraction",
         fontsize=7,
-        ha="center" if right else "left",
-        va="center",
+        ha="right",
+        va="top",
         arrowprops={"arrowstyle": "-", "lw": 0.7, "shrinkB": 6},
         bbox={"boxstyle": "round,pad=0.25", "fc": "white", "ec": "#999999", "lw": 0.5, "alpha": 0.9},
         zorder=6,
@@ -179,7 +184,7 @@ def _colour_bar(figure: Figure, panels: list[Axes], settings: pd.DataFrame) -> N
 
 def _keys(recommended: int | None, role: str, limit: float | None) -> list[Line2D]:
     keys = [
-        Line2D([], [], ls="", marker="o", ms=4, mfc="#5ec962", mec="none", label="one setting"),
+        Line2D([], [], ls="", marker="o", ms=4, mfc="#5ec962", mec="none", label="settings"),
         Line2D([], [], color=COLOURS["vermillion"], lw=1.3, label="Pareto front"),
     ]
     if recommended is not None:

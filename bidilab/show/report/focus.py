@@ -1,4 +1,4 @@
-"""The setting that a report describes: the recommended one, else the one that comes closest."""
+"""The setting that a report describes: the recommended one, else the provider's default."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bidilab.show.plots.slices import describe
 if TYPE_CHECKING:
     from bidilab.lab.sweep import Recommendation, SweepResult
 
-__all__ = ["Focus", "focus_of", "under_its_condition"]
+__all__ = ["Focus", "focus_of", "interval_unit", "under_its_condition"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -27,20 +27,23 @@ class Focus:
     setting
         Row of the settings table.
     role
-        ``recommended``, ``closest`` (none qualifies) or ``default`` (no setting has both rates).
+        ``recommended``, or ``default`` where no setting is.
+    default
+        Row of the provider's default, or of the swept setting nearest to it.
     row
         The setting's numbers.
     at
         The parameters.
-    max_false_interruption_rate
-        The limit that was asked for; ``None`` for none.
+    recommendation
+        What was asked for and found.
     """
 
     setting: int
     role: str
+    default: int
     row: pd.Series[Any]
     at: Mapping[str, float]
-    max_false_interruption_rate: float | None
+    recommendation: Recommendation
 
     @property
     def words(self) -> str:
@@ -48,23 +51,24 @@ class Focus:
         words = describe(self.at)
         return f"{words}, {self.row[CONDITION]}" if CONDITION in self.row.index else words
 
+    @property
+    def marked(self) -> dict[str, int]:
+        """The settings that figures mark, by role."""
+        return {self.role: self.setting, "default": self.default}
+
 
 def focus_of(result: SweepResult, recommendation: Recommendation) -> Focus:
-    """The setting that a recommendation names, or the closest, or the one nearest to the defaults."""
-    if recommendation.setting is not None:
-        setting, role = recommendation.setting, "recommended"
-    elif len(recommendation.table):
-        setting, role = int(recommendation.table.index[0]), "closest"
-    else:
-        defaults: dict[str, Any] = {name: known.default for name, known in parameters_of(result.axes).items()}
-        setting, role = result.setting(**defaults), "default"
+    """The setting that a recommendation names; the provider's default where it names none."""
+    chosen, default = recommendation.setting, recommendation.default
+    setting = default if chosen is None else chosen
     row = cast("pd.Series[Any]", result.settings.loc[setting])
     return Focus(
         setting=setting,
-        role=role,
+        role="default" if chosen is None else "recommended",
+        default=default,
         row=row,
         at={name: float(row[name]) for name in parameters_of(row.index)},
-        max_false_interruption_rate=recommendation.limits["max_false_interruption_rate"],
+        recommendation=recommendation,
     )
 
 
@@ -72,5 +76,13 @@ def under_its_condition(result: SweepResult, focus: Focus) -> tuple[SweepResult,
     """The result under the condition of the audio that a focus is at, and the focus in it."""
     if len(result.conditions) == 1:
         return result, focus
-    one = result.under(result.grid.condition(focus.setting))
-    return one, replace(focus, setting=focus.setting % result.grid.n_under_one_condition)
+    one, n = result.under(result.grid.condition(focus.setting)), result.grid.n_under_one_condition
+    return one, replace(focus, setting=focus.setting % n, default=focus.default % n)
+
+
+def interval_unit(result: SweepResult) -> str:
+    """What the intervals of a result take as the unit, as a sentence."""
+    if result.outdated:
+        return "Intervals: 95 %, by an earlier rule."
+    units = {"recording": "recordings", "speaker": "speakers"}
+    return f"Intervals: 95 %, {units[result.meta['protocol']['cluster']]} as the unit."

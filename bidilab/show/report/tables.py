@@ -3,50 +3,72 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
 from bidilab.lab.datasets.labels import FALSE_KINDS
 from bidilab.lab.datasets.recording import TagValue
-from bidilab.lab.metrics.columns import KIND_LABELS, SETTINGS, Rate
-from bidilab.lab.metrics.interruption import CAUSES
-from bidilab.lab.metrics.statistics import rate, wilson_interval
+from bidilab.lab.metrics.columns import KIND_LABELS, RESUME, SETTINGS, SIMULATED, Rate
+from bidilab.lab.metrics.evaluation import IN_SESSION, OUTCOMES
+from bidilab.lab.metrics.intervals import clustered_rate
+from bidilab.lab.metrics.stops import CAUSES
 from bidilab.lab.sweep.grid import CONDITION
-from bidilab.show.plots.metrics import Metric, metric, parameters_of
+from bidilab.show.plots.metrics import LOSS, Metric, metric, parameters_of
 from bidilab.show.report.focus import Focus
 
 if TYPE_CHECKING:
-    from bidilab.lab.sweep import Recommendation, SweepResult
+    from bidilab.lab.sweep import SweepResult
     from bidilab.lab.sweep.validation import Validation
 
 __all__ = [
     "Table",
     "causes_table",
     "conditions_table",
+    "default_table",
     "definitions",
     "headline",
     "kinds_table",
     "settings_table",
     "tag_tables",
     "validation_table",
+    "verdicts_table",
 ]
 
 HEADLINE = (
     "missed_rate",
     "false_interruption_rate",
+    "premature_endpoint_rate",
+    "cutoff_rate",
     "latency_detected_ms_p50",
     "latency_detected_ms_p90",
-    "false_per_min",
-    "premature_endpoint_rate",
+    "stopped_within_500ms_rate",
     "endpoint_latency_ms_p50",
+    "endpoint_latency_ms_mean",
+    "unprompted_per_min",
+    "false_per_min",
+    "false_stop_share",
+    "agent_lost_share",
     "onset_clipped_ms_p90",
     "talk_over_s",
+    "n_endpoints_open",
+    *SETTINGS.names_in(SIMULATED),
+    *SETTINGS.names_in(RESUME),
+    "timeout_rate",
 )
-RESUMED = ("n_resumed", "pause_s", "n_resumed_true")
-COMPARED = (*HEADLINE[:4], "premature_endpoint_rate", "endpoint_latency_ms_p50")
+"""What is shown of a setting, where its table has it: event rates, turns, then what a conversation costs."""
+COMPARED = (
+    "missed_rate",
+    "false_interruption_rate",
+    "premature_endpoint_rate",
+    "stopped_within_500ms_rate",
+    "latency_detected_ms_p50",
+    "endpoint_latency_ms_p50",
+)
+"""What settings are compared by."""
 MAX_TAG_VALUES = 12
 
 
@@ -73,11 +95,12 @@ class Table:
 
 
 def interval_text(shown: Metric, low: float, high: float) -> str:
-    """``3.1–6.4``, with ``∞`` for an end that is not reached; empty where there is no interval."""
+    """``3.1–6.4``; ``at least 3.1`` where there is no upper end; empty where there is no interval."""
     if math.isnan(low) or math.isnan(high):
         return ""
-    ends = ("∞" if value == float("inf") else shown.format(value) for value in (low, high))
-    return "–".join(ends)
+    if math.isinf(low):
+        return shown.format(low)
+    return f"at least {shown.format(low)}" if math.isinf(high) else f"{shown.format(low)}–{shown.format(high)}"
 
 
 def _interval(shown: Metric, row: pd.Series[Any]) -> str:
@@ -87,50 +110,69 @@ def _interval(shown: Metric, row: pd.Series[Any]) -> str:
 
 def headline(row: pd.Series[Any]) -> list[dict[str, str]]:
     """The focused setting's numbers: ``label``, ``value``, ``interval``, ``n``."""
-    cards = []
-    for name in (*HEADLINE, *(name for name in RESUMED if name in row.index)):
-        shown = metric(name)
-        cards.append(
-            {
-                "label": shown.label,
-                "value": shown.format(float(row[name]), unit=True),
-                "interval": _interval(shown, row),
-                "n": shown.format_n(row),
-            }
-        )
-    return cards
+    return [
+        {
+            "label": shown.label,
+            "value": shown.format(float(row[shown.name]), unit=True),
+            "interval": _interval(shown, row),
+            "n": shown.format_n(row),
+        }
+        for shown in (SETTINGS[name] for name in HEADLINE if name in row.index)
+    ]
 
 
-def settings_table(settings: pd.DataFrame, recommendation: Recommendation, focus: Focus) -> Table:
-    """The best settings, or the closest when none qualifies."""
-    chosen = settings.loc[recommendation.table.index]
-    shown = [metric(name) for name in COMPARED]
-    present = parameters_of(settings.columns)
-    worst = ["at its worst under"] if CONDITION in settings and settings[CONDITION].nunique() > 1 else []
-    head = ("setting", *worst, *(p.axis_label for p in present.values()), *(m.axis_label for m in shown))
-    rows = []
-    for index, row in chosen.iterrows():
-        numbers = (_with_interval(m, row) for m in shown)
-        rows.append(
-            (
-                str(index),
-                *(str(row[CONDITION]) for _ in worst),
-                *(p.tick(float(row[name])) for name, p in present.items()),
-                *numbers,
-            )
+def default_table(settings: pd.DataFrame, focus: Focus) -> Table:
+    """The recommended setting with the provider's default beside it; the default alone where none is recommended."""
+    roles = dict.fromkeys((focus.setting, focus.default))
+    rows = {index: cast("pd.Series[Any]", settings.loc[index]) for index in roles}
+    losses, n = focus.recommendation.losses, len(focus.recommendation.losses)
+    body = [
+        (
+            shown.axis_label,
+            *(cell for row in rows.values() for cell in (shown.format(float(row[shown.name])), _interval(shown, row))),
+            f"{focus.row[list(shown.n_columns)].sum():.0f}",
         )
-    labels = [row[0] for row in rows]
-    marked = labels.index(str(focus.setting)) if str(focus.setting) in labels else None
-    title = "The best settings" if recommendation.qualifying else "The settings that come closest"
-    return Table(title=title, head=head, rows=tuple(rows), marked=marked)
+        for shown in (metric(name) for name in COMPARED if name in settings)
+    ]
+    if not math.isnan(losses[focus.setting % n]):
+        costs = (cell for index in roles for cell in (LOSS.format(float(losses[index % n])), ""))
+        body.append((LOSS.axis_label, *costs, ""))
+    names = [focus.role, *(["default"] if len(roles) > 1 else [])]
+    if focus.role == "recommended" and len(roles) == 1:
+        names = ["recommended, default"]
+    head = ("", *(cell for name in names for cell in (name, "95 %")), "n")
+    title = "Beside the provider's default" if len(roles) > 1 else f"The {' and '.join(names[0].split(', '))} setting"
+    return Table(title=title, head=head, rows=tuple(body))
+
+
+def settings_table(settings: pd.DataFrame, focus: Focus) -> Table:
+    """The recommended setting, the default, and the next best, or what comes nearest to the limits: one per column."""
+    table = focus.recommendation.table
+    roles = {focus.default: "default"}
+    if focus.role == "recommended":
+        roles[focus.setting] = "recommended, default" if focus.setting == focus.default else "recommended"
+    shown = {int(index): row for index, row in settings.loc[table.index].iterrows()}  # type: ignore[call-overload]
+    rows: list[tuple[str, ...]] = []
+    if CONDITION in settings and settings[CONDITION].nunique() > 1:
+        rows.append(("at its worst under", *(str(row[CONDITION]) for row in shown.values())))
+    for name, axis in parameters_of(settings.columns).items():
+        rows.append((axis.axis_label, *(axis.tick(float(row[name])) for row in shown.values())))
+    rows.append((LOSS.axis_label, *(LOSS.format(float(table[LOSS.name][setting])) for setting in shown)))
+    compared = [metric(name) for name in COMPARED if name in settings]
+    rows += [(one.axis_label, *(_with_interval(one, row) for row in shown.values())) for one in compared]
+    title = "Recommended, default, and those of the least loss"
+    if focus.role != "recommended":
+        title = "Nearest to the limits, and the default"
+    head = ("", *(f"{setting}: {roles[setting]}" if setting in roles else str(setting) for setting in shown))
+    return Table(title=f"{title} (95 % intervals)", head=head, rows=tuple(rows))
 
 
 def conditions_table(result: SweepResult, focus: Focus) -> Table:
     """The setting looked at under each condition of the audio that was swept."""
     per_condition = result.grid.n_under_one_condition
     chosen = result.settings.iloc[focus.setting % per_condition :: per_condition]
-    shown = [metric(name) for name in (*COMPARED, "false_per_min")]
-    counts = [metric(name) for name in ("n_true_opportunities", "n_masked", "n_false_opportunities")]
+    shown = [metric(name) for name in (*COMPARED, "false_per_min") if name in result.settings]
+    counts = [SETTINGS[name] for name in ("n_true_opportunities", "n_false_opportunities", "n_turns")]
     rows = [
         (
             str(row[CONDITION]),
@@ -141,7 +183,7 @@ def conditions_table(result: SweepResult, focus: Focus) -> Table:
     ]
     return Table(
         title="Under each condition of the audio (95 % intervals)",
-        head=(CONDITION, *(m.axis_label for m in (*counts, *shown))),
+        head=(CONDITION, *(f"n {m.label}" for m in counts), *(m.axis_label for m in shown)),
         rows=tuple(rows),
         marked=focus.setting // per_condition,
     )
@@ -164,16 +206,37 @@ def kinds_table(row: pd.Series[Any]) -> Table:
 
 
 def causes_table(row: pd.Series[Any]) -> Table:
-    """What all false interruptions at one setting were put down to."""
+    """What stopped the agent of the conversation at one setting: false stops by cause, and the others."""
     total = int(row["n_false"])
     rows = [(KIND_LABELS[cause], str(int(row[f"n_false_{cause}"]))) for cause in CAUSES]
-    return Table(
-        title="Causes of all false interruptions", head=("cause", "count"), rows=(*rows, ("in all", str(total)))
-    )
+    if other := total - sum(int(n) for _, n in rows):
+        rows.append(("other, by an earlier rule", str(other)))
+    rows.append(("false stops in all", str(total)))
+    if "n_stops_continued" in row.index:  # not in a result of an earlier rule
+        rows.append((f"{KIND_LABELS['continued']}: not false", str(int(row["n_stops_continued"]))))
+        rows.append((SETTINGS["n_stops_true"].label, str(int(row["n_stops_true"]))))
+    return Table(title="What stopped the agent in the conversation", head=("cause", "count"), rows=tuple(rows))
+
+
+def verdicts_table(events: pd.DataFrame) -> Table:
+    """What becomes of each event judged for itself, and what the agent of the conversation did at it."""
+    counts = Counter(zip(events["outcome"].astype(str), events["in_session"].astype(str), strict=True))
+    outcomes = [name for name in OUTCOMES if any(each == name for each, _ in counts)]
+    in_session = [name for name in IN_SESSION if any(each == name for _, each in counts)]
+    rows = []
+    for outcome in outcomes:
+        row = [counts[outcome, name] for name in in_session]
+        rows.append((_words(outcome), *map(str, row), str(sum(row))))
+    head = ("judged for itself", *(f"session: {_words(name)}" for name in in_session), "in all")
+    return Table(title="Events, judged for themselves and in the conversation", head=head, rows=tuple(rows))
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def tag_tables(result: SweepResult, setting: int) -> list[Table]:
-    """Rates by each tag that groups the recordings: condition, voice, style, …
+    """Rates by each tag that groups the recordings, with intervals by recording: condition, voice, style, …
 
     Tags with one value, with more than 12, or with another value for each recording group nothing and are left out.
 
@@ -182,8 +245,7 @@ def tag_tables(result: SweepResult, setting: int) -> list[Table]:
     ResultError
         If the recordings of a loaded result are not where they were (the tags are theirs).
     """
-    counts = result.recordings
-    counts = counts[counts["setting"] == setting].set_index("recording_id")
+    counts = result.counts_at(setting)
     tags = {recording.id: recording.tags for recording in result.dataset}
     names = dict.fromkeys(name for of_recording in tags.values() for name in of_recording)
     ordered = sorted(names, key=lambda name: (name != "condition", name))
@@ -211,36 +273,33 @@ def _tag_text(value: TagValue) -> str:
 
 
 def _tag_table(name: str, groups: Mapping[str, Sequence[str]], counts: pd.DataFrame) -> Table:
-    missed, false = (SETTINGS.column(rate, Rate) for rate in ("missed_rate", "false_interruption_rate"))
+    rates = [SETTINGS.column(rate, Rate) for rate in COMPARED[:3]]
     rows = []
-    for value in groups:
-        total = counts.loc[list(groups[value])].sum(numeric_only=True)
+    for value, ids in groups.items():
+        of_group = counts.loc[list(ids)]
         numbers = []
-        for shown in (missed, false):
-            k, n = int(total[list(shown.of)].sum()), int(total[list(shown.per)].sum())
-            numbers += [str(n), _proportion(shown, k, n)]
-        rows.append((value, str(len(groups[value])), *numbers))
-    head = (name, "recordings", "n true", f"{missed.axis_label}", "n false", f"{false.axis_label}")
+        for shown in rates:
+            events, members = (of_group[list(names)].sum(axis=1).to_numpy() for names in (shown.of, shown.per))
+            found = clustered_rate(events, members)
+            ends = interval_text(shown, float(found.lo), float(found.hi))
+            text = shown.format(float(found.value))
+            numbers += [str(int(members.sum())), f"{text} ({ends})" if ends else text]
+        rows.append((value, str(len(ids)), *numbers))
+    head = (name, "recordings", *(cell for shown in rates for cell in (f"n {shown.n_label}", shown.axis_label)))
     return Table(title=f"By {name}", head=head, rows=tuple(rows))
-
-
-def _proportion(shown: Metric, successes: int, n: int) -> str:
-    low, high = wilson_interval(successes, n)
-    value = shown.format(float(rate(successes, n)))
-    ends = interval_text(shown, float(low), float(high))
-    return f"{value} ({ends})" if ends else value
 
 
 def validation_table(validation: Validation) -> Table:
     """A setting on the recordings it was chosen on, and on those it was validated on."""
     rows = []
-    counts = ("n_true_opportunities", "n_false_opportunities")
+    counts = ("n_true_opportunities", "n_false_opportunities", "n_turns")
+    shown = [metric(name) for name in COMPARED if name in validation.table]
     for name, row in validation.table.iterrows():
         counted = (f"{row[n]:.0f}" for n in ("n_recordings", *counts))
-        rows.append((str(name), *counted, *(_with_interval(metric(m), row) for m in COMPARED)))
+        rows.append((str(name), *counted, *(_with_interval(m, row) for m in shown)))
     return Table(
         title="Chosen on some recordings, validated on others (95 % intervals)",
-        head=("", "recordings", *(metric(m).axis_label for m in (*counts, *COMPARED))),
+        head=("", "recordings", *(f"n {SETTINGS[m].label}" for m in counts), *(m.axis_label for m in shown)),
         rows=tuple(rows),
         marked=1,
     )
@@ -248,6 +307,6 @@ def validation_table(validation: Validation) -> Table:
 
 def definitions(settings: pd.DataFrame) -> list[tuple[str, str, str]]:
     """Label, unit and definition of each metric that the report of such a table shows."""
-    shown = (*HEADLINE, "endpoint_latency_ms_p90", "onset_clipped_ms_p50", *RESUMED)
-    names = dict.fromkeys(name for name in shown if name in settings.columns)
-    return [(metric(name).label, metric(name).unit, metric(name).definition) for name in names]
+    shown = (*HEADLINE, "endpoint_latency_ms_p90", "onset_clipped_ms_p50")
+    columns = [SETTINGS[name] for name in dict.fromkeys(shown) if name in settings.columns]
+    return [(column.label, column.unit, column.definition) for column in (LOSS, *columns)]

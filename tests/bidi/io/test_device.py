@@ -233,7 +233,7 @@ def test_without_sounddevice_or_portaudio(make_agent, monkeypatch):
         def no_portaudio(name, *args, **kwargs):
             raise OSError("PortAudio library not found")
 
-        monkeypatch.setattr("bidilab.bidi.io.device.require_extra", no_portaudio)
+        monkeypatch.setattr("bidilab.bidi.io.portaudio.require_extra", no_portaudio)
         with pytest.raises(DeviceError, match="libportaudio2"):
             await BidiAudioIO().output().start(make_agent())
 

@@ -14,7 +14,7 @@ from bidilab.bidi.types.events import (
     BidiResponseCompleteEvent,
     BidiResponseStartEvent,
 )
-from bidilab.bidi.types.playback import ReportsPlayback
+from bidilab.bidi.types.io import ReportsPlayback
 from bidilab.core.clock import run_virtual
 from bidilab.core.errors import AudioError, DeviceError, InvalidParameterError
 
@@ -118,5 +118,5 @@ def test_a_device_that_does_not_open_can_be_tried_again(make_agent, monkeypatch)
     def refuse(*_args, **_settings):
         raise DeviceError("no card")
 
-    monkeypatch.setattr("bidilab.bidi.io.device._open_stream", refuse)
+    monkeypatch.setattr("bidilab.bidi.io.device.open_stream", refuse)
     asyncio.run(main())

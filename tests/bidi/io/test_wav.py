@@ -1,5 +1,9 @@
 """Files as microphone and as tape: paced by the clock, exact to the sample."""
 
+import errno
+import mmap
+import pickle
+import tempfile
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,6 +22,7 @@ from bidilab.core.audio import Audio
 from bidilab.core.audiofile import read_audio, write_audio
 from bidilab.core.clock import run_virtual, running_clock
 from bidilab.core.errors import AudioError, EndOfInput, InvalidParameterError
+from bidilab.lab.sessions import replay
 
 
 async def listen(source, agent):
@@ -90,13 +95,15 @@ def test_channels(make_agent):
 
     async def main():
         first = await listen(WavInput(stereo, 16000, channel=0), make_agent())
-        mean = await listen(WavInput(Audio(samples=stereo, sample_rate=16000)), make_agent(channels=2))
-        return first[0][1], mean[0][1]
+        second = await listen(WavInput(stereo, 16000, channel=1), make_agent())
+        users = await listen(WavInput(Audio(samples=stereo, sample_rate=16000)), make_agent(channels=2))
+        return first[0][1], second[0][1], users[0][1]
 
-    first, mean = run_virtual(main())
+    first, second, users = run_virtual(main())
     assert set(first.pcm.tolist()) == {16384}
-    assert mean.pcm.shape == (320, 2)
-    assert set(mean.pcm.reshape(-1).tolist()) == {4096}
+    assert set(second.pcm.tolist()) == {-8192}
+    assert users.pcm.shape == (320, 2)
+    assert set(users.pcm.reshape(-1).tolist()) == {16384}  # the first is the user's, and the agent is not heard as one
 
 
 def test_the_end_is_the_end(make_agent):
@@ -276,3 +283,32 @@ def test_a_cut_between_two_events_is_exact_and_reported(make_agent):
         assert (np.flatnonzero(agent_side)[[0, -1]] == [12_000, 17_999]).all()
 
     run_virtual(main())
+
+
+def test_a_long_session_is_kept_in_files_and_is_the_same_to_the_sample(monkeypatch, tmp_path):
+    """What lies in a file from some minutes on is what would have been in memory."""
+    samples = np.random.default_rng(3).uniform(-0.5, 0.5, 200_000).astype(np.float32)
+
+    def replayed():
+        made = replay(Audio(samples=samples, sample_rate=16_000), vad="energy")
+        return made.audio, [row[6:] for row in made.log]
+
+    kept, rows = replayed()
+    monkeypatch.setattr("bidilab.bidi.io.wav._IN_MEMORY_BYTES", 1000)
+    monkeypatch.setattr("bidilab.core.audioroom._IN_MEMORY_BYTES", 1000)
+    monkeypatch.setattr("bidilab.core.audioroom._KEPT_BYTES", 10_000)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    filed, same_rows = replayed()
+    assert isinstance(filed.samples.base.base.obj, mmap.mmap)
+    np.testing.assert_array_equal(filed.samples, kept.samples)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(filed)).samples, kept.samples)
+    assert len(same_rows) == len(rows)
+    assert list(tmp_path.iterdir()) == []  # they have no names
+    filed.samples[0, 0] = 0.25  # an array like any other
+
+    def no_room(*_, **__):
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr("os.posix_fallocate", no_room, raising=False)
+    monkeypatch.setattr("mmap.mmap", no_room)
+    np.testing.assert_array_equal(replayed()[0].samples, kept.samples)

@@ -1,6 +1,6 @@
 import pytest
 
-from bidilab.bidi.local.streamtime import StreamTime
+from bidilab.bidi.local.decider import StreamTime
 from bidilab.bidi.types.events import BidiAudioInputEvent
 
 RATE = 1000
@@ -23,10 +23,12 @@ def test_a_microphone_that_dates_its_audio_takes_the_positions_with_it():
     time = StreamTime(Clock(), sample_rate=RATE)
     for k in range(200):
         captured_s = 3.0 + 0.12 * k
+        assert not time.jumps_at(chunk(captured_s), k * CHUNK)
         assert time.keep(chunk(captured_s), k * CHUNK) == 0
         assert time.of(k * CHUNK) == pytest.approx(captured_s)
     assert time.offset == 0
     # Closed for 2 s, it is one: positions jump to where the clock is.
+    assert time.jumps_at(chunk(3.0 + 0.12 * 199 + 0.1 + 2.0), 200 * CHUNK)
     assert time.keep(chunk(3.0 + 0.12 * 199 + 0.1 + 2.0), 200 * CHUNK) == 2000
     assert time.offset == 2000
 

@@ -1,9 +1,13 @@
 """The event log: nothing lost, nothing secret, and the columns of DESIGN §7."""
 
+import errno
 import json
+import os
+import random
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import numpy as np
@@ -15,8 +19,9 @@ from hypothesis import strategies as st
 from bidilab.bidi.log.eventlog import EventLog
 from bidilab.bidi.log.journal import LogRow, row_line
 from bidilab.core.clock import VIRTUAL_EPOCH, VirtualClock, run_virtual
-from bidilab.core.errors import InvalidParameterError
+from bidilab.core.errors import DiskFullError, InvalidParameterError, PlaceHeldError
 from bidilab.core.redaction import REDACTED, loggable
+from tests.sizes import ATTACK
 
 COLUMNS = {
     "session_id": "string",
@@ -127,8 +132,8 @@ def test_cut_anywhere_it_gives_all_whole_rows(tmp_path_factory, cut):
     ("line", "why"),
     [
         (b"\0\0\0\0", "Expecting value"),
-        (b"\xff\xfe", "decode"),
-        (b"[1]", "a JSON list"),
+        (b"\xff\xfe", "not utf-8"),
+        (b"[1]", "got list"),
         (b'{"seq": 1}', "no session_id, t_s, wall_time, source, type"),
         (row_line(LogRow("s", 0, 0.0, 0.0, datetime(2024, 1, 1, tzinfo=UTC), "moon", "x")), "moon"),
         (row_line(LogRow("s", 0, 0.0, 0.0, datetime(2024, 1, 1), "user", "x")), "zone"),  # noqa: DTZ001
@@ -158,24 +163,23 @@ WRITER = """
 import sys
 from bidilab.bidi.log.eventlog import EventLog
 log = EventLog(sys.argv[1], "killed")
-print("ready", flush=True)
 while True:
-    log.append("bidi_audio_stream", source="model", response_id="r" * 50, detail={"blob": "x" * 3000})
+    seq = log.append("bidi_audio_stream", source="model", response_id="r" * 50, detail={"blob": "x" * 3000})
+    print(seq, flush=True)
 """
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="POSIX")
-def test_killed_in_mid_write_it_loses_at_most_one_line(tmp_path):
+@pytest.mark.parametrize("n_rows", random.Random(0).sample(range(30, 3000), ATTACK))
+def test_killed_in_mid_write_it_loses_nothing_that_was_acknowledged(tmp_path, n_rows):
     path = tmp_path / "events.jsonl"
-    with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE) as process:
-        process.stdout.readline()
-        while path.stat().st_size < 100_000:
-            assert process.poll() is None
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True) as process:
+        acknowledged = [process.stdout.readline() for _ in range(n_rows)]
         process.send_signal(signal.SIGKILL)
+        acknowledged += process.stdout.readlines()
     again = EventLog.read(path)
-    n_lines = path.read_bytes().count(b"\n")
     assert [row.seq for row in again] == list(range(len(again)))
-    assert len(again) >= n_lines > 30
+    assert len(again) >= int([line for line in acknowledged if line.endswith("\n")][-1]) + 1 >= n_rows
     assert len(again.dropped) <= 1
 
 
@@ -281,3 +285,91 @@ def test_both_reprs_say_the_same(tmp_path):
     for k in range(20):
         many.append(f"type{k}", source="user")
     assert "and 8 more" in repr(many)
+
+
+class Full:
+    """The system's boundary: so many bytes fit on the disk, and of a line that is too long only its beginning."""
+
+    def __init__(self, monkeypatch, n_bytes):
+        self.left = n_bytes
+        self._write = os.write
+        monkeypatch.setattr("os.write", self.write)
+
+    def write(self, descriptor, data):
+        if self.left == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        n = self._write(descriptor, bytes(data)[: self.left])
+        self.left -= n
+        return n
+
+
+def no_truncating(*_):
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@pytest.mark.parametrize("may_truncate", [True, False])
+@pytest.mark.parametrize("room", [0, 1, 60, 150, 400])
+def test_what_was_acknowledged_is_there_after_a_full_disk(tmp_path, monkeypatch, room, may_truncate):
+    if not may_truncate:
+        monkeypatch.setattr("os.ftruncate", no_truncating)
+    log = EventLog(tmp_path / "a.jsonl", "s")
+    acknowledged = [log.append("first", source="user")]
+    disk = Full(monkeypatch, room)
+    for k in range(5):
+        with suppress(DiskFullError):
+            acknowledged.append(log.append("more", source="user", text=f"{k}"))
+        if k == 2:
+            disk.left = 1 << 20  # somebody has made room
+    log.close()
+    assert len(log) == len(acknowledged) >= 3
+    again = EventLog.read(tmp_path / "a.jsonl")
+    assert list(again) == list(log)
+    assert [row.seq for row in again] == acknowledged
+    assert not (may_truncate and again.dropped)
+
+
+def test_a_journal_has_one_writer(tmp_path):
+    with EventLog(tmp_path / "a.jsonl", "s") as log:
+        log.append("first", source="user")
+        with pytest.raises(PlaceHeldError, match=r"a\.jsonl"):
+            EventLog(tmp_path / "a.jsonl")
+        log.append("second", source="user")
+    assert [row.type for row in EventLog.read(tmp_path / "a.jsonl")] == ["first", "second"]
+    EventLog(tmp_path / "a.jsonl").close()
+
+
+def test_writing_a_log_over_another_leaves_that_until_it_is_whole(tmp_path, monkeypatch):
+    old, new = EventLog(session_id="old"), EventLog(session_id="new")
+    for log in (old, new):
+        log.append("first", source="user")
+        log.append("second", source="user")
+    path = old.write(tmp_path / "a.jsonl")
+    Full(monkeypatch, 100)
+    with pytest.raises(DiskFullError):
+        new.write(path)
+    assert list(EventLog.read(path)) == list(old)
+    assert [file.name for file in tmp_path.iterdir()] == ["a.jsonl"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"[" * 100_000,
+        b'{"seq": ' + b"9" * 5000 + b"}",
+        row_line(LogRow("s", 10**200, 0.0, 0.0, VIRTUAL_EPOCH, "user", "x")),
+        row_line(LogRow("s", 1, 0.0, 0.0, VIRTUAL_EPOCH, "user", "x")).replace(b'"t_s":0.0', b'"t_s":1e999'),
+        row_line(LogRow("s", 1, 0.0, 0.0, datetime(9999, 1, 1, tzinfo=UTC), "user", "x")),
+        row_line(LogRow("s", 1, 0.0, 0.0, VIRTUAL_EPOCH, "user", "x", detail='{"a":' * 70 + "1" + "}" * 70)),
+        b"\xff\xfe",
+    ],
+)
+def test_a_line_that_nobody_wrote_is_dropped_with_its_number_and_the_rest_is_a_table(tmp_path, line):
+    path = tmp_path / "a.jsonl"
+    with EventLog(path, "s") as log:
+        log.append("first", source="user")
+    with path.open("ab") as file:
+        file.write(line.rstrip(b"\n") + b"\n")
+    again = EventLog.read(path)
+    assert [row.type for row in again] == ["first"]
+    assert [dropped.line for dropped in again.dropped] == [2]
+    assert len(again.to_frame()) == 1

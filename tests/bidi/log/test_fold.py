@@ -64,6 +64,7 @@ ROWS = st.one_of(
     row("playback_dry", "playback", HEARD, response_id=ids),
     row("playback_cleared", "playback", HEARD, response_id=ids),
     row("playback_silent", "playback", HEARD, response_id=ids),
+    row("cut_unconfirmed", "playback", response_id=ids),
     row(
         "bidi_interruption",
         "agent",
@@ -196,6 +197,17 @@ def test_a_response_knows_where_it_was_decided_and_whether_it_was_whole():
 def test_when_an_event_happened_by_its_own_sample(type, detail, expected):  # noqa: A002 - the column's name
     assert happened_s(type, {**detail, "sample_rate": 16_000}, 16_000) == expected
     assert happened_s(type, detail, 16_000) is None  # a position without a rate is no time
+
+
+def test_what_an_output_says_late_of_a_cut_counts():
+    """An output that did not answer in time was taken to have played nothing; then it says what it had played."""
+    log, said = EventLog(clock=VirtualClock()), {"sample_rate": 1000}
+    log.append("cut_unconfirmed", source="playback", response_id="r")
+    cut = {"source": "agent", "response_id": "r", "reason": "user_speech"}
+    log.append("bidi_interruption", **cut, detail={"heard_samples": 0, **said})
+    assert [log.interruptions()["heard_ms"].item(), log.fold().counts.unheard] == [0.0, 1]
+    log.append("playback_cleared", source="playback", response_id="r", detail={"heard_samples": 900, **said})
+    assert [log.interruptions()["heard_ms"].item(), log.fold().counts.unheard] == [900.0, 0]
 
 
 def test_a_second_session_in_one_log_counts_its_samples_from_its_own_first():

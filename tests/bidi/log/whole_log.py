@@ -45,6 +45,11 @@ def response(rows, key):
         for row in mine
         if row["type"] == "bidi_audio_stream" and row["said"].get("format", "pcm") == "pcm"
     )
+    # What the output says of a cut that was told before it had said anything.
+    asked = [row for row in rows if (row["session_id"], row["response_id"]) == key]
+    unconfirmed = first((row["seq"] for row in asked if row["type"] == "cut_unconfirmed"), float("inf"))
+    words = [row for row in mine if row["type"] in ("playback_cleared", "playback_silent") and row["seq"] > unconfirmed]
+    late = [ms(row["said"], "heard_samples") for row in words]
     stops = [row["stop_reason"] for row in mine if row["type"] == "bidi_response_complete"]
     return {
         "session_id": key[0],
@@ -55,7 +60,7 @@ def response(rows, key):
         "silent_s": last(at("playback_cleared", "playback_silent")),
         "stop_reason": stops[-1] if stops else None,
         "interrupted": any(row["type"] == "bidi_interruption" for row in mine),
-        "heard_ms": first(ms(row["said"], "heard_samples") for row in final),
+        "heard_ms": first(reversed(late), first(ms(row["said"], "heard_samples") for row in final)),
         "generated_ms": first((ms(row["said"], "generated_samples") for row in final), received or NAN),
     }
 
@@ -124,6 +129,8 @@ def _turns_of_session(rows):
                     "offset_s": NAN,
                     "duration_ms": NAN,
                     "flushed": None,
+                    "cause": None,
+                    "score": None,
                     "interrupted_response_id": None,
                     "text": None,
                 }
@@ -138,6 +145,8 @@ def _turns_of_session(rows):
                 "offset_s": offset_s,
                 "duration_ms": (offset_s - found[-1]["onset_s"]) * 1000,
                 "flushed": said.get("flushed", False),
+                "cause": said.get("cause"),
+                "score": said.get("score"),
             }
         elif row["type"] == "bidi_interruption" and row["reason"] == "user_speech":
             decided = [

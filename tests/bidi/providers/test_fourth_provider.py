@@ -26,7 +26,7 @@ from bidilab.core.audio import Audio
 from bidilab.core.clock import run_virtual, running_clock
 from bidilab.core.errors import InvalidParameterError, ProviderConnectionError
 from bidilab.detect.turns import EXPORT_TARGETS, ServerVad, TurnParams, providers
-from bidilab.detect.turns.export import targets
+from bidilab.detect.turns import export as targets
 from bidilab.lab.sessions.replay import model_names
 from bidilab.show.widgets.live import LiveSession
 from tests.bidi.providers.toy import provider as toy

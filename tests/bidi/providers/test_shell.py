@@ -106,6 +106,59 @@ def test_a_service_that_says_nothing_for_long_is_not_waited_for():
     assert ("settle_timeout", {"source": "error", "detail": {"timeout_s": 7.0}}) in rows
 
 
+async def lose_after(server, heard, seconds):
+    """Let the connection stand and say something, then break it."""
+    n = len(heard.of(BidiConnectionRestartEvent))
+    await running_clock().sleep_s(seconds)
+    server.say(kind="begin", id=f"r{n}")
+    server.say(kind="done", id=f"r{n}")
+    await running_clock().sleep_s(0.01)
+    server.break_off("gone")
+    await heard.until(BidiConnectionRestartEvent, n + 1)
+
+
+def test_connections_that_do_not_last_use_up_the_attempts_though_each_stood_and_spoke():
+    # lost  at 9 s   +1+9    +2+9    +4+9: the fourth loss finds no attempt left
+    async def scenario(server, model, heard):
+        for n in range(2, 5):
+            await lose_after(server, heard, 9.0)
+            await heard.until(BidiConnectionStartEvent, n)
+        await lose_after(server, heard, 9.0)
+        await heard.task
+        assert running_clock().now_s() == pytest.approx(4 * 9.01 + 1 + 2 + 4)
+
+    server, heard, _ = run(scenario, reconnect_attempts=3, reconnect_delay_s=1.0, reconnect_reset_s=10.0)
+    assert len(server.connections) == 4
+    assert str(heard.failure) == (
+        "the connection to Toy is lost, 3 attempts to reconnect gave no connection that lasted 10 s"
+    )
+
+
+def test_a_connection_that_lasts_gives_all_attempts_again():
+    async def scenario(server, model, heard):
+        for n in range(2, 12):
+            await lose_after(server, heard, 10.0)
+            await heard.until(BidiConnectionStartEvent, n)
+        assert running_clock().now_s() == pytest.approx(10 * (10.01 + 1.0))
+
+    server, heard, _ = run(scenario, reconnect_attempts=1, reconnect_delay_s=1.0, reconnect_reset_s=10.0)
+    assert heard.failure is None
+    assert len(server.connections) == 11
+
+
+def test_clients_that_lost_a_service_together_come_back_apart(monkeypatch):
+    drawn = iter([0.0, 0.5, 0.99])
+    monkeypatch.setattr(ToyModel, "_jitter", lambda self: next(drawn))
+
+    async def scenario(server, model, heard):
+        server.refuse = 3
+        server.break_off("gone")
+        await heard.task
+        assert running_clock().now_s() == pytest.approx(1 + 2 * 0.75 + 4 * 0.505)
+
+    run(scenario, reconnect_attempts=3, reconnect_delay_s=1.0)
+
+
 def test_stopping_wakes_who_waits_for_settling():
     async def scenario(server, model, heard):
         await model.send(BidiTextInputEvent("Hello."))

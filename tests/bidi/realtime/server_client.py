@@ -12,9 +12,8 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 
 from bidilab.bidi.realtime import Delivery, RealtimeSettings, ScriptedResponder
-from bidilab.bidi.realtime.protocol.audio import to_pcm16
 from bidilab.bidi.realtime.server import NetworkFaults, RealtimeServer, ServerSettings
-from bidilab.core.audio import FloatArray
+from bidilab.core.audio import FloatArray, to_pcm16
 from tests.bidi.realtime.conftest import ENERGY, TEXT, check_message
 
 LIMIT_S = 10.0  # of any one wait: a test that fails says so instead of hanging

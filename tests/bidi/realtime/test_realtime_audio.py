@@ -21,8 +21,8 @@ from bidilab.bidi.realtime import (
     babble,
 )
 from bidilab.bidi.realtime.memory import MemoryConnection, TimedMessage, append_messages, run_session
-from bidilab.bidi.realtime.protocol.audio import AUDIO_FORMATS, audio_format, to_pcm16
-from bidilab.core.audio import Audio
+from bidilab.bidi.realtime.protocol.audio import AUDIO_FORMATS, audio_format
+from bidilab.core.audio import Audio, to_pcm16
 from bidilab.core.audiofile import read_audio
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.turns import ServerVad, detect_turns

@@ -111,7 +111,7 @@ TD = "session.audio.input.turn_detection"
             f"{TD}.silence_duration_ms",
         ),
         (
-            {"audio": {"input": {"turn_detection": {"silence_duration_ms": 10**400}}}},
+            {"audio": {"input": {"turn_detection": {"silence_duration_ms": 10**200}}}},
             "integer_above_max_value",
             f"{TD}.silence_duration_ms",
         ),

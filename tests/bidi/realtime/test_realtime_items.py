@@ -7,6 +7,7 @@ import base64
 import numpy as np
 
 from bidilab.bidi.realtime import CallableResponder
+from tests.bidi.realtime.conftest import bursts
 from tests.bidi.realtime.ladders import FAST, SLOW
 
 
@@ -129,3 +130,19 @@ def test_an_item_deleted_while_it_is_generated(connect):
     client.send({"type": "conversation.item.delete", "item_id": client.one("conversation.item.added")["item"]["id"]})
     client.advance_to(10)
     assert client.types()[-2:] == ["response.output_item.done", "response.done"]
+
+
+def test_the_id_of_a_turn_that_is_open_is_taken(connect) -> None:
+    # Found by a fuzz: the client takes the id that speech_started told, and the conversation had it twice.
+    client = connect()
+    client.speak(bursts((0.528, 1.520), total_s=1.0))
+    item_id = client.one("input_audio_buffer.speech_started")["item_id"]
+    said = {"id": item_id, "type": "message", "role": "user", "content": [{"type": "input_text", "text": "Mine."}]}
+    (error,) = client.ask("conversation.item.create", item=said)
+    assert error["error"]["code"] == "item_create_invalid_item_id"
+    client.ask("input_audio_buffer.commit")
+    assert client.one("input_audio_buffer.committed")["item_id"] == item_id
+    client.ask("conversation.item.delete", item_id=item_id)
+    client.speak(bursts(total_s=0.2))
+    client.ask("input_audio_buffer.commit")  # it went through all items
+    assert len(client.all("input_audio_buffer.committed")) == 2

@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from bidilab.bidi.log.eventlog import EventLog
 from bidilab.bidi.realtime import CallableResponder, Delivery, RealtimeSettings, ScriptedResponder
 from bidilab.bidi.realtime.server import RealtimeServer, ServerSettings
+from bidilab.bidi.realtime.server.server import Refusal, admit
 from bidilab.core.errors import InvalidParameterError, SessionError
 from tests.bidi.realtime.conftest import AUDIO_END_MS, AUDIO_START_MS, ENERGY, ONE_TURN_S, bursts
 from tests.bidi.realtime.server_client import client, running
@@ -164,6 +165,14 @@ def test_other_paths_models_and_intents_are_refused() -> None:
     refused(HTTPStatus.NOT_FOUND, query="/../x")
     refused(HTTPStatus.BAD_REQUEST, query="?model=a&model=b")
     refused(HTTPStatus.BAD_REQUEST, query="?intent=transcription")
+    refused(HTTPStatus.BAD_REQUEST, query="?" + "&".join(f"a{k}=1" for k in range(100)))
+
+
+@pytest.mark.parametrize("target", ["//[", "http://[::1", "", "//]@x", "/v1/realtime?" + "&" * 5000, "\\x00", "*"])
+def test_a_target_that_is_none_is_refused(target: str) -> None:
+    told = admit(target, authorization=[], origins=[], protocols=[], n_sessions=0, settings=ServerSettings())
+    assert isinstance(told, Refusal)
+    assert told.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)
 
 
 def test_there_are_so_many_places_and_one_is_free_again_afterwards() -> None:

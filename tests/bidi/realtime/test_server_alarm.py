@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bidilab.bidi.realtime.server.alarm import Alarm
+from bidilab.bidi.realtime.server.connection import Alarm
 from bidilab.core.clock import run_virtual, running_clock
 
 

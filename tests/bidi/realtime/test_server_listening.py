@@ -9,7 +9,7 @@ import pytest
 from bidilab.bidi.local.voice import RecordedVoice
 from bidilab.bidi.realtime import RealtimeSession, RealtimeSettings, ScriptedResponder
 from bidilab.bidi.realtime.memory import append_messages
-from bidilab.bidi.realtime.server.listening import SharedVad
+from bidilab.bidi.realtime.server.connection import SharedVad
 from bidilab.core.audio import Audio
 from bidilab.core.clock import running_clock
 from bidilab.detect.vad import VadSpec, VadWork, get_vad

@@ -16,7 +16,7 @@ from bidilab.bidi.types.events import (
     BidiResponseCompleteEvent,
     BidiResponseStartEvent,
 )
-from bidilab.bidi.types.playback import PlaybackReport
+from bidilab.bidi.types.io import PlaybackReport
 from bidilab.core.errors import InvalidParameterError, SessionError
 
 KINDS = ["started", "dry", "drained", "cleared"]

@@ -6,22 +6,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bidilab.core.errors import AudioError, InvalidParameterError
+from bidilab.detect.dsp.line import telephone, through_codec
 from bidilab.detect.dsp.mixing import (
     active_level_dbfs,
     add_at,
     bandpass,
-    convolve_room,
     db_to_gain,
-    echo_of,
     level_dbfs,
     lowpass,
-    mu_law,
     resample,
-    telephone,
     to_active_level,
     whisper,
 )
-from bidilab.lab.datasets.building.synth import room_impulse_response
+from bidilab.detect.dsp.room import convolve_room, echo_of, room_impulse_response
 from tests.sizes import examples
 
 RATE = 16_000
@@ -101,7 +98,7 @@ def test_echo_later_than_the_recording_is_silence():
 
 def test_mu_law_is_the_table_of_g711():
     # ITU-T G.711, table 2a: the decoder's values next to 0, and its largest, on a 16-bit scale (x 4).
-    levels = mu_law(np.array([0, 8, -8, 32_767, -32_768, 1000]) / 32_768) * 32_768
+    levels = through_codec(np.array([0, 8, -8, 32_767, -32_768, 1000]) / 32_768, 8000, "pcmu") * 32_768
     assert levels[:5].tolist() == [0, 8, -8, 32_124, -32_124]
     assert levels[5] == pytest.approx(1000, rel=0.04)
 

@@ -108,13 +108,13 @@ params = st.builds(
 )
 
 
-def streamed(turns, rule, word_ends, n_frames, step):
+def streamed(turns, rule, word_ends, n_frames, step, ahead):
     """Frames in chunks of ``step``; within a chunk only the positions of starts and stops, and its end, are told."""
-    guard = TurnGuard(rule, word_ends=word_ends, **KW)
+    guard = TurnGuard(rule, word_ends=word_ends, lookahead_samples=ahead, **KW)
     found = dict.fromkeys(t.onset for t in turns)
     starts, stops = {t.started_at: t for t in turns}, {t.stopped_at for t in turns}
     for frame in range(1, n_frames + 1):
-        position = frame * FRAME
+        position = frame * FRAME + ahead
         if position in starts:
             t = starts[position]
             guard.start(SpeechStarted(onset=t.onset, decided_at=t.started_at, audio_start=t.audio_start))
@@ -128,8 +128,14 @@ def streamed(turns, rule, word_ends, n_frames, step):
 
 
 @settings(max_examples=examples(300))
-@given(st.lists(st.tuples(tracks, words), min_size=1, max_size=3), params, guards, st.integers(1, 7))
-def test_three_forms(recordings, rule, guarded, step):
+@given(
+    st.lists(st.tuples(tracks, words), min_size=1, max_size=3),
+    params,
+    guards,
+    st.integers(1, 7),
+    st.sampled_from([0, 0, 240, 1100]),
+)
+def test_three_forms(recordings, rule, guarded, step, ahead):
     in_frames = rule.in_frames(**KW)
     tracks = [track for track, _ in recordings]
     table = turns_in_frames(
@@ -142,16 +148,17 @@ def test_three_forms(recordings, rule, guarded, step):
     )
     flat = {
         "frame_samples": FRAME,
+        "lookahead_samples": ahead,
         "word_ends": np.concatenate([np.array(ends, np.int64) for _, ends in recordings]),
         "word_bounds": np.cumsum([0, *(len(ends) for _, ends in recordings)]).astype(np.int64),
     }
-    acted = acted_in_frames(table, guarded.in_frames(**KW), **flat)
+    acted = acted_in_frames(table, guarded.in_frames(lookahead_samples=ahead, **KW), **flat)
     stand = turns_with_words(table, guarded.words_to_stand, **flat)
     for r, (track, word_ends) in enumerate(recordings):
-        turns = detect_turns(track, rule, **KW)
+        turns = detect_turns(track, rule, lookahead_samples=ahead, **KW)
         expected = acted_at_reference(turns, guarded, word_ends=word_ends, **KW)
-        assert streamed(turns, guarded, word_ends, len(track), step) == expected
+        assert streamed(turns, guarded, word_ends, len(track), step, ahead) == expected
         here = slice(table.bounds[r], table.bounds[r + 1])
-        assert [None if a < 0 else a * FRAME for a in acted[here].tolist()] == list(expected)
+        assert [None if a < 0 else a * FRAME + ahead for a in acted[here].tolist()] == list(expected)
         said = [words_said(word_ends, t.onset, t.stopped_at) >= guarded.words_to_stand for t in turns]
         assert stand[here].tolist() == said

@@ -13,6 +13,7 @@ from bidilab.detect.turns.detector import turns_from_events
 from bidilab.detect.turns.guards import acted_at_reference
 from bidilab.detect.turns.hearing import Ear, moved
 from bidilab.detect.vad import VadSpec, resample
+from tests.detect.vad.toys import AheadVad
 
 VAD = VadSpec(name="energy").build()
 FRAME, RATE = VAD.frame_samples, VAD.sample_rate
@@ -69,6 +70,40 @@ def test_chunks_change_nothing_and_the_turns_are_the_detectors(gaps, cuts, rate,
     assert turns_from_events([d for d in found if not isinstance(d, InterruptionDue)]) == expected
     acted = acted_at_reference(expected, guards, frame_samples=FRAME, sample_rate=RATE)
     assert [d.acted_at for d in found if isinstance(d, InterruptionDue)] == [at for at in acted if at is not None]
+
+
+@given(
+    gaps=spans,
+    cuts=st.lists(st.integers(0, 60_000), max_size=12),
+    rate=st.sampled_from([8_000, 16_000, 24_000]),
+    ahead=st.sampled_from([0, 1, 240, 700]),
+    min_interruption_ms=st.sampled_from([0.0, 100.0]),
+)
+def test_a_detector_that_hears_ahead_decides_later_by_it(gaps, cuts, rate, ahead, min_interruption_ms):
+    edges = np.cumsum(gaps)
+    user = bursts(*[(a, b - 1) for a, b in zip(edges[::2], edges[1::2], strict=False)], total=int(edges[-1]) + 2)
+    samples = at_rate(user, rate)
+    vad, guards = AheadVad(ahead=ahead), Guards(min_interruption_ms=min_interruption_ms)
+    found = hear(Ear(vad, PARAMS, guards=guards), samples, rate, cuts)
+    assert found == hear(Ear(vad, PARAMS, guards=guards), samples, rate, [])
+    grain = {"frame_samples": vad.frame_samples, "sample_rate": RATE}
+    track = vad.probabilities(at_vad_rate(samples, rate))
+    expected = detect_turns(track, PARAMS, lookahead_samples=ahead, **grain)
+    assert turns_from_events([d for d in found if not isinstance(d, InterruptionDue)]) == expected
+    acted = acted_at_reference(expected, guards, **grain)
+    assert [d.acted_at for d in found if isinstance(d, InterruptionDue)] == [at for at in acted if at is not None]
+
+
+def test_nothing_is_decided_before_what_it_needs_was_heard():
+    vad = AheadVad(ahead=240)
+    ear, found = Ear(vad, PARAMS), []
+    user = bursts((4, 10), total=20)
+    for at in range(len(user)):
+        for decision in ear.feed(user[at : at + 1], RATE):
+            found.append(decision)
+            assert (decision.acted_at if isinstance(decision, InterruptionDue) else decision.decided_at) == at + 1
+    assert [type(d) for d in found] == [SpeechStarted, InterruptionDue, SpeechStopped]
+    assert found[0].onset % vad.frame_samples == 0  # where the speech is found does not move
 
 
 def at_vad_rate(samples, rate):

@@ -36,22 +36,27 @@ def turn_params(draw):
     )
 
 
-def stream(track, params, *, frame_samples, sample_rate):
-    detector = TurnDetector(params, frame_samples=frame_samples, sample_rate=sample_rate)
+def stream(track, params, **grain):
+    detector = TurnDetector(params, **grain)
     events = [event for p in track if (event := detector.feed(p)) is not None]
     last = detector.flush()
     return turns_from_events([*events, last] if last else events)
 
 
 @settings(max_examples=examples(500))
-@given(tracks, turn_params(), frames)
-@example(np.array([0.7, 0.0], np.float32), TurnParams(threshold=0.7), (512, 16_000))  # 0.7 as float32 is below 0.7
-@example(np.full(9, 0.008, np.float32), TurnParams(threshold=0.005, silence_duration_ms=0), (512, 16_000))
-def test_forms_agree(track, params, frame):
-    kwargs = {"frame_samples": frame[0], "sample_rate": frame[1]}
+@given(tracks, turn_params(), frames, st.sampled_from([0, 1, 240, 1500]))
+@example(np.array([0.7, 0.0], np.float32), TurnParams(threshold=0.7), (512, 16_000), 0)  # 0.7 as float32 is below 0.7
+@example(np.full(9, 0.008, np.float32), TurnParams(threshold=0.005, silence_duration_ms=0), (512, 16_000), 0)
+def test_forms_agree(track, params, frame, ahead):
+    grain = {"frame_samples": frame[0], "sample_rate": frame[1]}
+    kwargs = {**grain, "lookahead_samples": ahead}
     reference = detect_turns_reference(track, params, **kwargs)
     assert stream(track, params, **kwargs) == reference
     assert detect_turns(track, params, **kwargs) == reference
+    for turn, at_once in zip(reference, detect_turns(track, params, **grain), strict=True):
+        assert turn.onset == at_once.onset
+        assert turn.offset == at_once.offset
+        assert (turn.started_at - ahead, turn.stopped_at - ahead) == (at_once.started_at, at_once.stopped_at)
 
 
 @given(st.lists(tracks, max_size=5), turn_params())

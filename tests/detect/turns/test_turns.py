@@ -26,7 +26,7 @@ def test_a_turn_with_a_pause_and_a_second_turn():
     assert turns == (
         Turn(2 * 512, 3 * 512, 2 * 512 - 768, 4 * 512, 7 * 512, 7 * 512, False),
         Turn(7 * 512, 8 * 512, 7 * 512, 8 * 512, 11 * 512, 11 * 512, False),  # prefix cut at the previous audio_end
-        Turn(11 * 512, 12 * 512, 11 * 512, 12 * 512, 12 * 512, 12 * 512, True),
+        Turn(11 * 512, 12 * 512, 11 * 512, 12 * 512, 12 * 512, 12 * 512, True, "flush"),
     )
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from bidilab.core.errors import AudioError, InvalidParameterError
 from bidilab.detect.vad import KnownTrack, VadBackend, VadStream, get_vad
+from tests.detect.vad.toys import AheadVad
 
 ENERGY = get_vad("energy")
 SAMPLES = np.random.default_rng(3).normal(0, 0.1, 10_000).astype(np.float32)
@@ -31,6 +32,15 @@ def test_any_chunking_gives_what_the_backends_stream_gives(cuts):
         np.testing.assert_array_equal(known.feed(SAMPLES[start:end]), live.feed(SAMPLES[start:end]))
     known.reset()
     np.testing.assert_array_equal(known.feed(SAMPLES[:600]), ENERGY.probabilities(SAMPLES[:600]))
+
+
+@given(st.lists(st.integers(0, len(SAMPLES)), max_size=12), st.sampled_from([0, 1, 240, 500]))
+def test_a_detector_that_hears_ahead_is_known_too(cuts, ahead):
+    vad = AheadVad(ahead=ahead)
+    known, live = KnownTrack(vad, SAMPLES, vad.probabilities(SAMPLES)).stream(), vad.stream()
+    ended = np.concatenate([SAMPLES, np.zeros(ahead, np.float32)])
+    for start, end in itertools.pairwise([0, *sorted(cuts), len(SAMPLES), len(ended)]):
+        np.testing.assert_array_equal(known.feed(ended[start:end]), live.feed(ended[start:end]))
 
 
 def test_other_samples_are_refused():

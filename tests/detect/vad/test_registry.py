@@ -13,36 +13,8 @@ from bidilab.bidi.local.model import BidiLocalModel
 from bidilab.cli.app import app
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.vad import VadSpec, detector_name, registry
-from bidilab.detect.vad.base import BackendInTurn, check_vad_rate
-from bidilab.detect.vad.framing import Framer
+from tests.detect.vad.toys import LoudVad
 from tests.lab.sweep.conftest import write_dataset
-
-
-class LoudVad(BackendInTurn):
-    """A toy: how loud a frame of 10 ms is, against full scale."""
-
-    name = "loud"
-
-    def __init__(self, *, sample_rate=16_000, gain=20.0):
-        self.sample_rate = check_vad_rate(sample_rate)
-        self.frame_samples = sample_rate // 100
-        self.gain = gain
-        self.version = f"3;gain={gain!r}"
-
-    def stream(self):
-        return LoudStream(self)
-
-
-class LoudStream:
-    def __init__(self, vad):
-        self.vad, self.framer = vad, Framer(vad.frame_samples)
-
-    def reset(self):
-        self.framer.reset()
-
-    def feed(self, samples):
-        frames = self.framer.push(samples)
-        return np.minimum(1, self.vad.gain * np.abs(frames).mean(axis=1)).astype(np.float32)
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +40,7 @@ def test_it_is_a_backend():
     assert done == [0, 1_000]
     with pytest.raises(InvalidParameterError, match="one of gain, got 'gian'"):
         VadSpec.of("loud", gian=3)
-    with pytest.raises(InvalidParameterError, match="one of silero, webrtc, energy, loud, got 'laud'"):
+    with pytest.raises(InvalidParameterError, match="one of silero, webrtc, energy, firered, loud, got 'laud'"):
         VadSpec(name="laud")
 
 
@@ -88,6 +60,7 @@ def test_it_sweeps_and_holds_a_session_with_the_same_turns(folder):
     assert made.turns == result.turns(recording.id, 0)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_it_has_a_name_on_the_command_line(folder, tmp_path):
     grid = ("--threshold", "0.3,0.6", "--silence-duration-ms", "500", "--prefix-padding-ms", "300")
     toy = ("--vad", "loud", "--vad-option", "gain=10")
@@ -99,6 +72,7 @@ def test_it_has_a_name_on_the_command_line(folder, tmp_path):
     assert "loud 3 as the VAD" in (tmp_path / "out" / "report.html").read_text()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_result_of_a_backend_that_is_not_there_can_be_read(folder, tmp_path, monkeypatch):
     dataset = bl.load_dataset(folder)
     saved = bl.sweep(dataset, bl.Grid(threshold=0.3), vad="loud", progress=False, n_resamples=20).save(tmp_path / "s")

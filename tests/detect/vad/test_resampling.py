@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bidilab.core.errors import AudioError, InvalidParameterError
-from bidilab.detect.vad.resampling import StreamResampler, _filter_table, resample
-from tests.sizes import examples
+from bidilab.detect.vad.resampling import StreamResampler, _filter_table, resample, resampled_part
+from tests.sizes import ATTACK, examples
 
 PAIRS = [(24_000, 16_000), (48_000, 16_000), (44_100, 16_000), (8_000, 16_000), (16_000, 8_000), (22_050, 8_000)]
 
@@ -68,14 +68,18 @@ def test_one_sample_at_a_time_and_across_the_internal_block():
     np.testing.assert_array_equal(in_chunks(short, 44_100, 16_000, [1] * 2_000), resample(short, 44_100, 16_000))
 
 
-@pytest.mark.parametrize(("from_rate", "to_rate"), PAIRS)
-def test_an_impulse_stays_in_its_place_at_the_start_and_after_an_hour(from_rate, to_rate):
-    hour = 3_600 * from_rate
+@pytest.mark.parametrize(
+    ("from_rate", "to_rate", "minutes"),
+    [(*pair, 60 if pair == (44_100, 16_000) else min(60, 10 * ATTACK)) for pair in PAIRS],
+)
+def test_an_impulse_stays_in_its_place_at_the_start_and_after_an_hour(from_rate, to_rate, minutes):
+    """An hour at the rates without a small common ratio, ten minutes at the others: a drift is of every sample."""
+    late = 60 * minutes * from_rate
     resampler = StreamResampler(from_rate, to_rate)
-    places = [0, from_rate // 100, from_rate // 2, hour + from_rate // 3]
+    places = [0, from_rate // 100, from_rate // 2, late + from_rate // 3]
     found, n_out = {}, 0
     second = np.zeros(from_rate, np.float32)
-    for start in range(0, hour + 2 * from_rate, from_rate):
+    for start in range(0, late + 2 * from_rate, from_rate):
         inside = [p for p in places if start <= p < start + from_rate]
         chunk = second.copy()
         for place in inside:
@@ -179,3 +183,13 @@ def test_bad_callers_are_told():
         resample(np.array([0, np.nan], np.float32), 24_000, 16_000)
     with pytest.raises(AudioError, match="int16"):
         resample(np.zeros(4, np.int16), 24_000, 16_000)
+
+
+@given(st.sampled_from([(48_000, 24_000), (44_100, 24_000), (8_000, 24_000), (24_000, 24_000)]), st.data())
+def test_a_part_has_the_bits_of_the_whole(rates, data):
+    n = data.draw(st.integers(0, 3000))
+    samples = np.random.default_rng(n).uniform(-1, 1, n).astype(np.float32)
+    whole = resample(samples, *rates)
+    first = data.draw(st.integers(0, len(whole)))
+    last = data.draw(st.integers(first, len(whole) + 5))
+    np.testing.assert_array_equal(resampled_part(samples, *rates, first, last), whole[first:last])

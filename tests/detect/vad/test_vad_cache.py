@@ -166,6 +166,24 @@ def test_an_unusable_folder_is_named_with_the_variable_that_moves_it(tmp_path):
             call()
 
 
+def test_a_folder_that_nobody_chose_is_done_without_and_that_is_said_once(tmp_path, monkeypatch, caplog):
+    (tmp_path / "home").touch()
+    monkeypatch.delenv("BIDILAB_CACHE_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    for _ in range(2):
+        cache = ProbabilityCache()
+        cache.prepare()
+        cache.put(SHA, 0, BACKEND, track(1))
+        assert cache.get(SHA, 0, BACKEND) is None
+        assert cache.parts("key") == []
+    (record,) = caplog.records
+    assert "home/bidilab/vad cannot be written" in record.getMessage()
+    assert "BIDILAB_CACHE_DIR" in record.getMessage()
+    monkeypatch.setenv("BIDILAB_CACHE_DIR", str(tmp_path / "home"))
+    with pytest.raises(CacheError, match="cannot be written"):
+        ProbabilityCache().prepare()
+
+
 def test_the_variable_moves_it(monkeypatch, tmp_path):
     monkeypatch.setenv("BIDILAB_CACHE_DIR", str(tmp_path / "elsewhere"))
     assert ProbabilityCache().root == tmp_path / "elsewhere" / "vad"

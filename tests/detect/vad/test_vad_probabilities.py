@@ -18,6 +18,7 @@ from bidilab.detect.vad import (
     speech_probabilities,
     speech_probabilities_of_files,
 )
+from bidilab.detect.vad.probabilities import probabilities_until
 
 SPEC = VadSpec.of("energy")
 
@@ -55,19 +56,26 @@ class Counting(EnergyVad):
 def test_one_recording_is_resampled_and_a_channel_chosen(files):
     audio = read_audio(files[3])
     backend = SPEC.build()
-    for channel, samples in ((None, audio.samples.mean(axis=1)), (1, audio.samples[:, 1])):
+    for channel, samples in ((None, audio.samples[:, 0]), (1, audio.samples[:, 1])):
         expected = backend.probabilities(resample(samples, 44_100, 16_000))
         np.testing.assert_array_equal(speech_probabilities(audio, backend, channel), expected)
         np.testing.assert_array_equal(speech_probabilities(audio, SPEC, channel), expected)
     with pytest.raises(InvalidParameterError, match="channel"):
         speech_probabilities(audio, SPEC, 2)
+    for none in (17, audio.samples, None):
+        with pytest.raises(InvalidParameterError, match="audio must be a file, Audio, or a recording of a dataset"):
+            speech_probabilities(none, SPEC)
     silence = Audio(samples=np.zeros(24_000, np.float32), sample_rate=24_000)
     assert speech_probabilities(silence, SPEC).shape == (16_000 // 512,)
 
 
 def test_files_give_the_tracks_of_each_in_order_with_or_without_cache(files, tmp_path):
     items = [(path, channel, None) for path in files for channel in (0, 1, None)]
-    expected = [speech_probabilities(read_audio(path), SPEC, channel) for path, channel, _ in items]
+    expected = []
+    for path, channel, _ in items:
+        audio = read_audio(path)
+        mono = Audio(samples=audio.channel(channel), sample_rate=audio.sample_rate)
+        expected.append(speech_probabilities(mono, SPEC))
     cache = ProbabilityCache(tmp_path / "cache")
     for use in (None, cache, cache):
         progress = []
@@ -160,3 +168,14 @@ def test_a_change_is_heard_and_kept_apart(files, tmp_path):
 def test_changes_are_one_for_each_item(files):
     with pytest.raises(InvalidParameterError, match="changes"):
         speech_probabilities_of_files([(files[0], 0, None)], SPEC, changes=[])
+
+
+@pytest.mark.parametrize("name", ["energy", "silero"])
+def test_probabilities_up_to_a_time_are_those_of_the_whole(name, monkeypatch):
+    monkeypatch.setattr("bidilab.detect.vad.probabilities.blocks", lambda samples: np.array_split(samples, 7))
+    samples = np.random.default_rng(4).uniform(-0.4, 0.4, 24_000 * 2).astype(np.float32)
+    backend = VadSpec(name=name).build()
+    whole = backend.probabilities(resample(samples, 24_000, 16_000))
+    for end_s, n_frames in ((0.0, 1), (0.5, 16), (1.9, 60), (99.0, 62)):
+        found = probabilities_until(backend, samples, 24_000, end_s)
+        np.testing.assert_array_equal(found, whole[:n_frames])

@@ -2,8 +2,8 @@
 
 from hypothesis import strategies as st
 
+from bidilab.detect.dsp.room import Room
 from bidilab.lab.conditions import Condition
-from bidilab.lab.conditions.room import Room
 
 levels = st.integers(-200, 400).map(lambda tenths: tenths / 10)
 

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bidilab.core.audio import Audio
+from bidilab.detect.dsp.line import through_codec
+from bidilab.detect.dsp.room import room_response
 from bidilab.lab.conditions import Condition, Room, apply_condition
-from bidilab.lab.conditions.codec import through_codec
-from bidilab.lab.conditions.room import room_response
 from tests.sizes import examples
 
 from .strategies import conditions

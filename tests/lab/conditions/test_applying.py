@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from bidilab.bidi.realtime.protocol.audio import AUDIO_FORMATS
 from bidilab.core.audio import Audio
 from bidilab.core.audiofile import write_audio
+from bidilab.core.bundled import bundled_clips
 from bidilab.core.errors import AudioError, DatasetError, InvalidParameterError
+from bidilab.detect.dsp.line import lost_packets, with_lost_packets
 from bidilab.detect.dsp.mixing import active_level_dbfs, bandpass, level_dbfs
 from bidilab.lab.conditions import Condition, apply_condition, check_channels
-from bidilab.lab.conditions.noise import babble_clips, noise_of
-from bidilab.lab.conditions.packets import lost_packets, with_lost_packets
+from bidilab.lab.conditions.noise import noise_of
 from tests.sizes import examples
 
 from .strategies import conditions
@@ -71,7 +72,7 @@ def test_snr_is_active_speech_level_over_noise_level(tmp_path, noise, snr_db):
         write_audio(tmp_path / "n.wav", np.random.default_rng(0).normal(0, 0.05, 9000).astype(np.float32), 8000)
         noise = tmp_path / "n.wav"
     elif noise == "folder":
-        noise = babble_clips() / "anna" / "turn"
+        noise = bundled_clips() / "anna" / "turn"
     changed = apply_condition(audio_of(user), Condition(snr_db=snr_db, noise=noise), key="a")
     added = level_dbfs(changed - user)
     assert -23.01 - added == pytest.approx(snr_db, abs=0.15)

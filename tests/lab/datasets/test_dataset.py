@@ -45,6 +45,19 @@ def test_an_origin_survives_the_manifest_and_labels_without_one_are_given(folder
     assert json.loads(manifest_line(recording, "audio/a.wav"))["segments"] == [given, proposed, confirmed]
 
 
+def test_an_unsure_mark_survives_the_manifest_and_is_not_written_where_there_is_none(folder):
+    sure = {"channel": "user", "start_s": 0.1, "end_s": 0.4, "kind": "turn"}
+    unsure = {"channel": "user", "start_s": 0.5, "end_s": 0.9, "kind": "noise", "unsure": True}
+    dataset = load_dataset(folder.write(folder.entry("a", segments=[sure, unsure])))
+    assert [s.unsure for s in dataset["a"].segments] == [False, True]
+    assert json.loads(manifest_line(dataset["a"], "audio/a.wav"))["segments"] == [sure, unsure]
+    assert "1 segments, in no rate until somebody decides" in repr(dataset)
+    folder.write(folder.entry("a", segments=[{**sure, "unsure": "yes"}]))
+    with pytest.raises(DatasetError) as caught:
+        load_dataset(dataset.root)
+    assert "unsure must be True or False, got 'yes'" in str(caught.value.problems[0])
+
+
 def test_says_how_many_labels_nobody_has_confirmed(folder):
     segment = {"channel": "user", "start_s": 0.1, "end_s": 0.4, "kind": "turn"}
     proposed = {"channel": "user", "start_s": 0.5, "end_s": 0.9, "kind": "backchannel", "origin": "proposed"}

@@ -54,9 +54,9 @@ def test_units_of_two_speakers_are_never_one():
         (3000, 4001, None, "interruption"),  # 1 ms too long
         (3000, 3600, "no not that", "interruption"),  # three words
         (5500, 6000, "yes", "backchannel"),  # ends with the response
-        (5500, 6001, "yes", "interruption"),  # outlasts it
-        (5800, 6400, "and then", "interruption"),  # exactly 200 ms are left
-        (5801, 6400, "and then", "turn"),  # 199 ms are left: terminal overlap
+        (5500, 6001, "yes", "backchannel"),  # outlasts it, as it does when the agent stops fast
+        (5800, 6400, "and then what", "interruption"),  # exactly 200 ms are left
+        (5801, 6400, "and then what", "turn"),  # 199 ms are left: terminal overlap
         (900, 1500, "so", "turn"),  # began before the response
         (6000, 6500, "so", "turn"),  # begins when it is over
     ],
@@ -86,6 +86,19 @@ def test_a_response_that_begins_with_a_phrase_parts_nothing():
         assert kinds(user, [(start, 6000)]) == [(kind, (0, 5000))]
 
 
+def test_of_a_response_that_was_cut_any_rest_is_more_than_terminal_overlap():
+    user, response = [speech(5820, 8000)], Interval(1000, 6000)
+    (found,) = propose_kinds(user, [response], sample_rate=RATE)
+    (known,) = propose_kinds(user, [response], sample_rate=RATE, cut=[response])
+    assert (found.kind, known.kind) == ("turn", "interruption")
+
+
+@given(start=st.integers(1000, 5700), length=st.integers(100, 3000), end=st.integers(6000, 9000))
+def test_where_the_response_ends_does_not_move_the_kind(start, length, end):
+    user = [speech(start, start + length)]
+    assert kinds(user, [(1000, end)])[0][0] == kinds(user, [(1000, 6000)])[0][0]
+
+
 def test_a_series_of_backchannels_stays_a_series_and_a_short_start_joins_what_follows():
     agent = [(0, 20_000)]
     assert kinds([speech(1000, 1400), speech(2000, 2400)], agent) == [
@@ -106,7 +119,7 @@ def test_a_response_goes_on_over_a_pause_and_a_backchannel_but_not_over_speech_a
 
 
 def test_the_rule_names_its_numbers_and_refuses_those_out_of_range():
-    assert ProposalRule().name == "bidilab-overlap-rule-2(200,1000,1000,1000,2,200)"
+    assert ProposalRule().name == "bidilab-overlap-rule-3(200,1000,1000,1000,2,200)"
     with pytest.raises(InvalidParameterError, match=r"turn_pause_ms must be milliseconds in \[0, 60000\], got nan"):
         ProposalRule(turn_pause_ms=float("nan"))
     with pytest.raises(InvalidParameterError, match="backchannel_max_words"):

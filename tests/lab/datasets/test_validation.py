@@ -211,7 +211,7 @@ def test_audio_that_is_not_what_the_manifest_says(folder):
 @pytest.mark.parametrize(("subtype", "rate", "n_channels"), [("PCM_U8", 8_000, 2), ("PCM_24", 96_000, 6)])
 def test_any_width_rate_and_number_of_channels_is_read(folder, subtype, rate, n_channels):
     entry = folder.entry()
-    samples = 0.5 * np.ones((rate * 2, n_channels), np.float32)
+    samples = np.tile(0.5 / np.arange(1, n_channels + 1, dtype=np.float32), (rate * 2, 1))
     soundfile.write(folder.root / "audio/a.wav", samples, rate, subtype=subtype)
     channels = ["user", "agent", "c", "d", "e", "f"][:n_channels]
     root = folder.write(entry | spoil(folder, sample_rate=rate, channels=channels))

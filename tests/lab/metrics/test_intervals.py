@@ -8,6 +8,7 @@ from scipy import stats
 
 from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.metrics.intervals import (
+    clustered_km_mean,
     clustered_km_quantile,
     clustered_quantile,
     clustered_rate,
@@ -44,6 +45,8 @@ def test_what_cannot_be_said_is_undefined():
     assert alone.n_clusters == 1
     assert np.isnan(clustered_quantile(np.zeros((2, 0)), [], 0.5).value).all()
     assert np.isnan(clustered_km_quantile([], [], [], 0.5).value)
+    assert np.isnan(clustered_km_mean([], [], [], 5).value)
+    assert np.isnan(clustered_km_mean([2, 4], [True, True], [1, 1], 5).lo)
     assert clustered_quantile([5.0, 7.0], [1, 1], 0.5)[:1] == (5.0,)
     assert np.isnan(clustered_quantile([5.0, 7.0], [1, 1], 0.5).lo)
     assert np.isnan(clustered_rate_per_exposure([1], [2.0]).hi)
@@ -51,6 +54,10 @@ def test_what_cannot_be_said_is_undefined():
 
 
 def test_what_is_not_allowed():
+    with pytest.raises(InvalidParameterError, match="at_most"):
+        clustered_km_mean([1], [True], [0], 0)
+    with pytest.raises(InvalidParameterError, match="times"):
+        clustered_km_mean([-1], [True], [0], 5)
     with pytest.raises(InvalidParameterError, match="at most the members"):
         clustered_rate([3], [2])
     with pytest.raises(InvalidParameterError, match=">= 0"):
@@ -127,6 +134,100 @@ def test_quantiles_without_censoring_agree_whichever_way(drawn, q):
     np.testing.assert_array_equal([a[0] for a in rows], by_sorting)
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 8), st.one_of(st.integers(0, 20), st.just(np.inf))), min_size=2, max_size=40),
+    st.sampled_from([3, 10.5, 40]),
+)
+def test_a_mean_without_censoring_is_that_of_what_is_cut_at_the_limit(drawn, at_most):
+    of, delays = np.array([c for c, _ in drawn]), np.array([d for _, d in drawn], dtype=float)
+    found = clustered_km_mean(delays, np.isfinite(delays), of, at_most)
+    cut = np.minimum(delays, at_most)
+    assert found.value == pytest.approx(cut.mean())
+    m = len(set(of.tolist()))
+    if m < 2:
+        assert np.isnan([found.lo, found.hi]).all()
+        return
+    names = sorted(set(of.tolist()))
+    late = cut == at_most
+    share = clustered_rate([late[of == c].sum() for c in names], [(of == c).sum() for c in names])
+    rest = 0.0 if late.all() else cut[~late].mean()
+    # The deviations of those not at the limit from their own mean, by cluster.
+    own = np.array([(cut[(of == c) & ~late] - rest).sum() for c in names]) / len(cut)
+    half = stats.t.ppf(0.975, m - 1) * np.sqrt(m / (m - 1) * (own**2).sum())
+    lo = cut.mean() - np.hypot(half, (share.value - share.lo) * (at_most - rest))
+    hi = cut.mean() + np.hypot(half, (share.hi - share.value) * (at_most - rest))
+    assert found.lo == pytest.approx(max(lo, 0), abs=1e-9)
+    assert found.hi == pytest.approx(min(hi, at_most), abs=1e-9)
+
+
+def test_a_mean_interval_holds_the_mean_where_few_are_never_heard():
+    """One of 25 recordings has a turn that is never heard: the interval of 20 drawn anew holds the mean of all."""
+    rng = np.random.default_rng(3)
+    n = 400
+    waits = rng.normal(600, 150, (n, 2)).clip(0)
+    waits[::25, 0] = np.inf
+    mean, held = np.minimum(waits, 5000).mean(), 0
+    for _ in range(300):
+        drawn = waits[rng.integers(0, n, 20)].ravel()
+        found = clustered_km_mean(drawn, np.isfinite(drawn), np.repeat(range(20), 2), 5000)
+        held += found.lo <= mean <= found.hi
+    assert 0.93 <= held / 300 <= 1
+
+
+def test_what_is_not_seen_to_end_counts_up_to_the_limit():
+    """Of four, one ends at 10, one is given up at 20, one ends at 30: S is 3/4 from 10 and 3/8 from 30 on."""
+    found = clustered_km_mean([10, 20, 30, 40], [True, False, True, False], range(4), 100)
+    assert found.value == pytest.approx(10 + 0.75 * 20 + 0.375 * 70)
+    assert clustered_km_mean([10, 20], [False, False], range(2), 100).value == 100
+
+
+def test_the_influence_on_a_mean_is_the_derivative():
+    """With censoring: one member's weight is moved a little, and the mean with it."""
+    from bidilab.lab.metrics.intervals import _km_mean_influences
+    from bidilab.lab.metrics.survival import kaplan_meier
+
+    rng = np.random.default_rng(6)
+    time, seen = rng.integers(1, 15, 40).astype(float), rng.random(40) < 0.6
+    at_most = 12.0
+
+    def area(weights):
+        at, survival = kaplan_meier(time, seen, weights)
+        within = at < at_most
+        edges = np.concatenate([[0.0], at[within], [at_most]])
+        return np.concatenate([[1.0], survival[within]]) * np.diff(edges)
+
+    at, _ = kaplan_meier(time, seen)
+    at = at[at < at_most]
+    after = np.cumsum(area(np.ones(40))[::-1])[::-1][1:]
+    influences = _km_mean_influences(time, seen, at, after)
+    assert influences.sum() == pytest.approx(0, abs=1e-9)
+    for k in range(40):
+        moved = np.ones(40)
+        moved[k] += 1e-6
+        slope = (area(moved).sum() - area(np.ones(40)).sum()) / 1e-6
+        assert influences[k] == pytest.approx(slope, abs=1e-4)
+
+
+@given(members, st.sampled_from([0.1, 0.5, 0.9]), st.floats(0.05, 0.95))
+def test_a_member_in_two_parts_is_one_member(drawn, q, part):
+    of, delays = [c for c, _ in drawn], np.array([d for _, d in drawn], dtype=float)
+    whole = clustered_km_quantile(delays, np.isfinite(delays), of, q)
+    weights = np.concatenate([np.full(len(of), part), np.full(len(of), 1 - part)])
+    halved = clustered_km_quantile(np.tile(delays, 2), np.isfinite(np.tile(delays, 2)), of * 2, q, weights=weights)
+    np.testing.assert_allclose(halved, whole)
+
+
+def test_what_is_likely_seen_counts_as_that():
+    """Ten recordings: five delays of 100 are seen, five of 100 are as likely censored: 7.5 of ten are at 100 or before.
+
+    What is censored at 100 is at risk there, so survival falls to 0.25 at once.
+    """
+    times, seen, of = [100.0] * 15, [True] * 10 + [False] * 5, [*range(10), *range(5, 10)]
+    estimate = clustered_km_quantile(times, seen, of, 0.7, weights=[1.0] * 5 + [0.5] * 10)
+    assert estimate.value == 100
+    assert clustered_km_quantile(times, seen, of, 0.8, weights=[1.0] * 5 + [0.5] * 10).value == np.inf
+
+
 def test_the_influence_is_the_derivative():
     """Of a survival with censoring: one member's weight is moved a little, and the estimate with it."""
     from bidilab.lab.metrics.intervals import _km_influences
@@ -136,7 +237,7 @@ def test_the_influence_is_the_derivative():
     time, seen = rng.integers(1, 15, 40).astype(float), rng.random(40) < 0.6
     at, survival = kaplan_meier(time, seen)
     cut = at[len(at) // 2]
-    influences = _km_influences(time, seen, at, survival[len(at) // 2], cut)
+    influences = _km_influences(time, seen, np.ones(40), at, survival[len(at) // 2], cut)
     assert influences.sum() == pytest.approx(0, abs=1e-12)
 
     def failing(weights):

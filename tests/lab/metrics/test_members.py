@@ -3,6 +3,8 @@
 Positions are frames of 512 samples at 16 kHz; speech has a probability of 0.9, all else 0.02.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -13,7 +15,9 @@ from bidilab.core.timeline import Interval
 from bidilab.detect.turns import Guards, TurnParams
 from bidilab.lab.datasets.labels import FALSE_KINDS, USER_KINDS, Segment, Word
 from bidilab.lab.metrics.members import MISSED, delay_reference, members_of
+from bidilab.lab.sweep.evaluated import MISSED as NEVER
 from bidilab.lab.sweep.kernels.members import MemberWindows, member_delays
+from tests.lab.sweep.strategies import segment_lists
 
 FRAME, RATE, N = 512, 16_000, 300
 MS = 1000 / RATE
@@ -36,18 +40,28 @@ def found(labels, n=N, **how):
     return members_of([segment(*one) for one in labels], sample_rate=RATE, duration_samples=n * FRAME, **how)
 
 
-def delays(labels, p, params=None, guards=None, **how):
+def delays(labels, p, params=None, guards=None, ahead=0, **how):
     """Delay of each member in ms, ``None`` where it is missed: read, and compiled."""
     params, guards = params or TurnParams(), guards or Guards()
     members = found(labels, len(p), **how).members
     common = {"frame_samples": FRAME, "sample_rate": RATE}
     read = [
-        delay_reference(m.windows, m.interval.start, p, params, guards, word_ends=m.word_ends, **common)
+        delay_reference(
+            m.windows,
+            m.interval.start,
+            p,
+            params,
+            guards,
+            word_ends=m.word_ends,
+            lookahead_samples=ahead,
+            **common,
+        )
         for m in members
     ]
-    table = MemberWindows.build([members], np.array([0, len(p)]), frame_samples=FRAME)
+    table = MemberWindows.build([members], np.array([0, len(p)]), frame_samples=FRAME, lookahead_samples=ahead)
     rule = params.in_frames(**common)
-    assert member_delays(table, p, rule, [guards.in_frames(**common)])[0].tolist() == read
+    compiled = member_delays(table, p, rule, [guards.in_frames(lookahead_samples=ahead, **common)])[0].tolist()
+    assert [MISSED if delay == NEVER else delay for delay in compiled] == read
     return [None if d == MISSED else d * MS for d in read]
 
 
@@ -120,6 +134,32 @@ def test_example_11_places():
     assert found([("turn", 10, 100), ("response", 60, 200)]).segments[0].place == "cut_in"
 
 
+@pytest.mark.parametrize(
+    ("kind", "left_ms", "place"),
+    [
+        ("turn", 200, "member"),
+        ("turn", 199, "terminal"),
+        ("interruption", 1, "member"),
+        ("noise", 1, "member"),
+        ("turn", 0, "outside"),
+    ],
+)
+def test_a_turn_needs_200_ms_of_its_response_and_nothing_else_does(kind, left_ms, place):
+    response = Segment(start_s=1.0, end_s=2.0, channel="agent", kind="response")
+    user = Segment(start_s=2.0 - left_ms / 1000, end_s=2.5, channel="user", kind=kind)
+    placed = members_of([response, user], sample_rate=1000, duration_samples=3000)
+    assert [s.place for s in placed.segments] == [place]
+
+
+@pytest.mark.parametrize(("gap", "place"), [(199, "crowded"), (200, "member"), (-100, "crowded")])
+def test_crowded_is_less_than_200_ms_behind_another(gap, place):
+    response = Segment(start_s=0.0, end_s=9.0, channel="agent", kind="response")
+    first = Segment(start_s=1.0, end_s=2.0, channel="user", kind="noise")
+    second = Segment(start_s=2.0 + gap / 1000, end_s=2.5, channel="user", kind="interruption")
+    placed = members_of([response, first, second], sample_rate=1000, duration_samples=9000)
+    assert [s.place for s in placed.segments] == ["member", place]
+
+
 @pytest.mark.parametrize("shift_ms", [-200, -15, 0, 15])
 def test_example_13_fifteen_milliseconds_move_nothing(shift_ms):
     start = 90 + shift_ms / 32
@@ -151,7 +191,7 @@ def test_what_a_corpus_excludes_is_no_member():
 def test_unprompted_stretches_keep_away_from_labels():
     labels = [("response", 0, 100), ("noise", 40, 50)]
     stretches = found(labels).unprompted
-    assert [(s.start / FRAME, s.end / FRAME) for s in stretches] == [(0, 33.75), (65.625, 100)]
+    assert [(s.interval.start / FRAME, s.interval.end / FRAME) for s in stretches] == [(0, 33.75), (65.625, 100)]
     assert found([("response", 0, 6), ("response", 6, 12)]).unprompted == ()
 
 
@@ -167,6 +207,8 @@ def test_bad_labels_are_named():
         found([("response", 0, 50), ("response", 40, 90)])
     with pytest.raises(InvalidParameterError, match="tolerance_ms"):
         found([IN_RESPONSE], tolerance_ms=-1)
+    with pytest.raises(InvalidParameterError, match="min_overlap_ms"):
+        found([], min_overlap_ms=-1)
 
 
 tracks = st.lists(
@@ -190,9 +232,9 @@ def responses_of(edges):
     return [("response", a, b) for a, b in zip(edges[::2], edges[1::2], strict=False)]
 
 
-@given(tracks, labelled, boundaries, params, guards)
-def test_compiled_equals_readable(p, labels, edges, setting, guard):
-    delays([*labels, *responses_of(edges)], p, setting, guard)  # compares the two
+@given(tracks, labelled, boundaries, params, guards, st.sampled_from([0, 240, 900]))
+def test_compiled_equals_readable(p, labels, edges, setting, guard, ahead):
+    delays([*labels, *responses_of(edges)], p, setting, guard, ahead)  # compares the two
 
 
 @given(tracks, labelled, boundaries, guards, st.sampled_from([0, 96]), st.sampled_from([96, 500]))
@@ -243,3 +285,27 @@ def test_an_event_far_away_moves_nothing(p, setting, guard, kind, at, length):
     late = setting.silence_duration_ms / 32 + guard.min_interruption_ms / 32 > gap
     assume(not late)  # a guard that outlasts the gap hears the other event's audio instead of silence
     assert with_others[own] == alone_heard
+
+
+@st.composite
+def labels_with_one_marked(draw):
+    labels = draw(segment_lists())
+    users = [index for index, label in enumerate(labels) if label.channel == "user"]
+    assume(users)
+    return labels, draw(st.sampled_from(users))
+
+
+@given(labels_with_one_marked())
+def test_marking_a_segment_unsure_takes_exactly_it_from_n(drawn):
+    labels, marked = drawn
+    sure = [replace(label, unsure=False) for label in labels]
+    one = [replace(label, unsure=index == marked) for index, label in enumerate(labels)]
+    before, after = (members_of(each, sample_rate=RATE, duration_samples=5 * RATE) for each in (sure, one))
+    assert len(after.segments) == len(before.segments)
+    assert after.count("unsure") == 1
+    for old, new in zip(before.segments, after.segments, strict=True):
+        assert new == (replace(old, place="unsure", windows=()) if new.is_unsure else old)
+    unsure = next(s for s in after.segments if s.is_unsure)
+    assert (unsure.interval, unsure.kind) == (labels[marked].interval(RATE), labels[marked].kind)
+    assert after.unprompted == before.unprompted
+    assert len(before.turns) - len(after.turns) == unsure.is_true

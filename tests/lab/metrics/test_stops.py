@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bidilab.core.timeline import Interval
-from bidilab.detect.turns import TurnParams, detect_turns
+from bidilab.detect.turns import Guards, Turn, TurnParams, detect_turns
 from bidilab.detect.turns.simulation import ResponsePlan
 from bidilab.lab.datasets.labels import USER_KINDS
 from bidilab.lab.metrics.stops import Owners, recorded_costs, simulated_costs
@@ -78,6 +78,78 @@ def test_of_two_that_both_count_the_later_to_begin_owns():
     assert owners(("noise", 10, 60), ("backchannel", 20, 60)).of(30 * FRAME) == 1
     assert owners(("turn", 10, 60), ("interruption", 20, 60)).of(30 * FRAME) == 1
     assert owners(("turn", 10, 60), ("noise", 20, 60)).of(30 * FRAME) == 0
+
+
+@pytest.mark.parametrize(
+    ("onset", "owner"), [(799, -1), (800, 0), (1000, 0), (1999, 0), (2200, 0), (2201, -1)], ids=str
+)
+def test_an_owner_reaches_200_ms_to_either_side_inclusive(onset, owner):
+    noise = Owners([(Interval(1000, 2000), "noise")], tolerance=200)
+    assert noise.of(onset) == owner
+
+
+def test_what_has_ended_owns_before_what_is_to_come():
+    two = Owners([(Interval(1000, 2000), "noise"), (Interval(2150, 3000), "interruption")], tolerance=200)
+    assert [two.of(at) for at in (2000, 2149, 2150)] == [0, 0, 1]
+
+
+@pytest.mark.parametrize(("start", "cause"), [(999, "continued"), (1000, "true"), (1299, "true"), (1300, "true")])
+def test_a_user_who_begins_before_a_simulated_response_is_created_goes_on(start, cause):
+    """Created at 1000 ms, heard from 1300 on; stopped at 1512 by a turn whose onset lies in the segment.
+
+    ::
+
+        agent       |1000 ---- 1300 ============^
+        user        |start ----------------- 2500|  interruption
+        turn                     o1480  d1512
+    """
+    turns = [Turn(100, 132, 100, 500, 1000, 1000, False), Turn(1480, 1512, 1480, 2500, 3000, 3000, False)]
+    labels = Owners([(Interval(100, 500), "turn"), (Interval(start, 2500), "interruption")], tolerance=200)
+    plan = ResponsePlan(response_delay_ms=300, response_ms=2000)
+    costs = simulated_costs(labels, turns, plan, sample_rate=1000, n_samples=3300)
+    assert [stop.cause for stop in costs.stops] == [cause]
+    assert costs.exposure == 212  # 1300 to 1512
+
+
+def test_a_recorded_response_is_taken_to_be_created_where_it_is_heard():
+    turn = Turn(1480, 1512, 1480, 2500, 3000, 3000, False)
+    labels = Owners([(Interval(1200, 2500), "interruption")], tolerance=200)
+    costs = recorded_costs(labels, [Interval(1300, 3300)], [turn])
+    assert [stop.cause for stop in costs.stops] == ["continued"]
+
+
+@pytest.mark.parametrize(("start", "cause"), [(1550, "continued"), (1620, "true")])
+def test_a_response_resumed_before_it_was_heard_is_active_from_there(start, cause):
+    """Cut at 1120 ms and resumed at 1600, with 180 ms of its silence left.
+
+    ::
+
+        agent       |1000 --^1120 pause |1600 -- 1780 =====^ 2032
+        turn         o1088 d1120 s1400           o2000 d2032
+        user                       |start --------------- 3000|
+    """
+    turns = [
+        Turn(100, 132, 100, 500, 1000, 1000, False),
+        Turn(1088, 1120, 1088, 1300, 1400, 1400, False),
+        Turn(2000, 2032, 2000, 2900, 3000, 3000, False),
+    ]
+    guards = Guards(false_interruption_timeout_ms=200)
+    plan = ResponsePlan(response_delay_ms=300, response_ms=2000, guards=guards)
+    labels = Owners([(Interval(100, 500), "turn"), (Interval(start, 3000), "interruption")], tolerance=200)
+    costs = simulated_costs(labels, turns, plan, sample_rate=1000, n_samples=5000, n_words=[1, 0, 1])
+    assert [stretch.active_from for stretch in costs.stretches] == [1000, 1600, 3000]
+    assert [stop.cause for stop in costs.stops][:1] == [cause]
+    assert costs.exposure >= 252  # 1780 to 2032
+    assert costs.n_cancelled_unheard == 0  # it was resumed, and then heard
+
+
+def test_a_turn_from_before_the_response_masks_it_until_it_is_over():
+    """The turn of before lasts until 2000 ms; from there to the stop at 2560 the agent could be stopped."""
+    turns = [Turn(500, 532, 500, 1500, 2000, 2000, False), Turn(2528, 2560, 2528, 3500, 4000, 4000, False)]
+    labels = Owners([(Interval(1500, 1900), "interruption"), (Interval(2500, 3500), "interruption")], tolerance=200)
+    costs = recorded_costs(labels, [Interval(1000, 4000)], turns)
+    assert (costs.masked, costs.exposure, costs.lost) == (1000, 560, 0)
+    assert [(stop.owner, stop.cause) for stop in costs.stops] == [(1, "true")]
 
 
 def test_unheard_is_no_stop():

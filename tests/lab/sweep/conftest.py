@@ -13,7 +13,7 @@ RATE = 16_000
 KINDS = ("interruption", "backchannel", "noise", "turn", "echo", "side_speech")
 
 
-def write_dataset(root, n=6, seed=0):
+def write_dataset(root, n=6, seed=0, kinds=KINDS):
     """``n`` recordings of 8 s: a turn, a response, and a burst in it whose level varies."""
     rng = np.random.default_rng(seed)
     (root / "audio").mkdir(parents=True)
@@ -30,7 +30,7 @@ def write_dataset(root, n=6, seed=0):
         segments = [
             {"channel": "user", "start_s": 0.5, "end_s": 1.5, "kind": "turn"},
             {"channel": "agent", "start_s": 2.0, "end_s": 7.0, "kind": "response"},
-            {"channel": "user", "start_s": start, "end_s": start + 0.8, "kind": KINDS[k % len(KINDS)]},
+            {"channel": "user", "start_s": start, "end_s": start + 0.8, "kind": kinds[k % len(kinds)]},
         ]
         lines.append(
             {

@@ -23,7 +23,10 @@ def segment_lists(draw):
         start = draw(st.integers(0, 500))
         length = draw(st.integers(1, 200))
         kind = draw(st.sampled_from(USER_KINDS))
-        users.append(Segment(start_s=start / 100, end_s=(start + length) / 100, channel="user", kind=kind))
+        unsure = draw(st.integers(0, 3)) == 3
+        users.append(
+            Segment(start_s=start / 100, end_s=(start + length) / 100, channel="user", kind=kind, unsure=unsure)
+        )
     return responses + users
 
 
@@ -54,5 +57,6 @@ def segments_around_creations(draw, created, delay):
         end = at + delay + draw(st.sampled_from([-1, 0, 1, 100, 3200, 20_000]))
         if 0 <= start < end:
             kind = draw(st.sampled_from(USER_KINDS))
-            users.append(Segment(start_s=start / RATE, end_s=end / RATE, channel="user", kind=kind))
+            unsure = draw(st.integers(0, 3)) == 3
+            users.append(Segment(start_s=start / RATE, end_s=end / RATE, channel="user", kind=kind, unsure=unsure))
     return users

@@ -32,9 +32,11 @@ def old(result, tmp_path):
     del facts["vad"]["detector"]
     facts["vad"]["version"] = THEN
     path.write_text(json.dumps(facts))
+    path.with_name("generation.json").unlink()
     return SweepResult.load(tmp_path / "old")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_result_names_its_detector(result, tmp_path):
     assert (result.vad, result.detector, result.detector_changed) == ("silero", "silero 6.2", "")
     saved = json.loads((result.save(tmp_path / "saved") / "sweep.json").read_text())
@@ -48,6 +50,7 @@ def test_a_result_names_its_detector(result, tmp_path):
     assert "another detector" not in report
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_result_under_other_weights_says_so(old, tmp_path):
     said = "another detector than a sweep made now would be: silero 5.1 then, silero 6.2 now"
     assert old.detector == "silero 5.1"

@@ -3,7 +3,7 @@ import pytest
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.turns import TurnParams
 from bidilab.lab.sweep import Grid
-from bidilab.lab.sweep.grid import parse_values
+from bidilab.lab.sweep.axisvalues import parse_values
 
 
 def test_ranges_include_both_ends_and_are_decimal():

@@ -19,7 +19,7 @@ def result(dataset, tmp_path_factory):
     grid = bl.Grid(
         threshold=[0.2, 0.4, 0.6, 0.8, 0.9], prefix_padding_ms=[0, 300], silence_duration_ms=[200, 500, 1000]
     )
-    return bl.sweep(dataset, grid, cache=cache, progress=False, n_resamples=100), cache
+    return bl.sweep(dataset, grid, cache=cache, progress=False), cache
 
 
 def column(result, name, **fixed):
@@ -73,14 +73,60 @@ def test_silence_duration_trades_cut_ins_for_waiting(result):
 def test_a_short_silence_makes_the_simulated_agent_cut_in(result, dataset):
     _, cache = result
     grid = bl.Grid(threshold=0.5, prefix_padding_ms=300, silence_duration_ms=[200, 1000])
-    settings = bl.sweep(dataset, grid, cache=cache, evaluation="simulated", progress=False, n_resamples=50).settings
-    assert settings["n_false_premature_endpoint"][0] > 3 * settings["n_false_premature_endpoint"][1]
+    settings = bl.sweep(dataset, grid, cache=cache, evaluation="simulated", progress=False).settings
+    assert settings["n_cut_ins_heard"][0] > 3 * settings["n_cut_ins_heard"][1]
+    assert settings["n_stops_continued"][0] > settings["n_stops_continued"][1]
     assert (settings["n_cancelled_unheard"] > 0).all()
+    recorded = bl.sweep(dataset, grid, cache=cache, progress=False).settings
+    events = ["missed_rate", "false_interruption_rate", "latency_detected_ms_p50", "n_true_opportunities"]
+    assert settings[events].equals(recorded[events])  # what becomes of an event does not hang on who answers
+
+
+def test_no_step_of_the_threshold_lowers_misses_or_raises_false_interruptions(dataset, result):
+    _, cache = result
+    settings = bl.sweep(dataset, bl.Grid(prefix_padding_ms=300), cache=cache, progress=False).settings
+    by_silence = settings.groupby("silence_duration_ms")
+    for _, rows in by_silence:
+        assert rows["missed_rate"].is_monotonic_increasing
+        assert rows["false_interruption_rate"].is_monotonic_decreasing
+        assert rows["n_true_opportunities"].nunique() == rows["n_false_opportunities"].nunique() == 1
+    assert settings.groupby("threshold")["missed_rate"].nunique().eq(1).all()  # no silence moves an event
 
 
 def test_gemini_words_move_latency_and_false_interruptions(result, dataset):
     _, cache = result
     grid = bl.Grid(threshold=0.5, prefix_padding_ms=[0, 200, 400], silence_duration_ms=500, provider="gemini")
-    settings = bl.sweep(dataset, grid, cache=cache, progress=False, n_resamples=50).settings
+    settings = bl.sweep(dataset, grid, cache=cache, progress=False).settings
     assert settings["latency_detected_ms_p50"].diff().dropna().gt(100).all()
     assert settings["false_interruption_rate"].diff().dropna().lt(-0.03).all()
+
+
+def test_speakers_as_the_unit_of_intervals(dataset, result):
+    by_recording, cache = result
+    by_speaker = bl.sweep(dataset, by_recording.grid, cache=cache, cluster="speaker", progress=False)
+    same = ["missed_rate", "n_true_opportunities", "false_interruption_rate", "latency_detected_ms_p50"]
+    assert by_speaker.settings[same].equals(by_recording.settings[same])
+    width = {
+        name: (found.settings["false_interruption_rate_hi"] - found.settings["false_interruption_rate_lo"]).mean()
+        for name, found in (("recording", by_recording), ("speaker", by_speaker))
+    }
+    assert width["speaker"] > width["recording"]  # eight speakers tell less than 75 recordings seem to
+    assert any("with speakers as the unit" in note for note in by_speaker.recommend().notes)
+    assert by_speaker.recommend().setting is not None
+
+
+def test_a_speaker_must_be_named_to_be_the_unit(bursts):
+    with pytest.raises(bl.BidilabError, match="cluster='speaker' needs the speaker of every recording"):
+        bl.sweep(bursts, vad="energy", cluster="speaker", progress=False)
+
+
+def test_a_min_speech_lets_short_sounds_pass(result, dataset):
+    _, cache = result
+    grid = bl.Grid(threshold=[0.5, 0.8], prefix_padding_ms=300, silence_duration_ms=500, min_speech_ms="0:200:50")
+    settings = bl.sweep(dataset, grid, cache=cache, progress=False, n_resamples=50).settings
+    for _, rows in settings.groupby("threshold"):
+        assert rows["false_interruption_rate"].is_monotonic_decreasing
+        assert rows["missed_rate"].is_monotonic_increasing
+        assert rows["latency_detected_ms_p50"].is_monotonic_increasing
+        false = rows.set_index("min_speech_ms")["false_interruption_rate"]
+        assert false[0] - false[100] > 0.03

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from bidilab.lab.datasets import load_dataset
+from bidilab.lab.datasets.labels import FALSE_KINDS
 from bidilab.lab.sweep import Grid, SweepResult, sweep
-from bidilab.lab.sweep.proposed import count_proposed, proposed_in_words
+from bidilab.lab.sweep.proposed import PROPOSED_BIAS, count_proposed, proposed_in_words
 from tests.conftest import ROOT
 
 
@@ -36,12 +37,13 @@ def test_labels_are_counted_by_what_they_decide(half_proposed):
     assert proposed_in_words({"true": [0, 4]}) == ""
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_result_recommendation_and_report_say_it(half_proposed, tmp_path):
     result = sweep(half_proposed, Grid(threshold=[0.5, 0.7]), vad="energy", cache=False, n_resamples=20, progress=False)
     said = result.proposed_labels
     assert "of the agent" in said
     assert said in repr(result)
-    assert said in result.recommend().message
+    assert any(said in note for note in result.recommend().notes)
     result.save(tmp_path / "sweep")
     assert SweepResult.load(tmp_path / "sweep").proposed_labels == said
     result.report(tmp_path / "report.html")
@@ -52,4 +54,27 @@ def test_given_labels_are_not_spoken_of(half_proposed):
     given = replace(half_proposed, recordings=half_proposed.recordings[1:])
     result = sweep(given, Grid(threshold=[0.5, 0.7]), vad="energy", cache=False, n_resamples=20, progress=False)
     assert result.proposed_labels == ""
-    assert "confirmed" not in repr(result) + result.recommend().message
+    assert "confirmed" not in repr(result) + str(result.recommend())
+
+
+def test_unsure_labels_are_counted_and_spoken_of(half_proposed):
+    """Marking every event that must not stop the agent takes just those from n, and no proposal is counted twice."""
+    marked = replace(
+        half_proposed,
+        recordings=tuple(
+            replace(r, segments=tuple(replace(s, unsure=s.kind in FALSE_KINDS) for s in r.segments))
+            for r in half_proposed.recordings
+        ),
+    )
+    sure, unsure = (
+        sweep(each, Grid(threshold=[0.5, 0.7]), vad="energy", cache=False, n_resamples=20, progress=False)
+        for each in (half_proposed, marked)
+    )
+    n = sum(s.kind in FALSE_KINDS for r in half_proposed for s in r.segments)
+    assert set(unsure.settings["n_unsure"]) == {n}
+    assert set(unsure.settings["n_false_opportunities"]) == {0}
+    same = ["n_true_opportunities", "n_turns", "n_missed"]
+    assert unsure.settings[same].equals(sure.settings[same])
+    assert any(f"{n} events are marked unsure and in no rate" in note for note in unsure.recommend().notes)
+    assert "must not interrupt" not in unsure.proposed_labels
+    assert PROPOSED_BIAS in repr(sure)

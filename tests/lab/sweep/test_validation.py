@@ -1,10 +1,13 @@
 """A setting on recordings that had no say in its choice."""
 
+import math
+
 import pandas as pd
 import pytest
 
 from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.sweep import Grid, SweepResult, sweep
+from bidilab.lab.sweep.said import LIMITED, rates_in_words
 
 KNOBS = {"threshold": [0.3, 0.6], "prefix_padding_ms": [100, 300], "silence_duration_ms": 200}
 HOW = {"vad": "energy", "n_resamples": 20, "progress": False}
@@ -22,7 +25,8 @@ def test_validated_on_recordings_it_was_not_chosen_on(bursts):
     validated = validation.table.loc[["validated on"], shown].reset_index(drop=True)
     pd.testing.assert_frame_equal(validated, alone.settings[shown].reset_index(drop=True))
     assert validation.table["n_recordings"].tolist() == [3, 3]
-    assert "Validated on 3 recordings of bursts: false rate" in str(found)
+    assert "Validated on 3 recordings of bursts: " in str(found)
+    assert "too few to say (n = " in validation.message
     assert "validated on" in found._repr_html_()
     assert found.to_dict()["validation"]["validated_on"]["n_recordings"] == 3
     again = result.recommend(validate_on=sweep(held_out, result.grid, **HOW)).validation
@@ -46,3 +50,14 @@ def test_a_saved_sweep_of_a_part_finds_its_recordings_again(bursts, tmp_path):
     loaded = SweepResult.load(tmp_path / "saved")
     assert [r.id for r in loaded.dataset] == [r.id for r in chosen_on]
     assert loaded.recommend(validate_on=held_out).validation.warnings == ()
+
+
+def test_rates_stand_beside_those_where_it_was_chosen():
+    names = [name for rate, n, _, _ in LIMITED.values() for name in (rate, f"{rate}_lo", f"{rate}_hi", n)]
+    after = pd.Series(
+        dict(zip(names, [0.05, 0.02, 0.11, 90, 0.3, 0.25, 0.36, 200, math.nan, math.nan, math.nan, 0], strict=True))
+    )
+    before = pd.Series(dict(zip(names, [0.0, 0.0, 0.03, 80, 0.255, 0.2, 0.3, 190, 0.1, 0.0, 0.2, 100], strict=True)))
+    assert rates_in_words(after, before, 20, beside="where it was chosen") == (
+        "missed 5 % (2–11, n = 90; where it was chosen 0 %), false 30 % (25–36, n = 200; where it was chosen 26 %)"
+    )

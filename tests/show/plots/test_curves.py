@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
@@ -62,10 +63,19 @@ def test_draws_on_the_callers_axes(settings):
     assert by_kind(settings, ax=mine) is mine
 
 
-def test_three_by_three(settings):
+def panels(figure):
+    return [ax for ax in figure.axes if ax.axison]  # the words above a column are axes too
+
+
+def words_of(figure):
+    return [" ".join(ax.texts[0].get_text().split()) for ax in figure.axes if not ax.axison]
+
+
+def test_event_rates_against_what_moves_them(settings):
     at = {"threshold": 0.6, "prefix_padding_ms": 100.0, "silence_duration_ms": 800.0}
     figure = curves(settings, at=at)
-    assert len(figure.axes) == 9
+    drawn = [ax.get_xlabel() for ax in panels(figure) if ax.get_xlabel()]
+    assert drawn == ["prefix padding (ms)", "threshold", "silence duration (ms)"]  # in the order of their last panels
     table = data_behind(figure)
     drawn = table[(table["metric"] == "missed_rate") & (table["against"] == "silence_duration_ms")]
     assert set(drawn["threshold"]) == {0.6}
@@ -74,6 +84,58 @@ def test_three_by_three(settings):
     np.testing.assert_allclose(drawn["value"], expected)
     lows = settings.loc[drawn["setting"], "missed_rate_lo"]
     np.testing.assert_allclose(drawn["lo"], lows)
+
+
+def test_what_a_knob_cannot_move_is_said_and_what_it_moves_is_drawn(settings):
+    figure = curves(settings)
+    threshold, prefix, silence = words_of(figure)
+    row = slice_of(settings).set_index("threshold").loc[0.5]
+    assert threshold.startswith("at ")
+    assert silence.startswith("at ")  # in these settings the echoes hang on it
+    assert prefix.startswith("Prefix padding moves no event rate. At all 3 values:")
+    assert f"missed interruptions {100 * row['missed_rate']:.1f}" in prefix
+    assert prefix.endswith("It moves:")
+    titles = [ax.get_title(loc="left") for ax in panels(figure)]
+    assert [title for title in titles if title] == ["Onset clipping (ms)\nn = 150 detected onsets"]
+    no_echo = settings.drop(columns=[c for c in settings if "echo" in c]).assign(false_interruption_rate=0.25)
+    figure = curves(no_echo)
+    assert words_of(figure)[2].startswith("Silence duration moves no event rate. At all 5 values:")
+    titles = [ax.get_title(loc="left").split(" (")[0] for ax in panels(figure)]
+    assert [t for t in titles if t] == ["False stops", "Onset clipping", "Premature endpoints", "Endpoint latency"] or [
+        t for t in titles if t
+    ] == ["Onset clipping", "False stops", "Premature endpoints", "Endpoint latency"]
+
+
+def test_one_value_swept_is_no_reason_to_say_that_it_moves_nothing(settings):
+    figure = curves(settings[settings["prefix_padding_ms"] == 300.0])
+    assert all(words.startswith("at ") for words in words_of(figure))
+
+
+def test_a_knob_that_a_guard_lets_move_event_rates_is_drawn(settings):
+    """With a guard that counts silence, the silence duration decides what passes it; without, it moves nothing."""
+    without = settings.assign(min_interruption_ms=0.0, false_interruption_rate=0.25)
+    moved = 0.2 + settings["silence_duration_ms"] / 10_000
+    table = pd.concat([without, without.assign(min_interruption_ms=300.0, false_interruption_rate=moved)])
+    table = table.reset_index(drop=True).rename_axis("setting")
+    for guard, starts in ((0.0, "Silence duration moves no"), (300.0, "at ")):
+        assert words_of(curves(table, at={"min_interruption_ms": guard}))[2].startswith(starts)
+
+
+def test_a_flat_line_that_cannot_but_be_flat_says_so(settings):
+    note = "prefix padding does not move it, at any value swept"
+    assert note in curve(settings, "missed_rate", x="prefix_padding_ms").get_title(loc="left")
+    assert note not in curve(settings, "onset_clipped_ms_p90", x="prefix_padding_ms").get_title(loc="left")
+
+
+def test_a_band_without_an_upper_end_is_open_and_said_to_be(settings):
+    ax = curve(settings, "endpoint_latency_ms_p50", x="silence_duration_ms")
+    top = ax.get_ylim()[1]
+    (band,) = ax.collections
+    assert band.get_paths()[0].vertices[:, 1].max() > 10 * top
+    assert "band to the upper edge: at least" in [text.get_text() for text in ax.get_legend().get_texts()]
+    ax = curve(settings, "onset_clipped_ms_p50", x="prefix_padding_ms")  # no interval at all
+    assert not ax.collections
+    assert ax.get_legend() is None
 
 
 def test_by_kind_has_a_line_a_kind(settings):

@@ -7,37 +7,42 @@ from bidilab.show.plots import ecdf, latency_ecdf
 
 
 def events(*rows):
-    columns = ["outcome", "latency_ms", "segment_start_s", "segment_end_s", "chance_end_s"]
-    return pd.DataFrame([(o, ms, 10.0, 12.0, 10.0 + wait) for o, ms, wait in rows], columns=columns)
+    return pd.DataFrame(rows, columns=["outcome", "latency_ms"])
 
 
-def test_misses_are_censored():
-    # Five true interruptions, time from onset in ms; x decided, o chance over without a decision.
+def test_a_missed_interruption_never_stops_the_agent():
+    # Five true interruptions, time from onset in ms; x is where the agent stops. Two are missed.
     #
     #   0       100     200     300     400
-    #   |--------x                               at risk 5: S = 4/5
-    #   |----------------o                       censored at 200
-    #   |----------------x                       at 200 four still wait (o counts): S = 4/5 * 3/4 = 3/5
-    #   |------------------------o               censored at 300 (preempted)
-    #   |--------------------------------x       at risk 1: S = 0
+    #   |--------x                               1 of 5
+    #   |----------------x                       2 of 5
+    #   |--------------------------------x       3 of 5
+    #   |---------------------------------------- … missed, twice
     table = events(
-        ("detected", 100.0, np.nan),
-        ("missed", np.nan, 0.2),
-        ("detected", 200.0, np.nan),
-        ("preempted", np.nan, 0.3),
-        ("detected", 400.0, np.nan),
-        ("masked", np.nan, np.nan),
-        ("ignored", np.nan, np.nan),
+        ("detected", 100.0),
+        ("missed", np.inf),
+        ("detected", 200.0),
+        ("missed", np.inf),
+        ("detected", 400.0),
+        ("crowded", np.nan),
+        ("false", 50.0),
+        ("ignored", np.inf),
+        ("again", np.nan),
     )
     curve = latency_ecdf(table)
     assert curve["latency_ms"].tolist() == [100.0, 200.0, 400.0]
-    assert curve["n_at_risk"].tolist() == [5, 4, 1]
-    np.testing.assert_allclose(curve["fraction"], [1 / 5, 2 / 5, 1.0])
+    assert curve["n_at_risk"].tolist() == [5, 4, 3]
+    np.testing.assert_allclose(curve["fraction"], [1 / 5, 2 / 5, 3 / 5])
 
 
 def test_a_deaf_setting_ends_below_one():
-    curve = latency_ecdf(events(("detected", 100.0, np.nan), *[("missed", np.nan, 0.5)] * 3))
+    curve = latency_ecdf(events(("detected", 100.0), *[("missed", np.inf)] * 3))
     assert curve["fraction"].tolist() == [0.25]
+
+
+def test_two_at_the_same_time_make_one_step():
+    curve = latency_ecdf(events(("detected", 32.0), ("detected", 32.0 + 1e-9), ("missed", np.inf)))
+    assert curve.to_numpy().tolist() == [[32.0, pytest.approx(2 / 3), 3]]
 
 
 def test_curve_label_and_data(result):
@@ -67,7 +72,7 @@ def test_the_curve_reaches_one_half_at_the_median_of_the_settings_table(result):
 
 
 def test_nothing_detected_is_a_flat_line():
-    ax = ecdf(events(("missed", np.nan, 0.5)))
+    ax = ecdf(events(("missed", np.inf)))
     assert set(ax.lines[0].get_ydata()) == {0.0}
 
 

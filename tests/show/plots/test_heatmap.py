@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from bidilab.core.errors import InvalidParameterError
-from bidilab.show.plots import data_behind, heatmap, heatmaps
+from bidilab.show.plots import data_behind, heatmap, heatmaps, loss_map
 from tests.show.conftest import PREFIXES, SILENCES, THRESHOLDS
 
 
@@ -32,12 +32,12 @@ def test_mesh_is_the_pivot_in_percent(settings):
 
 
 def test_cells_that_rest_on_too_little_are_hatched_and_no_others(settings):
-    settings.loc[17, ["n_detected", "n_missed"]] = [9, 0]  # threshold 0.3, prefix padding 100 ms: another plane
-    settings.loc[20, ["n_detected", "n_missed"]] = [4, 5]  # threshold 0.3, prefix padding 300 ms, silence 200 ms
-    settings.loc[21, ["n_detected", "n_missed"]] = [5, 5]  # n = 10 is enough
+    settings.loc[17, "n_true_opportunities"] = 9  # threshold 0.3, prefix padding 100 ms: another plane
+    settings.loc[20, "n_true_opportunities"] = 9  # threshold 0.3, prefix padding 300 ms, silence 200 ms
+    settings.loc[21, "n_true_opportunities"] = 10  # is enough
     ax = heatmap(settings, "missed_rate")
     hatched, patches = cells(ax, "small-n")
-    few = expected(settings, "n_detected") + expected(settings, "n_missed") < 10
+    few = expected(settings, "n_true_opportunities") < 10
     assert hatched == {tuple(cell) for cell in np.argwhere(few).tolist()}
     assert (0, 1) in hatched
     assert (1, 1) not in hatched
@@ -46,9 +46,10 @@ def test_cells_that_rest_on_too_little_are_hatched_and_no_others(settings):
 
 
 def test_min_n_moves_the_limit(settings):
-    n = expected(settings, "n_detected") + expected(settings, "n_missed")
+    settings.loc[20, "n_true_opportunities"] = 109
+    n = expected(settings, "n_true_opportunities")
     hatched, _ = cells(heatmap(settings, "missed_rate", min_n=110), "small-n")
-    assert len(hatched) == (n < 110).sum() > 0
+    assert len(hatched) == (n < 110).sum() > (n < 10).sum()
     assert not cells(heatmap(settings, "missed_rate", min_n=0), "small-n")[0]
 
 
@@ -122,3 +123,46 @@ def test_a_metric_that_is_nowhere_defined_is_all_hatched_and_no_warning(settings
     settings["missed_rate"] = np.nan  # as in a sweep of recordings without a single opportunity
     ax = heatmap(settings, "missed_rate")
     assert len(cells(ax, "no-data")[0]) == len(THRESHOLDS) * len(SILENCES)
+
+
+def test_a_map_says_which_of_its_axes_cannot_move_it(settings):
+    title = heatmap(settings, "missed_rate").get_title(loc="left").replace("\n", " ")
+    assert "silence duration does not move it" in title
+    assert "threshold does not" not in title
+    title = heatmap(settings, "premature_endpoint_rate").get_title(loc="left").replace("\n", " ")
+    assert "threshold does not move it" in title
+    assert "does not move" not in heatmap(settings, "false_per_min").get_title(loc="left")
+
+
+def test_the_loss_with_its_choice_ties_and_default(settings):
+    losses = (settings["missed_rate"] + settings["false_interruption_rate"]).to_numpy(copy=True)
+    losses[5] = np.nan  # threshold 0.2, prefix padding 300 ms, silence 200 ms
+    tied, admissible = np.zeros(len(settings), bool), np.ones(len(settings), bool)
+    chosen, default = 5 + 3 * 15, 5 + 2 * 15 + 1  # thresholds 0.5 and 0.4, silence 200 and 400 ms
+    tied[[chosen, chosen + 1, 0]] = True  # the last at another prefix padding
+    admissible[5 + 15] = False
+    ax = loss_map(settings, losses, tied=tied, admissible=admissible, chosen=chosen, default=default, weights="w: 1")
+    np.testing.assert_allclose(mesh_of(ax), 100 * expected(settings.assign(loss=losses), "loss"))
+    assert "prefix padding 300 ms" in ax.get_title(loc="left")
+    assert "w: 1" in ax.get_title(loc="left")
+    (frame,) = [p for p in ax.patches if p.get_gid() == "chosen"]
+    assert (frame.get_x(), frame.get_y()) == (3, 0)
+    marks = {str(line.get_gid()) for line in ax.lines}
+    assert marks == {"default", "tied-1-3"}
+    (diamond,) = [line for line in ax.lines if line.get_gid() == "default"]
+    assert (int(diamond.get_xdata()[0]), int(diamond.get_ydata()[0])) == (2, 1)
+    assert cells(ax, "inadmissible")[0] == {(0, 1)}
+    assert cells(ax, "no-data")[0] == {(0, 0)}
+    words = [text.get_text() for text in ax.figure.legends[0].get_texts()]
+    assert words == ["recommended", "default", "cannot be told from it", "not admissible", "no data"]
+    table = data_behind(ax)
+    assert table.loc[chosen, "role"] == "recommended"
+    assert table.loc[default, "role"] == "default"
+
+
+def test_without_a_choice_the_default_alone_is_marked(settings):
+    no = np.zeros(len(settings), bool)
+    ax = loss_map(settings, settings["missed_rate"].to_numpy(), tied=no, admissible=no, chosen=None, default=20)
+    assert not [p for p in ax.patches if p.get_gid() == "chosen"]
+    assert [line.get_gid() for line in ax.lines] == ["default"]
+    assert set(data_behind(ax)["role"]) == {"", "default"}

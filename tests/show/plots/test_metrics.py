@@ -3,23 +3,26 @@ import math
 import pytest
 
 from bidilab.core.errors import InvalidParameterError
-from bidilab.lab.sweep.aggregate import RESUME_COLUMNS
-from bidilab.lab.sweep.grid import AXES, GUARD_AXES
-from bidilab.show.plots.metrics import ALWAYS_SWEPT, METRICS, PARAMETERS, metric, parameter
+from bidilab.lab.metrics.columns import SETTINGS, setting_columns
+from bidilab.lab.sweep.aggregate import RESUME_COLUMNS, SIMULATED_COLUMNS
+from bidilab.lab.sweep.grid import AXES, EOT_AXES, GUARD_AXES, INTERRUPT_AXES, MIN_SPEECH
+from bidilab.show.plots.metrics import ALWAYS_SWEPT, LOSS, METRICS, PARAMETERS, metric, parameter
 
 
 def test_every_metric_and_its_n_are_columns_of_a_real_result(result):
+    scored = setting_columns(simulated=False, resumes=False, scored=True)
     for shown in METRICS.values():
-        assert shown.name in {*result.settings.columns, *RESUME_COLUMNS}
-        assert set(shown.n_columns) <= set(result.settings.columns)
+        assert shown.name in {*result.settings.columns, *RESUME_COLUMNS, *SIMULATED_COLUMNS, *scored, LOSS.name}
+        assert set(shown.n_columns) <= {*result.settings.columns, *scored}
     assert tuple(result.axes) == ALWAYS_SWEPT == AXES
-    assert set(PARAMETERS) == {*AXES, *GUARD_AXES}
+    assert set(PARAMETERS) == {*AXES, MIN_SPEECH, *EOT_AXES, *GUARD_AXES, *INTERRUPT_AXES}
 
 
 def test_every_rate_and_count_column_of_a_real_result_can_be_drawn(result):
     known = {c for m in METRICS.values() for c in (m.name, *m.interval_columns)}
     rest = set(result.settings.columns) - known - set(PARAMETERS) - {"degenerate"}
-    assert rest <= {"agent_speech_min", "n_detector_turns", "n_terminal_overlap"}
+    rest = {name for name in rest if SETTINGS[name].drawn}
+    assert rest == set()
 
 
 @pytest.mark.parametrize(
@@ -37,7 +40,7 @@ def test_numbers_in_words(name, value, text):
     assert metric(name).format(value, unit=True) == text
 
 
-def test_n_of_the_missed_rate_leaves_out_masked_and_preempted(settings):
+def test_n_of_the_missed_rate_is_that_of_the_labels(settings):
     assert (metric("missed_rate").n(settings) == settings["n_detected"] + settings["n_missed"]).all()
 
 

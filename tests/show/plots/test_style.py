@@ -1,6 +1,7 @@
 import pytest
 
 
+@pytest.mark.slow
 def test_figures_show_in_every_cell_of_a_notebook():
     """The first figure of a kernel must not keep later ones from being shown."""
     nbformat = pytest.importorskip("nbformat")

@@ -12,8 +12,8 @@ import pytest
 from bidilab.core.errors import InvalidParameterError
 from bidilab.show.plots.metrics import KIND_COLOURS
 from bidilab.show.plots.style import COLOURS
-from bidilab.show.widgets import assets
-from bidilab.show.widgets.assets import linked_module, linked_stylesheet
+from bidilab.show.widgets import base as assets
+from bidilab.show.widgets.base import linked_module, linked_stylesheet
 
 
 @pytest.fixture

@@ -23,7 +23,10 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from bidilab.bidi.tasks import started_whole
 from bidilab.core.errors import EventError, InvalidParameterError, SessionError
+from bidilab.core.jsontext import JSONError, parse_json_object
+from bidilab.core.redaction import logger_without_headers
 
 __all__ = ["LoopbackSocket", "Peer", "decode_message", "encode_message"]
 
@@ -31,6 +34,8 @@ HOST = "127.0.0.1"
 _TICKET_LIMIT_S = 10.0
 _MAX_MESSAGE_BYTES = 1 << 20
 _MAX_TICKETS = 16
+MAX_QUEUED = 16 * 1024 * 1024
+"""Bytes that may wait for a page: minutes of a session."""
 _LENGTH_BYTES = 4
 
 
@@ -58,29 +63,47 @@ def decode_message(data: bytes | str) -> tuple[dict[str, Any], bytes]:
         raise EventError(f"a message of the page is binary with a head, got {type(data).__name__} of {len(data)}")
     end = _LENGTH_BYTES + int.from_bytes(data[:_LENGTH_BYTES], "little")
     try:
-        head = json.loads(data[_LENGTH_BYTES:end])
-    except ValueError as error:
-        raise EventError("the head of a page's message is not JSON") from error
-    if end > len(data) or not isinstance(head, dict) or not isinstance(head.get("kind"), str):
+        head = parse_json_object(data[_LENGTH_BYTES:end])
+    except JSONError as error:
+        raise EventError(f"the head of a page's message: {error}") from error
+    if end > len(data) or not isinstance(head.get("kind"), str):
         raise EventError("the head of a page's message is an object with a kind")
     return head, data[end:]
 
 
 class Peer:
-    """A page that is connected. `send` never waits; what cannot go out yet is queued."""
+    """A page that is connected. `send` never waits; what cannot go out yet is queued, up to a bound.
+
+    A page that takes nothing (its tab is frozen, its computer asleep) loses its connection when more than `MAX_QUEUED`
+    waits for it. When it is back it connects again, and is told what there is then.
+    """
 
     def __init__(self, connection: ServerConnection) -> None:
         self._connection = connection
         self._queue: asyncio.Queue[bytes] = asyncio.Queue()
+        self._n_bytes = 0
+        self.stalled = False
+        """Whether its connection was ended because it took nothing."""
 
     def send(self, head: Mapping[str, Any], payload: bytes = b"") -> None:
         """Give the page a message."""
-        self._queue.put_nowait(encode_message(head, payload))
+        if self.stalled:
+            return
+        message = encode_message(head, payload)
+        self._n_bytes += len(message)
+        self._queue.put_nowait(message)
+        if self._n_bytes > MAX_QUEUED:
+            self.stalled = True
+            while not self._queue.empty():
+                self._queue.get_nowait()
+            self._connection.transport.abort()
 
     async def write(self) -> None:
         """Send what is queued, for ever. The socket's own affair."""
         while True:
-            await self._connection.send(await self._queue.get())
+            message = await self._queue.get()
+            await self._connection.send(message)
+            self._n_bytes -= len(message)
 
 
 class LoopbackSocket:
@@ -116,25 +139,26 @@ class LoopbackSocket:
         OSError
             If the loopback interface has none.
         """
-        self._server = await serve(
+        starting = serve(
             self._handle,
             HOST,
             0,
             process_request=self._admit,
             compression=None,
             max_size=_MAX_MESSAGE_BYTES,
+            logger=logger_without_headers("page"),
         )
+        self._server = await started_whole(starting, _close)
 
     async def stop(self) -> None:
         """Close every connection, and listen no more."""
         server, self._server = self._server, None
         self._tickets.clear()
         if server is not None:
-            server.close()
-            await server.wait_closed()
+            await _close(server)
 
     def ticket(self, origin: str) -> dict[str, Any]:
-        """What a page needs to connect: ``url``, ``greeting`` that it must hear first, ``ticket`` to show then.
+        """Return what a page needs to connect: ``url``, ``greeting`` that it must hear first, ``ticket`` to show then.
 
         Secrets: for the page's eyes alone, and not for a notebook's file.
 
@@ -195,6 +219,11 @@ class LoopbackSocket:
             return False
         del self._tickets[known]
         return True
+
+
+async def _close(server: Server) -> None:
+    server.close()
+    await server.wait_closed()
 
 
 async def _write(peer: Peer) -> None:

@@ -4,13 +4,16 @@ The page numbers every message with the frame of its first sample: on the microp
 hands out a track's samples (Chromium), else on that of an AudioContext. Jupyter's comm may swap messages: what comes
 early that way waits, up to `REORDER_S`, for what is before it. A frame that has not come by then is filled with
 silence and logged (``input_gap``, ``reason="lost"``), so that a position stays a time; so is the stretch in which
-there was no page (``reason="no_page"``). What comes twice is taken once. When the browser's audio device stood still,
-for want of a processor, the session's time is moved by as much (``audio_clock_slip``).
+there was no page (``reason="no_page"``). The session hears that silence as it passes: when a page is back after hours
+there are no hours to be taken first. A page whose frames jump, ahead of the time or back, is taken as a new one
+(``reason="clock_jump"``). What comes twice is taken once. When the browser's audio device stood still, for want of a
+processor, the session's time is moved by as much (``audio_clock_slip``).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections import deque
 from dataclasses import dataclass, field
@@ -32,11 +35,22 @@ REORDER_S = 2.0
 Where more has, the frame is taken as lost."""
 
 _REZERO_EVERY_S = 1.0
+_JUMP_S = 10.0
+"""Audio that lies so far ahead of the session's time, behind a hole, or so far back, has a clock that jumped."""
+_AHEAD_S = 10.0
+_FAST = 1.01
+"""Audio may be ahead of the time since the start by ten seconds and a percent: more cannot have been captured."""
+_STALLED_S = 60.0
+"""A page that sends nothing for so long is heard again from where it goes on; what comes later of before is lost."""
+_LOOK_S = 1.0
+_SILENCE_PACE_S = 0.02
+"""Between seconds of silence that wait: what has gathered is given 50 times as fast as it passed, not all at once."""
+_MAX_FRAME = 2**53
 
 
 @dataclass(slots=True, kw_only=True)
 class _Capture:
-    """One page's capture, from its opening on: frames count anew in each."""
+    """One page's capture; each counts its frames from 0."""
 
     clock: ArrivalClock
     resampler: StreamResampler
@@ -47,6 +61,10 @@ class _Capture:
     may_swap: bool = False
     starts_at: int = 0
     """Where in the input stream, in samples of the model, the capture begins."""
+    arrived_s: float = 0.0
+    """When something came last."""
+    gap: str = "no_page"
+    """Why there is a gap before it."""
 
 
 class BrowserMicrophone:
@@ -63,7 +81,7 @@ class BrowserMicrophone:
         self._late_s = 0.0
 
     async def start(self, agent: SessionAgent) -> None:
-        """Be ready for what pages capture.
+        """Prepare for audio that pages capture.
 
         Raises
         ------
@@ -84,7 +102,8 @@ class BrowserMicrophone:
         self._received = self._read = 0
         self._late_s = 0.0
         self._ends_s: float | None = None
-        self._rezeroed_s = agent.clock.now_s()
+        self._absent_samples = 0
+        self._started_s = self._rezeroed_s = agent.clock.now_s()
 
     # ---- the page --------------------------------------------------------------------------------------------------
 
@@ -109,13 +128,20 @@ class BrowserMicrophone:
         self._capture = _Capture(clock=ArrivalClock(sample_rate=sample_rate), resampler=resampler)
 
     def close(self) -> None:
-        """The page is gone, or captures no more; the next `open` fills what is missing until then."""
+        """The page is gone, or captures no more; until the next `open` there is silence."""
         capture, self._capture = self._capture, None
-        if capture is None or capture.first_frame is None:
+        if capture is not None:
+            self._end(capture)
+
+    def _end(self, capture: _Capture) -> None:
+        """Take what waits; whatever comes next begins anew."""
+        if capture.first_frame is None:
             return
         self._take_early(capture, 0)
         self._put(capture.resampler.flush())
         self._ends_s = capture.clock.time_s(capture.next_frame)
+        capture.first_frame = None
+        capture.resampler = StreamResampler(capture.clock.sample_rate, self._rate)
 
     def take(self, frame: int, pcm: bytes, *, may_swap: bool = False) -> None:
         """Take captured audio.
@@ -134,15 +160,23 @@ class BrowserMicrophone:
         SessionError
             If no page has opened the microphone.
         EventError
-            If it is not a whole number of samples, or ``frame`` is negative.
+            If it is not a whole number of samples, ``frame`` is negative, or it is more than can have been captured.
         """
         capture = self._capture
         if capture is None:
             raise SessionError("audio of a page that has not opened the microphone")
-        if frame < 0 or len(pcm) % 2:
+        if not 0 <= frame < _MAX_FRAME or len(pcm) % 2:
             raise EventError(f"captured audio has a frame >= 0 and whole samples, got {frame} and {len(pcm)} bytes")
         now_s = self._running().clock.now_s()
         end = frame + len(pcm) // 2
+        ahead_s = self._received / self._rate - _FAST * (now_s - self._started_s)
+        if ahead_s > _AHEAD_S:
+            raise EventError(f"the page sent {ahead_s:.0f} s more audio than there was time to capture")
+        if self._has_jumped(capture, frame, end, now_s, may_swap=may_swap):
+            self._end(capture)
+            capture.clock = ArrivalClock(sample_rate=capture.clock.sample_rate)
+            capture.gap = "clock_jump"
+        capture.arrived_s = now_s
         slipped_s = capture.clock.observe(end, now_s)
         if slipped_s and capture.first_frame is not None:
             self._log_slip(slipped_s)
@@ -156,8 +190,17 @@ class BrowserMicrophone:
         self._take_early(capture, int(REORDER_S * capture.clock.sample_rate) if capture.may_swap else 0)
         self._follow_drift(capture, now_s)
 
+    def _has_jumped(self, capture: _Capture, frame: int, end: int, now_s: float, *, may_swap: bool) -> bool:
+        if capture.first_frame is None:
+            return False
+        jump = _JUMP_S * capture.clock.sample_rate
+        if frame < capture.next_frame - jump:  # by a way that swaps, it is only very late
+            return not (may_swap or capture.may_swap)
+        furthest = max((start + len(samples) for start, samples in capture.early.items()), default=capture.next_frame)
+        return frame > furthest + jump and capture.clock.time_s(end) > now_s + _JUMP_S
+
     def _take_early(self, capture: _Capture, waits: int) -> None:
-        """Take what has come, in order; what is missing before it is waited for, for ``waits`` frames of audio."""
+        """Take what has come, in order; wait for what is missing before it, for ``waits`` frames of audio."""
         while capture.early:
             frame = min(capture.early)
             if frame > capture.next_frame:
@@ -170,27 +213,55 @@ class BrowserMicrophone:
             self._put(capture.resampler.feed(samples))
 
     def _begin(self, capture: _Capture, frame: int) -> None:
-        capture.first_frame = capture.next_frame = frame
         if self._ends_s is not None:
-            missing = max(0, s_to_samples(capture.clock.time_s(frame) - self._ends_s, self._rate))
-            self._log_gap(missing, "no_page")
-            self._received += missing
-            self._blocks.append(missing)
-            self._arrived.set()
+            missing_s = capture.clock.time_s(frame) - self._ends_s
+            frame += max(0, s_to_samples(-missing_s, capture.clock.sample_rate))  # there was silence by then
+            missing = max(0, s_to_samples(missing_s, self._rate))
+            self._silence(missing)
+            self._log_absence(missing, capture.gap)
+        capture.first_frame = capture.next_frame = frame
         capture.starts_at = self._received
 
-    def _fill_lost(self, capture: _Capture, n_frames: int) -> None:
-        self._log_gap(s_to_samples(n_frames / capture.clock.sample_rate, self._rate), "lost")
-        while n_frames > 0:
-            n = min(n_frames, capture.clock.sample_rate)
-            self._put(capture.resampler.feed(np.zeros(n, dtype=np.float32)))
-            n_frames -= n
+    def _log_absence(self, missing: int, reason: str) -> None:
+        n_samples, self._absent_samples = missing + self._absent_samples, 0
+        self._log_gap(n_samples, reason, at=self._received - n_samples)
 
-    def _log_gap(self, n_samples: int, reason: str) -> None:
+    def _fill_lost(self, capture: _Capture, n_frames: int) -> None:
+        rate = capture.clock.sample_rate
+        n_samples = s_to_samples(n_frames / rate, self._rate)
+        self._log_gap(n_samples, "lost", at=self._received)
+        if n_frames <= rate:
+            self._put(capture.resampler.feed(np.zeros(n_frames, dtype=np.float32)))
+            return
+        self._put(capture.resampler.flush())
+        capture.resampler = StreamResampler(rate, self._rate)
+        self._silence(n_samples)
+
+    def _silence(self, n_samples: int) -> None:
+        """Put silence of any length, which takes no memory."""
+        if n_samples:
+            self._received += n_samples
+            self._blocks.append(n_samples)
+            self._arrived.set()
+
+    def _keep_time(self, now_s: float) -> None:
+        """Put the silence that has passed without a page, in whole seconds, as far as no audio of it can come yet."""
+        capture = self._capture
+        if capture is not None and capture.first_frame is not None and now_s - capture.arrived_s >= _STALLED_S:
+            self._end(capture)
+            if not capture.may_swap:  # nothing is that late there: what comes next has just been captured
+                capture.clock = ArrivalClock(sample_rate=capture.clock.sample_rate)
+        if self._ends_s is None or (capture is not None and capture.first_frame is not None):
+            return
+        passed_s = int(now_s - REORDER_S - self._ends_s)
+        if passed_s > 0:
+            self._ends_s += passed_s
+            self._absent_samples += passed_s * self._rate
+            self._silence(passed_s * self._rate)
+
+    def _log_gap(self, n_samples: int, reason: str, *, at: int) -> None:
         detail = {"samples": n_samples, "sample_rate": self._rate}
-        self._running().log.append(
-            "input_gap", source="input", input_samples=self._received, reason=reason, detail=detail
-        )
+        self._running().log.append("input_gap", source="input", input_samples=at, reason=reason, detail=detail)
 
     def _log_slip(self, slipped_s: float) -> None:
         # The device stood still while time went on: samples stay in step with themselves, and from here on with t_s.
@@ -238,21 +309,21 @@ class BrowserMicrophone:
         return self._received
 
     async def __call__(self) -> BidiAudioInputEvent:
-        """What was captured next, dated when it was captured.
+        """Return the next audio, with the time at which it was captured.
 
         Raises
         ------
         EndOfInput
             When stopped.
         """
-        while not self._blocks:
-            if self._agent is None:
-                raise EndOfInput("the browser's microphone was closed")
-            self._arrived.clear()
-            await self._arrived.wait()
+        await self._until_a_block()
+        waits = self._blocks[0]
+        if isinstance(waits, int) and waits > self._rate and self._agent is not None:
+            await self._agent.clock.sleep_s(_SILENCE_PACE_S)
+            await self._until_a_block()  # it may have been stopped
         block = self._blocks.popleft()
         if isinstance(block, int):
-            n = min(block, self._rate)  # a second at a time: the page may have been away for an hour
+            n = min(block, self._rate)  # a second at a time: a computer may have slept for an hour
             if block > n:
                 self._blocks.appendleft(block - n)
             block = bytes(2 * n)
@@ -260,11 +331,24 @@ class BrowserMicrophone:
         self._read += len(block) // 2
         return BidiAudioInputEvent.from_pcm(block, sample_rate=self._rate, captured_s=captured_s)
 
+    async def _until_a_block(self) -> None:
+        while not self._blocks:
+            if self._agent is None:
+                raise EndOfInput("the browser's microphone was closed")
+            self._arrived.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_S):
+                    await self._arrived.wait()
+            if self._agent is not None:
+                self._keep_time(self._agent.clock.now_s())
+
     def _dated(self, capture: _Capture, position: int) -> float | None:
         return None if capture.first_frame is None else self._time_s(capture, position)
 
     async def stop(self) -> None:
-        """Take no more; who waits for audio gets `EndOfInput`."""
+        """Stop capturing; a pending read raises `EndOfInput`."""
+        if self._agent is not None and self._absent_samples:
+            self._log_absence(0, "no_page")
         self._agent = self._capture = None
         self._blocks.clear()
         self._arrived.set()

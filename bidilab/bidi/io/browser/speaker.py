@@ -24,7 +24,7 @@ import numpy.typing as npt
 from bidilab.bidi.io.base import SessionAgent, require_real_clock
 from bidilab.bidi.io.browser.audioclock import ArrivalClock
 from bidilab.bidi.io.output import PLAYBACK_ROWS, PlayingOutput
-from bidilab.bidi.types.playback import PlaybackKind, PlaybackReport
+from bidilab.bidi.types.io import PlaybackKind, PlaybackReport
 from bidilab.core.errors import EventError, InvalidParameterError
 from bidilab.core.units import check_sample_rate, ms_to_samples, s_to_samples
 
@@ -34,7 +34,7 @@ SendToPage = Callable[[Mapping[str, Any], bytes], None]
 """Gives a message to the page; must not wait."""
 
 CONFIRM_LIMIT_S = 0.25
-"""How long an interruption waits for the page to say what was played; a page that lives answers in milliseconds."""
+"""Longest wait of an interruption for the page's report of what was played; a live page answers in milliseconds."""
 
 _FRAME_MS = 100.0
 _FLUSH_S = 0.05
@@ -74,7 +74,7 @@ class BrowserSpeaker(PlayingOutput):
         self._page_clock: ArrivalClock | None = None
 
     async def start(self, agent: SessionAgent) -> None:
-        """Be ready for a page.
+        """Prepare for a page.
 
         Raises
         ------
@@ -236,7 +236,7 @@ class BrowserSpeaker(PlayingOutput):
             self._drop(response_id, response)
 
     def _cut(self, response_id: str) -> int:
-        """Have a response silenced; return what was heard as far as is known here.
+        """Ask the page to silence a response; return what was heard as far as is known here.
 
         The page says what it really played within milliseconds: `confirm_cut` waits for it.
         """
@@ -251,7 +251,7 @@ class BrowserSpeaker(PlayingOutput):
         return heard
 
     async def confirm_cut(self, response_id: str) -> PlaybackReport | None:
-        """What the page says was played of a response that was cut.
+        """Return what the page played of a response that was cut.
 
         ``None`` when it does not say within a quarter of a second; the log then has ``cut_unconfirmed``, and the page's
         own figure in the ``playback_cleared`` row that comes later.

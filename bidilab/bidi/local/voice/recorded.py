@@ -96,7 +96,7 @@ class RecordedVoice:
 
 
 class DefaultResponder:
-    """What the local model says when nobody told it what to say: a story, or a sentence.
+    """Answers of the local model where no responder is given: a story, or a sentence.
 
     It tells `RecordedVoice.story` (one response of about 20 seconds) when the user's last words have the word "story"
     or "stories" in them ("Tell me a long story"). It tells it also in answer to a turn whose words are not known, as by

@@ -15,7 +15,7 @@ from bidilab.bidi.providers.codec import SpokenCodec
 from bidilab.bidi.providers.fields import Fields
 from bidilab.bidi.providers.gemini import messages, turns
 from bidilab.bidi.providers.gemini.settings import GeminiSettings
-from bidilab.bidi.providers.gemini.state import Conversation
+from bidilab.bidi.providers.gemini.turns import Conversation
 from bidilab.bidi.providers.history import call_in_words
 from bidilab.bidi.providers.state import ModelTurn, Signal
 from bidilab.bidi.types.events import (
@@ -34,7 +34,6 @@ __all__ = ["HANDLERS", "GeminiLiveCodec"]
 
 
 def _setup_complete(c: Conversation, body: Fields) -> None:
-    """Log that the session stands."""
     c.log("session_created", "model", dict(body.body))
 
 
@@ -69,7 +68,6 @@ def _tool_call_cancellation(c: Conversation, body: Fields) -> None:
 
 
 def _usage(c: Conversation, body: Fields) -> None:
-    """Report tokens, as the service counts them for the turn."""
     spent, made = body.count("promptTokenCount", 0), body.count("responseTokenCount", 0)
     by_modality: dict[str, ModalityUsage] = {}
     for key, side in (("promptTokensDetails", "input_tokens"), ("responseTokensDetails", "output_tokens")):
@@ -118,7 +116,7 @@ class GeminiLiveCodec(SpokenCodec[Conversation]):
     Parameters
     ----------
     settings
-        What the session is to be.
+        Settings of the session.
     system_prompt
         Instructions of the session; ``None`` gives none.
     tools
@@ -180,7 +178,7 @@ class GeminiLiveCodec(SpokenCodec[Conversation]):
     def configure(self, earlier: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
         """Return what to ask of a new connection, JSON of ``LiveConnectConfig``. Call `resume` once it stands.
 
-        With a handle the session goes on where it was; without one it begins anew, and is told the conversation.
+        With a handle the session goes on where it was; without one a new session begins and is told the conversation.
 
         Parameters
         ----------
@@ -254,15 +252,10 @@ class GeminiLiveCodec(SpokenCodec[Conversation]):
             raise SessionError("no activity is open" if want_open else "activity is open already")
 
     def end_audio(self, silence_ms: int) -> None:
-        """End the audio: send what the resampler holds back, and let an open turn end.
+        """End the audio; see `Codec.end_audio`.
 
         With detection the server is given the silence that it waits for, and told that the stream has ended; by hand,
         open activity is ended.
-
-        Parameters
-        ----------
-        silence_ms
-            How much, ``>= 0``.
         """
         if not self._c.settings.turn_detection.manual:
             self._send_silence(silence_ms)
@@ -284,7 +277,7 @@ class GeminiLiveCodec(SpokenCodec[Conversation]):
         self._c.messages.append(messages.client_content(said, complete=False))
 
     def _say(self, text: str) -> None:
-        """Say words of the user; without a connection they are said on the next one."""
+        """Send words of the user; without a connection they are sent on the next one."""
         self._await_answer(text)
         self._c.messages.append(messages.text_input(text))
 
@@ -320,5 +313,4 @@ class GeminiLiveCodec(SpokenCodec[Conversation]):
 
 
 def _n_samples(message: Mapping[str, Any]) -> int:
-    """Return the samples of the user's audio in a message."""
     return len(message.get("realtimeInput", {}).get("audio", {}).get("data", b"")) // 2

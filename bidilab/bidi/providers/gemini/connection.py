@@ -1,28 +1,97 @@
-"""The connection to Gemini's Live API: key, address, sending and receiving, by the ``google-genai`` package.
+"""The connection to Gemini's Live API by the ``google-genai`` package, and what its failures mean.
 
 Nothing here knows what the messages mean. The key is never in a ``repr`` or an error; messages stay as they came.
+
+The Live API tells failures by closing the WebSocket, with a code and a reason (RFC 6455, 7.4), and by the HTTP status
+of the handshake. Its codes are broad, 1007 and 1008 for what the client did, 1011 for the rest, so the reason must be
+read. Reasons: Gemini API, "Troubleshooting" and Live API guide (2026), and what users of python-genai report.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from bidilab.bidi.providers import config
-from bidilab.bidi.providers.failures import ABNORMAL_CLOSE, Failure
-from bidilab.bidi.providers.gemini.failures import SERVICE, failure_of
+from bidilab.bidi.providers.failures import ABNORMAL_CLOSE, LINE_OPTIONS, Failure, FailureKind, close_told, http_kind
+from bidilab.core.checks import check_at_least, check_flag
 from bidilab.core.errors import CredentialsError, EventError, InvalidParameterError, require_extra
-from bidilab.core.redaction import is_secret_name
+from bidilab.core.redaction import is_secret_name, logger_without_headers, redact_text
 
 if TYPE_CHECKING:
     from google.genai.live import AsyncSession
 
-__all__ = ["KEY_VARIABLES", "ClientSettings", "GeminiConnection", "check_session", "connect", "require_gemini"]
+__all__ = [
+    "KEY_VARIABLES",
+    "SERVICE",
+    "ClientSettings",
+    "GeminiConnection",
+    "check_session",
+    "connect",
+    "failure_kind",
+    "failure_of",
+    "require_gemini",
+]
+
+SERVICE: Final = "Gemini"
+
+_CREDENTIALS: Final = (
+    "api key",
+    "api_key",
+    "unauthenticated",
+    "permission_denied",
+    "permission denied",
+    "unregistered",
+)
+_BUSY: Final = ("quota", "resource_exhausted", "resource has been exhausted", "rate limit", "unavailable", "overloaded")
+_LOST: Final = ("goaway", "go away", "deadline", "timed out", "timeout", "aborted", "cancelled", "session duration")
+_CLIENT_CODES: Final = frozenset({1002, 1003, 1007, 1008, 1009})
+
+
+def failure_kind(code: int, reason: str) -> FailureKind:
+    """Return what a close code or HTTP status with its reason means.
+
+    Examples
+    --------
+    >>> failure_kind(1007, "API key not valid. Please pass a valid API key.")
+    'credentials'
+    >>> failure_kind(1011, "You exceeded your current quota")
+    'busy'
+    >>> failure_kind(1007, "Request contains an invalid argument.")
+    'refused'
+    >>> failure_kind(1011, "Deadline expired before operation could complete.")
+    'lost'
+    """
+    said = reason.lower()
+    if any(words in said for words in _CREDENTIALS):
+        return "credentials"
+    if any(words in said for words in _BUSY):
+        return "busy"
+    if code < 600:
+        return http_kind(code)
+    if any(words in said for words in _LOST):
+        return "lost"
+    return "refused" if code in _CLIENT_CODES else "lost"
+
+
+def failure_of(code: int, said: str, shown: Callable[[str], str] = redact_text) -> Failure:
+    """Read a failure.
+
+    Parameters
+    ----------
+    code
+        Close code of the WebSocket (1000 to 4999), or HTTP status (100 to 599).
+    said
+        The service's words as they came. They are read before anything is struck out of them.
+    shown
+        Strikes secrets out of what is kept of them.
+    """
+    return Failure(service=SERVICE, code=code, reason=shown(said), kind=failure_kind(code, said))
+
 
 KEY_VARIABLES = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
 """Environment variables that may hold the key; the first that is set counts, as in the SDK."""
@@ -56,10 +125,8 @@ class ClientSettings(config.ClientSettings):
         ``base_url``, ``api_version``, ``headers`` and ``async_client_args`` of ``google.genai.types.HttpOptions``.
     timeout_s
         Seconds within which a session must stand, ``> 0``.
-    reconnect_attempts
-        Attempts in a row to make a lost connection anew, ``>= 0``.
-    reconnect_delay_s
-        Seconds before the first attempt, ``>= 0``; each further one waits twice as long, at most 8 s.
+    reconnect_attempts, reconnect_delay_s, reconnect_reset_s
+        How often and when it reconnects; see `config.ClientSettings`.
     settle_s
         Once the user's audio is over: seconds without a message after which the session has settled, ``> 0``.
 
@@ -81,8 +148,7 @@ class ClientSettings(config.ClientSettings):
     settle_s: float = 4.0
 
     def _check(self) -> None:
-        if not isinstance(self.vertexai, bool):
-            raise InvalidParameterError("vertexai", "true or false", self.vertexai)
+        check_flag("vertexai", self.vertexai)
         if not self.vertexai and (self.project or self.location):
             raise InvalidParameterError("project", "given with vertexai=True only", self.project or self.location)
         if not self.vertexai and not self.api_key:
@@ -91,7 +157,7 @@ class ClientSettings(config.ClientSettings):
                 "or client_config={'api_key': …}"
             )
         config.check_keys("client_config['http_options']", self.http_options, _HTTP_OPTIONS)
-        config.check_number("settle_s", self.settle_s, at_least=0.001)
+        check_at_least("settle_s", self.settle_s, 0.001)
 
     @classmethod
     def _completed(cls, given: dict[str, Any]) -> dict[str, Any]:
@@ -180,10 +246,14 @@ class GeminiConnection:
             If the SDK cannot read the message.
         """
         from google.genai.errors import APIError
+        from websockets.exceptions import ConnectionClosed
 
         try:
             message = await self._next_message()
         except APIError as error:
+            closed = error.__context__
+            if isinstance(closed, ConnectionClosed) and closed.rcvd is None:  # of this the SDK says "abnormal" only
+                return _closed(closed, self._settings)
             return failure_of(int(error.code or ABNORMAL_CLOSE), str(error.details or ""), self._settings.without_key)
         except (ValueError, TypeError) as error:  # no JSON, or not of the SDK's types; the reader of the turn is gone
             self._turn = None
@@ -241,10 +311,8 @@ _INPUTS = {
 
 
 def _closed(error: Any, settings: ClientSettings) -> Failure:
-    frame = error.rcvd or error.sent
-    if frame is None:
-        return failure_of(ABNORMAL_CLOSE, "no close frame")
-    return failure_of(int(frame.code), frame.reason, settings.without_key)
+    code, reason = close_told(error)
+    return failure_of(code, reason, settings.without_key)
 
 
 def _unreachable(why: str) -> Failure:
@@ -284,8 +352,8 @@ async def connect(settings: ClientSettings, model_id: str, session: Mapping[str,
         failure = failure_of(int(error.code or ABNORMAL_CLOSE), str(error.details or ""), settings.without_key)
     except InvalidStatus as error:
         # Its body is the service's own words; it may quote the key.
-        said = (error.response.body or b"").decode("utf-8", "replace")[:500]
-        failure = failure_of(error.response.status_code, said, settings.without_key)
+        said = settings.without_key((error.response.body or b"").decode("utf-8", "replace"))[:500]
+        failure = failure_of(error.response.status_code, said)
     except ConnectionClosed as error:
         failure = _closed(error, settings)
     except TimeoutError:
@@ -293,24 +361,24 @@ async def connect(settings: ClientSettings, model_id: str, session: Mapping[str,
     except (InvalidHandshake, OSError) as error:
         failure = _unreachable(settings.without_key(str(error)) or type(error).__name__)
     except ValueError as error:  # the SDK does not take a field for this service, or a confirmation that is no JSON
-        failure = failure_of(_NOT_TAKEN, str(error)[:500], settings.without_key)
+        failure = failure_of(_NOT_TAKEN, settings.without_key(str(error))[:500])
     await client.aio.aclose()
     return failure
 
 
 def _client(settings: ClientSettings) -> Any:
-    """Make the SDK's client, with a logger that never logs headers, as they hold the key.
-
-    At the level DEBUG the ``websockets`` package logs every header of the handshake.
-    """
+    """Make the SDK's client, with a logger that never logs headers, as they hold the key."""
     from google import genai
     from google.genai import types
 
-    logger = logging.getLogger("bidilab.gemini.websocket")
-    logger.setLevel(logging.INFO)
     given = dict(settings.http_options)
     # The service sends seconds of audio in one message.
-    args = {"max_size": None, **(given.pop("async_client_args", None) or {}), "logger": logger}
+    args = {
+        "max_size": None,
+        **LINE_OPTIONS,
+        **(given.pop("async_client_args", None) or {}),
+        "logger": logger_without_headers("gemini"),
+    }
     options = types.HttpOptions.model_validate({**given, "async_client_args": args})
     if settings.vertexai:
         return genai.Client(vertexai=True, project=settings.project, location=settings.location, http_options=options)

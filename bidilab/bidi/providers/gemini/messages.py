@@ -56,7 +56,7 @@ def image_frame(data: bytes, mime_type: str) -> dict[str, Any]:
 
 
 def content(role: str, text: str) -> dict[str, Any]:
-    """What ``"user"`` or ``"assistant"`` said; the API calls the second ``model``."""
+    """Words of ``"user"`` or ``"assistant"``; the API calls the second ``model``."""
     return {"role": "model" if role == "assistant" else "user", "parts": [{"text": text}]}
 
 
@@ -66,7 +66,7 @@ def client_content(turns: Sequence[Mapping[str, Any]], *, complete: bool) -> dic
 
 
 def tool_response(call_id: str, name: str, result: ToolResult) -> dict[str, Any]:
-    """What a tool answered: under ``output`` as the API asks, a failure under ``error``."""
+    """Answer of a tool: under ``output`` as the API asks, a failure under ``error``."""
     blocks = [block["json"] if "json" in block else block_text(block) for block in result["content"]]
     answer = blocks[0] if len(blocks) == 1 else blocks
     response = {"output" if result["status"] == "success" else "error": answer}

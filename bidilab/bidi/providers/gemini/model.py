@@ -1,24 +1,27 @@
-"""`BidiGeminiLiveModel`: a session with Gemini's Live API."""
+"""Gemini Live: `BidiGeminiLiveModel`, a session with its Live API, and what it is as a provider."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from bidilab.bidi.providers.failures import Failure
-from bidilab.bidi.providers.gemini import GeminiLiveCodec, GeminiSettings
+from bidilab.bidi.providers.gemini import GeminiLiveCodec, GeminiSettings, GeminiTurnDetection, turn_detection
 from bidilab.bidi.providers.gemini.connection import (
+    KEY_VARIABLES,
+    SERVICE,
     ClientSettings,
     GeminiConnection,
     check_session,
     connect,
     require_gemini,
 )
-from bidilab.bidi.providers.gemini.failures import SERVICE
+from bidilab.bidi.providers.provider import InterruptionFacts, Provider, missing_extra, missing_key
 from bidilab.bidi.providers.shell import ProviderModel
-from bidilab.bidi.providers.waking import WakingReceiver
+from bidilab.bidi.tasks import WakingReceiver
+from bidilab.detect.turns import EXPORT_TARGETS, GeminiActivityDetection, TurnParams
 
-__all__ = ["BidiGeminiLiveModel"]
+__all__ = ["GEMINI", "BidiGeminiLiveModel"]
 
 _GOING_AWAY = Failure(service=SERVICE, code=1001, reason="the server said goAway", kind="lost", planned=True)
 
@@ -40,7 +43,8 @@ class BidiGeminiLiveModel(ProviderModel[GeminiLiveCodec, GeminiConnection]):
         honoured; an unknown one is an error.
     client_config
         ``api_key`` (or ``GOOGLE_API_KEY`` or ``GEMINI_API_KEY`` in the environment), ``vertexai``, ``project``,
-        ``location``, ``http_options``, ``timeout_s``, ``reconnect_attempts``, ``reconnect_delay_s``, ``settle_s``; see
+        ``location``, ``http_options``, ``timeout_s``, ``reconnect_attempts``, ``reconnect_delay_s``,
+        ``reconnect_reset_s``, ``settle_s``; see
         `ClientSettings`.
 
     Raises
@@ -153,3 +157,36 @@ class BidiGeminiLiveModel(ProviderModel[GeminiLiveCodec, GeminiConnection]):
     @property
     def _silence_ms(self) -> int:
         return self._settings.turn_detection.longest_wait_ms
+
+
+def _meaning(given: Any) -> TurnParams | None:
+    read = turn_detection(given)
+    return None if read.manual else read.detection.canonical()
+
+
+GEMINI: Final = Provider(
+    name="gemini",
+    title="Gemini Live",
+    model=BidiGeminiLiveModel,
+    params=GeminiActivityDetection,
+    meaning=_meaning,
+    codec=GeminiLiveCodec,
+    connection=GeminiConnection,
+    interruption=InterruptionFacts(
+        on_the_wire="`serverContent` with `interrupted`, then one with `turnComplete`, and no "
+        "`generationComplete`; `toolCallCancellation` for calls whose results are not wanted any more",
+        comes_first="`interrupted`. The start of speech is told only where the service sends `voiceActivity`; "
+        "nothing is told when the model's turn was over and its audio still plays",
+        to_be_cleared="all audio of the turn that has not been played; what arrives before `turnComplete` belongs "
+        "to it",
+        told_of_heard="nothing: there is no message for it",
+        messages=("serverContent", "toolCallCancellation", "voiceActivity"),
+        documents=(
+            "Live API WebSocket reference and capabilities guide (2026)",
+            "types of the `google-genai` package 3.4 (2026)",
+        ),
+    ),
+    export=EXPORT_TARGETS["gemini"],
+    also_takes=(GeminiTurnDetection,),
+    unusable=lambda: missing_extra("gemini", "google.genai") or missing_key(*KEY_VARIABLES),
+)

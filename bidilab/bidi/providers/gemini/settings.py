@@ -8,11 +8,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self, TypeAlias, get_args
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
-from bidilab.bidi.providers.config import ProviderConfig, audio_config, check_keys, check_voice, input_schema
+from bidilab.bidi.providers.config import ProviderSettings, check_keys, input_schema
 from bidilab.core.errors import InvalidParameterError
-from bidilab.core.units import check_sample_rate
 from bidilab.detect.turns import GeminiActivityDetection
 
 __all__ = [
@@ -32,8 +31,6 @@ INPUT_RATE = 16_000
 OUTPUT_RATE = 24_000
 """Hertz of its voice; the only rate it has."""
 
-_AUDIO_KEYS = ("input_rate", "voice")
-_FIXED_AUDIO = {"output_rate": OUTPUT_RATE, "channels": 1, "format": "pcm"}
 _INFERENCE_KEYS = (
     "response_modalities",
     "temperature",
@@ -170,8 +167,8 @@ def turn_detection(given: Given) -> GeminiTurnDetection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GeminiSettings:
-    """What a client asks a Live API session to be.
+class GeminiSettings(ProviderSettings):
+    """Settings of a session with the Live API.
 
     Parameters
     ----------
@@ -190,14 +187,14 @@ class GeminiSettings:
         If a value is not allowed.
     """
 
+    AUDIO: ClassVar[tuple[str, ...]] = ("input_rate", "voice")
+    FIXED_AUDIO: ClassVar[Mapping[str, Any]] = {"output_rate": OUTPUT_RATE, "channels": 1, "format": "pcm"}
+    INFERENCE: ClassVar[Mapping[str, str]] = _INFERENCE_NAMES
+
     turn_detection: GeminiTurnDetection = field(default_factory=GeminiTurnDetection)
     input_rate: int = INPUT_RATE
-    voice: str | None = None
-    inference: Mapping[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        check_sample_rate(self.input_rate, "input_rate")
-        check_voice(self.voice)
+    def _check(self) -> None:
         if self.voice is not None and "speechConfig" in self.inference:
             raise InvalidParameterError("voice", "left out where speech_config is given", self.voice)
         modalities = self.inference.get("responseModalities", ["AUDIO"])
@@ -205,24 +202,8 @@ class GeminiSettings:
             raise InvalidParameterError("response_modalities", "['AUDIO'] or ['TEXT']", modalities)
 
     @classmethod
-    def from_config(cls, provider_config: Mapping[str, Any] | None) -> Self:
-        """Read a model's ``provider_config``: ``audio``, ``inference`` and ``turn_detection``.
-
-        Raises
-        ------
-        InvalidParameterError
-            If a key is unknown or a value not allowed; nothing is ignored.
-        """
-        config = ProviderConfig.read(
-            provider_config, audio=_AUDIO_KEYS, inference=tuple(_INFERENCE_NAMES), fixed=_FIXED_AUDIO, service="the API"
-        )
-        inference = {_INFERENCE_NAMES[key]: value for key, value in config.inference.items()}
-        read: dict[str, Any] = {key: turn_detection(value) for key, value in config.turn_detection.items()}
-        return cls(inference=inference, **config.audio, **read)
-
-    def audio_config(self) -> dict[str, Any]:
-        """``model.config["audio"]``: what inputs and outputs go by."""
-        return audio_config(input_rate=self.input_rate, output_rate=OUTPUT_RATE, voice=self.voice)
+    def _read_turn_detection(cls, given: Any, **_fields: Any) -> GeminiTurnDetection:
+        return turn_detection(given)
 
     def to_dict(
         self,

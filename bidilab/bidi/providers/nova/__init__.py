@@ -2,7 +2,7 @@
 
 from bidilab.bidi.providers.failures import Failure
 from bidilab.bidi.providers.nova.codec import HANDLERS, NovaSonicCodec
-from bidilab.bidi.providers.nova.failures import failure_kind
+from bidilab.bidi.providers.nova.connection import failure_kind
 from bidilab.bidi.providers.nova.settings import NOVA_SONIC_V1, NOVA_SONIC_V2, NovaSettings
 
 __all__ = [

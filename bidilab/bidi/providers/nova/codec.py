@@ -12,8 +12,8 @@ from bidilab.bidi.providers.failures import Failure
 from bidilab.bidi.providers.fields import Fields
 from bidilab.bidi.providers.history import call_in_words
 from bidilab.bidi.providers.nova import blocks, messages
+from bidilab.bidi.providers.nova.blocks import Conversation
 from bidilab.bidi.providers.nova.settings import NovaSettings
-from bidilab.bidi.providers.nova.state import Conversation
 from bidilab.bidi.providers.state import Signal
 from bidilab.bidi.types.events import (
     BidiAudioInputEvent,
@@ -77,7 +77,7 @@ class NovaSonicCodec(SpokenCodec[Conversation]):
     Parameters
     ----------
     settings
-        What the session is to be.
+        Settings of the session.
     system_prompt
         Told first on every connection; ``None`` tells none.
     tools
@@ -115,7 +115,6 @@ class NovaSonicCodec(SpokenCodec[Conversation]):
         return self._c.prompt
 
     def _take(self, message: Mapping[str, Any]) -> None:
-        """Handle an event of the service: ``{"event": {name: {…}}}``."""
         c = self._c
         try:
             event = _envelope(message)
@@ -183,13 +182,7 @@ class NovaSonicCodec(SpokenCodec[Conversation]):
         c.messages += [messages.prompt_end(c.prompt), messages.session_end()]
 
     def end_audio(self, silence_ms: int) -> None:
-        """End the audio: send what the resampler holds back, and the silence that ends a turn.
-
-        Parameters
-        ----------
-        silence_ms
-            How much, ``>= 0``.
-        """
+        """End the audio, with the silence that ends a turn; see `Codec.end_audio`."""
         if self._c.audio_content is not None:
             self._send_silence(silence_ms)
 
@@ -208,7 +201,7 @@ class NovaSonicCodec(SpokenCodec[Conversation]):
         self._say(event.text)
 
     def _say(self, text: str) -> None:
-        """Say words of the user; without a connection the history tells them on the next one."""
+        """Send words of the user; without a connection the history tells them on the next one."""
         c = self._c
         c.history.add("user", text)
         c.hear(Signal.WORDS)
@@ -253,6 +246,5 @@ def _shown(message: Mapping[str, Any]) -> str:
 
 
 def _n_samples(message: Mapping[str, Any]) -> int:
-    """Return the samples of the user's audio in an event."""
     body = message["event"].get("audioInput")
     return 0 if body is None else len(base64.b64decode(body["content"])) // 2

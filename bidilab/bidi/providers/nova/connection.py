@@ -1,6 +1,10 @@
-"""The connection to Amazon Bedrock: credentials, address, sending and receiving, by ``aws-sdk-bedrock-runtime``.
+"""The connection to Amazon Bedrock by ``aws-sdk-bedrock-runtime``, and what its failures mean.
 
 Nothing here knows what the events mean. Credentials are never in a ``repr`` or an error; events stay as they came.
+
+A failure is told by the service, by AWS's SDK or by the HTTP client below it; reading it needs no SDK. Sources: Amazon
+Bedrock API reference, ``InvokeModelWithBidirectionalStream`` (errors) and its output stream; Amazon Nova user guide,
+"Handling errors with Amazon Nova Sonic"; both read 2026-11.
 """
 
 from __future__ import annotations
@@ -12,16 +16,119 @@ import re
 import sys
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from bidilab.bidi.providers import config
-from bidilab.bidi.providers.failures import Failure
-from bidilab.bidi.providers.nova.failures import LOST, SERVICE, failure_of, lost
-from bidilab.bidi.providers.waking import take_result
+from bidilab.bidi.providers.failures import Failure, FailureKind
+from bidilab.bidi.tasks import take_result
+from bidilab.core.checks import check_at_least
 from bidilab.core.errors import CredentialsError, EventError, InvalidParameterError, require_extra
+from bidilab.core.jsontext import JSONError, parse_json_object
 from bidilab.core.redaction import conceal, redact_text
 
-__all__ = ["CONNECTION_LIMIT_S", "MODULES", "ClientSettings", "NovaConnection", "connect", "require_nova"]
+__all__ = [
+    "CONNECTION_LIMIT_S",
+    "LOST",
+    "MODULES",
+    "SERVICE",
+    "ClientSettings",
+    "NovaConnection",
+    "connect",
+    "failure_kind",
+    "failure_of",
+    "lost",
+    "require_nova",
+]
+
+SERVICE: Final = "Nova Sonic"
+LOST: Final = "ConnectionLost"
+"""Code of a connection that broke without a word of the service."""
+
+_CREDENTIALS: Final = frozenset(
+    {
+        "AccessDeniedException",
+        "ExpiredTokenException",
+        "IncompleteSignatureException",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationTokenException",
+        "NoCredentials",
+        "SignatureDoesNotMatch",
+        "SmithyIdentityError",
+        "UnrecognizedClientException",
+    }
+)
+_BUSY: Final = frozenset(
+    {
+        "InternalServerException",
+        "ModelErrorException",
+        "ModelNotReadyException",
+        "ModelStreamErrorException",
+        "ServiceQuotaExceededException",
+        "ServiceUnavailableException",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+_REFUSED: Final = frozenset({"ConflictException", "ResourceNotFoundException", "ValidationException"})
+# The service tells these as validation errors, but they are ends of a connection: a stream reset after long silence,
+# and a fault of its own (as strands-agents 1.62 and livekit-plugins-aws 1.8 have found).
+_LOST_VALIDATIONS: Final = ("InternalErrorCode=531", "System instability detected")
+
+
+def failure_kind(code: str, message: str = "") -> FailureKind:
+    """Return what a failure of that name means; an unknown name is a lost connection.
+
+    Examples
+    --------
+    >>> failure_kind("ThrottlingException"), failure_kind("ValidationException"), failure_kind("ModelTimeoutException")
+    ('busy', 'refused', 'lost')
+    """
+    if code in _CREDENTIALS:
+        return "credentials"
+    if code in _BUSY:
+        return "busy"
+    if code in _REFUSED and not any(part in message for part in _LOST_VALIDATIONS):
+        return "refused"
+    return "lost"
+
+
+def lost(why: str) -> Failure:
+    """Return the failure of a connection that broke, or that we closed."""
+    return Failure(service=SERVICE, code=LOST, reason=why, kind="lost")
+
+
+def failure_of(error: BaseException) -> Failure:
+    """Read an error of the SDK, or of its HTTP client.
+
+    The service's errors come as classes of their names. Errors that the service does not publish, as for an unknown
+    key, come as ``CallError`` or ``UnmodeledEventError``, which name them.
+    """
+    said = str(getattr(error, "message", "") or error) or type(error).__name__
+    code = getattr(error, "code", None)
+    names = [cls.__name__ for cls in type(error).__mro__]
+    if "ModeledError" in names or "SmithyIdentityError" in names:
+        code = type(error).__name__
+    elif "CallError" in names:
+        code = _code_in(said)
+    elif "UnmodeledEventError" not in names or not isinstance(code, str):
+        return lost(redact_text(said))
+    assert isinstance(code, str)
+    return Failure(service=SERVICE, code=code, reason=redact_text(said), kind=failure_kind(code, said))
+
+
+def _code_in(said: str) -> str:
+    """Find the code in what the SDK says of an error that it does not know: ``… - status: 403 - id: …#Name``."""
+    if (name := re.search(r" - id: \S*?(\w+)(?=\s|$)", said)) is not None:
+        return name[1]
+    status = re.search(r" - status: (\d+)", said)
+    number = int(status[1]) if status is not None else 0
+    if number in (401, 403):
+        return "AccessDeniedException"
+    if number == 429:
+        return "ThrottlingException"
+    return "ServiceUnavailableException" if number >= 500 else "ValidationException" if number >= 400 else LOST
+
 
 _T = TypeVar("_T")
 
@@ -30,7 +137,7 @@ CONNECTION_LIMIT_S = 480.0
 ``InvokeModelWithBidirectionalStream``, read 2026-11)."""
 
 MODULES = ("aws_sdk_bedrock_runtime", "awscrt", "boto3")
-"""What the extra ``nova`` brings."""
+"""Modules that the extra ``nova`` installs."""
 
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]+")
 _DEFAULT_REGION = "us-east-1"
@@ -77,10 +184,8 @@ class ClientSettings(config.ClientSettings):
         send and receive at once. By default AWS's own (``smithy_http.aio.crt.AWSCRTHTTPClient``).
     timeout_s
         Seconds within which a connection must be made, and must take an event, ``> 0``.
-    reconnect_attempts
-        Attempts in a row to make a lost connection anew, ``>= 0``.
-    reconnect_delay_s
-        Seconds before the first attempt, ``>= 0``; each further one waits twice as long, at most 8 s.
+    reconnect_attempts, reconnect_delay_s, reconnect_reset_s
+        How often and when it reconnects; see `config.ClientSettings`.
     restart_after_s
         Seconds after which a connection is renewed, with the history, at the first moment without a response; the
         service ends it after 480. In (0, 480); 420, as Strands has it.
@@ -111,8 +216,8 @@ class ClientSettings(config.ClientSettings):
             raise InvalidParameterError("http_client", "a function that makes one", type(self.http_client).__name__)
         if self.region is not None and not _REGION.fullmatch(self.region):
             raise InvalidParameterError("region", "a region of AWS such as 'us-east-1'", self.region)
-        config.check_number("settle_s", self.settle_s, at_least=0.001)
-        config.check_number("restart_after_s", self.restart_after_s, at_least=0.001, below=CONNECTION_LIMIT_S)
+        check_at_least("settle_s", self.settle_s, 0.001)
+        check_at_least("restart_after_s", self.restart_after_s, 0.001, below=CONNECTION_LIMIT_S)
 
 
 class NovaConnection:
@@ -271,12 +376,9 @@ def _json_object(data: bytes | None) -> dict[str, Any]:
     if data is None:
         raise EventError("the service sent an event without bytes")
     try:
-        message = json.loads(data)
-    except ValueError as error:
-        raise EventError(f"the service sent what is not JSON ({error})") from error
-    if not isinstance(message, dict):
-        raise EventError(f"the service sent {type(message).__name__} where an object belongs")
-    return message
+        return parse_json_object(data, unique_keys=False)
+    except JSONError as error:
+        raise EventError(f"the service sent what is not a JSON object ({error})") from error
 
 
 def _session(settings: ClientSettings) -> Any:
@@ -286,7 +388,7 @@ def _session(settings: ClientSettings) -> Any:
 
 
 def _identity(session: Any) -> Any:
-    """Return the credentials in the SDK's form; each connection looks for them anew, as they may expire.
+    """Return the credentials in the SDK's form; each connection looks them up, as they may expire.
 
     Raises
     ------

@@ -1,24 +1,28 @@
-"""`BidiNovaSonicModel`: a session with Amazon Nova Sonic."""
+"""Amazon Nova Sonic: `BidiNovaSonicModel`, a session with it, and what it is as a provider."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from bidilab.bidi.providers.failures import Failure
 from bidilab.bidi.providers.nova import NOVA_SONIC_V2, NovaSettings, NovaSonicCodec
 from bidilab.bidi.providers.nova.connection import (
     CONNECTION_LIMIT_S,
+    MODULES,
+    SERVICE,
     ClientSettings,
     NovaConnection,
     connect,
     require_nova,
 )
-from bidilab.bidi.providers.nova.failures import SERVICE
+from bidilab.bidi.providers.provider import InterruptionFacts, Provider, missing_extra
 from bidilab.bidi.providers.shell import ProviderModel
+from bidilab.detect.turns import EXPORT_TARGETS, NovaTurnDetection, TurnParams
 
-__all__ = ["BidiNovaSonicModel"]
+__all__ = ["NOVA", "BidiNovaSonicModel"]
 
 _RENEW_BEFORE_LIMIT_S = 10.0
 _LOOK_AGAIN_S = 0.25
@@ -42,7 +46,7 @@ class BidiNovaSonicModel(ProviderModel[NovaSonicCodec, NovaConnection]):
         an unknown one is an error.
     client_config
         ``boto_session`` or ``region``, ``endpoint_uri``, ``http_client``, ``timeout_s``, ``reconnect_attempts``,
-        ``reconnect_delay_s``, ``restart_after_s``, ``settle_s``; see `ClientSettings`.
+        ``reconnect_delay_s``, ``reconnect_reset_s``, ``restart_after_s``, ``settle_s``; see `ClientSettings`.
 
     Raises
     ------
@@ -72,7 +76,7 @@ class BidiNovaSonicModel(ProviderModel[NovaSonicCodec, NovaConnection]):
         provider_config: Mapping[str, Any] | None = None,
         client_config: Mapping[str, Any] | None = None,
     ) -> None:
-        settings = NovaSettings.from_config(model_id, provider_config)
+        settings = NovaSettings.from_config(provider_config, model_id=model_id)
         super().__init__(model_id, settings, ClientSettings.from_config(client_config))
         require_nova()
 
@@ -88,7 +92,7 @@ class BidiNovaSonicModel(ProviderModel[NovaSonicCodec, NovaConnection]):
         return await connect(self._client, self.model_id)
 
     async def _begin(self, connection: NovaConnection, codec: NovaSonicCodec) -> Failure | None:
-        """Tell the service what the session is to be. What it refuses after its answer, `receive` tells."""
+        """Ask the service for the session. What it refuses after its answer comes out of `receive`."""
         codec.begin(self._messages)
         unsent = await self._send_all(connection, codec)
         if (failure := await connection.refused() or unsent) is None:
@@ -126,3 +130,41 @@ class BidiNovaSonicModel(ProviderModel[NovaSonicCodec, NovaConnection]):
     @property
     def _silence_ms(self) -> int:
         return self._settings.pause_ms
+
+
+_PYTHON = tuple(sys.version_info[:2])
+
+
+def _unusable() -> str | None:
+    # AWS's tools look for the key in many places, some of them slow; that there is none is said at the start.
+    if _PYTHON < (3, 12):
+        return f"needs Python 3.12 or newer, and the kernel runs {_PYTHON[0]}.{_PYTHON[1]}"
+    return missing_extra("nova", *MODULES)
+
+
+def _meaning(given: Mapping[str, Any] | NovaTurnDetection) -> TurnParams:
+    return (given if isinstance(given, NovaTurnDetection) else NovaTurnDetection.from_dict(given)).canonical()
+
+
+NOVA: Final = Provider(
+    name="nova",
+    title="Amazon Nova Sonic",
+    model=BidiNovaSonicModel,
+    params=NovaTurnDetection,
+    meaning=_meaning,
+    codec=NovaSonicCodec,
+    connection=NovaConnection,
+    interruption=InterruptionFacts(
+        on_the_wire='`textOutput` with `{ "interrupted" : true }`, and `contentEnd` with the stop reason `INTERRUPTED`',
+        comes_first="whichever of the two comes first; the start of speech is not told",
+        to_be_cleared="all audio of the response that has not been played",
+        told_of_heard="nothing: there is no event for it",
+        messages=("textOutput", "contentEnd"),
+        documents=(
+            "Amazon Nova 2 user guide, output events and turn-taking (2026)",
+            "Amazon Bedrock API reference, `InvokeModelWithBidirectionalStream` (2026)",
+        ),
+    ),
+    export=EXPORT_TARGETS["nova"],
+    unusable=_unusable,
+)

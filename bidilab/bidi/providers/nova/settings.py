@@ -7,10 +7,11 @@ Source: Amazon Nova 2 user guide, "Handling input events with the bidirectional 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
-from bidilab.bidi.providers.config import ProviderConfig, audio_config, check_keys
+from bidilab.bidi.providers.config import ProviderSettings, check_keys
+from bidilab.core.checks import check_number, check_whole
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.turns.providers import NovaTurnDetection
 
@@ -20,14 +21,12 @@ NOVA_SONIC_V1 = "amazon.nova-sonic-v1:0"
 NOVA_SONIC_V2 = "amazon.nova-2-sonic-v1:0"
 
 SAMPLE_RATES = (8000, 16_000, 24_000)
-_AUDIO_KEYS = ("input_rate", "output_rate", "voice")
-_FIXED_AUDIO = {"channels": 1, "format": "pcm"}
 _INFERENCE_KEYS = {"max_tokens": "maxTokens", "temperature": "temperature", "top_p": "topP"}
 _LONGEST_PAUSE_MS = max(NovaTurnDetection.PAUSES_MS.values())
 
 
 def check_turn_detection(value: object, model_id: str) -> NovaTurnDetection | None:
-    """What ``provider_config["turn_detection"]`` says; nothing, ``None`` or ``{}``, leaves it to the service.
+    """Read ``provider_config["turn_detection"]``; ``None`` or ``{}`` leaves turn detection to the service.
 
     Raises
     ------
@@ -48,8 +47,8 @@ def check_turn_detection(value: object, model_id: str) -> NovaTurnDetection | No
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NovaSettings:
-    """What a client asks of Nova Sonic.
+class NovaSettings(ProviderSettings):
+    """Settings of a session with Nova Sonic.
 
     Parameters
     ----------
@@ -70,14 +69,18 @@ class NovaSettings:
         If a value is not allowed.
     """
 
+    AUDIO: ClassVar[tuple[str, ...]] = ("input_rate", "output_rate", "voice")
+    FIXED_AUDIO: ClassVar[Mapping[str, Any]] = {"channels": 1, "format": "pcm"}
+    INFERENCE: ClassVar[Mapping[str, str]] = {name: name for name in _INFERENCE_KEYS}
+    SERVICE: ClassVar[str] = "Nova Sonic"
+
     model_id: str = NOVA_SONIC_V2
     turn_detection: NovaTurnDetection | None = None
     input_rate: int = 16_000
     output_rate: int = 16_000
     voice: str = "matthew"
-    inference: Mapping[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         if not isinstance(self.model_id, str) or not self.model_id:
             raise InvalidParameterError("model_id", "the name of a model", self.model_id)
         for name in ("input_rate", "output_rate"):
@@ -90,34 +93,17 @@ class NovaSettings:
 
     def _check_inference(self) -> None:
         given = check_keys("provider_config['inference']", self.inference, tuple(_INFERENCE_KEYS))
-        tokens = given.get("max_tokens", 1)
-        if isinstance(tokens, bool) or not isinstance(tokens, int) or tokens < 1:
-            raise InvalidParameterError("max_tokens", "a whole number >= 1", tokens)
+        check_whole("max_tokens", given.get("max_tokens", 1), 1)
         for name in ("temperature", "top_p"):
-            value = given.get(name, 0.0)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-                raise InvalidParameterError(name, "a number in [0, 1]", value)
+            check_number(name, given.get(name, 0.0), 0, 1)
 
     @classmethod
-    def from_config(cls, model_id: str, provider_config: Mapping[str, Any] | None) -> Self:
-        """Read a model's ``provider_config``: ``audio``, ``inference`` and ``turn_detection``.
+    def _read_turn_detection(cls, given: Any, **fields: Any) -> NovaTurnDetection | None:
+        return check_turn_detection(given, fields.get("model_id", NOVA_SONIC_V2))
 
-        Raises
-        ------
-        InvalidParameterError
-            If a key is unknown or a value not allowed; nothing is ignored.
-        """
-        config = ProviderConfig.read(
-            provider_config,
-            audio=_AUDIO_KEYS,
-            inference=tuple(_INFERENCE_KEYS),
-            fixed=_FIXED_AUDIO,
-            service="Nova Sonic",
-        )
-        read: dict[str, Any] = {
-            key: check_turn_detection(value, model_id) for key, value in config.turn_detection.items()
-        }
-        return cls(model_id=model_id, inference=config.inference, **config.audio, **read)
+    @property
+    def _output_rate(self) -> int:
+        return self.output_rate
 
     @property
     def inference_configuration(self) -> dict[str, Any]:
@@ -135,7 +121,3 @@ class NovaSettings:
         if self.turn_detection is None:
             return _LONGEST_PAUSE_MS
         return int(self.turn_detection.canonical().silence_duration_ms)
-
-    def audio_config(self) -> dict[str, Any]:
-        """``model.config["audio"]``: what inputs and outputs go by."""
-        return audio_config(input_rate=self.input_rate, output_rate=self.output_rate, voice=self.voice)

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from smithy_http.aio.crt import AWSCRTHTTPClient
 
-from bidilab.bidi.providers.waking import take_result
+from bidilab.bidi.tasks import take_result
 
 __all__ = ["ConnectionClient"]
 

@@ -1,6 +1,6 @@
 """The OpenAI Realtime API from the client's side: a pure codec, and what a session is asked to be."""
 
-from bidilab.bidi.providers.logentry import LogEntry
+from bidilab.bidi.log.eventlog import LogEntry
 from bidilab.bidi.providers.openai.codec import HANDLERS, OpenAIRealtimeCodec
 from bidilab.bidi.providers.openai.settings import (
     SAMPLE_RATE,

@@ -49,7 +49,6 @@ _BUSY = "conversation_already_has_active_response"
 
 
 def _session_created(c: Conversation, message: Fields) -> None:
-    """Log the session that the server made, before anything is asked for."""
     session = message.object("session")
     c.server.session_id = session.optional_text("id")
     c.log("session_created", "model", {"session": dict(session.body)})
@@ -137,7 +136,7 @@ class OpenAIRealtimeCodec(Codec[Conversation]):
     Parameters
     ----------
     settings
-        What the session is to be.
+        Settings of the session.
     system_prompt
         Instructions of the session; ``None`` leaves them to the server.
     tools
@@ -247,15 +246,10 @@ class OpenAIRealtimeCodec(Codec[Conversation]):
         return list(append_audio(pcm))  # without an event_id: fifty a second, and none is ever asked about
 
     def end_audio(self, silence_ms: int) -> None:
-        """End the audio: send what the resampler holds back, and let an open turn end.
+        """End the audio; see `Codec.end_audio`.
 
-        With turn detection the server ends a turn by silence, so silence is what it is given; by hand, the turn is
-        committed if any audio was.
-
-        Parameters
-        ----------
-        silence_ms
-            How much, ``>= 0``.
+        With turn detection the server ends a turn by silence, so it is given silence; by hand, the turn is committed
+        if there was any audio.
         """
         c = self._c
         if c.settings.turn_detection is not None:
@@ -283,17 +277,7 @@ class OpenAIRealtimeCodec(Codec[Conversation]):
         responses.respond_when_possible(self._c)
 
     def truncate(self, response_id: str, heard_samples: int, sample_rate: int) -> None:
-        """Truncate each audio part of a response that was not heard whole.
-
-        Parameters
-        ----------
-        response_id
-            Which; one that is unknown, or was truncated, is left alone.
-        heard_samples
-            ``>= 0``, at ``sample_rate`` hertz, counted from the response's first sample.
-        sample_rate
-            Hertz.
-        """
+        """Truncate each audio part of a response that was not heard whole, once; see `Codec.truncate`."""
         c = self._c
         response = c.responses.get(response_id)
         if response is None or response.heard_samples is not None:
@@ -345,5 +329,4 @@ def _may_go_on(response: Response, item_id: str) -> bool:
 
 
 def _n_samples(message: Mapping[str, Any]) -> int:
-    """Return the samples of the user's audio in a message."""
     return len(base64.b64decode(message.get("audio", ""))) // 2

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from bidilab.bidi.providers import config
-from bidilab.bidi.providers.failures import ABNORMAL_CLOSE, Failure, http_kind
+from bidilab.bidi.providers.failures import ABNORMAL_CLOSE, LINE_OPTIONS, Failure, close_told, http_kind
 from bidilab.core.errors import CredentialsError, EventError
+from bidilab.core.jsontext import JSONError, parse_json_object
+from bidilab.core.redaction import logger_without_headers
 
 if TYPE_CHECKING:
     from openai.resources.realtime.realtime import AsyncRealtimeConnection
@@ -40,10 +41,8 @@ class ClientSettings(config.ClientSettings):
         Address of the service for HTTP and for WebSocket; the second is derived from the first when it is not given.
     timeout_s
         Seconds within which a connection must be made and a session configured, ``> 0``.
-    reconnect_attempts
-        Attempts in a row to make a lost connection anew, ``>= 0``.
-    reconnect_delay_s
-        Seconds before the first attempt, ``>= 0``; each further one waits twice as long, at most 8 s.
+    reconnect_attempts, reconnect_delay_s, reconnect_reset_s
+        How often and when it reconnects; see `config.ClientSettings`.
 
     Raises
     ------
@@ -117,22 +116,17 @@ class RealtimeConnection:
         except ConnectionClosed as error:
             return self._lost(error)
         try:
-            message = json.loads(data)
-        except ValueError as error:
-            raise EventError(f"the server sent what is not JSON ({error})") from error
-        if not isinstance(message, dict):
-            raise EventError(f"the server sent {type(message).__name__} where an object belongs")
-        return message
+            return parse_json_object(data, unique_keys=False)
+        except JSONError as error:
+            raise EventError(f"the server sent what is not a JSON object ({error})") from error
 
     async def close(self) -> None:
         """Close the connection; closing it twice is no error."""
         await self._connection.close()
 
     def _lost(self, error: Any) -> Failure:
-        if (frame := error.rcvd or error.sent) is None:
-            return Failure(service=SERVICE, code=ABNORMAL_CLOSE, reason="no close frame", kind="lost")
-        reason = self._settings.without_key(frame.reason)
-        return Failure(service=SERVICE, code=int(frame.code), reason=reason, kind="lost")
+        code, reason = close_told(error)
+        return Failure(service=SERVICE, code=code, reason=self._settings.without_key(reason), kind="lost")
 
 
 async def connect(settings: ClientSettings, model_id: str) -> RealtimeConnection | Failure:
@@ -156,10 +150,11 @@ async def connect(settings: ClientSettings, model_id: str) -> RealtimeConnection
         timeout=settings.timeout_s,
         max_retries=0,
     )
+    options: Any = {"logger": logger_without_headers("openai"), **LINE_OPTIONS}
     try:
         # The service sends up to 15 MiB in one message; reconnecting is ours, since it must tell the history.
         async with asyncio.timeout(settings.timeout_s):
-            manager = client.realtime.connect(model=model_id, websocket_connection_options=_websocket_options())
+            manager = client.realtime.connect(model=model_id, websocket_connection_options=options)
             return RealtimeConnection(await manager.enter(), settings)
     except InvalidStatus as error:
         # The answer's body is not kept: it quotes the key that was not taken.
@@ -169,15 +164,8 @@ async def connect(settings: ClientSettings, model_id: str) -> RealtimeConnection
     except (InvalidHandshake, OSError) as error:  # TimeoutError is an OSError
         reason = settings.without_key(str(error)) or type(error).__name__
         return Failure(service=SERVICE, code=ABNORMAL_CLOSE, reason=reason, kind="unreachable")
+    except ValueError as error:  # an address, or a model's name, that is none
+        reason = settings.without_key(str(error))[:500]
+        return Failure(service=SERVICE, code="invalid_request", reason=reason, kind="refused")
     finally:
         await client.close()
-
-
-def _websocket_options() -> Any:
-    """Return options of the ``websockets`` client: a logger that never logs headers, as they hold the key.
-
-    At the level DEBUG that package logs every header of the handshake.
-    """
-    logger = logging.getLogger("bidilab.openai.websocket")
-    logger.setLevel(logging.INFO)
-    return {"logger": logger}

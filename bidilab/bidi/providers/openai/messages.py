@@ -60,7 +60,7 @@ def cancel_response(response_id: str) -> dict[str, Any]:
 
 
 def truncate_item(item_id: str, content_index: int, audio_end_ms: int) -> dict[str, Any]:
-    """Tell that of an item no more than ``audio_end_ms`` was heard."""
+    """Report that no more than ``audio_end_ms`` of an item was heard."""
     return {
         "type": "conversation.item.truncate",
         "item_id": item_id,

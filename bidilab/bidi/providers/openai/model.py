@@ -1,26 +1,22 @@
-"""`BidiOpenAIRealtimeModel`: a session with the OpenAI Realtime API."""
+"""OpenAI Realtime: `BidiOpenAIRealtimeModel`, a session with its API, and what it is as a provider."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from bidilab.bidi.providers.failures import ABNORMAL_CLOSE, Failure
-from bidilab.bidi.providers.openai import (
-    OpenAIRealtimeCodec,
-    SemanticVad,
-    SessionSettings,
-    longest_wait_ms,
-)
+from bidilab.bidi.providers.openai import OpenAIRealtimeCodec, SemanticVad, SessionSettings, longest_wait_ms
 from bidilab.bidi.providers.openai import turn_detection as read_turn_detection
-from bidilab.bidi.providers.openai.connection import SERVICE, ClientSettings, RealtimeConnection, connect
+from bidilab.bidi.providers.openai.connection import KEY_VARIABLE, SERVICE, ClientSettings, RealtimeConnection, connect
+from bidilab.bidi.providers.provider import InterruptionFacts, Provider, missing_key
 from bidilab.bidi.providers.shell import ProviderModel
 from bidilab.bidi.types.events import BidiErrorEvent
 from bidilab.core.errors import EventError
-from bidilab.detect.turns import ServerVad
+from bidilab.detect.turns import EXPORT_TARGETS, ServerVad, TurnParams
 
-__all__ = ["BidiOpenAIRealtimeModel"]
+__all__ = ["OPENAI", "BidiOpenAIRealtimeModel"]
 
 _EXPIRED = Failure(service=SERVICE, code="session_expired", reason="the session is too old", kind="lost")
 
@@ -40,7 +36,8 @@ class BidiOpenAIRealtimeModel(ProviderModel[OpenAIRealtimeCodec, RealtimeConnect
         ``None`` for turns by hand (`commit`). Every key is honoured; an unknown one is an error.
     client_config
         ``api_key`` (or ``OPENAI_API_KEY`` in the environment), ``organization``, ``project``, ``base_url``,
-        ``websocket_base_url``, ``timeout_s``, ``reconnect_attempts``, ``reconnect_delay_s``; see `ClientSettings`.
+        ``websocket_base_url``, ``timeout_s``, ``reconnect_attempts``, ``reconnect_delay_s``,
+        ``reconnect_reset_s``; see `ClientSettings`.
 
     Raises
     ------
@@ -166,3 +163,37 @@ class BidiOpenAIRealtimeModel(ProviderModel[OpenAIRealtimeCodec, RealtimeConnect
     @property
     def _silence_ms(self) -> int:
         return longest_wait_ms(self._settings.turn_detection)
+
+
+def _meaning(given: Mapping[str, Any] | ServerVad | SemanticVad) -> TurnParams | None:
+    if isinstance(given, SemanticVad) or (
+        isinstance(given, Mapping) and given.get("type", "server_vad") != "server_vad"
+    ):
+        return None  # a model judges: there are no parameters to go by
+    return (given if isinstance(given, ServerVad) else ServerVad.from_dict(given)).canonical()
+
+
+OPENAI: Final = Provider(
+    name="openai",
+    title="OpenAI Realtime",
+    model=BidiOpenAIRealtimeModel,
+    params=ServerVad,
+    meaning=_meaning,
+    codec=OpenAIRealtimeCodec,
+    connection=RealtimeConnection,
+    interruption=InterruptionFacts(
+        on_the_wire="`input_audio_buffer.speech_started`; of a response that is still being generated also "
+        "`response.done` with status `cancelled`",
+        comes_first="`input_audio_buffer.speech_started`, whether or not a response is being generated",
+        to_be_cleared="all audio of the response that has not been played, and what of it still arrives",
+        told_of_heard="`conversation.item.truncate` with `audio_end_ms`: the conversation keeps what was heard",
+        messages=("input_audio_buffer.speech_started", "response.done"),
+        documents=(
+            "Realtime API reference and guide, GA protocol (2026)",
+            "types of the `openai` package 3.54 (2026)",
+        ),
+    ),
+    export=EXPORT_TARGETS["openai"],
+    also_takes=(SemanticVad,),
+    unusable=lambda: missing_key(KEY_VARIABLE),
+)

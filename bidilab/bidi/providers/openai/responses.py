@@ -177,7 +177,6 @@ def _take_rest(c: Conversation, response: Response, body: Fields) -> None:
 
 
 def _usage(usage: Fields) -> BidiUsageEvent:
-    """Tokens by modality."""
     n_in, n_out = usage.count("input_tokens", 0), usage.count("output_tokens", 0)
     spent = usage.object("input_token_details", optional=True)
     made = usage.object("output_token_details", optional=True)

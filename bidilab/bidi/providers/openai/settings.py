@@ -9,12 +9,12 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, Self, TypeAlias, get_args
+from typing import Any, ClassVar, Self, TypeAlias
 
-from bidilab.bidi.providers.config import ProviderConfig, audio_config, check_voice, input_schema
+from bidilab.bidi.providers.config import ProviderSettings, input_schema
 from bidilab.core.errors import InvalidParameterError
-from bidilab.core.units import check_sample_rate
 from bidilab.detect.turns import ServerVad
+from bidilab.detect.turns.providers.openai import Eagerness, SemanticVad
 
 __all__ = [
     "OUTPUT_MODALITIES",
@@ -34,8 +34,6 @@ SAMPLE_RATE = 24_000
 
 OUTPUT_MODALITIES = (["audio"], ["text"])
 
-_AUDIO_KEYS = ("input_rate", "voice", "speed", "transcription", "noise_reduction")
-_FIXED_AUDIO = {"output_rate": SAMPLE_RATE, "channels": 1, "format": "pcm"}
 _INFERENCE_KEYS = (
     "output_modalities",
     "max_output_tokens",
@@ -50,68 +48,8 @@ _INFERENCE_KEYS = (
 _DEFAULT_TRANSCRIPTION = MappingProxyType({"model": "gpt-4o-transcribe"})
 _MIN_SPEED, _MAX_SPEED = 0.25, 1.5
 
-Eagerness = Literal["low", "medium", "high", "auto"]
-_SEMANTIC_WAIT_MS: Mapping[Eagerness, int] = {"low": 8000, "medium": 4000, "auto": 4000, "high": 2000}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SemanticVad:
-    """OpenAI Realtime's ``semantic_vad``: a model judges whether the user is done.
-
-    Names, defaults and meaning: ``openai/types/realtime/realtime_audio_input_turn_detection.py`` of the ``openai``
-    package 3.54 (2026).
-
-    Parameters
-    ----------
-    eagerness
-        ``"low"``, ``"medium"`` and ``"high"`` wait for at most 8, 4 and 2 s; ``"auto"`` is medium.
-    create_response
-        Whether the end of a turn makes the model respond.
-    interrupt_response
-        Whether the start of speech cancels a response under way.
-
-    Raises
-    ------
-    InvalidParameterError
-        If a value is not allowed.
-    """
-
-    eagerness: Eagerness = "auto"
-    create_response: bool = True
-    interrupt_response: bool = True
-
-    def __post_init__(self) -> None:
-        if self.eagerness not in get_args(Eagerness):
-            raise InvalidParameterError("eagerness", "one of 'low', 'medium', 'high', 'auto'", self.eagerness)
-        for name in ("create_response", "interrupt_response"):
-            if not isinstance(getattr(self, name), bool):
-                raise InvalidParameterError(name, "true or false", getattr(self, name))
-
-    def to_dict(self) -> dict[str, Any]:
-        """The ``turn_detection`` object of a Realtime session."""
-        return {"type": "semantic_vad", **dataclasses.asdict(self)}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Read a ``turn_detection`` object.
-
-        Raises
-        ------
-        InvalidParameterError
-            If ``type`` is another one, a key is unknown or a value not allowed.
-        """
-        if values.get("type") != "semantic_vad":
-            raise InvalidParameterError("turn_detection.type", "'semantic_vad'", values.get("type"))
-        rest = {key: value for key, value in values.items() if key != "type"}
-        known = [field.name for field in dataclasses.fields(cls)]
-        for key in rest:
-            if key not in known:
-                raise InvalidParameterError("turn_detection", f"an object with the keys type, {', '.join(known)}", key)
-        return cls(**rest)
-
-
 TurnDetection: TypeAlias = ServerVad | SemanticVad | None
-"""What decides on turns: the server by level, the server by meaning, or nobody (manual)."""
+"""Turn detection: the server's by level, the server's by meaning, or none (turns by hand)."""
 
 _READERS: Mapping[str, Callable[[Mapping[str, Any]], ServerVad | SemanticVad]] = {
     "server_vad": ServerVad.from_dict,
@@ -120,7 +58,7 @@ _READERS: Mapping[str, Callable[[Mapping[str, Any]], ServerVad | SemanticVad]] =
 
 
 def turn_detection(value: Mapping[str, Any] | ServerVad | SemanticVad | None) -> TurnDetection:
-    """What a ``turn_detection`` object says; ``None`` is manual. Without a ``type`` it is ``server_vad``.
+    """Read a ``turn_detection`` object; ``None`` is turns by hand. Without a ``type`` it is ``server_vad``.
 
     Raises
     ------
@@ -149,17 +87,17 @@ def longest_wait_ms(value: TurnDetection) -> int:
     """
     if value is None:
         return 0
-    return value.silence_duration_ms if isinstance(value, ServerVad) else _SEMANTIC_WAIT_MS[value.eagerness]
+    return value.silence_duration_ms if isinstance(value, ServerVad) else value.longest_wait_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SessionSettings:
-    """What a client asks a Realtime session to be.
+class SessionSettings(ProviderSettings):
+    """Settings of a session with the Realtime API.
 
     Parameters
     ----------
     turn_detection
-        Who decides on turns.
+        Turn detection of the session; ``None`` for turns by hand.
     input_rate
         Hertz of the audio that inputs are asked to bring; it is resampled to `SAMPLE_RATE`.
     voice
@@ -177,17 +115,17 @@ class SessionSettings:
         If a value is not allowed.
     """
 
+    AUDIO: ClassVar[tuple[str, ...]] = ("input_rate", "voice", "speed", "transcription", "noise_reduction")
+    FIXED_AUDIO: ClassVar[Mapping[str, Any]] = {"output_rate": SAMPLE_RATE, "channels": 1, "format": "pcm"}
+    INFERENCE: ClassVar[Mapping[str, str]] = {name: name for name in _INFERENCE_KEYS}
+
     turn_detection: TurnDetection = field(default_factory=ServerVad)
     input_rate: int = SAMPLE_RATE
-    voice: str | None = None
     speed: float | None = None
     transcription: Mapping[str, Any] | None = field(default_factory=lambda: dict(_DEFAULT_TRANSCRIPTION))
     noise_reduction: Mapping[str, Any] | None = None
-    inference: Mapping[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        check_sample_rate(self.input_rate, "input_rate")
-        check_voice(self.voice)
+    def _check(self) -> None:
         if self.speed is not None and not _is_speed(self.speed):
             raise InvalidParameterError("speed", f"a number in [{_MIN_SPEED}, {_MAX_SPEED}]", self.speed)
         for name in ("transcription", "noise_reduction"):
@@ -198,19 +136,8 @@ class SessionSettings:
             raise InvalidParameterError("output_modalities", "['audio'] or ['text']", modalities)
 
     @classmethod
-    def from_config(cls, provider_config: Mapping[str, Any] | None) -> Self:
-        """Read a model's ``provider_config``: ``audio``, ``inference`` and ``turn_detection``.
-
-        Raises
-        ------
-        InvalidParameterError
-            If a key is unknown or a value not allowed; nothing is ignored.
-        """
-        config = ProviderConfig.read(
-            provider_config, audio=_AUDIO_KEYS, inference=_INFERENCE_KEYS, fixed=_FIXED_AUDIO, service="the API"
-        )
-        read: dict[str, Any] = {key: turn_detection(value) for key, value in config.turn_detection.items()}
-        return cls(inference=config.inference, **config.audio, **read)
+    def _read_turn_detection(cls, given: Any, **_fields: Any) -> TurnDetection:
+        return turn_detection(given)
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some values changed."""
@@ -220,10 +147,6 @@ class SessionSettings:
     def acts_on_speech(self) -> bool:
         """Whether the start of speech is to interrupt a response."""
         return self.turn_detection is not None and self.turn_detection.interrupt_response
-
-    def audio_config(self) -> dict[str, Any]:
-        """``model.config["audio"]``: what inputs and outputs go by."""
-        return audio_config(input_rate=self.input_rate, output_rate=SAMPLE_RATE, voice=self.voice)
 
     def to_dict(self, *, instructions: str | None = None, tools: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
         """The ``session`` object of ``session.update``.
@@ -276,7 +199,7 @@ def function_tool(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def differences(requested: object, effective: object, path: str = "session") -> list[dict[str, Any]]:
-    """Where the effective session is not what was asked for.
+    """List where the session in force differs from the one that was asked for.
 
     Only what was asked for is compared; an absent key counts as ``null``. Objects are compared key by key, lists
     whole when their lengths differ.

@@ -188,7 +188,7 @@ class Conversation(state.Conversation[Response]):
         self.request = after(self.request, signal)
 
     def over(self) -> None:
-        """Record that the connection is gone; nobody will answer what was said into it."""
+        """Record that the connection is gone; what was sent into it gets no answer."""
         self.connected = False
         self.hear(Signal.SILENCE, Signal.ANSWER)
 

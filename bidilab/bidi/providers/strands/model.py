@@ -6,11 +6,10 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
+from bidilab.bidi.log.eventlog import LogEntry
 from bidilab.bidi.model import BidiModel, ModelInput
-from bidilab.bidi.providers.logentry import LogEntry
 from bidilab.bidi.providers.strands import StrandsAudio, StrandsEvents, strands_input
-from bidilab.bidi.providers.waking import WakingReceiver
-from bidilab.bidi.tasks import NamedTasks
+from bidilab.bidi.tasks import NamedTasks, WakingReceiver
 from bidilab.bidi.types.events import BidiOutputEvent
 from bidilab.core.errors import InvalidParameterError, ProviderConnectionError, SessionError
 
@@ -47,7 +46,7 @@ class StrandsAgentModel(BidiModel):
     * When an interruption was told is known; where the speech began and was decided is not: Strands does not pass it
       on.
     * An interruption that is told with no response active is no interruption: a row ``idle_interruption``.
-    * See `bidilab.bidi.providers.strands.received` for what each generation tells and leaves out.
+    * See `bidilab.bidi.providers.strands.events` for what each generation tells and leaves out.
 
     Parameters
     ----------
@@ -168,7 +167,7 @@ class StrandsAgentModel(BidiModel):
             await clock.sleep_s(_LOOK_S)
 
     async def receive(self) -> AsyncIterator[BidiOutputEvent]:
-        """What the Strands agent tells, until it is stopped or closes the connection.
+        """Give the Strands agent's events, until it is stopped or closes the connection.
 
         Raises
         ------
@@ -205,7 +204,7 @@ class StrandsAgentModel(BidiModel):
                     self._tasks.start(name, self._watch, events, name)
 
     async def _watch(self, events: StrandsEvents, name: str) -> None:
-        """Have a response of a model that names none ended, `_PAUSE_S` after it was played."""
+        """End the response of a model that names none, `_PAUSE_S` after it was played."""
         clock = self.context.clock
         while events.unnamed == name:
             if clock.now_s() >= self._played_s + _PAUSE_S:
@@ -219,7 +218,7 @@ class StrandsAgentModel(BidiModel):
 
 
 def _home(agent: object) -> str:
-    """The package that a Strands agent's class is of: ``strands.bidi`` or ``strands.experimental.bidi``."""
+    """Return the package of a Strands agent's class: ``strands.bidi`` or ``strands.experimental.bidi``."""
     for cls in type(agent).__mro__:
         if cls.__name__ == "BidiAgent" and cls.__module__.split(".")[0] == "strands":
             return cls.__module__.removesuffix(".agent.agent")

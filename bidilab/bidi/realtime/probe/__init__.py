@@ -1,9 +1,7 @@
-"""Measuring a client that somebody else wrote, from the server's side of the wire."""
+"""Measure a client that is not ours, from the server's side of the wire."""
 
-from bidilab.bidi.realtime.probe.measure import Interrupted, measure_interruptions
-from bidilab.bidi.realtime.probe.microphone import probe_microphone
-from bidilab.bidi.realtime.probe.report import ProbedSession, ProbeReport
-from bidilab.bidi.realtime.probe.run import probe_client
+from bidilab.bidi.realtime.probe.measure import Interrupted, ProbedSession, ProbeReport, measure_interruptions
+from bidilab.bidi.realtime.probe.run import probe_client, probe_microphone
 from bidilab.bidi.realtime.probe.wire import WireRecord, WireRecorder
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Runs a probe: a server whose sessions take the paces in turn, until the client has been through all of them."""
+"""Run a probe: a server whose sessions take the paces in turn, and the audio to feed the client as its microphone."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from bidilab.bidi.realtime.probe.report import ProbedSession, ProbeReport
+import numpy as np
+
+from bidilab.bidi.realtime.probe.measure import ProbedSession, ProbeReport
 from bidilab.bidi.realtime.probe.wire import WireRecorder
-from bidilab.bidi.realtime.server.observer import SessionObserver
+from bidilab.bidi.realtime.server.connection import SessionObserver
 from bidilab.bidi.realtime.server.server import RealtimeServer
 from bidilab.bidi.realtime.server.settings import ServerSettings
 from bidilab.bidi.realtime.settings import RealtimeSettings
 from bidilab.bidi.reply import Responder, ScriptedResponder
+from bidilab.core.audio import Audio
 from bidilab.core.errors import InvalidParameterError
-from bidilab.detect.vad import VadBackend, VadSpec
+from bidilab.detect.vad import VadLike
 
-__all__ = ["probe_client"]
+__all__ = ["probe_client", "probe_microphone"]
 
 _ANSWER_S = 20.0  # longer than anybody waits before interrupting
 
@@ -50,7 +53,7 @@ async def probe_client(
     responder: Responder | None = None,
     settings: ServerSettings | None = None,
     session: RealtimeSettings | None = None,
-    vad: VadBackend | VadSpec | None = None,
+    vad: VadLike | None = None,
     timeout_s: float | None = None,
     stop: asyncio.Event | None = None,
     on_ready: Callable[[str], None] | None = None,
@@ -111,3 +114,46 @@ async def probe_client(
             async with asyncio.timeout(timeout_s):
                 await sessions.done.wait()
     return sessions.report(server.detector)
+
+
+_RATE = 24_000
+_LISTENS_S = 3.0
+
+
+def probe_microphone(n_interruptions: int = 3) -> Audio:
+    """A question, and then interruptions, each when the agent has been answering for some seconds.
+
+    ::
+
+        1 s      2.55 s          3 s         2–2.5 s         3 s       2–2.5 s     …     3 s
+        silence  [question]  agent answers  [interrupts]  agent answers  [interrupts]      silence
+
+    Parameters
+    ----------
+    n_interruptions
+        In [1, 100].
+
+    Returns
+    -------
+    Audio
+        Mono at 24 kHz: recorded sentences that come with the package.
+
+    Raises
+    ------
+    InvalidParameterError
+        If ``n_interruptions`` is out of bounds.
+    """
+    from bidilab.bidi.local.voice import RecordedVoice
+    from bidilab.core.errors import InvalidParameterError
+    from bidilab.detect.vad import resample
+
+    if not 1 <= n_interruptions <= 100:
+        raise InvalidParameterError("n_interruptions", "in [1, 100]", n_interruptions)
+    voice = RecordedVoice()
+    spoken = [voice.say(text) for text in voice.sentences]
+    sentences = [resample(audio.channel(), audio.sample_rate, _RATE) for audio in spoken]
+    pause = np.zeros(round(_LISTENS_S * _RATE), np.float32)
+    parts = [np.zeros(_RATE, np.float32)]
+    for index in range(n_interruptions + 1):
+        parts += [sentences[index % len(sentences)], pause]
+    return Audio(samples=np.concatenate(parts).astype(np.float32), sample_rate=_RATE, name="probe microphone")

@@ -33,11 +33,11 @@ class WireRecord:
     audio_ms
         Audio that it carries, of a delta.
     audio_end_ms
-        What was heard, of a truncate.
+        Milliseconds that were heard, in a truncate.
     onset_ms, decided_ms
         Where in the client's audio speech began and was decided, of ``speech_started``.
     code
-        Of an error.
+        Code of an error.
     """
 
     at_s: float
@@ -71,7 +71,7 @@ class WireRecorder:
     close_code, close_reason
         How it ended; ``None`` and empty while open or when the connection broke.
     has_ended
-        Whether it is over.
+        Whether the session is over.
     """
 
     def __init__(self, on_end: Callable[[], None] | None = None) -> None:

@@ -8,8 +8,7 @@ gives a dict of known fields with values of the right types, or raises `RequestE
 from __future__ import annotations
 
 import json
-import math
-from typing import Any, NoReturn
+from typing import Any
 
 from bidilab.bidi.realtime.protocol.audio import AUDIO_FORMATS, MAX_APPEND_BYTES
 from bidilab.bidi.realtime.protocol.errors import RequestError
@@ -27,6 +26,7 @@ from bidilab.bidi.realtime.protocol.schema import (
     string,
     tagged,
 )
+from bidilab.core.jsontext import parse_json as core_parse_json
 
 __all__ = [
     "AUDIO_FORMAT",
@@ -47,7 +47,6 @@ __all__ = [
 MAX_EVENT_ID = 512
 MAX_ITEM_ID = 32
 MAX_TEXT_CHARACTERS = 256 * 1024
-_MAX_DEPTH = 64
 _MAX_MESSAGE_CHARACTERS = 4 * -(-MAX_APPEND_BYTES // 3) + 64 * 1024
 
 # A type may be written with its alternatives only where the session knows more; these are shared by session.update
@@ -211,36 +210,11 @@ def parse_json(data: str | bytes) -> Any:
     if len(data) > _MAX_MESSAGE_CHARACTERS:
         raise RequestError("invalid_value", "The message is larger than an append of 15 MiB of audio.")
     try:
-        value = json.loads(data, parse_constant=_no_constant, parse_float=_finite)
+        value = core_parse_json(data, unique_keys=False)
         if "\\u" in data:
             json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate cannot be sent back to anyone
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RequestError("invalid_json", f"Could not parse the message as JSON: {str(error)[:80]}.") from error
-    _check_depth(value, data)
-    return value
-
-
-def _check_depth(value: Any, data: str) -> None:
-    # Deep values are refused here, so that nothing after this (merging, encoding) can run out of stack.
-    if data.count("[") + data.count("{") <= _MAX_DEPTH:
-        return
-    level = [value]
-    for _ in range(_MAX_DEPTH):
-        below = (v for v in level if isinstance(v, list | dict))
-        level = [inner for v in below for inner in (v.values() if isinstance(v, dict) else v)]
-        if not level:
-            return
-    raise RequestError("invalid_json", f"The message is nested more than {_MAX_DEPTH} levels deep.")
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text[:40]} is out of range")
     return value
 
 

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from bidilab.core.checks import check_whole
 from bidilab.core.errors import InvalidParameterError
 
 __all__ = ["DelayLine", "NetworkFaults"]
@@ -23,7 +24,7 @@ _MAX_DELAY_MS = 60_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkFaults:
-    """What is wrong with the network between the clients and the server. By default nothing.
+    """Faults of the network between the clients and the server. By default there are none.
 
     Parameters
     ----------
@@ -34,7 +35,7 @@ class NetworkFaults:
     seed
         Of the jitter, ``>= 0``; session ``n`` of a server draws from the pair (``seed``, ``n``).
     up_bytes_per_s, down_bytes_per_s
-        Width of the line from and to the client, in bytes of message a second, ``> 0``; a slow reader at either end.
+        Width of the line from and to the client, in bytes of message per second, ``> 0``; a slow reader at either end.
         ``None`` is unlimited.
     drop_after_s
         The connection breaks, without a close frame, this many seconds after its start, ``> 0``; ``None`` is never.
@@ -59,15 +60,12 @@ class NetworkFaults:
         for name in ("latency_ms", "jitter_ms"):
             if not 0 <= getattr(self, name) <= _MAX_DELAY_MS:
                 raise InvalidParameterError(name, f"in [0, {_MAX_DELAY_MS}]", getattr(self, name))
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
-            raise InvalidParameterError("seed", "an integer >= 0", self.seed)
+        check_whole("seed", self.seed)
         for name in ("up_bytes_per_s", "down_bytes_per_s", "drop_after_s"):
             value = getattr(self, name)
             if value is not None and not (value > 0 and math.isfinite(value)):
                 raise InvalidParameterError(name, "a finite number > 0, or None", value)
-        k = self.drop_in_response
-        if k is not None and (isinstance(k, bool) or not isinstance(k, int) or k < 1):
-            raise InvalidParameterError("drop_in_response", "an integer >= 1, or None", k)
+        check_whole("drop_in_response", self.drop_in_response, 1, optional=True)
 
 
 class DelayLine(Generic[_T]):
@@ -111,7 +109,7 @@ class DelayLine(Generic[_T]):
 
     @property
     def next_due_s(self) -> float:
-        """When the oldest message arrives; infinite when there is none."""
+        """Time at which the oldest message arrives; infinite when there is none."""
         return self._travelling[0][0] if self._travelling else math.inf
 
     def put(self, message: _T, *, n_bytes: int, now_s: float) -> None:

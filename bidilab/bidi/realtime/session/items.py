@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from bidilab.bidi.realtime.protocol.audio import AudioFormat, Pcm16Array, decode_base64
+from bidilab.bidi.realtime.protocol.audio import AudioFormat, decode_base64
 from bidilab.bidi.realtime.protocol.errors import RequestError, quoted, unknown_item
 from bidilab.bidi.realtime.session.outbox import Ids
+from bidilab.core.audio import Pcm16Array
 
 __all__ = ["Content", "Conversation", "Item", "item_from_client"]
 
@@ -25,7 +26,7 @@ class Content:
     text, transcript
         Its words as the client is told them; ``None`` where there are none to tell.
     heard
-        What the agent understood of the user's audio, told to nobody but the responder.
+        What the agent understood of the user's audio; only the responder is given it.
     audio
         Pieces of audio ``(n,) int16`` at the rate of ``audio_format``.
     audio_format
@@ -66,7 +67,7 @@ class Content:
         return shown
 
     def truncate(self, n_samples: int) -> None:
-        """Cut the audio to ``n_samples`` and delete its transcript, for nobody heard all of it."""
+        """Cut the audio to ``n_samples`` and delete its transcript, as not all of it was heard."""
         kept: list[Pcm16Array] = []
         left = n_samples
         for piece in self.audio:
@@ -93,7 +94,7 @@ class Item:
     content
         Parts of a message.
     name, call_id, arguments, output
-        Of a function call or its output.
+        Fields of a function call or its output.
     """
 
     id: str
@@ -130,6 +131,17 @@ class Item:
     def n_audio_samples(self) -> int:
         """Samples that are kept in memory."""
         return sum(len(piece) for part in self.content for piece in part.audio)
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of audio and text that are kept in memory, about."""
+        texts = [self.arguments, self.output, *(self._texts())]
+        return 2 * self.n_audio_samples + sum(map(len, texts))
+
+    def _texts(self) -> Iterator[str]:
+        for part in self.content:
+            yield from (text for text in (part.text, part.transcript, part.heard) if text)
+            yield from map(str, (part.image or {}).values())
 
     def drop_audio(self) -> None:
         """Let the samples go; the lengths stay."""
@@ -218,9 +230,9 @@ class Conversation:
         place = self._order.index(item_id)
         return self._order[place - 1] if place else None
 
-    def check_new(self, item: Item, previous_item_id: str | None) -> None:
-        """Raise `RequestError` unless the client may insert ``item`` there."""
-        if item.id in self._items:
+    def check_new(self, item: Item, previous_item_id: str | None, *, taken_id: str | None = None) -> None:
+        """Raise `RequestError` unless the client may insert ``item`` there; ``taken_id`` is told, and not in yet."""
+        if item.id in self._items or item.id == taken_id:
             message = f"Error adding item: an item with the id {quoted(item.id)} already exists."
             raise RequestError("item_create_invalid_item_id", message, "item.id")
         if len(self._order) >= self._max_items:
@@ -263,6 +275,22 @@ class Conversation:
             kept += item.n_audio_samples
             if kept > self._max_audio_samples:
                 item.drop_audio()
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of audio and text that it holds, about."""
+        return sum(item.n_bytes for item in self._items.values())
+
+    def let_audio_go(self, n_bytes: int) -> int:
+        """Let go of the oldest audio, so many bytes of it or all; return how many."""
+        freed = 0
+        for item_id in self._order:
+            if freed >= n_bytes:
+                break
+            item = self._items[item_id]
+            freed += 2 * item.n_audio_samples
+            item.drop_audio()
+        return freed
 
     def truncate(self, item_id: str, content_index: int, audio_end_ms: int) -> None:
         """Cut an assistant's audio (``conversation.item.truncate``).

@@ -48,7 +48,7 @@ class Outbox:
     Parameters
     ----------
     ids
-        Where event ids come from.
+        Source of the event ids.
     """
 
     def __init__(self, ids: Ids) -> None:

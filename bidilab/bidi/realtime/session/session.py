@@ -15,13 +15,14 @@ from bidilab.bidi.realtime.session.config import EffectiveSession
 from bidilab.bidi.realtime.session.idle import IdleTimer
 from bidilab.bidi.realtime.session.items import Conversation, item_from_client
 from bidilab.bidi.realtime.session.outbox import Ids, Outbox
+from bidilab.bidi.realtime.session.user.input_audio import TICKS_PER_S
 from bidilab.bidi.realtime.session.user.turn_detection import SpeechEdge
 from bidilab.bidi.realtime.session.user.turns import UserTurns
 from bidilab.bidi.realtime.settings import RealtimeSettings
 from bidilab.bidi.reply import Responder
 from bidilab.core.audio import FloatArray
 from bidilab.core.errors import InvalidParameterError
-from bidilab.detect.vad import VadBackend, VadSpec, VadWork
+from bidilab.detect.vad import VadLike, VadWork, as_live_vad
 
 __all__ = ["RealtimeSession"]
 
@@ -36,9 +37,9 @@ class RealtimeSession:
     Parameters
     ----------
     settings
-        What the server decides.
+        Settings of the server's side.
     responder
-        What the agent says.
+        Gives the agent's replies.
     vad
         A backend, or the name of one: a backend may be shared by sessions, each takes a stream of its own.
     now_s
@@ -64,7 +65,7 @@ class RealtimeSession:
         settings: RealtimeSettings,
         responder: Responder,
         *,
-        vad: VadBackend | VadSpec,
+        vad: VadLike,
         now_s: float = 0.0,
         on_speech_edge: Callable[[SpeechEdge], None] | None = None,
     ) -> None:
@@ -89,7 +90,7 @@ class RealtimeSession:
         )
         self._user = UserTurns(
             settings=settings,
-            vad=vad.build() if isinstance(vad, VadSpec) else vad,
+            vad=as_live_vad(vad).build(),
             session=self._session,
             conversation=self._conversation,
             ids=self._ids,
@@ -124,6 +125,26 @@ class RealtimeSession:
     def close_reason(self) -> str | None:
         """Why it is over, ``None`` while open."""
         return None if self._close is None else self._close[1]
+
+    @property
+    def heard_s(self) -> float:
+        """Seconds of audio that the client has sent."""
+        return self._user.end_ticks / TICKS_PER_S
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of audio and text that the session holds, about."""
+        return self._user.n_bytes + self._conversation.n_bytes + self._responses.n_bytes
+
+    def let_audio_go(self, n_bytes: int) -> int:
+        """Keep so many bytes less of the audio for ``conversation.item.retrieve``, the oldest first.
+
+        Returns
+        -------
+        int
+            Bytes that were let go; fewer when it keeps fewer.
+        """
+        return self._conversation.let_audio_go(n_bytes)
 
     def messages_to_send(self) -> list[Message]:
         """Take away all queued messages, in order; each is a JSON object under ``max_message_bytes``."""
@@ -298,7 +319,7 @@ class RealtimeSession:
     def _create_item(self, message: Message) -> None:
         item = item_from_client(message["item"], self._ids, self._session.input_format)
         previous_item_id = message.get("previous_item_id") or None
-        self._conversation.check_new(item, previous_item_id)
+        self._conversation.check_new(item, previous_item_id, taken_id=self._user.item_id)
         shown = item.to_dict()
         self._check_size(shown, "item")
         if item.role == "user":

@@ -29,6 +29,7 @@ __all__ = [
     "ProviderParams",
     "ServerVad",
     "SweptParams",
+    "pads_by_speech",
     "provider_params",
     "register_params",
     "swept_params",
@@ -93,3 +94,13 @@ def swept_params(name: str) -> type[SweptParams]:
     if name not in SWEPT_PROVIDERS:
         raise InvalidParameterError("provider", f"one of {', '.join(SWEPT_PROVIDERS)}", name)
     return SWEPT_PROVIDERS[name]
+
+
+def pads_by_speech(params: type[SweptParams]) -> bool:
+    """Whether a provider's prefix padding is speech that is required before a turn starts, as Gemini's.
+
+    It then is the canonical ``min_speech_ms``, and there is no other.
+    """
+    knobs = {"threshold": 0.5, "silence_duration_ms": 500.0}
+    few, many = (params.sweep_params(prefix_padding_ms=ms, **knobs) for ms in (0.0, 400.0))
+    return few.min_speech_ms != many.min_speech_ms

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
+from bidilab.core.checks import check_duration_ms
 from bidilab.core.errors import InvalidParameterError
-from bidilab.detect.turns.params import TurnParams, check_duration_ms
+from bidilab.detect.turns.params import TurnParams
 
-__all__ = ["ProviderParams", "SweptParams", "check_duration_s", "check_flag", "from_known_keys", "whole_ms"]
+__all__ = ["ProviderParams", "SweptParams", "from_known_keys", "whole_ms"]
 
 T = TypeVar("T")
 
 
 class ProviderParams(Protocol):
     """A provider's turn detection parameters."""
+
+    __slots__ = ()
 
     provider: ClassVar[str]
     INEXPRESSIBLE: ClassVar[Mapping[str, str]]
@@ -37,7 +39,9 @@ class ProviderParams(Protocol):
 
 
 class SweptParams(ProviderParams, Protocol):
-    """Parameters of a provider that has the three knobs which a sweep turns."""
+    """Parameters of a provider that has the three knobs which a sweep turns; a class may inherit `from_setting`."""
+
+    __slots__ = ()
 
     @classmethod
     def sweep_params(cls, *, threshold: float, prefix_padding_ms: float, silence_duration_ms: float) -> TurnParams:
@@ -47,7 +51,10 @@ class SweptParams(ProviderParams, Protocol):
     @classmethod
     def from_setting(cls, *, threshold: float, prefix_padding_ms: float, silence_duration_ms: float) -> Self:
         """The provider's parameters nearest to one point of a sweep."""
-        ...
+        knobs = cls.sweep_params(
+            threshold=threshold, prefix_padding_ms=prefix_padding_ms, silence_duration_ms=silence_duration_ms
+        )
+        return cls.nearest(knobs)
 
 
 def whole_ms(name: str, value: float, *, at_most: float = 600_000) -> int:
@@ -56,23 +63,6 @@ def whole_ms(name: str, value: float, *, at_most: float = 600_000) -> int:
     if int(value) != value:
         raise InvalidParameterError(name, "a whole number of milliseconds", value)
     return int(value)
-
-
-def check_duration_s(name: str, value: float, *, at_most: float = 600.0) -> float:
-    """Return ``value`` as a float when it is a finite number of seconds in [0, at_most]; raise otherwise."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if isinstance(value, bool | str) or not 0.0 <= number <= at_most:
-        raise InvalidParameterError(name, f"a number of seconds in [0, {at_most:g}]", value)
-    return number
-
-
-def check_flag(name: str, value: object) -> None:
-    """Raise `InvalidParameterError` unless ``value`` is true or false."""
-    if not isinstance(value, bool):
-        raise InvalidParameterError(name, "true or false", value)
 
 
 def from_known_keys(

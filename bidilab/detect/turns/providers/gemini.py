@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, get_args
 
+from bidilab.core.checks import check_flag
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.turns.params import TurnParams
-from bidilab.detect.turns.providers.base import check_flag, from_known_keys, whole_ms
+from bidilab.detect.turns.providers.base import SweptParams, from_known_keys, whole_ms
 
 __all__ = ["GeminiActivityDetection", "GeminiSensitivity", "PrefixMeaning"]
 
@@ -25,7 +26,7 @@ _WIRE_NAMES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GeminiActivityDetection:
+class GeminiActivityDetection(SweptParams):
     """Gemini Live's ``AutomaticActivityDetection``.
 
     Names and meaning: ``google.genai.types.AutomaticActivityDetection`` of google-genai 3.4 and the Live API WebSocket
@@ -172,14 +173,6 @@ class GeminiActivityDetection:
             prefix_padding_ms=0,
             silence_duration_ms=silence_duration_ms,
         )
-
-    @classmethod
-    def from_setting(cls, *, threshold: float, prefix_padding_ms: float, silence_duration_ms: float) -> Self:
-        """The nearest that Gemini can express of one point of a sweep."""
-        knobs = cls.sweep_params(
-            threshold=threshold, prefix_padding_ms=prefix_padding_ms, silence_duration_ms=silence_duration_ms
-        )
-        return cls.nearest(knobs)
 
 
 def _nearest_name(values: Mapping[GeminiSensitivity, float], target: float) -> GeminiSensitivity:

@@ -7,20 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from bidilab.core.checks import check_duration_s, check_probability
 from bidilab.core.errors import InvalidParameterError
-from bidilab.detect.turns.params import (
-    DEACTIVATION_FLOOR,
-    TurnParams,
-    check_probability,
-    default_deactivation_threshold,
-)
-from bidilab.detect.turns.providers.base import check_duration_s, from_known_keys
+from bidilab.detect.turns.params import DEACTIVATION_FLOOR, TurnParams, default_deactivation_threshold
+from bidilab.detect.turns.providers.base import SweptParams, from_known_keys
 
 __all__ = ["LiveKitVad"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LiveKitVad:
+class LiveKitVad(SweptParams):
     """The VAD of LiveKit Agents: ``livekit.plugins.silero.VAD.load(…)``.
 
     Names, defaults and meaning: ``livekit/plugins/silero/vad.py`` of livekit-plugins-silero 1.8.9 (2026). Durations
@@ -129,14 +125,6 @@ class LiveKitVad:
             prefix_padding_duration=prefix_padding_ms / 1000,
             min_silence_duration=silence_duration_ms / 1000,
         ).canonical()
-
-    @classmethod
-    def from_setting(cls, *, threshold: float, prefix_padding_ms: float, silence_duration_ms: float) -> Self:
-        """The parameters of one point of a sweep."""
-        knobs = cls.sweep_params(
-            threshold=threshold, prefix_padding_ms=prefix_padding_ms, silence_duration_ms=silence_duration_ms
-        )
-        return cls.nearest(knobs)
 
 
 def _ms(seconds: float) -> float:

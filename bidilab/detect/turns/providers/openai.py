@@ -1,21 +1,24 @@
-"""OpenAI Realtime's ``server_vad``."""
+"""OpenAI Realtime's ``server_vad`` and ``semantic_vad``."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self, get_args
 
+from bidilab.core.checks import check_flag, check_probability
 from bidilab.core.errors import InvalidParameterError
-from bidilab.detect.turns.params import TurnParams, check_probability
-from bidilab.detect.turns.providers.base import check_flag, from_known_keys, whole_ms
+from bidilab.detect.turns.params import TurnParams
+from bidilab.detect.turns.providers.base import SweptParams, from_known_keys, whole_ms
 
-__all__ = ["ServerVad"]
+__all__ = ["Eagerness", "SemanticVad", "ServerVad"]
+
+Eagerness = Literal["low", "medium", "high", "auto"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServerVad:
+class ServerVad(SweptParams):
     """OpenAI Realtime's ``server_vad``.
 
     Names, defaults and meaning: ``openai/types/realtime/realtime_audio_input_turn_detection.py`` of the ``openai``
@@ -112,10 +115,70 @@ class ServerVad:
             threshold=threshold, prefix_padding_ms=prefix_padding_ms, silence_duration_ms=silence_duration_ms
         )
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SemanticVad:
+    """OpenAI Realtime's ``semantic_vad``: a model judges whether the user is done.
+
+    Names, defaults and meaning: ``openai/types/realtime/realtime_audio_input_turn_detection.py`` of the ``openai``
+    package 3.54 (2026).
+
+    Parameters
+    ----------
+    eagerness
+        ``"low"``, ``"medium"`` and ``"high"`` wait for at most 8, 4 and 2 s; ``"auto"`` is medium.
+    create_response
+        Whether the end of a turn makes the model respond.
+    interrupt_response
+        Whether the start of speech cancels a response under way.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a value is not allowed.
+    """
+
+    MAX_WAITS_MS: ClassVar[Mapping[Eagerness, int]] = {"low": 8000, "medium": 4000, "auto": 4000, "high": 2000}
+
+    eagerness: Eagerness = "auto"
+    create_response: bool = True
+    interrupt_response: bool = True
+
+    def __post_init__(self) -> None:
+        if self.eagerness not in get_args(Eagerness):
+            raise InvalidParameterError("eagerness", "one of 'low', 'medium', 'high', 'auto'", self.eagerness)
+        for name in ("create_response", "interrupt_response"):
+            check_flag(name, getattr(self, name))
+
+    @property
+    def longest_wait_ms(self) -> int:
+        """Milliseconds of silence after which a turn is over for certain."""
+        return self.MAX_WAITS_MS[self.eagerness]
+
     @classmethod
-    def from_setting(cls, *, threshold: float, prefix_padding_ms: float, silence_duration_ms: float) -> Self:
-        """The parameters of one point of a sweep, milliseconds rounded to whole ones."""
-        knobs = cls.sweep_params(
-            threshold=threshold, prefix_padding_ms=prefix_padding_ms, silence_duration_ms=silence_duration_ms
-        )
-        return cls.nearest(knobs)
+    def nearest(cls, timeout_ms: float) -> Self:
+        """The eagerness whose longest wait is nearest to a timeout; of two equally near the more patient one."""
+        names: tuple[Eagerness, ...] = ("low", "medium", "high")
+        return cls(eagerness=min(names, key=lambda name: abs(cls.MAX_WAITS_MS[name] - timeout_ms)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The ``turn_detection`` object of a Realtime session."""
+        return {"type": "semantic_vad", **dataclasses.asdict(self)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read a ``turn_detection`` object.
+
+        Raises
+        ------
+        InvalidParameterError
+            If ``type`` is another one, a key is unknown or a value not allowed.
+        """
+        if values.get("type") != "semantic_vad":
+            raise InvalidParameterError("turn_detection.type", "'semantic_vad'", values.get("type"))
+        rest = {key: value for key, value in values.items() if key != "type"}
+        known = [field.name for field in dataclasses.fields(cls)]
+        for key in rest:
+            if key not in known:
+                raise InvalidParameterError("turn_detection", f"an object with the keys type, {', '.join(known)}", key)
+        return cls(**rest)

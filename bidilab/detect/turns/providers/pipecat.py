@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from bidilab.core.checks import check_duration_s, check_probability
 from bidilab.core.units import frames_for_ms
-from bidilab.detect.turns.params import TurnParams, check_probability
-from bidilab.detect.turns.providers.base import check_duration_s, from_known_keys
+from bidilab.detect.turns.params import TurnParams
+from bidilab.detect.turns.providers.base import from_known_keys
 
 __all__ = ["PipecatVad"]
 

@@ -16,21 +16,125 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bidilab.core.units import rescale_samples, samples_to_s
-from bidilab.detect.dsp.mixing import TELEPHONE_RATE, Samples, add_at, db_to_gain, telephone
+from bidilab.core.audio import G711_RATE, to_pcm16
+from bidilab.core.bundled import bundled_recipe
+from bidilab.core.files import telling_of_a_full_disk
+from bidilab.core.places import held
+from bidilab.core.units import ms_to_samples, rescale_samples, samples_to_s
+from bidilab.detect.dsp.line import telephone
+from bidilab.detect.dsp.mixing import Samples, add_at, db_to_gain, level_dbfs, lowpass
+from bidilab.detect.dsp.noise import at_level, babble, looped
+from bidilab.detect.dsp.room import echo_of, in_room, room_impulse_response
 from bidilab.lab.datasets.building.clips import ClipLibrary
-from bidilab.lab.datasets.building.microphone import pick_up
-from bidilab.lab.datasets.building.recipe import LineCondition, Recipe, Scenario
+from bidilab.lab.datasets.building.recipe import Background, Echo, LineCondition, Recipe, Scenario
 from bidilab.lab.datasets.building.recipe_yaml import load_recipe
-from bidilab.lab.datasets.building.script import Label, ScriptWriter
+from bidilab.lab.datasets.building.script import Label, Script, ScriptWriter, other_voices
 from bidilab.lab.datasets.dataset import Dataset
 from bidilab.lab.datasets.labels import Segment
 from bidilab.lab.datasets.manifest import DATASET_FILE, MANIFEST_FILE, manifest_line
-from bidilab.lab.datasets.placing import check_target, put_in_place
 from bidilab.lab.datasets.recording import Recording, TagValue
+from bidilab.lab.datasets.safepaths import check_target, put_in_place
 from bidilab.lab.datasets.validation import file_sha256
 
-__all__ = ["BuiltRecording", "build_dataset", "build_recordings"]
+__all__ = ["BuiltRecording", "PickedUp", "build_dataset", "build_recordings", "pick_up"]
+
+_QUIETEST_ECHO_DBFS = -80.0
+_ECHO_BELOW_REST_DB = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PickedUp:
+    """What is added to the user channel.
+
+    Parameters
+    ----------
+    samples
+        ``(n_samples,) float64``.
+    echo_db
+        Level of the echo's direct path relative to the agent, dB; ``None`` without echo.
+    echo_labels
+        A label for each response whose echo is audible: its direct path is at least -80 dBFS and at most 15 dB
+        below hiss and background together. It spans the response, later by the echo's delay.
+    """
+
+    samples: Samples
+    echo_db: float | None
+    echo_labels: tuple[Label, ...]
+
+
+def pick_up(
+    recipe: Recipe,
+    library: ClipLibrary,
+    rng: np.random.Generator,
+    condition: LineCondition,
+    *,
+    script: Script,
+    agent: Samples,
+    user_voice: str,
+) -> PickedUp:
+    """Everything a condition adds to the user channel of one recording."""
+    n = len(agent)
+    out = np.zeros(n)
+    if condition.background is not None:
+        noise = _background(recipe, library, rng, condition.background, n, user_voice)
+        noise = _from_afar(noise, recipe, rng, condition.background)
+        out += at_level(noise, recipe.speech_dbfs - condition.background.snr_db)
+    if condition.floor_dbfs is not None:
+        out += rng.standard_normal(n) * db_to_gain(condition.floor_dbfs)
+    if condition.echo is None:
+        return PickedUp(samples=out, echo_db=None, echo_labels=())
+    return _with_echo(recipe, rng, condition.echo, script, agent, out)
+
+
+def _from_afar(noise: Samples, recipe: Recipe, rng: np.random.Generator, background: Background) -> Samples:
+    if background.rt60_ms is not None:
+        room = room_impulse_response(
+            rng, recipe.sample_rate, rt60_ms=background.rt60_ms, direct_to_reverberant_db=background.direct_db
+        )
+        noise = in_room(noise, room)
+    if background.lowpass_hz is not None:
+        noise = lowpass(noise, recipe.sample_rate, background.lowpass_hz)
+    return noise
+
+
+def _with_echo(
+    recipe: Recipe, rng: np.random.Generator, echo: Echo, script: Script, agent: Samples, rest: Samples
+) -> PickedUp:
+    rate = recipe.sample_rate
+    gain_db = round(float(rng.uniform(*echo.gain_db)), 1)
+    delay_ms = float(rng.uniform(*echo.delay_ms))
+    room = room_impulse_response(
+        rng, rate, rt60_ms=float(rng.uniform(*echo.rt60_ms)), direct_to_reverberant_db=echo.direct_db
+    )
+    heard = echo_of(agent, rate, gain_db=gain_db, delay_ms=delay_ms, impulse_response=room)
+    if echo.lowpass_hz is not None:
+        heard = lowpass(heard, rate, float(rng.uniform(*echo.lowpass_hz)))
+    direct_dbfs = recipe.agent_dbfs + gain_db
+    audible = direct_dbfs >= max(_QUIETEST_ECHO_DBFS, level_dbfs(rest) - _ECHO_BELOW_REST_DB)
+    delay = ms_to_samples(delay_ms, rate)
+    labels: list[Label] = []
+    for placed in script.agent if audible else []:
+        start, end = placed.onset + delay, min(placed.offset + delay, len(agent))
+        if start < end:
+            labels.append(Label("user", "echo", start, end, placed.clip.text, placed.speaker))
+    return PickedUp(samples=rest + heard, echo_db=gain_db, echo_labels=tuple(labels))
+
+
+def _background(
+    recipe: Recipe, library: ClipLibrary, rng: np.random.Generator, background: Background, n: int, user_voice: str
+) -> Samples:
+    """Noise over the whole recording, at any level, never silent."""
+    if background.folder is not None:
+        files = library.files(background.folder, "background.folder")
+        return looped(library.noise(files[int(rng.integers(len(files)))]), n, rng)
+    voices = other_voices(recipe, user_voice, "background.talkers")
+    talkers = []
+    for talker in range(background.talkers):
+        voice = voices[talker % len(voices)]
+        files = library.of_voice(recipe.user_voices[voice], background.role, f"voices.user.{voice}")
+        talkers.append(library.talker(files, rng))
+    return babble(talkers, n, recipe.sample_rate, rng)
+
 
 _LOUDEST = db_to_gain(-0.5)  # of either channel, so that neither the codec nor a resampler clips
 
@@ -48,7 +152,7 @@ class BuiltRecording:
     sample_rate
         Hertz.
     segments, tags
-        As in the manifest.
+        Labels and tags, as in the manifest.
     """
 
     id: str
@@ -66,7 +170,7 @@ def build_recordings(
     Parameters
     ----------
     recipe
-        What to make.
+        The recipe to build from.
     clips
         Folder that the recipe's folders are relative to.
     only
@@ -132,8 +236,8 @@ def _finish(
     scaled = [channel * gain for channel in channels]
     if tags["telephone"]:
         scaled = [telephone(channel, rate) for channel in scaled]
-        rate = TELEPHONE_RATE
-    pcm = np.clip(np.rint(np.stack(scaled, axis=1) * 32768.0), -32768, 32767).astype(np.int16)
+        rate = G711_RATE
+    pcm = to_pcm16(np.stack(scaled, axis=1))
     segments = []
     for channel, kind, onset, offset, text, speaker in labels:
         start = rescale_samples(onset, recipe.sample_rate, rate)
@@ -189,27 +293,32 @@ def build_dataset(
     DatasetError
         If ``out`` exists and is not to be replaced.
     """
-    recipe_file, target = Path(recipe), Path(out)
+    recipe_file, target = bundled_recipe(recipe), Path(out)
     parsed = load_recipe(recipe_file)
     check_target(target, force=force)
-    partial = target.parent / f".{target.name}.{os.getpid()}.part"
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        (partial / "audio").mkdir(parents=True)
-        _write(
-            parsed, recipe_file, Path(clips) if clips is not None else recipe_file.parent / "clips", partial, progress
-        )
-        Dataset.load(partial)  # what cannot be loaded is not put in place
-        put_in_place(partial, target)
-    finally:
+    with held(target), telling_of_a_full_disk(target):
+        check_target(target, force=force)  # another may have made it meanwhile
+        partial = target.parent / f".{target.name}.{os.getpid()}.part"
         shutil.rmtree(partial, ignore_errors=True)
+        try:
+            (partial / "audio").mkdir(parents=True)
+            _write(
+                parsed,
+                recipe_file,
+                Path(clips) if clips is not None else recipe_file.parent / "clips",
+                partial,
+                progress,
+            )
+            Dataset.load(partial)  # what cannot be loaded is not put in place
+            put_in_place(partial, target)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
     return Dataset.load(target)
 
 
 def _write(recipe: Recipe, recipe_file: Path, clips: Path, root: Path, progress: bool) -> None:
     import soundfile
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
     total = sum(batch.count for batch in recipe.batches)
     lines = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -37,7 +37,7 @@ class Clip:
     onset, offset
         The labelled part, ``[onset, offset)`` in samples.
     text
-        What is said, where known.
+        The words that are said, where known.
     """
 
     samples: Samples
@@ -58,7 +58,7 @@ class ClipLibrary:
     level_dbfs
         Active level every clip of speech is set to.
     rule
-        How speech is found in a clip.
+        The rule that finds speech in a clip.
     """
 
     def __init__(self, root: Path, *, sample_rate: int, level_dbfs: float, rule: TruthRule) -> None:
@@ -83,10 +83,7 @@ class ClipLibrary:
         path = self._root / folder
         if not path.is_dir():
             raise InvalidParameterError(where, f"a folder in {self._root}", folder)
-        files = sorted(
-            (file for file in path.rglob("*") if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file()),
-            key=lambda file: file.relative_to(self._root).as_posix(),
-        )
+        files = audio_files(path)
         if not files:
             raise InvalidParameterError(where, f"a folder that holds audio ({', '.join(AUDIO_SUFFIXES)})", folder)
         return tuple(files)
@@ -123,6 +120,10 @@ class ClipLibrary:
             text = file.with_suffix(".txt").read_text(encoding="utf-8").strip()
         return Clip(samples=levelled, onset=extent.start - first, offset=extent.end - first, text=text or None)
 
+    def talker(self, files: Sequence[Path], rng: np.random.Generator) -> Callable[[], Samples]:
+        """Somebody who says one of the files after another, drawn at random: gives the samples of the next."""
+        return lambda: self.spoken(files[int(rng.integers(len(files)))]).samples
+
     def noise(self, file: Path, longest_s: float | None = None) -> Samples:
         """A file of noise at the rate, cut to ``longest_s`` with a fade of 20 ms where it is cut."""
         samples = self._read_at_rate(file)
@@ -133,6 +134,12 @@ class ClipLibrary:
         fade = min(longest, ms_to_samples(_FADE_MS, self._sample_rate))
         samples[longest - fade :] *= np.linspace(1.0, 0.0, fade)
         return samples
+
+
+def audio_files(folder: Path) -> list[Path]:
+    """Audio files anywhere below a folder, sorted by path."""
+    found = (file for file in folder.rglob("*") if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file())
+    return sorted(found, key=Path.as_posix)
 
 
 def _read_texts(root: Path) -> dict[Path, str]:

@@ -24,12 +24,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bidilab.detect.dsp.truth import TruthRule
-from bidilab.lab.datasets.building.settings import Span
 from bidilab.lab.datasets.labels import Kind
 from bidilab.lab.datasets.manifest import DatasetInfo
 from bidilab.lab.datasets.recording import TagValue
 
-__all__ = ["Background", "Batch", "Echo", "Event", "Exchange", "LineCondition", "Recipe", "Scenario"]
+__all__ = ["Background", "Batch", "Echo", "Event", "Exchange", "LineCondition", "Recipe", "Scenario", "Span"]
+
+Span = tuple[float, float]
+"""Lowest and highest value, both allowed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +41,7 @@ class Event:
     Parameters
     ----------
     kind
-        What it is labelled.
+        Kind of its label.
     at
         Onset, as a fraction of the response. Not used for a turn.
     role
@@ -155,7 +157,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """All that a build needs, but the clips themselves.
+    """Everything that a build needs except the clips.
 
     Parameters
     ----------

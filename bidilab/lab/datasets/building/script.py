@@ -13,17 +13,16 @@ from bidilab.core.errors import AudioError, InvalidParameterError
 from bidilab.core.units import ms_to_samples, s_to_samples
 from bidilab.detect.dsp.mixing import (
     Samples,
-    convolve_room,
     db_to_gain,
     lowpass,
     to_active_level,
     whisper,
 )
+from bidilab.detect.dsp.room import convolve_room, room_impulse_response
 from bidilab.detect.dsp.truth import speech_extent
 from bidilab.lab.datasets.building.clips import Clip, ClipLibrary
-from bidilab.lab.datasets.building.recipe import Event, Exchange, Recipe
-from bidilab.lab.datasets.building.settings import Span
-from bidilab.lab.datasets.building.synth import room_impulse_response, synthesize
+from bidilab.lab.datasets.building.recipe import Event, Exchange, Recipe, Span
+from bidilab.lab.datasets.building.synth import synthesize
 from bidilab.lab.datasets.labels import Channel, Kind
 
 __all__ = ["Label", "Placed", "Script", "ScriptWriter", "other_voices"]
@@ -68,7 +67,7 @@ class Label(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class Script:
-    """All that sounds in a recording."""
+    """Everything that sounds in a recording."""
 
     user: list[Placed] = field(default_factory=list)
     agent: list[Placed] = field(default_factory=list)
@@ -228,7 +227,6 @@ class ScriptWriter:
         return Clip(samples=samples, onset=extent.start, offset=extent.end, text=name)
 
     def _gain_db(self, event: Event) -> float:
-        """Active level of an event relative to the recipe's speech level."""
         if event.over_noise_db is None or self._snr_db is None:
             return self._draw(event.gain_db)
         return self._draw(event.over_noise_db) - self._snr_db

@@ -1,4 +1,4 @@
-"""Seeded sounds that are not speech, and rooms.
+"""Seeded sounds that are not speech.
 
 Every sound is ``(n_samples,) float64``, mono, of peak 1, and depends on nothing but the sample rate and the state
 of the generator. They are made from what such sounds are made of: impacts (decaying noise and modes), rings
@@ -15,9 +15,7 @@ import numpy as np
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.dsp.mixing import Samples, bandpass
 
-__all__ = ["SOUNDS", "room_impulse_response", "synthesize"]
-
-_EARLY_REFLECTIONS = 6
+__all__ = ["SOUNDS", "synthesize"]
 
 
 def _time(seconds: float, rate: int) -> Samples:
@@ -166,7 +164,7 @@ def synthesize(sound: str, rng: np.random.Generator, sample_rate: int) -> Sample
     sound
         A name in :data:`SOUNDS`.
     rng
-        Where its variation comes from.
+        Source of the variation.
     sample_rate
         Hertz, at least 8000.
 
@@ -185,39 +183,3 @@ def synthesize(sound: str, rng: np.random.Generator, sample_rate: int) -> Sample
     samples[:fade] *= ramp
     samples[len(samples) - fade :] *= ramp[::-1]
     return np.asarray(samples / np.max(np.abs(samples)), dtype=np.float64)
-
-
-def room_impulse_response(
-    rng: np.random.Generator, sample_rate: int, *, rt60_ms: float, direct_to_reverberant_db: float = 6.0
-) -> Samples:
-    """A room: direct path, a few early reflections, and noise that decays by 60 dB in ``rt60_ms``.
-
-    Parameters
-    ----------
-    rng
-        Where reflections and tail come from.
-    sample_rate
-        Hertz.
-    rt60_ms
-        Reverberation time, in (0, 5000].
-    direct_to_reverberant_db
-        Energy of the direct path over that of all the rest, dB. A head-set has +20, across a room it is near 0.
-
-    Returns
-    -------
-    ndarray
-        ``(round(rt60) samples,) float64``; sample 0 is the direct path, of amplitude 1.
-    """
-    if not 0 < rt60_ms <= 5000:
-        raise InvalidParameterError("rt60_ms", "milliseconds in (0, 5000]", rt60_ms)
-    n = max(2, round(rt60_ms / 1000 * sample_rate))
-    rest = rng.standard_normal(n) * 10.0 ** (-3.0 * np.arange(n) / n)
-    diffuse_from = min(n - 1, round(0.02 * sample_rate))
-    rest[: diffuse_from + 1] = 0.0  # reflections are still apart in the first 20 ms
-    for delay_s in rng.uniform(0.002, 0.02, _EARLY_REFLECTIONS):
-        at = min(n - 1, max(1, round(delay_s * sample_rate)))
-        rest[at] += rng.choice([-1.0, 1.0]) * rng.uniform(0.5, 1.0) * 3.0
-    rest[0] = 0.0
-    rest *= 10.0 ** (-direct_to_reverberant_db / 20) / np.sqrt(np.sum(rest**2))
-    rest[0] = 1.0
-    return rest

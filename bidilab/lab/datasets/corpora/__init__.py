@@ -1,4 +1,4 @@
-"""The formats a corpus can be in, one file each.
+"""The formats a corpus can be in, one file each; those of one label per line share one.
 
 ``from_NAME(source, dest, …)`` imports each. `FORMATS` says of all of them what they are, which options they take and
 which function imports them; a format more is one file and one line, by `register_format`.
@@ -11,20 +11,31 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from bidilab.core.errors import InvalidParameterError
-from bidilab.lab.datasets.corpora import ami, audacity, calls, clips, ctm, fdb, rttm, segjson, stm, textgrid, turns
+from bidilab.lab.datasets.corpora import (
+    ami,
+    calls,
+    clips,
+    eotbench,
+    fdb,
+    lines,
+    rttm,
+    segjson,
+    textgrid,
+    turnbench,
+)
 from bidilab.lab.datasets.corpora.ami import from_ami
-from bidilab.lab.datasets.corpora.audacity import from_audacity
 from bidilab.lab.datasets.corpora.calls import from_calls
 from bidilab.lab.datasets.corpora.clips import ClipsResult, from_clips
-from bidilab.lab.datasets.corpora.ctm import from_ctm
+from bidilab.lab.datasets.corpora.eotbench import from_eotbench
 from bidilab.lab.datasets.corpora.fdb import from_fdb
+from bidilab.lab.datasets.corpora.lines import from_audacity, from_ctm, from_stm, from_turns
 from bidilab.lab.datasets.corpora.rttm import from_rttm
 from bidilab.lab.datasets.corpora.segjson import from_segjson
-from bidilab.lab.datasets.corpora.stm import from_stm
 from bidilab.lab.datasets.corpora.textgrid import from_textgrid
-from bidilab.lab.datasets.corpora.turns import from_turns
-from bidilab.lab.datasets.importing.labelformat import LABEL_OPTIONS, LabelFormat
-from bidilab.lab.datasets.importing.report import ImportResult
+from bidilab.lab.datasets.corpora.turnbench import from_turnbench
+from bidilab.lab.datasets.importing.importer import ImportResult
+from bidilab.lab.datasets.importing.labelformat import LabelFormat
+from bidilab.lab.importoptions import LABEL_OPTIONS
 
 __all__ = [
     "FORMATS",
@@ -36,11 +47,13 @@ __all__ = [
     "from_calls",
     "from_clips",
     "from_ctm",
+    "from_eotbench",
     "from_fdb",
     "from_rttm",
     "from_segjson",
     "from_stm",
     "from_textgrid",
+    "from_turnbench",
     "from_turns",
     "register_format",
 ]
@@ -57,7 +70,7 @@ class CorpusFormat:
     summary
         One line on what it is.
     options
-        Names of the keyword arguments it takes beyond those that all take (``name`` is not taken by ``clips``).
+        Names of the `IMPORT_OPTIONS` that it takes; it refuses the others, and takes ``force`` and ``progress``.
     run
         The function that imports it.
     """
@@ -70,7 +83,7 @@ class CorpusFormat:
     @classmethod
     def of_labels(cls, labels: LabelFormat, run: Callable[..., Any]) -> Self:
         """A format of label files beside audio: it takes the options that all of these share."""
-        return cls(name=labels.name, summary=labels.summary, options=(*LABEL_OPTIONS, "name"), run=run)
+        return cls(name=labels.name, summary=labels.summary, options=LABEL_OPTIONS, run=run)
 
 
 FORMATS: dict[str, CorpusFormat] = {}
@@ -91,16 +104,18 @@ def register_format(made: CorpusFormat) -> None:
 
 
 for _format in (
-    CorpusFormat(name="calls", summary=calls.SUMMARY, options=(*calls.OPTIONS, "name"), run=from_calls),
+    CorpusFormat(name="calls", summary=calls.SUMMARY, options=calls.OPTIONS, run=from_calls),
     CorpusFormat.of_labels(rttm.FORMAT, from_rttm),
-    CorpusFormat.of_labels(audacity.FORMAT, from_audacity),
+    CorpusFormat.of_labels(lines.AUDACITY, from_audacity),
     CorpusFormat.of_labels(textgrid.FORMAT, from_textgrid),
     CorpusFormat.of_labels(segjson.FORMAT, from_segjson),
-    CorpusFormat.of_labels(stm.FORMAT, from_stm),
-    CorpusFormat.of_labels(ctm.FORMAT, from_ctm),
-    CorpusFormat.of_labels(turns.FORMAT, from_turns),
-    CorpusFormat(name="ami", summary=ami.SUMMARY, options=(*ami.OPTIONS, "name"), run=from_ami),
-    CorpusFormat(name="fdb", summary=fdb.SUMMARY, options=(*fdb.OPTIONS, "name"), run=from_fdb),
+    CorpusFormat.of_labels(lines.STM, from_stm),
+    CorpusFormat.of_labels(lines.CTM, from_ctm),
+    CorpusFormat.of_labels(lines.TURNS, from_turns),
+    CorpusFormat(name="ami", summary=ami.SUMMARY, options=ami.OPTIONS, run=from_ami),
+    CorpusFormat(name="fdb", summary=fdb.SUMMARY, options=fdb.OPTIONS, run=from_fdb),
+    CorpusFormat(name="eotbench", summary=eotbench.SUMMARY, options=eotbench.OPTIONS, run=from_eotbench),
+    CorpusFormat(name="turnbench", summary=turnbench.SUMMARY, options=turnbench.OPTIONS, run=from_turnbench),
     CorpusFormat(name="clips", summary=clips.SUMMARY, options=clips.OPTIONS, run=from_clips),
 ):
     register_format(_format)

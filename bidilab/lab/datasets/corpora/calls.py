@@ -6,7 +6,6 @@ made or added afterwards.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,17 +13,19 @@ from pathlib import Path
 
 from bidilab.core.audiofile import audio_info
 from bidilab.core.errors import AudioError, InvalidParameterError
-from bidilab.lab.datasets.importing.audiofiles import AUDIO_SUFFIXES, files_below
-from bidilab.lab.datasets.importing.importer import ImportJob, run_import
-from bidilab.lab.datasets.importing.report import ImportResult
+from bidilab.lab.datasets.importing.audiofiles import AUDIO_SUFFIXES, files_below, name_unread
+from bidilab.lab.datasets.importing.importer import ImportJob, ImportResult, run_import
+from bidilab.lab.datasets.importing.options import Given, importer_of
 from bidilab.lab.datasets.importing.sources import ChannelSource, SourceRecording, shown
 from bidilab.lab.datasets.manifest import Problem
-from bidilab.lab.datasets.proposals import ProposalRule
 
 __all__ = ["OPTIONS", "SUMMARY", "from_calls"]
 
 SUMMARY = "two-channel calls, or pairs of mono files; no labels needed."
-OPTIONS: tuple[str, ...] = ("user_channel", "user_files", "agent_files")
+OPTIONS: tuple[str, ...] = (
+    *("user_channel", "user_files", "agent_files", "regions"),
+    *("full_scale", "limit", "name", "licence"),
+)
 _PLACEHOLDER = "{id}"
 
 
@@ -42,58 +43,14 @@ def _pattern(name: str, value: str) -> str:
     return value
 
 
-def from_calls(
-    source: str | os.PathLike[str],
-    dest: str | os.PathLike[str],
-    *,
-    user_channel: int | None = None,
-    user_files: str | None = None,
-    agent_files: str | None = None,
-    name: str | None = None,
-    licence: str = "not stated",
-    force: bool = False,
-    progress: bool = True,
-) -> ImportResult:
-    """Import call recordings.
-
-    Parameters
-    ----------
-    source
-        A folder with the recordings at any depth: WAV, W64, FLAC, MP3, SPH, OGG, Opus, AIFF, AU; with the extra
-        ``codecs`` also M4A, MP4, WebM, AMR and what else FFmpeg decodes.
-    dest
-        The dataset's folder. It appears whole or not at all; an import that was stopped goes on where it was.
-    user_channel
-        Channel of the user in files of two channels, 1 or 2; it must be said when there are any.
-    user_files, agent_files
-        How the two mono files of a call are named, relative to the folder they share, with ``{id}`` for what they
-        have in common: ``"{id}-customer.wav"``, ``"{id}-bot.wav"``. Files of other names are then passed over.
-    name, licence
-        For ``dataset.json``; the name is that of ``dest`` when ``None``.
-    force
-        Replace an earlier dataset.
-    progress
-        Show a progress bar.
-
-    Returns
-    -------
-    ImportResult
-        The dataset, and a problem for each file that could not be taken.
-
-    Raises
-    ------
-    InvalidParameterError
-        If an argument is not allowed, or there are files of two channels and it is not said which is the user's.
-    DatasetError
-        If ``dest`` exists and is not to be replaced, or nothing could be imported; it lists every problem.
-    """
+def _import(source: Path, dest: Path, given: Given) -> ImportResult:
+    user_channel, user_files, agent_files = given.user_channel, given.user_files, given.agent_files
     if user_channel not in (None, 1, 2):
         raise InvalidParameterError("user_channel", "1 or 2", user_channel)
     if (user_files is None) != (agent_files is None):
         raise InvalidParameterError("user_files", "given together with agent_files", user_files or agent_files)
     if user_files is not None and user_channel is not None:
         raise InvalidParameterError("user_channel", "left out when pairs of mono files are named", user_channel)
-    target = Path(dest)
     pairs = None
     if user_files is not None and agent_files is not None:
         before, after = (re.escape(part) for part in _pattern("user_files", user_files).split(_PLACEHOLDER))
@@ -101,11 +58,24 @@ def from_calls(
 
     def scan(root: Path, problems: list[Problem]) -> list[SourceRecording]:
         files = files_below(root, AUDIO_SUFFIXES, problems)
+        name_unread(root, problems)
         found = _paired(root, files, pairs, problems) if pairs else _single(root, files, user_channel, problems)
         return list(found)
 
-    job = ImportJob(format="calls", scan=scan, rule=ProposalRule(), name=name or target.name, licence=licence)
-    return run_import(job, Path(source), target, force=force, progress=progress)
+    return run_import(ImportJob(format="calls", scan=scan, given=given), source, dest)
+
+
+from_calls = importer_of(
+    _import,
+    name="calls",
+    summary=SUMMARY,
+    layout="``user_channel`` must be said when there are files of two channels. With ``user_files`` and "
+    "``agent_files`` the two mono files of a call are named, relative to the folder they share, with ``{id}`` for "
+    "what they have in common; files of other names are then passed over.",
+    options=OPTIONS,
+    source="A folder with the recordings at any depth: WAV, W64, FLAC, MP3, SPH, OGG, Opus, AIFF, AU; with the extra "
+    "    ``codecs`` also M4A, MP4, WebM, AMR and what else FFmpeg decodes.",
+)
 
 
 def _id(path: Path, root: Path, name: str) -> str:

@@ -11,16 +11,18 @@ from __future__ import annotations
 import csv
 import html
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from bidilab.core.errors import AudioError, DatasetError
+from bidilab.core.files import telling_of_a_full_disk
+from bidilab.core.places import held
 from bidilab.lab.datasets.importing.audiofiles import AUDIO_SUFFIXES, files_below
-from bidilab.lab.datasets.importing.channels import plan_audio, write_planned_audio
+from bidilab.lab.datasets.importing.channels import at_full_scale, plan_audio, write_planned_audio
 from bidilab.lab.datasets.importing.importer import check_places
+from bidilab.lab.datasets.importing.options import Given, importer_of
 from bidilab.lab.datasets.importing.sources import ChannelSource, ImportFaultError, SourceRecording, shown
 from bidilab.lab.datasets.importing.staging import Entry, Staging, fingerprint_of
 from bidilab.lab.datasets.importing.textlines import LabelSheet, numbered_lines, seconds, span
@@ -30,7 +32,7 @@ from bidilab.lab.datasets.safepaths import PathGuard, UnsafePathError, check_id
 __all__ = ["OPTIONS", "SUMMARY", "ClipsResult", "from_clips"]
 
 SUMMARY = "labelled sounds (ESC-50, TEN-VAD) as clips for `datasets build`."
-OPTIONS: tuple[str, ...] = ()
+OPTIONS: tuple[str, ...] = ("full_scale", "limit", "licence")
 CLIPS_FILE = "clips.json"
 _ESC50 = "esc50.csv"
 _FOLDERS = {"0": "nonspeech", "1": "speech"}
@@ -63,54 +65,23 @@ class ClipsResult:
         return "<br>".join(html.escape(line) for line in repr(self).splitlines())
 
 
-def from_clips(
-    source: str | os.PathLike[str],
-    dest: str | os.PathLike[str],
-    *,
-    licence: str = "not stated",
-    force: bool = False,
-    progress: bool = True,
-) -> ClipsResult:
-    """Import labelled sounds as a folder of clips.
+def _import(root: Path, target: Path, given: Given) -> ClipsResult:
+    check_places(root, target, force=given.force, vouched_by=CLIPS_FILE)
+    with held(target), telling_of_a_full_disk(target):
+        return _import_held(root, target, given)
 
-    Parameters
-    ----------
-    source
-        A folder with ESC-50, with TEN-VAD's test set, or with both, at any depth.
-    dest
-        The folder to make: ``CATEGORY/NAME.wav``. It appears whole or not at all, and is what ``datasets build`` takes
-        as ``--clips``; a recipe names the categories as its folders.
-    licence
-        Noted in ``clips.json``.
-    force
-        Replace an earlier folder of clips.
-    progress
-        Show a progress bar.
 
-    Returns
-    -------
-    ClipsResult
-        The folder, and a problem for each fault; a clip with a fault is left out.
+def _import_held(root: Path, target: Path, given: Given) -> ClipsResult:
+    from tqdm import tqdm
 
-    Raises
-    ------
-    InvalidParameterError
-        If the source does not exist, or source and destination lie in one another.
-    DatasetError
-        If ``dest`` exists and is not to be replaced, or nothing could be imported; it lists every problem.
-    """
-    from tqdm.auto import tqdm
-
-    root, target = Path(source), Path(dest)
-    check_places(root, target, force=force, vouched_by=CLIPS_FILE)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    check_places(root, target, force=given.force, vouched_by=CLIPS_FILE)  # another may have made it meanwhile
     problems: list[Problem] = []
-    found = [*_esc50(root, problems), *_ten_vad(root, problems)]
+    found = [*_esc50(root, problems), *_ten_vad(root, problems)][: given.limit]
     staging = Staging(target)
     entries: dict[str, Entry] = {}
-    for clip in tqdm(found, desc=target.name, unit="clip", disable=not progress):
+    for clip in tqdm(found, desc=target.name, unit="clip", disable=not given.progress):
         try:
-            entry = _import_one(clip, staging)
+            entry = _import_one(clip, staging, given)
         except AudioError as error:
             message = str(error).removeprefix(f"{clip.user.path}: ")
             problems.append(Problem(file=shown(clip.user.path, root), line=None, message=message))
@@ -122,7 +93,7 @@ def from_clips(
     staging.keep_only(entries)
     said = {
         "source": f"clips: {root.name}",
-        "licence": licence,
+        "licence": given.licence,
         "problems": [{"file": p.file, "line": p.line, "message": p.message} for p in problems],
     }
     (staging.root / CLIPS_FILE).write_text(json.dumps(said, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -131,10 +102,25 @@ def from_clips(
     return ClipsResult(root=target, clips=dict(sorted(counts.items())), problems=tuple(problems))
 
 
-def _import_one(clip: SourceRecording, staging: Staging) -> Entry:
-    fingerprint = fingerprint_of(clip, "clips")
+from_clips = importer_of(
+    _import,
+    name="clips",
+    summary=SUMMARY,
+    layout="The folder that is made holds ``CATEGORY/NAME.wav``, and is what ``datasets build`` takes as ``--clips``; "
+    "a recipe names the categories as its folders. The licence is noted in ``clips.json``.",
+    options=OPTIONS,
+    source="A folder with ESC-50, with TEN-VAD's test set, or with both, at any depth.",
+    result="ClipsResult",
+    returns="The folder, and a problem for each fault; a clip with a fault is left out.",
+)
+
+
+def _import_one(clip: SourceRecording, staging: Staging, given: Given) -> Entry:
+    fingerprint = fingerprint_of(clip, f"clips {given.full_scale}")
     if (finished := staging.finished(fingerprint)) is not None:
         return finished
+    if given.full_scale is not None:
+        clip = at_full_scale(clip, given.full_scale)
     plan = plan_audio(clip)
     name = f"{clip.id}{plan.suffix}"
     path = staging.root / name

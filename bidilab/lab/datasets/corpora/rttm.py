@@ -4,18 +4,18 @@ NIST, "The 2009 (RT-09) Rich Transcription Meeting Recognition Evaluation Plan",
 last may be left out, ``type file channel start duration orthography subtype speaker confidence lookahead``, and ``;;``
 before a comment. Only ``SPEAKER`` lines say who speaks when, and ``NOSCORE`` lines what does not count; lines of the
 other types are known and passed over.
-The UEM has four fields: ``file channel start end``; what it does not name on every channel does not count.
+The UEM is read by `regions`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from bidilab.lab.datasets.importing.audiofiles import files_below, without_audio_suffix
+from bidilab.lab.datasets.importing.audiofiles import files_below
 from bidilab.lab.datasets.importing.labelformat import LabelFormat, label_importer
-from bidilab.lab.datasets.importing.regions import Regions, Span
-from bidilab.lab.datasets.importing.sources import Utterance, shown
-from bidilab.lab.datasets.importing.textlines import LabelSheet, channel_number, numbered_lines, seconds, span
+from bidilab.lab.datasets.importing.regions import Regions, read_uems
+from bidilab.lab.datasets.importing.sources import Utterance
+from bidilab.lab.datasets.importing.textlines import LabelSheet, channel_number, numbered_lines, seconds
 from bidilab.lab.datasets.manifest import Problem
 
 __all__ = ["FORMAT", "from_rttm"]
@@ -94,34 +94,7 @@ def read_regions(source: Path, problems: list[Problem]) -> Regions | None:
         files = [path] if (path := source.with_suffix(".uem")).is_file() else []
     else:
         files = files_below(source, (".uem",), problems)
-    if not files:
-        return None
-    regions: Regions = {}
-    for path in files:
-        sheet = LabelSheet(shown(path, source if source.is_dir() else source.parent))
-        for number, line in numbered_lines(path, sheet):
-            fields = line.split()
-            if not fields or line.lstrip().startswith(";"):
-                continue
-            try:
-                recording, region = _region(fields)
-            except ValueError as error:
-                sheet.fault(str(error), line=number)
-                continue
-            regions.setdefault(recording, {}).setdefault(fields[1], []).append(region)
-        problems += sheet.problems
-        if sheet.problems:
-            return {}  # a UEM that cannot be read whole vouches for nothing
-    return regions
-
-
-def _region(fields: list[str]) -> tuple[str, Span]:
-    if len(fields) != 4:
-        raise ValueError(f"a UEM line has 4 fields, this has {len(fields)}")
-    start, end = span(seconds(fields[2]), seconds(fields[3]))
-    if start == end:
-        raise ValueError("the region is empty")
-    return without_audio_suffix(fields[0]), (start, end)
+    return read_uems(files, source if source.is_dir() else source.parent, problems) if files else None
 
 
 FORMAT = LabelFormat(

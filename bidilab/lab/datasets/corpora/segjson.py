@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bidilab.core.jsontext import JSONError, json_decoder
 from bidilab.lab.datasets.importing.labelformat import LabelFormat, label_importer
-from bidilab.lab.datasets.importing.regions import is_unscored
+from bidilab.lab.datasets.importing.marks import is_unscored
 from bidilab.lab.datasets.importing.sources import ImportFaultError, Utterance
 from bidilab.lab.datasets.importing.textlines import LabelSheet, clock_seconds, read_text, span
 from bidilab.lab.datasets.safepaths import PathGuard, UnsafePathError
@@ -36,7 +37,7 @@ def json_items(content: str, file: str) -> Iterator[tuple[int, Any]]:
     ImportFaultError
         If it is not JSON from there on.
     """
-    decoder = json.JSONDecoder()
+    decoder = json_decoder()
     position = _after_blanks(content, 0)
     in_list = content[position : position + 1] == "["
     position += in_list
@@ -54,8 +55,10 @@ def json_items(content: str, file: str) -> Iterator[tuple[int, Any]]:
             item, position = decoder.raw_decode(content, position)
         except json.JSONDecodeError as error:
             raise ImportFaultError(file, error.lineno, f"not JSON: {error.msg} at column {error.colno}") from error
-        except (RecursionError, ValueError) as error:
-            raise ImportFaultError(file, line, f"not JSON we read: {type(error).__name__}") from error
+        except JSONError as error:
+            raise ImportFaultError(file, line, error.reason) from error
+        except RecursionError as error:
+            raise ImportFaultError(file, line, "not JSON we read: nested too deeply") from error
         yield line, item
 
 

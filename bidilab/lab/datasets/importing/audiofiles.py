@@ -11,9 +11,18 @@ from bidilab.lab.datasets.importing.sources import shown
 from bidilab.lab.datasets.manifest import Problem
 from bidilab.lab.datasets.safepaths import PathGuard, UnsafePathError
 
-__all__ = ["AUDIO_SUFFIXES", "AudioFiles", "files_below", "without_audio_suffix"]
+__all__ = ["AUDIO_SUFFIXES", "AudioFiles", "files_below", "name_unread", "without_audio_suffix"]
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".sph", ".ogg", ".opus", ".aiff", ".aif", ".au", ".w64", *AV_SUFFIXES)
+AUDIO_SUFFIXES = (
+    *(".wav", ".wave", ".bwf", ".rf64", ".w64", ".flac", ".mp3", ".sph", ".ogg", ".oga", ".opus"),
+    *(".aiff", ".aif", ".aifc", ".au", ".snd", ".caf"),
+    *AV_SUFFIXES,
+)
+UNREAD_SUFFIXES = (
+    *(".raw", ".pcm", ".ulaw", ".ul", ".alaw", ".al", ".sln", ".vox", ".gsm", ".g729", ".g722", ".spx"),
+    *(".silk", ".dss", ".ds2", ".wv", ".ape"),
+)
+"""Audio that cannot be read: without a header nobody knows its rate, or of a coder that is not there."""
 _SEPARATORS = "._- "
 
 
@@ -37,6 +46,13 @@ def files_below(root: Path, suffixes: tuple[str, ...], problems: list[Problem]) 
             else:
                 found.append(path)
     return sorted(found, key=lambda path: path.relative_to(root).as_posix())
+
+
+def name_unread(root: Path, problems: list[Problem]) -> None:
+    """Add a problem for each file of audio that cannot be read."""
+    for path in files_below(root, UNREAD_SUFFIXES, []):
+        message = f"{path.suffix.lower()} files are not read; convert it to WAV (ffmpeg or sox) first"
+        problems.append(Problem(file=shown(path, root), line=None, message=message))
 
 
 def without_audio_suffix(name: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,13 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from bidilab.core.audiofile import AudioInfo, Dtype, audio_blocks, audio_info, refusal_of, scan_audio
+from bidilab.core.audiofile import AudioInfo, Dtype, audio_blocks, audio_info, holds_integers, refusal_of, scan_audio
 from bidilab.core.errors import AudioError
 from bidilab.core.units import rescale_samples, s_to_samples
 from bidilab.detect.vad.resampling import StreamResampler
 from bidilab.lab.datasets.importing.sources import ChannelSource, SourceRecording
 
-__all__ = ["AudioPlan", "plan_audio", "write_planned_audio"]
+__all__ = ["AudioPlan", "at_full_scale", "plan_audio", "write_planned_audio"]
 
 _BLOCK_SAMPLES = 1 << 16
 _EXACT_16 = ("PCM_16", "PCM_S8", "PCM_U8", "ULAW", "ALAW")
@@ -77,6 +77,31 @@ def _dtype_of(subtype: str) -> Dtype:
     return "int32" if subtype == "PCM_24" else "float32"
 
 
+def at_full_scale(source: SourceRecording, full_scale: float) -> SourceRecording:
+    """The recording with those of its files scaled that hold integers as floats; a note says which.
+
+    Parameters
+    ----------
+    source
+        The recording.
+    full_scale
+        What stands for full scale in such files.
+
+    Raises
+    ------
+    AudioError
+        If a file of floats cannot be decoded.
+    """
+    tracks = {"user": source.user, "agent": source.agent}
+    scaled = sorted({t.path for t in tracks.values() if t is not None and holds_integers(t.path)})
+    made = {
+        role: replace(track, full_scale=full_scale) if track is not None and track.path in scaled else track
+        for role, track in tracks.items()
+    }
+    notes = tuple(f"the floats of {path.name} are divided by {full_scale:g}" for path in scaled)
+    return replace(source, **made, notes=(*source.notes, *notes)) if scaled else source  # type: ignore[arg-type]
+
+
 def plan_audio(source: SourceRecording) -> AudioPlan:
     """Plan a recording's audio.
 
@@ -94,7 +119,7 @@ def plan_audio(source: SourceRecording) -> AudioPlan:
     if user.frames <= 0:
         raise AudioError(f"{source.user.path}: holds no samples")
     region = _region(source, rate, user.frames)
-    if len(infos) == 1 and region is None and user.as_it_is:
+    if len(infos) == 1 and region is None and user.as_it_is and source.user.full_scale == 1:
         names = [f"channel-{index + 1}" for index in range(user.channels)]
         names[source.user.channel] = "user"
         if source.agent is not None:
@@ -167,7 +192,7 @@ def write_planned_audio(source: SourceRecording, plan: AudioPlan, path: Path) ->
     Raises
     ------
     AudioError
-        If a source does not decode to its end, or holds NaN or infinity.
+        If a source does not decode to its end, holds NaN or infinity, or user and agent are the same sound.
     """
     partial = path.with_name(f".{os.getpid()}.part{path.suffix}")
     try:
@@ -175,16 +200,38 @@ def write_planned_audio(source: SourceRecording, plan: AudioPlan, path: Path) ->
             shutil.copyfile(source.user.path, partial)
         else:
             _write_joined(source, plan, partial)
+        equal = _EqualChannels(plan)
         try:
-            header = scan_audio(partial)
+            header = scan_audio(partial, watch=equal.feed)
         except AudioError as error:
             # What is wrong is wrong with the source: name that, not a file the user never made.
             raise AudioError(str(error).replace(str(partial), str(source.user.path))) from error
         if header.frames != plan.n_samples:
             raise AudioError(f"{source.user.path}: {header.frames} samples decoded, {plan.n_samples} expected")
+        if equal.found:
+            what = "the channels of user and agent hold the same samples"
+            raise AudioError(f"{source.user.path}: {what}, so nobody can tell who spoke")
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+class _EqualChannels:
+    """Whether the user's and the agent's channel are the same sound, fed with the audio."""
+
+    def __init__(self, plan: AudioPlan) -> None:
+        self._pair = [plan.channels.index(name) for name in ("user", "agent") if name in plan.channels]
+        self._equal, self._sounds = len(self._pair) == 2, False
+
+    def feed(self, block: Block) -> None:
+        if self._equal:
+            user, agent = (block[:, index] for index in self._pair)
+            self._equal = np.array_equal(user, agent)
+            self._sounds = self._sounds or bool(user.any())
+
+    @property
+    def found(self) -> bool:
+        return self._equal and self._sounds
 
 
 def _write_joined(source: SourceRecording, plan: AudioPlan, partial: Path) -> None:
@@ -238,8 +285,10 @@ class _Stream:
 def _decoded(track: ChannelSource, rate: int, dtype: Dtype) -> Iterator[Block]:
     samplerate = audio_info(track.path).samplerate
     resampler = StreamResampler(samplerate, rate) if samplerate != rate else None
-    for block in audio_blocks(track.path, dtype="float32" if resampler else dtype):
+    for block in audio_blocks(track.path, dtype="float32" if resampler or track.full_scale != 1 else dtype):
         channel = np.ascontiguousarray(block[:, track.channel])
+        if track.full_scale != 1:
+            channel /= np.float32(track.full_scale)
         yield channel if resampler is None else _as_type(resampler.feed(channel), dtype)
     if resampler is not None:
         yield _as_type(resampler.flush(), dtype)

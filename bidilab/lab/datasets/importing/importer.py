@@ -2,32 +2,102 @@
 
 from __future__ import annotations
 
+import html
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bidilab.core.errors import AudioError, DatasetError, InvalidParameterError
+from bidilab.core.files import telling_of_a_full_disk
+from bidilab.core.places import held
 from bidilab.core.units import samples_to_s
 from bidilab.lab.datasets.dataset import Dataset
-from bidilab.lab.datasets.importing.channels import AudioPlan, plan_audio, write_planned_audio
+from bidilab.lab.datasets.importing.channels import AudioPlan, at_full_scale, plan_audio, write_planned_audio
 from bidilab.lab.datasets.importing.labelling import segments_of, whole_from
-from bidilab.lab.datasets.importing.report import ImportResult
+from bidilab.lab.datasets.importing.options import Given
+from bidilab.lab.datasets.importing.regions import Regions, parts_that_count, read_uems
 from bidilab.lab.datasets.importing.sources import ImportFaultError, SourceRecording, shown
 from bidilab.lab.datasets.importing.staging import Entry, Staging, fingerprint_of
-from bidilab.lab.datasets.manifest import DATASET_FILE, MANIFEST_FILE, DatasetInfo, Problem, manifest_line
-from bidilab.lab.datasets.placing import check_target
-from bidilab.lab.datasets.proposals import ProposalRule
+from bidilab.lab.datasets.manifest import (
+    DATASET_FILE,
+    IMPORTED,
+    MANIFEST_FILE,
+    REGIONS_CHECKED,
+    DatasetInfo,
+    Problem,
+    manifest_line,
+)
 from bidilab.lab.datasets.recording import Recording
-from bidilab.lab.datasets.safepaths import check_id
-from bidilab.lab.datasets.validation import file_sha256, same_audio
+from bidilab.lab.datasets.safepaths import check_id, check_target
+from bidilab.lab.datasets.sameaudio import tied_audio
+from bidilab.lab.datasets.validation import file_sha256
 
-__all__ = ["REPORT_FILE", "ImportJob", "check_places", "run_import"]
+__all__ = ["REPORT_FILE", "ImportJob", "ImportResult", "check_places", "run_import"]
+
+_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ImportResult:
+    """A corpus as a dataset, and all that could not be taken.
+
+    Parameters
+    ----------
+    dataset
+        What was imported.
+    problems
+        One for each fault found in the corpus, with file and line. A recording with a fault is left out.
+    notes
+        What was changed in recordings that were taken: silence added, an agent resampled.
+    n_taken_over
+        Recordings that an earlier attempt, which was stopped, had finished.
+    copies
+        Recordings with the samples of one before them in another container; both are kept, on one side of any split.
+    """
+
+    dataset: Dataset
+    problems: tuple[Problem, ...]
+    notes: tuple[Problem, ...]
+    n_taken_over: int
+    copies: tuple[Problem, ...] = ()
+
+    def lines(self) -> list[str]:
+        """The result in words, a line each."""
+        n = len(self.dataset)
+        lines = [f"imported {n} recording{'s' if n != 1 else ''} ({self.dataset.duration_s / 60:.1f} min)"]
+        if self.n_taken_over:
+            lines[0] += f", {self.n_taken_over} of them finished before"
+        segments = [segment for recording in self.dataset for segment in recording.segments]
+        n_proposed = sum(segment.origin == "proposed" for segment in segments)
+        lines.append(f"{len(segments)} labels, {n_proposed} of them proposed by rule and confirmed by nobody")
+        without = sum(not recording.segments for recording in self.dataset)
+        if without:
+            lines.append(f"{without} recording{'s' if without != 1 else ''} without labels")
+        for (one, several), items in (
+            (("problem", "problems"), self.problems),
+            (("note", "notes"), self.notes),
+            (("copy", "copies"), self.copies),
+        ):
+            if items:
+                lines.append(f"{len(items)} {one if len(items) == 1 else several}:")
+                lines += [f"  {item}" for item in items[:_SHOWN]]
+                if len(items) > _SHOWN:
+                    lines.append(f"  and {len(items) - _SHOWN} more, in import.json")
+        return lines
+
+    def __repr__(self) -> str:
+        return "\n".join(self.lines())
+
+    def _repr_html_(self) -> str:
+        return "<br>".join(html.escape(line).replace("  ", "&emsp;", 1) for line in self.lines())
+
 
 REPORT_FILE = "import.json"
 _LONGEST_NAME_BYTES = 200
 Scan = Callable[[Path, list[Problem]], list[SourceRecording]]
 """Finds the recordings of a corpus; faults that belong to no single recording are added to the list."""
+ReadRegions = Callable[[Path, list[Problem]], Regions | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,17 +110,16 @@ class ImportJob:
         Name of the format.
     scan
         Finds the recordings.
-    rule
-        How kinds are proposed.
-    name, licence
-        For ``dataset.json``.
+    given
+        The options.
+    regions
+        Reads which parts count, where the caller names no UEM; ``None`` from it: all of everything does.
     """
 
     format: str
     scan: Scan
-    rule: ProposalRule
-    name: str
-    licence: str
+    given: Given
+    regions: ReadRegions | None = None
 
 
 def check_places(source: Path, dest: Path, *, force: bool, vouched_by: str = DATASET_FILE) -> None:
@@ -71,7 +140,7 @@ def check_places(source: Path, dest: Path, *, force: bool, vouched_by: str = DAT
     check_target(dest, force=force, vouched_by=vouched_by)
 
 
-def run_import(job: ImportJob, source: Path, dest: Path, *, force: bool, progress: bool) -> ImportResult:
+def run_import(job: ImportJob, source: Path, dest: Path) -> ImportResult:
     """Import a corpus.
 
     Parameters
@@ -82,10 +151,6 @@ def run_import(job: ImportJob, source: Path, dest: Path, *, force: bool, progres
         The corpus: a folder, or a file of labels.
     dest
         The dataset's folder. It appears whole or not at all.
-    force
-        Replace an earlier dataset there.
-    progress
-        Show a progress bar.
 
     Raises
     ------
@@ -94,17 +159,28 @@ def run_import(job: ImportJob, source: Path, dest: Path, *, force: bool, progres
     DatasetError
         If the destination is not to be replaced, or nothing could be imported; it then lists every problem.
     """
-    from tqdm.auto import tqdm
+    check_places(source, dest, force=job.given.force)
+    with held(dest), telling_of_a_full_disk(dest):
+        return _import_held(job, source, dest)
 
-    check_places(source, dest, force=force)
-    dest.parent.mkdir(parents=True, exist_ok=True)
+
+def _import_held(job: ImportJob, source: Path, dest: Path) -> ImportResult:
+    from tqdm import tqdm
+
+    given = job.given
+    check_places(source, dest, force=given.force)  # once more: another may have made it meanwhile
     problems: list[Problem] = []
     notes: list[Problem] = []
-    found = _with_own_ids(job.scan(source, problems), problems)
+    regions = _regions(job, source, problems)
+    found = _with_own_ids(parts_that_count(job.scan(source, problems), regions, problems), problems)
+    if given.limit is not None and len(found) > given.limit:
+        message = f"limit: the first {given.limit} of {len(found)} recordings are taken"
+        notes.append(Problem(file=shown(Path(source.name)), line=None, message=message))
+        found = found[: given.limit]
     staging = Staging(dest)
     entries: list[Entry] = []
     n_taken_over = 0
-    for recording in tqdm(found, desc=job.name, unit="rec", disable=not progress):
+    for recording in tqdm(found, desc=given.name or dest.name, unit="rec", disable=not given.progress):
         try:
             entry, was_there = _import_one(recording, job, staging)
         except ImportFaultError as fault:
@@ -119,25 +195,23 @@ def run_import(job: ImportJob, source: Path, dest: Path, *, force: bool, progres
     if not entries:
         staging.discard()
         raise DatasetError(f"{shown(source)}: nothing in it could be imported as {job.format}", problems)
-    notes += _repeated_audio(entries)
-    _finish(job, source, staging, entries, problems, notes)
+    copies = _finish(job, source, dest.name, staging, entries, problems, notes)
     return ImportResult(
-        dataset=Dataset.load(dest), problems=tuple(problems), notes=tuple(notes), n_taken_over=n_taken_over
+        dataset=Dataset.load(dest),
+        problems=tuple(problems),
+        notes=tuple(notes),
+        n_taken_over=n_taken_over,
+        copies=tuple(copies),
     )
 
 
-def _repeated_audio(entries: list[Entry]) -> list[Problem]:
-    """A note for each recording whose file has the digest of one before it."""
-    notes = []
-    first: dict[str, str] = {}
-    for entry in entries:
-        line = json.loads(entry.line)
-        if (other := first.setdefault(line["sha256"], line["id"])) != line["id"]:
-            notes.append(Problem(file=line["id"], line=None, message=same_audio(line["id"], other)))
-    return notes
+def _regions(job: ImportJob, source: Path, problems: list[Problem]) -> Regions | None:
+    if job.given.regions is not None:
+        return read_uems([job.given.regions], job.given.regions.parent, problems)
+    return job.regions(source, problems) if job.regions is not None else None
 
 
-def _with_own_ids(found: list[SourceRecording], problems: list[Problem]) -> list[SourceRecording]:
+def _with_own_ids(found: Iterable[SourceRecording], problems: list[Problem]) -> list[SourceRecording]:
     """Those whose id can name a file, and was not taken before."""
     kept: dict[str, SourceRecording] = {}
     for recording in found:
@@ -167,18 +241,19 @@ def _audio_problem(error: AudioError, recording: SourceRecording, source: Path) 
 
 
 def _import_one(source: SourceRecording, job: ImportJob, staging: Staging) -> tuple[Entry, bool]:
-    fingerprint = fingerprint_of(source, f"{job.format} {job.rule.name}")
+    rule = job.given.rule
+    fingerprint = fingerprint_of(source, f"{job.format} {rule.name} {job.given.full_scale}")
     if (finished := staging.finished(fingerprint)) is not None:
         return finished, True
     _check_text(source)
+    if job.given.full_scale is not None:
+        source = at_full_scale(source, job.given.full_scale)
     plan = plan_audio(source)
-    begin = whole_from(source, sample_rate=plan.sample_rate, start=plan.start, n_samples=plan.n_samples, rule=job.rule)
+    begin = whole_from(source, sample_rate=plan.sample_rate, start=plan.start, n_samples=plan.n_samples, rule=rule)
     if begin > plan.start:  # a cut segment has no onset
         source = _begun_later(source, plan, begin)
         plan = plan_audio(source)
-    segments = segments_of(
-        source, sample_rate=plan.sample_rate, start=plan.start, n_samples=plan.n_samples, rule=job.rule
-    )
+    segments = segments_of(source, sample_rate=plan.sample_rate, start=plan.start, n_samples=plan.n_samples, rule=rule)
     name = f"audio/{source.id}{plan.suffix}"
     path = staging.root / name
     write_planned_audio(source, plan, path)
@@ -225,32 +300,42 @@ def _check_text(source: SourceRecording) -> None:
 def _finish(
     job: ImportJob,
     source: Path,
+    target: str,
     staging: Staging,
     entries: list[Entry],
     problems: list[Problem],
     notes: list[Problem],
-) -> None:
+) -> list[Problem]:
+    """Write the dataset's files and put them in place; return copies, add notes on other audio that is there twice."""
     root = staging.root
     staging.keep_only([entry.audio for entry in entries])
-    how_made = f"bidilab datasets import {job.format}; kinds not given by the corpus are proposed by {job.rule.name}"
+    how = f"{IMPORTED}{job.format}, {REGIONS_CHECKED}"
+    how_made = f"{how}; kinds not given by the corpus are proposed by {job.given.rule.name}"
     info = DatasetInfo(
-        name=job.name,
+        name=job.given.name or target,
         version="1",
-        licence=job.licence,
+        licence=job.given.licence,
         source=f"{job.format}: {shown(Path(source.name))}",
         how_made=how_made,
     )
     (root / MANIFEST_FILE).write_text("".join(entry.line + "\n" for entry in entries), encoding="utf-8")
     (root / DATASET_FILE).write_text(info.to_json(), encoding="utf-8")
+    recordings = Dataset.load(root).recordings  # what cannot be loaded is not put in place
+    copies: list[Problem] = []
+    for tie in tied_audio(recordings):
+        if tie.message:
+            told = Problem(file=recordings[tie.second].id, line=None, message=tie.message)
+            (copies if tie.how == "samples" else notes).append(told)
     said = {
         "format": job.format,
         "n_imported": len(entries),
         "problems": [_as_object(problem) for problem in problems],
         "notes": [_as_object(note) for note in notes],
+        "copies": [_as_object(copy) for copy in copies],
     }
     (root / REPORT_FILE).write_text(json.dumps(said, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    Dataset.load(root)  # what cannot be loaded is not put in place
     staging.put_in_place()
+    return copies
 
 
 def _as_object(problem: Problem) -> dict[str, str | int | None]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from bidilab.core.timeline import Interval, normalize
 from bidilab.core.units import s_to_samples, samples_to_s
 from bidilab.lab.datasets.importing.sources import ImportFaultError, SourceRecording, Utterance
-from bidilab.lab.datasets.labels import TRUE_KINDS, Channel, Kind, Origin, Segment
+from bidilab.lab.datasets.labels import TRUE_KINDS, Channel, Kind, Origin, Segment, Word
 from bidilab.lab.datasets.proposals import ProposalRule, Speech, interpausal_units, propose_kinds, propose_responses
 
 __all__ = ["END_SLACK_S", "check_end", "segments_of", "whole_from"]
@@ -20,6 +20,7 @@ __all__ = ["END_SLACK_S", "check_end", "segments_of", "whole_from"]
 END_SLACK_S = 0.5
 """How far past the end of the audio a label may end, as rounding and padding leave it; what goes further is a fault."""
 _TIME_DECIMALS = 7
+_SAMPLE_SLACK_S = 1e-3  # how far a word may stick out of a segment whose ends were put on samples
 _SPEECH_OF_USERS: tuple[Kind, ...] = (*TRUE_KINDS, "backchannel")
 
 
@@ -33,6 +34,7 @@ class _Label:
     text: str | None
     speaker: str | None
     given: bool
+    words: tuple[Word, ...] = ()
 
 
 def segments_of(
@@ -122,6 +124,7 @@ def _given_label(utterance: Utterance, interval: Interval) -> _Label:
         text=utterance.text,
         speaker=utterance.speaker,
         given=utterance.given,
+        words=utterance.words,
     )
 
 
@@ -180,19 +183,32 @@ def _one(first: _Label, second: _Label) -> _Label:
         text=(" " if same else " / ").join(texts) or None,
         speaker=first.speaker if same else None,
         given=first.given and second.given,
+        words=tuple(sorted((*first.words, *second.words))),
     )
 
 
 def _segment(label: _Label, part: Interval, sample_rate: int, rule: ProposalRule) -> Segment:
     first, last = max(label.interval.start, part.start) - part.start, min(label.interval.end, part.end) - part.start
     origin: Origin = "given" if label.given else "proposed"
+    start_s, end_s = (round(samples_to_s(sample, sample_rate), _TIME_DECIMALS) for sample in (first, last))
     return Segment(
-        start_s=round(samples_to_s(first, sample_rate), _TIME_DECIMALS),
-        end_s=round(samples_to_s(last, sample_rate), _TIME_DECIMALS),
+        start_s=start_s,
+        end_s=end_s,
         channel=label.channel,
         kind=label.kind,
         text=label.text,
         speaker=label.speaker,
         origin=origin,
         by=None if label.given else rule.name,
+        words=_words(label.words, samples_to_s(part.start, sample_rate), start_s, end_s),
     )
+
+
+def _words(words: Iterable[Word], origin_s: float, start_s: float, end_s: float) -> tuple[Word, ...]:
+    """Words on the clock of the recording, those that begin and end in the segment; its ends are whole samples."""
+    made = []
+    for word in words:
+        first, last = (round(time - origin_s, _TIME_DECIMALS) for time in (word.start_s, word.end_s))
+        if start_s - _SAMPLE_SLACK_S <= first < end_s and start_s < last <= end_s + _SAMPLE_SLACK_S:
+            made.append(Word(max(first, start_s), min(last, end_s), word.text))
+    return tuple(made)

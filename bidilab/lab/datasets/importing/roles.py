@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bidilab.core.audiofile import audio_info
 from bidilab.core.errors import AudioError, InvalidParameterError
 from bidilab.lab.datasets.importing.audiofiles import AudioFiles
-from bidilab.lab.datasets.importing.kinds import kind_like, kind_named
+from bidilab.lab.datasets.importing.marks import is_agents_name, is_sound_text, kind_like, kind_named
 from bidilab.lab.datasets.importing.sources import (
     ChannelSource,
     ImportFaultError,
@@ -44,6 +44,8 @@ class Casting:
         agent are users.
     user_channel
         Channel of the user in files of several, from 1; ``None`` where the labels say it.
+    kinds
+        Kinds that labels stand for, beside those that are named by a kind.
 
     Raises
     ------
@@ -54,6 +56,7 @@ class Casting:
     agent: str | None = None
     user: str | None = None
     user_channel: int | None = None
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.agent is not None and self.agent == self.user:
@@ -110,7 +113,7 @@ def cast(
         If the agent or user does not speak in it, a name among kinds may be a speaker or a kind, or the audio cannot
         be found or told apart.
     """
-    utterances = tuple(_with_kind(utterance, casting) for utterance in utterances)
+    utterances = _counted_from_one(tuple(_with_kind(utterance, casting) for utterance in utterances))
     seconds: Counter[str] = Counter()
     for utterance in utterances:
         if utterance.kind is None and utterance.speaker is not None:
@@ -121,25 +124,52 @@ def cast(
     others = sorted(speaker for speaker in seconds if speaker != agent)
     unknown = [speaker for speaker in others if speaker != casting.user]
     _ask_about_names(name, label_file, utterances, unknown, who_is_known=casting.user is not None)
+    utterances = tuple(_sounds_apart(utterances, agent))
     users = (casting.user,) if casting.user is not None else tuple(others)
     scene = _Scene(
         name=name, label_file=label_file, utterances=utterances, agent=agent, users=users, tags=dict(tags or {})
     )
+    notes = tuple(
+        f"{speaker!r} is taken for a user: give agent (--agent {speaker!r}) if it is the agent"
+        for speaker in users
+        if agent is None and is_agents_name(speaker)
+    )
     files = audio.named(name)
     if len(files) == 1 and not speaker_files:
-        return [_of_one_file(scene, files[0], casting)]
+        made = _of_one_file(scene, files[0], casting)
+        return [replace(made, notes=(*notes, *made.notes))]
     if len(files) > 1:
         names = ", ".join(shown(path, audio.root) for path in files)
         raise ImportFaultError(label_file, None, f"{name!r} has more than one audio file: {names}")
-    return _of_speaker_files(scene, audio, speaker_files or {})
+    return [replace(made, notes=notes) for made in _of_speaker_files(scene, audio, speaker_files or {})]
+
+
+def _counted_from_one(utterances: tuple[Utterance, ...]) -> tuple[Utterance, ...]:
+    """The same with channels from 1: where a 0 is among several numbers, they are counted from 0; alone it is none."""
+    numbers = {utterance.channel for utterance in utterances} - {None}
+    if 0 not in numbers:
+        return utterances
+    shift = 1 if len(numbers) > 1 else None
+    return tuple(
+        replace(u, channel=u.channel + shift if shift else None) if u.channel is not None else u for u in utterances
+    )
 
 
 def _with_kind(utterance: Utterance, casting: Casting) -> Utterance:
     speaker = utterance.speaker
     if utterance.kind is not None or speaker is None or speaker in (casting.agent, casting.user):
         return utterance
-    kind = kind_named(speaker)
+    kind = casting.kinds.get(speaker) or kind_named(speaker)
     return utterance if kind is None else replace(utterance, kind=kind, speaker=None)
+
+
+def _sounds_apart(utterances: Iterable[Utterance], agent: str | None) -> Iterator[Utterance]:
+    """What is marked as a sound becomes noise; the agent's is on the agent's channel, where only responses count."""
+    for utterance in utterances:
+        if utterance.kind is not None or utterance.text is None or not is_sound_text(utterance.text):
+            yield utterance
+        elif agent is None or utterance.speaker != agent:
+            yield replace(utterance, kind="noise", speaker=None)
 
 
 def _ask_about_names(
@@ -229,6 +259,9 @@ def _channels(
     scene: _Scene, utterances: tuple[Utterance, ...], n_channels: int, casting: Casting
 ) -> tuple[int, int | None]:
     """Channel of the user and of the agent, from 1."""
+    if casting.user_channel is not None and casting.user_channel > n_channels:
+        there = f"has no channel {casting.user_channel}, only {n_channels}"
+        raise ImportFaultError(scene.label_file, None, f"the audio of {scene.name!r} {there}")
     if n_channels == 1:
         return 1, None
     of_role = {

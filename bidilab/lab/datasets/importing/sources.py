@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from bidilab.lab.datasets.labels import Kind
+from bidilab.lab.datasets.labels import Kind, Word
 from bidilab.lab.datasets.manifest import Problem
 from bidilab.lab.datasets.recording import TagValue
 
-__all__ = ["ChannelSource", "ImportFaultError", "Role", "SourceRecording", "Utterance", "shown"]
+__all__ = ["ChannelSource", "ImportFaultError", "Role", "SourceRecording", "Span", "Utterance", "shown"]
 
+Span = tuple[float, float]
+"""Start and end, seconds."""
 Role = Literal["user", "agent", "other"]
 """Whose speech it is; that of ``other`` people on the user's channel is labelled ``side_speech``."""
 
@@ -63,6 +65,8 @@ class Utterance:
         Whether people or the corpus's makers set the times; ``False`` for what a recogniser put out.
     line
         Line of the label file, from 1, for messages.
+    words
+        Words with their times, on the same clock, where the corpus gives them; kept where it gives the kind as well.
     """
 
     start_s: float
@@ -74,14 +78,16 @@ class Utterance:
     channel: int | None = None
     given: bool = True
     line: int | None = None
+    words: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelSource:
-    """One channel of a source file; ``channel`` counts from 0."""
+    """One channel of a source file; ``channel`` counts from 0, and samples are divided by ``full_scale``."""
 
     path: Path
     channel: int = 0
+    full_scale: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +106,10 @@ class SourceRecording:
         Name of the file they come from, for messages.
     mixed
         Whether the agent is heard on the user's channel because the corpus has only one.
+    name
+        What a UEM calls it; the id when empty.
+    excluded
+        Stretches that the labels exclude from scoring, seconds.
     region_s
         Part of the source audio to take, ``(start, end)`` in seconds; all when ``None``.
     tags
@@ -114,9 +124,16 @@ class SourceRecording:
     utterances: tuple[Utterance, ...] = ()
     label_file: str = ""
     mixed: bool = False
-    region_s: tuple[float, float] | None = None
+    name: str = ""
+    excluded: tuple[Span, ...] = ()
+    region_s: Span | None = None
     tags: Mapping[str, TagValue] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @property
+    def known_as(self) -> str:
+        """What a UEM calls it."""
+        return self.name or self.id
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -13,9 +13,9 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from bidilab.core.jsontext import JSONError, parse_json_object
 from bidilab.lab.datasets.importing.sources import SourceRecording
-from bidilab.lab.datasets.placing import put_in_place
-from bidilab.lab.datasets.strictjson import NotJSONError, parse_object
+from bidilab.lab.datasets.safepaths import put_in_place
 
 __all__ = ["Entry", "Staging", "fingerprint_of"]
 
@@ -74,9 +74,9 @@ class Staging:
             path.write_bytes(whole + newline)
         for raw in whole.splitlines():
             try:
-                data = parse_object(raw.decode("utf-8"))
+                data = parse_json_object(raw)
                 entry = Entry(**{key: data[key] for key in _KEYS})
-            except (NotJSONError, UnicodeDecodeError, KeyError):
+            except (JSONError, KeyError):
                 continue  # made again from its source: nothing is lost but time
             _take(entries, entry)
         return entries

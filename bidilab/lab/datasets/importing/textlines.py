@@ -6,16 +6,27 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from bidilab.lab.datasets.importing.audiofiles import without_audio_suffix
-from bidilab.lab.datasets.importing.marks import is_silent_speaker, is_silent_text, says_silence
-from bidilab.lab.datasets.importing.regions import LONGEST_S, is_unscored
-from bidilab.lab.datasets.importing.sources import ImportFaultError, Utterance
+from bidilab.lab.datasets.importing.marks import is_silent_speaker, is_silent_text, is_unscored, says_silence
+from bidilab.lab.datasets.importing.sources import ImportFaultError, SourceRecording, Utterance
 from bidilab.lab.datasets.manifest import Problem
 
-__all__ = ["LabelSheet", "channel_number", "clock_seconds", "numbered_lines", "read_text", "seconds", "span"]
+__all__ = [
+    "LONGEST_S",
+    "LabelSheet",
+    "channel_number",
+    "clock_seconds",
+    "numbered_lines",
+    "read_text",
+    "seconds",
+    "span",
+]
 
+LONGEST_S = 1e6
+"""No recording is eleven days long: a time beyond it is a fault of the file."""
 _LONGEST_LINE_BYTES = 1 << 20
 _LARGEST_TEXT_BYTES = 1 << 26  # of a file that must be read whole: 64 MB hold the labels of some 1000 h
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
@@ -60,8 +71,11 @@ def span(start_s: float, end_s: float) -> tuple[float, float]:
 
 
 def channel_number(text: str) -> int | None:
-    """A channel from 1, given so or as a letter (NIST's ``A`` and ``B``); ``None`` where it names none."""
-    if text.isascii() and text.isdigit() and len(text) <= 2 and int(text) > 0:
+    """A channel as a number or a letter (NIST's ``A`` is 1); ``None`` where it names none.
+
+    Who counts channels from 0 is found out by a 0 (`roles`).
+    """
+    if text.isascii() and text.isdigit() and len(text) <= 2:
         return int(text)
     return ord(text.upper()) - ord("A") + 1 if len(text) == 1 and text.isascii() and text.isalpha() else None
 
@@ -131,6 +145,7 @@ class LabelSheet:
         self._utterances: dict[str, list[Utterance]] = {}
         self._passed_over: dict[str, Counter[str]] = {}
         self._marks: dict[str, Counter[str]] = {}
+        self._n_empty: Counter[str] = Counter()
         self._excluded: dict[str, list[tuple[float, float]]] = {}
         self._spoiled: set[str] = set()
         self._all_spoiled = False
@@ -150,12 +165,21 @@ class LabelSheet:
         if text is not None and says_silence(text, is_word=is_word):
             self._marks.setdefault(without_audio_suffix(recording), Counter())[text.strip()] += 1
             return
+        if utterance.end_s == utterance.start_s:
+            self._n_empty[without_audio_suffix(recording)] += 1
+            return
         self._of(recording).append(utterance)
 
-    def notes(self, recording: str) -> tuple[str, ...]:
-        """What of a recording was taken in a way that its reader may wish to know."""
-        marks = sorted(self._marks.get(recording, Counter()).items())
-        return tuple(f"{n} label{'s' if n != 1 else ''} {mark!r} taken as silence" for mark, n in marks)
+    def told_of(self, name: str, recording: SourceRecording) -> SourceRecording:
+        """A recording made of what the file says of ``name``, with what is excluded and what its reader may wish to
+        know.
+        """
+        marks = sorted(self._marks.get(name, Counter()).items())
+        notes = [f"{n} label{'s' if n != 1 else ''} {mark!r} taken as silence" for mark, n in marks]
+        if n_empty := self._n_empty[name]:
+            notes.append(f"{n_empty} label{'s' if n_empty != 1 else ''} of no length left out")
+        excluded = tuple(self._excluded.get(name, ()))
+        return replace(recording, name=name, excluded=excluded, notes=(*notes, *recording.notes))
 
     def mention(self, recording: str) -> None:
         """Take a recording in which perhaps nothing is said."""
@@ -180,10 +204,6 @@ class LabelSheet:
         """Take a stretch of a recording that does not count."""
         self.mention(recording)
         self._excluded.setdefault(without_audio_suffix(recording), []).append((start_s, end_s))
-
-    def excluded(self, recording: str) -> list[tuple[float, float]]:
-        """Stretches of a recording that do not count, in seconds."""
-        return self._excluded.get(recording, [])
 
     def own_file(self, recording: str, speaker: str, path: Path) -> None:
         """Take the audio of one speaker alone."""

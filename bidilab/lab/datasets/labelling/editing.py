@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.units import s_to_samples, samples_to_s
 from bidilab.lab.datasets.labelling.store import LabelStore, now_text
 from bidilab.lab.datasets.labels import KINDS_BY_CHANNEL, Channel, Kind, Segment
 
-__all__ = ["LabelEditing"]
+__all__ = ["LabelEditing", "is_unconfirmed"]
 
 _TIME_DECIMALS = 7
 
@@ -19,16 +19,16 @@ class LabelEditing:
     """The labels of one recording, by the hand of one person.
 
     Labels are named by their position in ``segments``, which is in order of time. A label that was touched is
-    ``confirmed`` by this person, now.
+    ``confirmed`` by this person, now, and no longer ``unsure``; but see `move`.
 
     Parameters
     ----------
     store
         Where they are kept: each change is there before its method returns.
     recording_id
-        Of which recording.
+        Id of the recording.
     by
-        Who mends; not empty.
+        Name of the person who edits; not empty.
 
     Raises
     ------
@@ -45,9 +45,11 @@ class LabelEditing:
             raise InvalidParameterError("recording_id", f"a recording of {dataset.name}", recording_id)
         self.recording = known[recording_id]
         self.by = by
+        self.touched: Segment | None = None
+        """What the last `undo` or `redo` brought back, the first of several; ``None`` where it only took away."""
         self._store = store
-        self._undone: list[tuple[str, tuple[Segment, ...]]] = []
-        self._done: list[tuple[str, tuple[Segment, ...]]] = []
+        self._undone: list[_Step] = []
+        self._done: list[_Step] = []
 
     @property
     def segments(self) -> tuple[Segment, ...]:
@@ -56,21 +58,21 @@ class LabelEditing:
 
     @property
     def unconfirmed(self) -> tuple[int, ...]:
-        """Which of them were proposed and confirmed by nobody."""
-        return tuple(index for index, segment in enumerate(self.segments) if segment.origin == "proposed")
+        """Labels that were proposed and not confirmed, or are unsure."""
+        return tuple(index for index, segment in enumerate(self.segments) if is_unconfirmed(segment))
 
     def accept(self, index: int) -> int:
         """Confirm a label as it is; one that was given or confirmed stays as it was. Returns where it is."""
         segment = self._at(index)
-        if segment.origin != "proposed":
+        if not is_unconfirmed(segment):
             return index
         return self._put(segment, self._signed(segment), f"accepted {_words(segment)}")
 
     def accept_all(self) -> int:
-        """Confirm every proposed label. Returns how many there were."""
+        """Confirm every proposed or unsure label. Returns how many there were."""
         n = len(self.unconfirmed)
         if n:
-            after = [self._signed(s) if s.origin == "proposed" else s for s in self.segments]
+            after = [self._signed(s) if is_unconfirmed(s) else s for s in self.segments]
             self._change(after, f"accepted all {n}")
         return n
 
@@ -84,14 +86,21 @@ class LabelEditing:
             return self.accept(index)
         return self._put(segment, self._signed(replace(segment, kind=kind)), f"{_words(segment)} is {kind}")
 
-    def move(self, index: int, start_s: float | None = None, end_s: float | None = None) -> int:
-        """Move one or both edges, to whole samples inside the recording. Returns where the label is then."""
+    def move(
+        self, index: int, start_s: float | None = None, end_s: float | None = None, *, confirms: bool = True
+    ) -> int:
+        """Move one or both edges, to whole samples inside the recording. Returns where the label is then.
+
+        With ``confirms=False`` a label that nobody has confirmed stays so: its edges are right, its kind may not be.
+        """
         segment = self._at(index)
         start = segment.start_s if start_s is None else self._on_sample(start_s)
         end = segment.end_s if end_s is None else self._on_sample(end_s)
         if (start, end) == (segment.start_s, segment.end_s):
             return index
-        moved = self._signed(replace(segment, start_s=start, end_s=end))
+        moved = replace(segment, start_s=start, end_s=end)
+        if confirms or not is_unconfirmed(segment):
+            moved = self._signed(moved)
         return self._put(segment, moved, f"moved {_words(segment)} to {_span(start, end)}")
 
     def add(self, channel: Channel, kind: Kind, start_s: float, end_s: float) -> int:
@@ -125,17 +134,18 @@ class LabelEditing:
         """Make the change again that was taken back last, and say which it was."""
         return self._back(self._undone, self._done, "redo")
 
-    def _back(
-        self, source: list[tuple[str, tuple[Segment, ...]]], target: list[tuple[str, tuple[Segment, ...]]], word: str
-    ) -> str:
+    def _back(self, source: list[_Step], target: list[_Step], word: str) -> str:
         if not source:
             raise InvalidParameterError(word, "something to take", "nothing was changed")
-        what, segments = source[-1]
-        before = self.segments
-        self.recording = self._store.change(self.recording, segments, by=self.by, what=f"{word}: {what}")
+        step = source[-1]
+        kept = [segment for segment in self.segments if segment not in step.added]
+        # Only what this step changed: what others have changed since stays.
+        segments = (*kept, *(segment for segment in step.removed if segment not in kept))
+        self.recording = self._store.change(self.recording, segments, by=self.by, what=f"{word}: {step.what}")
         source.pop()
-        target.append((what, before))
-        return what
+        self.touched = next(iter(step.removed), None)
+        target.append(_Step(what=step.what, removed=step.added, added=step.removed))
+        return step.what
 
     def _at(self, index: int) -> Segment:
         if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(self.segments):
@@ -148,10 +158,10 @@ class LabelEditing:
         return round(samples_to_s(position, rate), _TIME_DECIMALS)
 
     def _signed(self, segment: Segment) -> Segment:
-        return replace(segment, origin="confirmed", by=self.by, at=now_text())
+        return replace(segment, origin="confirmed", by=self.by, at=now_text(), unsure=False)
 
     def _put(self, old: Segment | None, new: Segment, what: str) -> int:
-        """Put a label in another's place; where it would lie over one of its own kind, that is an error."""
+        """Put a label in another's place; raise where it would lie over one of its own kind."""
         others = list(self.segments)
         if old is not None:
             others.remove(old)
@@ -166,13 +176,32 @@ class LabelEditing:
 
     def _change(self, segments: Iterable[Segment], what: str) -> None:
         before = self.segments
-        self.recording = self._store.change(self.recording, segments, by=self.by, what=what)
-        self._done.append((what, before))
+        after = tuple(segments)
+        self.recording = self._store.change(self.recording, after, by=self.by, what=what)
+        removed = tuple(segment for segment in before if segment not in after)
+        added = tuple(segment for segment in after if segment not in before)
+        self._done.append(_Step(what=what, removed=removed, added=added))
         self._undone.clear()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Step:
+    """A change that can be taken back: in words, and the labels that it took away and put in."""
+
+    what: str
+    removed: tuple[Segment, ...]
+    added: tuple[Segment, ...]
+
+
+def is_unconfirmed(segment: Segment) -> bool:
+    """Whether a label waits for a person: nobody has confirmed it, or it is unsure."""
+    return segment.origin == "proposed" or segment.unsure
+
+
 def _words(segment: Segment) -> str:
-    return f"{segment.channel} {segment.kind} {_span(segment.start_s, segment.end_s)}"
+    return (
+        f"{'unsure ' if segment.unsure else ''}{segment.channel} {segment.kind} {_span(segment.start_s, segment.end_s)}"
+    )
 
 
 def _span(start_s: float, end_s: float) -> str:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
-from bidilab.core.errors import AudioError, DatasetError
+from bidilab.core.errors import BidilabError, DatasetError
+from bidilab.core.places import held
 from bidilab.lab.datasets.dataset import Dataset
 from bidilab.lab.datasets.labelling.labeller import author_of, label_one, speech_found_by
 from bidilab.lab.datasets.labelling.rule import LabelRule
@@ -25,7 +26,7 @@ _SHOWN = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class LabelResult:
-    """What labelling a dataset did.
+    """Result of labelling a dataset.
 
     Parameters
     ----------
@@ -38,7 +39,7 @@ class LabelResult:
     n_kept
         Recordings left as they are, because every channel has a label that was given or confirmed.
     problems
-        One for each recording whose audio could not be used.
+        One for each recording that could not be labelled, with its error; the others were labelled all the same.
     """
 
     dataset: Dataset
@@ -59,8 +60,11 @@ class LabelResult:
         if self.n_labelled:
             lines[0] += f"; {speech_found_by()} found the speech"
         lines.append(f"{len(segments)} labels, {n_proposed} of them proposed and confirmed by nobody")
+        if n_unsure := sum(segment.unsure for segment in segments):
+            lines.append(f"{n_unsure} of them unsure: in no rate until somebody decides")
         if self.problems:
-            lines.append(f"{len(self.problems)} problem{'s' if len(self.problems) != 1 else ''}:")
+            n = len(self.problems)
+            lines.append(f"{n} recording{'s' if n != 1 else ''} could not be labelled:")
             lines += [f"  {problem}" for problem in self.problems[:_SHOWN]]
             if len(self.problems) > _SHOWN:
                 lines.append(f"  and {len(self.problems) - _SHOWN} more")
@@ -99,8 +103,10 @@ def label(
     """Propose labels for recordings that have none.
 
     Speech is found on each channel by a slow pass (`docs/labelling.md`), what leaks from one channel into the other is
-    taken off, and kinds are proposed by the rules of `proposals`. Every label is marked ``origin="proposed"``, with
-    the method and its numbers in ``by``. A channel with a label that was given or confirmed keeps the labels it has.
+    taken off, sounds of the user's channel that are no speech are found by their level, and kinds are proposed by the
+    rules of `proposals`. A label whose kind is not clear is marked ``unsure`` and enters no rate. Every label is marked
+    ``origin="proposed"``, with the method and its numbers in ``by``. A channel with a label that was given or confirmed
+    keeps the labels it has.
 
     Parameters
     ----------
@@ -119,16 +125,28 @@ def label(
     Raises
     ------
     DatasetError
-        If the folder is no dataset, or not one recording's audio could be used.
+        If the folder is no dataset, or not one recording could be labelled.
+    PlaceHeldError
+        If another process writes there.
     AudioError
         If a single recording's audio cannot be used.
     """
     if isinstance(dataset, Recording):
         return label_one(dataset, rule=rule, proposals=proposals, at=now_text())
-    from tqdm.auto import tqdm
-
-    rule, proposals = rule or LabelRule(), proposals or ProposalRule()
     root = dataset.root if isinstance(dataset, Dataset) else Path(dataset)
+    with held(root):
+        return _label_held(root, dataset, rule or LabelRule(), proposals or ProposalRule(), progress)
+
+
+def _label_held(
+    root: Path,
+    dataset: Dataset | str | os.PathLike[str],
+    rule: LabelRule,
+    proposals: ProposalRule,
+    progress: bool,
+) -> LabelResult:
+    from tqdm import tqdm
+
     store = LabelStore(root)
     by = author_of(rule, proposals)
     loaded = store.dataset
@@ -156,9 +174,8 @@ def label(
                         at=now_text(),
                         on_progress=advance,
                     )
-                except AudioError as error:
-                    message = str(error).removeprefix(f"{recording.path}: ")
-                    problems.append(Problem(file=recording.path.name, line=None, message=message))
+                except Exception as error:  # noqa: BLE001 - told as a problem, whatever it is: the others go on
+                    problems.append(_problem(recording, error))
                     continue
                 if labelled is recording:
                     n_kept += 1
@@ -175,8 +192,16 @@ def label(
         n_labelled=len(changed),
         n_done_before=len(done & wanted),
         n_kept=n_kept,
-        problems=tuple(problems),
+        problems=(*store.damaged, *problems),
     )
+
+
+def _problem(recording: Recording, error: Exception) -> Problem:
+    """Why a recording has no labels; an error that nobody foresaw is named with its type, for whoever reports it."""
+    message = str(error).removeprefix(f"{recording.path}: ")
+    if not isinstance(error, BidilabError):
+        message = f"{type(error).__name__}: {message}"
+    return Problem(file=recording.path.name, line=None, message=message)
 
 
 def _sides(recording: Recording) -> list[str]:

@@ -28,6 +28,9 @@ _LEAST_S = 1.0  # of the source's speech, to say anything
 _STRONGEST_DB = -3.0
 _TYPICAL_QUANTILE = 0.3  # of the differences: leak alone, though somebody talks over it half of the time
 _OVER_TYPICAL_DB = 10.0
+_STRONG_QUANTILE = 0.5  # of the source's speech; in its loudest half a leak stands out most from the noise
+_ALONE_QUANTILE = 0.4  # of the ratios there; more than half are leak alone, and who talks over it is louder
+_ALONE_DB = 5.0
 _MOST_STEPS = 20_000  # of the source's speech that are compared, spread over the recording
 _HEARD_UNDER_DB = 10.0  # a leak so far below the noise is not heard
 _RINGING_STEPS = _STEPS_A_S // 4
@@ -43,9 +46,9 @@ class Leak:
     lag_samples
         How much later it is heard, at `RATE`.
     correlation
-        Of the level tracks.
+        Correlation of the level tracks.
     gain_db
-        Level of all bands, relative to the source.
+        Level of all bands together, noise taken off, relative to the source, where only the source speaks.
     level_db
         ``(n_bands, n_steps)``: what it amounts to in the other channel, dBFS.
     spread_db
@@ -92,6 +95,22 @@ def _compared(heard: FloatArray, source: FloatArray) -> tuple[FloatArray, FloatA
     return heard[:, alone], source[:, alone]
 
 
+def _gain_db(target_db: FloatArray, source_db: FloatArray, floor_db: FloatArray) -> float:
+    """Power of the leak over that of its source, dB, where the source speaks and the target holds the leak alone.
+
+    The noise's power is taken off before bands are added up. A level difference band by band would be that of the
+    noise in each band that the leak does not reach, which is most of them.
+    """
+    heard, noise, sent = (
+        (10 ** (levels.astype(np.float64) / 10)).sum(axis=0) for levels in (target_db, floor_db, source_db)
+    )
+    strong = sent >= np.quantile(sent, _STRONG_QUANTILE)
+    ratio_db = 10 * np.log10(np.maximum(heard[strong] - noise[strong], 1e-3 * noise[strong]) / sent[strong])
+    alone = np.abs(ratio_db - np.quantile(ratio_db, _ALONE_QUANTILE)) <= _ALONE_DB
+    leaked = float((heard - noise)[strong][alone].sum())
+    return float(10 * np.log10(leaked / sent[strong][alone].sum())) if leaked > 0 else -np.inf
+
+
 def find_leak(
     target_db: FloatArray, source_db: FloatArray, source_speaks: npt.NDArray[np.bool_], floor: Floor, rule: LabelRule
 ) -> Leak | None:
@@ -127,13 +146,12 @@ def find_leak(
     there = spoken[: int(np.searchsorted(spoken, heard.shape[1] - lag))] + lag
     there_db, expected_db = _compared(heard[:, there], expected[:, there])
     gain, high = np.quantile(there_db - expected_db, [0.5, 0.97], axis=1, keepdims=True).astype(np.float32)
-    gain_db = float(np.median(gain))
-    if gain_db > _STRONGEST_DB:
+    if float(np.median(gain)) > _STRONGEST_DB:
         return None
     return Leak(
         lag_samples=lag * STEP_SAMPLES,
         correlation=correlation,
-        gain_db=gain_db,
+        gain_db=_gain_db(target_db[:, there], source_db[:, there - lag], floor.level_db[:, there]),
         level_db=expected + gain,
         spread_db=high - gain,
     )

@@ -20,6 +20,7 @@ _SMOOTHED_STEPS = _STEPS_A_S // 10
 _BINS = 60
 _LEAST_SPREAD_DB = 1.5
 _SPREAD_UNKNOWN_DB = 4.0
+_ONE_LEVEL_DB = 0.01  # levels that differ by less are one: rounding, in digital silence and on a constant floor
 _FLAT_SEPARABILITY = 0.75  # of levels spread evenly; more, and there is a valley between the two parts
 
 
@@ -147,7 +148,6 @@ def _together_db(levels_db: FloatArray) -> FloatArray:
 
 
 def _smoothed(levels_db: FloatArray) -> FloatArray:
-    """Means over 100 ms."""
     before = _SMOOTHED_STEPS // 2
     padded = np.pad(levels_db, (before, _SMOOTHED_STEPS - 1 - before), mode="edge")
     kernel = np.full(_SMOOTHED_STEPS, 1 / _SMOOTHED_STEPS)
@@ -167,8 +167,13 @@ def _split(levels_db: FloatArray) -> _Split:
     """Levels in two so that the variance between the parts is greatest.
 
     Otsu 1979, "A threshold selection method from gray-level histograms", IEEE Trans. SMC 9; the share of the variance
-    that lies between the parts is his measure of separability (his eq. 12).
+    that lies between the parts is his measure of separability (his eq. 12). What has one level is not split: all of it
+    is below.
     """
+    levels_db = levels_db.astype(np.float64)  # in float32, bins between two neighbouring values have no width
+    loudest = float(levels_db.max())
+    if loudest - levels_db.min() < _ONE_LEVEL_DB:
+        return _Split(at_db=loudest, apart_db=0.0, separability=0.0)
     counts, edges = np.histogram(levels_db, bins=_BINS)
     middles = (edges[:-1] + edges[1:]) / 2
     below, sums = np.cumsum(counts)[:-1], np.cumsum(counts * middles)[:-1]
@@ -177,7 +182,7 @@ def _split(levels_db: FloatArray) -> _Split:
     between = below * above * apart**2
     best = int(np.argmax(between))
     n = counts.sum()
-    variance = float(np.var(levels_db.astype(np.float64)))
+    variance = float(np.var(levels_db))
     return _Split(
         at_db=float(edges[1 + best]),
         apart_db=float(apart[best]),

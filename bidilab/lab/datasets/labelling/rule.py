@@ -38,6 +38,12 @@ class LabelRule:
         Correlation of the two channels' level tracks from which one leaks into the other, (0, 1].
     leak_lag_ms
         Longest delay of a leak, [0, 2000].
+    sound_db
+        How far a sound that is no speech lies over the floor, in the loudest bands, [1, 60].
+    sound_max_ms
+        A louder stretch that lasts longer is background and gets no label, [100, 60000].
+    unsure_length_ms
+        What a rule of the length alone decides is unsure when the length is this near to the limit, [0, 5000].
 
     Raises
     ------
@@ -55,6 +61,9 @@ class LabelRule:
     search_ms: float = 100.0
     leak_correlation: float = 0.45
     leak_lag_ms: float = 500.0
+    sound_db: float = 10.0
+    sound_max_ms: float = 4000.0
+    unsure_length_ms: float = 250.0
 
     def __post_init__(self) -> None:
         for name, low, high, unit in _BOUNDS:
@@ -65,8 +74,8 @@ class LabelRule:
 
     @property
     def name(self) -> str:
-        """What proposed labels name as their author: the version of the method and every number of it."""
-        return f"bidilab-labeller-2({','.join(f'{getattr(self, field.name):g}' for field in fields(self))})"
+        """Author of proposed labels: the version of the method and every number of it."""
+        return f"bidilab-labeller-3({','.join(f'{getattr(self, field.name):g}' for field in fields(self))})"
 
 
 _BOUNDS = (
@@ -80,4 +89,7 @@ _BOUNDS = (
     ("search_ms", 0, 1000, "milliseconds"),
     ("leak_correlation", 0.01, 1, "a correlation"),
     ("leak_lag_ms", 0, 2000, "milliseconds"),
+    ("sound_db", 1, 60, "a level difference in dB"),
+    ("sound_max_ms", 100, 60_000, "milliseconds"),
+    ("unsure_length_ms", 0, 5000, "milliseconds"),
 )

@@ -10,6 +10,7 @@ A table declares its columns once, as a `Schema` of `Column`; arrays of counts, 
 `PerMinute`      counts per minute of an exposure, with interval                       ``false_per_min``
 `Share`          time per time                                                         part of the agent's speech
 `Quantile`       quantile of a time, with n, with or without interval                  ``latency_detected_ms_p50``
+`Mean`           mean of a time, each counted up to a limit, with n and interval      ``endpoint_latency_ms_mean``
 `Flag`           yes or no                                                             ``degenerate``
 `Axis`           a parameter that is swept                                             ``threshold``
 `Value`          a number of one row                                                   ``onset_s``
@@ -37,6 +38,8 @@ __all__ = [
     "Count",
     "Duration",
     "Flag",
+    "Mean",
+    "Part",
     "PerMinute",
     "Quantile",
     "Rate",
@@ -51,6 +54,9 @@ __all__ = [
 SMALL_N = 10
 
 Better = Literal["lower", "higher"]
+Part = Literal["labels", "events", "turns", "stops"]
+"""What a count hangs on: the labels alone; each labelled event judged for itself; the turns of the detector; or the
+stops of a whole conversation. Settings that agree in it share it."""
 _Kind = TypeVar("_Kind", bound="Column")
 
 
@@ -200,18 +206,25 @@ class Count(Column):
     family
         Where several counts follow on each other that differ in the kind of event only: the name of the array that
         holds them in the evaluation, addressed by kind.
+    counted_in
+        Which part of the evaluation counts it.
     """
 
     parts: tuple[str, ...] = ()
     family: str = ""
+    counted_in: Part = "stops"
     dtype: str = "int64"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duration(Column):
-    """Time in seconds or minutes (``unit``), which the evaluation counts in samples under the name ``counted``."""
+    """Time in seconds or minutes (``unit``), which the evaluation counts in samples under the name ``counted``.
+
+    ``counted_in`` is the part of the evaluation that does.
+    """
 
     counted: str
+    counted_in: Part = "stops"
     unit: str = "s"
     decimals: int = 1
 
@@ -243,25 +256,25 @@ class Ratio(Column):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate(Ratio):
-    """Counts per count, in [0, 1], with the interval of a proportion."""
+    """Counts per count, in [0, 1], with an interval whose unit is the recording (`clustered_rate`)."""
 
     unit: str = "%"
     scale: float = 100.0
     decimals: int = 1
-    interval: str = "Wilson 95 %"
-    source: str = "Wilson 1927"
+    interval: str = "95 %, recordings as the unit"
+    source: str = "Korn & Graubard 1998; Dean & Pagano 2015"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PerMinute(Ratio):
-    """Counts per minute of an exposure, with the exact interval of a Poisson rate; ``per`` is a `Duration`."""
+    """Counts per minute of an exposure, a `Duration`, with an interval by recording (`clustered_rate_per_exposure`)."""
 
     unit: str = "1/min"
     decimals: int = 2
     n_unit: str = "min"
     small_n: float = 1.0
-    interval: str = "exact Poisson 95 %"
-    source: str = "Garwood 1936"
+    interval: str = "95 %, recordings as the unit"
+    source: str = "Garwood 1936; Cochran 1977"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,6 +305,24 @@ class Quantile(Column):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mean(Column):
+    """The mean of a time, each one counted up to a limit.
+
+    Parameters
+    ----------
+    of
+        Name of the time, which the name of its mean begins with.
+    at_most
+        The limit, in the unit of the column.
+    """
+
+    of: str
+    at_most: float
+    unit: str = "ms"
+    better: Better | None = "lower"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Flag(Column):
     """Yes or no."""
 
@@ -301,9 +332,13 @@ class Flag(Column):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axis(Column):
-    """A parameter that is swept, and the ``default`` that it has where nothing is said."""
+    """A parameter that is swept, and the ``default`` that it has where nothing is said.
+
+    ``infinite`` is the word for an infinite value.
+    """
 
     default: float
+    infinite: str = "never"
     drawn: bool = False
 
     def format(self, value: float, *, unit: bool = True) -> str:
@@ -319,7 +354,7 @@ class Axis(Column):
 
     def tick(self, value: float) -> str:
         """A value without its unit, for an axis; a timeout that never comes is ``never``."""
-        return "never" if math.isinf(value) else f"{value:g}"
+        return self.infinite if math.isinf(value) else f"{value:g}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,12 +8,24 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from bidilab.lab.metrics.columns.column import Axis, Column, Count, Schema, Text
+from bidilab.lab.metrics.columns.judged import JUDGED_CALLS, JUDGED_TOTALS, OVERLAPS, RATES, RESPONSES, STOPS
 from bidilab.lab.metrics.columns.settings import RECORDINGS, RECORDINGS_AT, SETTINGS
-from bidilab.lab.metrics.columns.tables import COMPARISON, EVENTS, MODELS, VERDICTS
+from bidilab.lab.metrics.columns.tables import COMPARISON, EVENTS, MODELS, PROBED, SESSIONS, VERDICTS
 
 __all__ = ["SCHEMAS", "listed", "lists_columns", "page"]
 
-SCHEMAS: tuple[Schema, ...] = (SETTINGS, RECORDINGS, RECORDINGS_AT, EVENTS, COMPARISON, VERDICTS, MODELS)
+SCHEMAS: tuple[Schema, ...] = (
+    SETTINGS,
+    RECORDINGS,
+    RECORDINGS_AT,
+    EVENTS,
+    COMPARISON,
+    VERDICTS,
+    MODELS,
+    SESSIONS,
+    PROBED,
+    *(OVERLAPS, STOPS, RESPONSES, JUDGED_CALLS, JUDGED_TOTALS, RATES),
+)
 """Every table, in the order of the page."""
 
 _HEAD = """\
@@ -31,14 +43,26 @@ _TABLE_HEAD = (
     "|---|---|---|---|---|---|---|---|",
 )
 REFERENCES: dict[str, str] = {
-    "Wilson 1927": 'E. B. Wilson, "Probable inference, the law of succession, and statistical inference", '
-    "J. Am. Stat. Assoc. 22, 1927.",
+    "Cochran 1977": 'W. G. Cochran, "Sampling Techniques", 3rd ed., Wiley 1977, chapters 2 and 9.',
+    "Korn & Graubard 1998": 'E. L. Korn, B. I. Graubard, "Confidence intervals for proportions with small expected '
+    'number of positive counts estimated from survey data", Survey Methodology 24, 1998.',
+    "Dean & Pagano 2015": 'N. Dean, M. Pagano, "Evaluating confidence interval methods for binomial proportions in '
+    'clustered surveys", J. Survey Statistics and Methodology 3, 2015.',
+    "Woodruff 1952": 'R. S. Woodruff, "Confidence intervals for medians and other position measures", '
+    "J. Am. Stat. Assoc. 47, 1952.",
+    "Francisco & Fuller 1991": 'C. A. Francisco, W. A. Fuller, "Quantile estimation with a complex survey design", '
+    "Annals of Statistics 19, 1991.",
+    "Williams 1995": 'R. L. Williams, "Product-limit survival functions with correlated survival times", '
+    "Lifetime Data Analysis 1, 1995.",
     "Garwood 1936": 'F. Garwood, "Fiducial limits for the Poisson distribution", Biometrika 28, 1936.',
     "Kaplan & Meier 1958": 'E. L. Kaplan, P. Meier, "Nonparametric estimation from incomplete observations", '
     "J. Am. Stat. Assoc. 53, 1958.",
+    "Irwin 1949": 'J. O. Irwin, "The standard error of an estimate of expectation of life, with special reference to '
+    'expectation of tumourless life in experiments with mice", J. Hygiene 47, 1949.',
+    "Zou & Donner 2008": 'G. Y. Zou, A. Donner, "Construction of confidence limits about effect measures: a general '
+    'approach", Statistics in Medicine 27, 2008.',
     "Hyndman & Fan 1996": 'R. J. Hyndman, Y. Fan, "Sample quantiles in statistical packages", '
     "The American Statistician 50, 1996.",
-    "Davison & Hinkley 1997": 'A. C. Davison, D. V. Hinkley, "Bootstrap Methods and their Application", 1997.',
 }
 """The papers that a column's ``source`` names."""
 _T = TypeVar("_T", bound=Callable[..., Any] | type)
@@ -82,8 +106,8 @@ def _row(column: Column) -> str:
 
 
 def _shown(column: Column) -> str:
-    if column.dtype in ("object", "string", "category", "bool"):
-        return "yes or no" if column.dtype == "bool" else "words"
+    if column.dtype in ("object", "string", "category", "bool", "boolean"):
+        return "yes or no" if column.dtype.startswith("bool") else "words"
     unit = column.unit or ("count" if isinstance(column, Count) else "number")
     digits = f"{column.decimals} decimal{'s' if column.decimals > 1 else ''}"
     return f"{unit}, {digits}" if column.decimals else unit

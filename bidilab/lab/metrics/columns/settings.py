@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Literal
 
 from bidilab.lab.datasets.labels import FALSE_KINDS
 from bidilab.lab.metrics.columns.column import (
@@ -19,28 +20,37 @@ from bidilab.lab.metrics.columns.column import (
     Count,
     Duration,
     Flag,
+    Mean,
+    Part,
     PerMinute,
     Quantile,
     Rate,
     Schema,
+    Share,
     Text,
     Value,
 )
+from bidilab.lab.metrics.pauses import LONGEST_PAUSE_MS
 
 __all__ = [
     "CONDITION",
     "COUNTED",
+    "EOT_AXES",
     "GUARD_AXES",
+    "INTERRUPT_AXES",
     "KIND_LABELS",
     "KNOBS",
+    "MIN_SPEECH",
     "RECORDINGS",
     "RECORDINGS_AT",
     "RESUME",
+    "SCORED",
     "SETTINGS",
     "SIMULATED",
     "TIMED",
-    "counted_names",
+    "counted_in",
     "setting_columns",
+    "telling_axes",
 ]
 
 KIND_LABELS: Mapping[str, str] = MappingProxyType(
@@ -52,7 +62,7 @@ KIND_LABELS: Mapping[str, str] = MappingProxyType(
         "noise": "noise",
         "echo": "echo",
         "response": "agent response",
-        "premature_endpoint": "premature endpoint",
+        "continued": "the user went on",
         "none": "no label",
     }
 )
@@ -67,16 +77,23 @@ SIMULATED = "Simulated evaluation only"
 """Group of the columns that only a simulated evaluation has."""
 RESUME = "Guards that resume only"
 """Group of the columns that only a sweep has in which some guard resumes."""
+SCORED = "Sweeps with an end-of-turn scorer only"
+"""Group of the columns that only a sweep has in which a scorer is asked whether a turn is over."""
 UNSUMMED = "Per recording only"
 """Group of the counts that no row of a setting shows: rates and flags are made from them."""
 
-_INTERRUPTION = "bidilab.lab.metrics.interruption"
+_MEMBERS = "bidilab.lab.metrics.members"
 _ENDPOINT = "bidilab.lab.metrics.endpoint"
-_SIMULATED = "bidilab.lab.metrics.simulated"
+_PAUSES = "bidilab.lab.metrics.pauses"
+_STOPS = "bidilab.lab.metrics.stops"
 _GUARDS = "bidilab.detect.turns.guards"
-_KAPLAN_MEIER = "Kaplan & Meier 1958; interval: Davison & Hinkley 1997, §3.8"
+_END_OF_TURN = "bidilab.detect.turns.endofturn"
+_INTERRUPTION = "bidilab.detect.turns.interruption"
+_WOODRUFF = "Woodruff 1952; Francisco & Fuller 1991"
+_RESTRICTED_MEAN = "Kaplan & Meier 1958; Irwin 1949; interval: Williams 1995; Zou & Donner 2008"
+_KAPLAN_MEIER = "Kaplan & Meier 1958; interval: Williams 1995, inverted after Woodruff 1952"
 _QUANTILE = "Hyndman & Fan 1996, definition 1"
-_BOOTSTRAP = "bootstrap over recordings"
+_BY_RECORDING = "95 %, recordings as the unit"
 
 KNOBS: tuple[Axis, ...] = (
     Axis(
@@ -107,6 +124,70 @@ KNOBS: tuple[Axis, ...] = (
     ),
 )
 """The parameters that every sweep has."""
+MIN_SPEECH = Axis(
+    name="min_speech_ms",
+    label="min speech",
+    short="min speech duration",
+    meaning="Speech that must last before a turn starts, in whole frames, rounded up.",
+    unit="ms",
+    default=0,
+    group=AXES,
+    source="bidilab.detect.turns.params",
+)
+"""A parameter that a sweep has where it is swept; else it is the provider's own (OpenAI's 0, LiveKit's 50 ms)."""
+EOT_AXES: tuple[Axis, ...] = (
+    Axis(
+        name="eot_threshold",
+        label="end-of-turn threshold",
+        meaning="Score of the end-of-turn model above which a turn ends; off: it is not asked, and silence alone "
+        "ends a turn.",
+        default=math.inf,
+        infinite="off",
+        group=AXES,
+        source=_END_OF_TURN,
+    ),
+    Axis(
+        name="eot_action_delay_ms",
+        label="end-of-turn delay",
+        meaning="Least silence that ends a turn by a score.",
+        unit="ms",
+        default=0,
+        group=AXES,
+        source=_END_OF_TURN,
+    ),
+    Axis(
+        name="eot_timeout_ms",
+        label="end-of-turn timeout",
+        meaning="Silence that ends a turn whatever the score.",
+        unit="ms",
+        default=3000,
+        group=AXES,
+        source=_END_OF_TURN,
+    ),
+    Axis(
+        name="eot_interval_ms",
+        label="end-of-turn interval",
+        meaning="Time after which the end-of-turn model is asked again while the pause lasts; 0 for once.",
+        unit="ms",
+        default=0,
+        group=AXES,
+        source=_END_OF_TURN,
+    ),
+)
+"""How a turn ends by a score; a sweep has them where it has an end-of-turn scorer."""
+
+
+def telling_axes(values: Mapping[str, float]) -> dict[str, float]:
+    """Values of axes without those that make no difference: the further ones of a model that is off."""
+    rest = {
+        axis.name
+        for axes in (EOT_AXES, INTERRUPT_AXES)
+        if math.isinf(values.get(axes[0].name, 0.0))
+        for axis in axes[1:]
+    }
+    return {name: value for name, value in values.items() if name not in rest}
+
+
 GUARD_AXES: tuple[Axis, ...] = (
     Axis(
         name="min_interruption_ms",
@@ -137,6 +218,45 @@ GUARD_AXES: tuple[Axis, ...] = (
     ),
 )
 """The guards, which hold nothing back by default; a sweep has those that it sweeps."""
+INTERRUPT_AXES: tuple[Axis, ...] = (
+    Axis(
+        name="interrupt_threshold",
+        label="interruption threshold",
+        meaning="Score of the interruption model above which speech interrupts the agent; off: the model is not asked.",
+        default=math.inf,
+        infinite="off",
+        group=AXES,
+        source=_INTERRUPTION,
+    ),
+    Axis(
+        name="interrupt_first_ms",
+        label="first interruption score",
+        meaning="Time after the onset of a turn at which the interruption model is asked first.",
+        unit="ms",
+        default=200,
+        group=AXES,
+        source=_INTERRUPTION,
+    ),
+    Axis(
+        name="interrupt_interval_ms",
+        label="interruption interval",
+        meaning="Time after which the interruption model is asked again while the turn lasts; 0 for once.",
+        unit="ms",
+        default=96,
+        group=AXES,
+        source=_INTERRUPTION,
+    ),
+    Axis(
+        name="interrupt_window_ms",
+        label="interruption window",
+        meaning="Length of a turn from which it interrupts without a score; infinite for never.",
+        unit="ms",
+        default=math.inf,
+        group=AXES,
+        source=_INTERRUPTION,
+    ),
+)
+"""How a score lets speech interrupt the agent; a sweep has them where it has an interruption scorer."""
 CONDITION = Text(
     name="condition",
     label="condition",
@@ -146,15 +266,25 @@ CONDITION = Text(
 )
 """The first column where conditions of the audio were swept."""
 
-_TRUE_N: tuple[str, ...] = ("n_detected", "n_missed")
-_BY_TRUE = {"n_columns": _TRUE_N, "n_label": "true interruptions"}
+_TRUE_N: tuple[str, ...] = ("n_true_opportunities",)
+_TURNS_N: tuple[str, ...] = ("n_turns",)
+_TRUE_WORDS = "true interruptions"
 
 
 def _by_kind(stem: str) -> tuple[str, ...]:
     return tuple(f"{stem}_{kind}" for kind in FALSE_KINDS)
 
 
-def _counts_by_kind(stem: str, label: str, meaning: str, *, lower_is_better: bool = False, group: str) -> list[Count]:
+def _counts_by_kind(
+    stem: str,
+    label: str,
+    meaning: str,
+    *,
+    counted_in: Part,
+    group: str,
+    source: str,
+    better: Literal["lower"] | None = None,
+) -> list[Count]:
     """One count per kind that must not interrupt, an array in the evaluation; ``{}`` is the kind in words."""
     return [
         Count(
@@ -162,9 +292,10 @@ def _counts_by_kind(stem: str, label: str, meaning: str, *, lower_is_better: boo
             label=label.format(KIND_LABELS[kind]),
             meaning=meaning.format(KIND_LABELS[kind]),
             family=f"{stem}_by_kind",
-            better="lower" if lower_is_better else None,
+            counted_in=counted_in,
+            better=better,
             group=group,
-            source=_INTERRUPTION,
+            source=source,
         )
         for kind in FALSE_KINDS
     ]
@@ -211,136 +342,95 @@ _TRUE: tuple[Column, ...] = (
     ),
     Count(
         name="n_true_opportunities",
-        label="true interruptions",
-        meaning="Turns and interruptions in the agent's speech that were put to the test: detected or missed.",
+        label=_TRUE_WORDS,
+        meaning="Turns and interruptions that begin in the agent's speech and ought to stop it; the labels alone say "
+        "which, so the number is the same at every setting.",
+        counted_in="labels",
+        drawn=False,
         group=EVENTS,
-        source=_INTERRUPTION,
-    ),
-    Count(
-        name="n_masked",
-        label="opportunities masked by an open turn",
-        meaning="Opportunities that began while the detector was still in a turn from before the response; they enter "
-        "no rate.",
-        group=EVENTS,
-        source=_INTERRUPTION,
-    ),
-    Count(
-        name="n_preempted",
-        label="opportunities after the agent had stopped",
-        meaning="True opportunities whose response another interruption had stopped before they were over; they enter "
-        "no rate.",
-        group=EVENTS,
-        source=_INTERRUPTION,
+        source=_MEMBERS,
     ),
     Count(
         name="n_detected",
         label="true interruptions detected",
-        meaning="True interruptions that stopped the agent.",
+        meaning="True interruptions that stop a speaking agent, each judged for itself.",
+        counted_in="events",
         better="higher",
         group=EVENTS,
-        source=_INTERRUPTION,
+        source=_MEMBERS,
     ),
     Count(
         name="n_missed",
         label="true interruptions missed",
-        meaning="True interruptions at which the agent did not stop in time.",
+        meaning="True interruptions that never stop a speaking agent, each judged for itself.",
+        counted_in="events",
         better="lower",
         group=EVENTS,
-        source=_INTERRUPTION,
+        source=_MEMBERS,
     ),
     Rate(
         name="missed_rate",
         label="missed interruptions",
-        meaning="True interruptions at which the agent did not stop in time, per true interruption.",
+        meaning="True interruptions that never stop a speaking agent, per true interruption.",
         of=("n_missed",),
-        per=("n_true_opportunities",),
-        n_columns=_TRUE_N,
-        n_label="true interruptions",
+        per=_TRUE_N,
+        n_label=_TRUE_WORDS,
+        group=EVENTS,
+    ),
+    Rate(
+        name="stopped_within_500ms_rate",
+        label="stopped within 500 ms",
+        meaning="True interruptions at which the agent has stopped 500 ms after their onset, per true interruption.",
+        of=("n_stopped_within_500ms",),
+        per=_TRUE_N,
+        n_label=_TRUE_WORDS,
+        better="higher",
         group=EVENTS,
     ),
     *_quantiles(
         "latency_detected_ms",
         "interruption latency",
         "Time from the true onset of the user's speech to the decision that stops the agent (the detector's, past the "
-        "guards if there are any), {} by Kaplan–Meier; misses are censored, and “not reached” says that too many were "
-        "missed.",
+        "guards if there are any), {} over all true interruptions; a missed one is infinite, and “not reached” says "
+        "that too many are.",
         n_columns=_TRUE_N,
-        n_label="true interruptions",
-        interval=_BOOTSTRAP,
+        n_label=_TRUE_WORDS,
+        interval=_BY_RECORDING,
         group=EVENTS,
-        source=_KAPLAN_MEIER,
+        source=_WOODRUFF,
+    ),
+    Duration(
+        name="talk_over_s",
+        label="talk-over",
+        meaning="Seconds of true interruptions that the user speaks before the agent stops, in all.",
+        counted="talk_over_samples",
+        counted_in="events",
+        better="lower",
+        n_columns=_TRUE_N,
+        n_label=_TRUE_WORDS,
+        group=EVENTS,
+        source=_MEMBERS,
     ),
 )
 _FALSE: tuple[Column, ...] = (
-    Duration(
-        name="agent_speech_min",
-        label="agent speech",
-        meaning="Minutes of the agent's speech that were evaluated: up to its interruption, without what is masked.",
-        counted="agent_speech_samples",
-        unit="min",
-        drawn=False,
-        group=SESSION,
-        source=_INTERRUPTION,
-    ),
     Count(
         name="n_false_opportunities",
         label="chances to interrupt falsely",
-        meaning="Backchannels, side speech, noises and echoes that fell into the agent's speech.",
+        meaning="Backchannels, side speech, noises and echoes in the agent's speech; the same number at every setting.",
         parts=_by_kind("n_false_opportunities"),
+        drawn=False,
         group=EVENTS,
-        source=_INTERRUPTION,
-    ),
-    Count(
-        name="n_false",
-        label="false interruptions",
-        meaning="Interruptions that should not have happened, of any cause.",
-        better="lower",
-        group=SESSION,
-        source=_INTERRUPTION,
+        source=_MEMBERS,
     ),
     Rate(
         name="false_interruption_rate",
         label="false interruptions",
-        meaning="Backchannels, side speech, noises and echoes that interrupted the agent, per such event that fell "
-        "into its speech.",
+        meaning="Backchannels, side speech, noises and echoes that stop a speaking agent, per such event.",
         of=_by_kind("n_false_on_opportunity"),
         per=_by_kind("n_false_opportunities"),
         n_columns=("n_false_opportunities",),
         n_label="chances to interrupt falsely",
         group=EVENTS,
-    ),
-    PerMinute(
-        name="false_per_min",
-        label="false interruptions of any cause",
-        short="false per minute",
-        meaning="All false interruptions, whatever their cause, per minute of agent speech.",
-        of=("n_false",),
-        per=("agent_speech_min",),
-        n_label="minutes of agent speech",
-        group=SESSION,
-    ),
-    *_counts_by_kind(
-        "n_false",
-        "false interruptions, cause: {}",
-        "False interruptions that a segment of this kind caused: {}.",
-        lower_is_better=True,
-        group=SESSION,
-    ),
-    Count(
-        name="n_false_premature_endpoint",
-        label=f"false interruptions, cause: {KIND_LABELS['premature_endpoint']}",
-        meaning="False interruptions by a user whose turn the agent had cut into and who only went on.",
-        better="lower",
-        group=SESSION,
-        source=_INTERRUPTION,
-    ),
-    Count(
-        name="n_false_none",
-        label=f"false interruptions, cause: {KIND_LABELS['none']}",
-        meaning="False interruptions where no label says that anything was to be heard.",
-        better="lower",
-        group=SESSION,
-        source=_INTERRUPTION,
     ),
 )
 _BY_KIND: tuple[Column, ...] = tuple(
@@ -350,17 +440,19 @@ _BY_KIND: tuple[Column, ...] = tuple(
         _counts_by_kind(
             "n_false_opportunities",
             "{} events",
-            "Events of this kind that fell into the agent's speech: {}.",
+            "Events of this kind in the agent's speech: {}; the same number at every setting.",
+            counted_in="labels",
             group=EVENTS,
+            source=_MEMBERS,
         ),
         strict=True,
     )
     for column in (
-        chances,
+        replace(chances, drawn=False),
         Rate(
             name=f"false_interruption_rate_{kind}",
             label=f"false interruptions by {KIND_LABELS[kind]}",
-            meaning=f"False interruptions by {KIND_LABELS[kind]}, per {KIND_LABELS[kind]} event in the agent's speech.",
+            meaning=f"{KIND_LABELS[kind].capitalize()} events that stop a speaking agent, per such event.",
             of=(f"n_false_on_opportunity_{kind}",),
             per=(f"n_false_opportunities_{kind}",),
             n_label=f"{KIND_LABELS[kind]} events",
@@ -368,26 +460,104 @@ _BY_KIND: tuple[Column, ...] = tuple(
         ),
     )
 )
-_UNSUMMED_HITS = _counts_by_kind(
-    "n_false_on_opportunity",
-    "false interruptions by {} on an opportunity",
-    "False interruptions that hit an event of this kind in the agent's speech, so that the rate counts them: {}.",
-    group=UNSUMMED,
+_LABELLED: tuple[Column, ...] = (
+    PerMinute(
+        name="unprompted_per_min",
+        label="unprompted stops",
+        meaning="Stretches of the agent's speech with nothing labelled near in which it would stop all the same, per "
+        "minute of such stretches.",
+        of=("n_unprompted",),
+        per=("unprompted_min",),
+        n_label="minutes of agent speech with nothing labelled",
+        group=EVENTS,
+        source="Garwood 1936; Cochran 1977",
+    ),
+    Duration(
+        name="unprompted_min",
+        label="agent speech with nothing labelled",
+        meaning="Minutes of the agent's speech in stretches of at least 200 ms with nothing labelled near.",
+        counted="unprompted_samples",
+        counted_in="labels",
+        unit="min",
+        drawn=False,
+        group=EVENTS,
+        source=_MEMBERS,
+    ),
+    *(
+        Count(
+            name=f"n_{name}",
+            label=label,
+            meaning=meaning,
+            counted_in="labels",
+            drawn=False,
+            group=EVENTS,
+            source=_MEMBERS,
+        )
+        for name, label, meaning in (
+            (
+                "outlasting",
+                "events that outlast the response",
+                "Events that last beyond the end of their response; they are judged as if the agent spoke on.",
+            ),
+            (
+                "crowded",
+                "events that another event crowds",
+                "Events that begin during another one or less than 200 ms after it; they enter no rate.",
+            ),
+            (
+                "unsure",
+                "events marked unsure",
+                "Events marked as unsure; they enter no rate until a person decides, and a stop that they cause is "
+                "neither true nor false.",
+            ),
+            (
+                "terminal",
+                "turns that begin as the response ends",
+                "Turns that begin with less than 200 ms of the response left: turn-taking, in no rate.",
+            ),
+            (
+                "cut_in",
+                "events under which the agent began",
+                "Events that begin before a response and go on into it; they count for the end of turn alone.",
+            ),
+        )
+    ),
+)
+_UNSUMMED_HITS: tuple[Column, ...] = (
+    *_counts_by_kind(
+        "n_false_on_opportunity",
+        "{} events that stop the agent",
+        "Events of this kind that stop a speaking agent, each judged for itself: {}.",
+        counted_in="events",
+        group=UNSUMMED,
+        source=_MEMBERS,
+    ),
+    Count(
+        name="n_stopped_within_500ms",
+        label="true interruptions stopped within 500 ms",
+        meaning="True interruptions at which the agent has stopped 500 ms after their onset.",
+        counted_in="events",
+        better="higher",
+        group=UNSUMMED,
+        source=_MEMBERS,
+    ),
+    Count(
+        name="n_unprompted",
+        label="unprompted stops",
+        meaning="Stretches of the agent's speech with nothing labelled near in which it would stop.",
+        counted_in="events",
+        better="lower",
+        group=UNSUMMED,
+        source=_MEMBERS,
+    ),
 )
 _TURNS: tuple[Column, ...] = (
     Count(
-        name="n_terminal_overlap",
-        label="interruptions by ordinary turn-taking",
-        meaning="Interruptions by a turn that began as the response ended or was over before it was heard; they enter "
-        "no rate.",
-        drawn=False,
-        group=SESSION,
-        source=_INTERRUPTION,
-    ),
-    Count(
         name="n_turns",
         label="user turns",
-        meaning="Labelled turns and interruptions of the user.",
+        meaning="Labelled turns and interruptions of the user; the same number at every setting.",
+        counted_in="labels",
+        drawn=False,
         group=TURNS,
         source=_ENDPOINT,
     ),
@@ -395,6 +565,7 @@ _TURNS: tuple[Column, ...] = (
         name="n_premature_endpoints",
         label="premature endpoints",
         meaning="User turns taken to be over in one of their pauses.",
+        counted_in="turns",
         better="lower",
         group=TURNS,
         source=_ENDPOINT,
@@ -404,30 +575,98 @@ _TURNS: tuple[Column, ...] = (
         label="premature endpoints",
         meaning="User turns taken to be over in one of their pauses, per turn.",
         of=("n_premature_endpoints",),
-        per=("n_turns",),
+        per=_TURNS_N,
         n_label="user turns",
+        group=TURNS,
+    ),
+    Count(
+        name="n_pauses",
+        label="pauses",
+        meaning="Silences of 200 ms to 5 s inside the user's turns and interruptions; the same number at every "
+        "setting.",
+        counted_in="labels",
+        drawn=False,
+        group=TURNS,
+        source=_PAUSES,
+    ),
+    Count(
+        name="n_pauses_by_words",
+        label="pauses by the times of words",
+        meaning="Pauses whose ends are those of labelled words; the others are heard by Silero at its defaults.",
+        counted_in="labels",
+        drawn=False,
+        group=TURNS,
+        source=_PAUSES,
+    ),
+    Count(
+        name="n_cut_offs",
+        label="pauses cut off",
+        meaning="Pauses inside which the detector decides that the turn is over, or has decided so in the phrase "
+        "before and heard no new one.",
+        counted_in="turns",
+        better="lower",
+        group=TURNS,
+        source=_PAUSES,
+    ),
+    Rate(
+        name="cutoff_rate",
+        label="pauses cut off",
+        short="cut off",
+        meaning="Pauses inside which the detector decides that the turn is over, or has decided so in the phrase "
+        "before and heard no new one, per pause.",
+        of=("n_cut_offs",),
+        per=("n_pauses",),
+        n_label="pauses",
         group=TURNS,
     ),
     Count(
         name="n_endpoints",
         label="ends of turn",
         meaning="User turns whose end the detector decided at or after their true end.",
+        counted_in="turns",
+        group=TURNS,
+        source=_ENDPOINT,
+    ),
+    Count(
+        name="n_endpoints_open",
+        label="ends of turn that the recording cuts off",
+        meaning="User turns whose end was not decided when the recording ended; the wait is at least that long.",
+        counted_in="turns",
         group=TURNS,
         source=_ENDPOINT,
     ),
     *_quantiles(
         "endpoint_latency_ms",
         "endpoint latency",
-        "Time from the true end of a turn to the decision that it is over, {}.",
-        n_columns=("n_endpoints",),
-        n_label="ends of turn",
+        "Time from the true end of a turn to the decision that it is over, {} over all turns by Kaplan–Meier: one that "
+        "is still open when the recording ends is censored there, one cut into and not ended after waits for nothing, "
+        "one never heard is infinite.",
+        n_columns=_TURNS_N,
+        n_label="user turns",
+        interval=_BY_RECORDING,
         group=TURNS,
-        source=_QUANTILE,
+        source=_KAPLAN_MEIER,
+    ),
+    Mean(
+        name="endpoint_latency_ms_mean",
+        of="endpoint_latency_ms",
+        at_most=LONGEST_PAUSE_MS,
+        label="endpoint latency, mean",
+        short="mean",
+        meaning="Time from the true end of a turn to the decision that it is over, mean over all turns by "
+        "Kaplan–Meier, each counted up to 5 s: one cut into and not ended after waits for nothing, one never heard "
+        "counts as 5 s, and so does what lies beyond the longest wait that was seen to its end.",
+        n_columns=_TURNS_N,
+        n_label="user turns",
+        interval=_BY_RECORDING,
+        group=TURNS,
+        source=_RESTRICTED_MEAN,
     ),
     Count(
         name="n_onsets",
         label="detected onsets",
         meaning="User turns of which the detector heard anything.",
+        counted_in="turns",
         group=TURNS,
         source=_ENDPOINT,
     ),
@@ -440,21 +679,11 @@ _TURNS: tuple[Column, ...] = (
         group=TURNS,
         source=_QUANTILE,
     ),
-    Duration(
-        name="talk_over_s",
-        label="talk-over",
-        meaning="Seconds of true interruptions that the user spoke while the agent went on, in all.",
-        counted="talk_over_samples",
-        better="lower",
-        n_columns=_TRUE_N,
-        n_label="true interruptions",
-        group=EVENTS,
-        source=_INTERRUPTION,
-    ),
     Count(
         name="n_detector_turns",
         label="turns of the detector",
         meaning="Turns that the detector made of the user's channel, right or wrong.",
+        counted_in="turns",
         drawn=False,
         group=TURNS,
         source="bidilab.detect.turns",
@@ -463,56 +692,208 @@ _TURNS: tuple[Column, ...] = (
         name="n_flushed",
         label="turns that the end of the recording ended",
         meaning="Turns of the detector that were still open where the recording ends.",
+        counted_in="turns",
         group=UNSUMMED,
         source="bidilab.detect.turns",
     ),
 )
-_SIMULATED_COLUMNS: tuple[Column, ...] = (
+_SESSION: tuple[Column, ...] = (
+    Count(
+        name="n_false",
+        label="false stops",
+        meaning="Stops of the agent in the conversation that should not have happened, whatever their cause.",
+        better="lower",
+        group=SESSION,
+        source=_STOPS,
+    ),
+    PerMinute(
+        name="false_per_min",
+        label="false stops",
+        short="false stops per minute",
+        meaning="All false stops, whatever their cause, per minute of agent speech.",
+        of=("n_false",),
+        per=("agent_speech_min",),
+        n_label="minutes of agent speech",
+        group=SESSION,
+    ),
+    Rate(
+        name="false_stop_share",
+        label="responses stopped falsely",
+        meaning="Responses that something stopped which ought not to have, per response.",
+        of=("n_responses_stopped_falsely",),
+        per=("n_responses",),
+        n_label="responses",
+        group=SESSION,
+    ),
+    Share(
+        name="agent_lost_share",
+        label="agent speech lost",
+        meaning="Agent speech that false stops took away, per agent speech planned.",
+        of=("agent_lost_min",),
+        per=("agent_planned_min",),
+        n_label="minutes of agent speech planned",
+        n_unit="min",
+        group=SESSION,
+        source=_STOPS,
+    ),
+    *_counts_by_kind(
+        "n_false",
+        "false stops, cause: {}",
+        "False stops that are put down to a segment of this kind: {}.",
+        counted_in="stops",
+        better="lower",
+        group=SESSION,
+        source=_STOPS,
+    ),
+    Count(
+        name="n_false_none",
+        label=f"false stops, cause: {KIND_LABELS['none']}",
+        meaning="False stops where no label says that anything was to be heard.",
+        better="lower",
+        group=SESSION,
+        source=_STOPS,
+    ),
+    Count(
+        name="n_stops_continued",
+        label="stops as the user went on",
+        meaning="Stops by a user whose turn the agent had cut into and who went on: neither true nor false, as the "
+        "premature endpoint counts already.",
+        group=SESSION,
+        source=_STOPS,
+    ),
+    Count(
+        name="n_stops_true",
+        label="true stops",
+        meaning="Stops by somebody who meant to stop the agent.",
+        group=SESSION,
+        source=_STOPS,
+    ),
     Count(
         name="n_responses",
         label="responses",
-        meaning="Responses that the simulated agent made.",
+        meaning="Responses of the agent: recorded, or made by the simulated one.",
         drawn=False,
-        group=SIMULATED,
-        source=_SIMULATED,
+        group=SESSION,
+        source=_STOPS,
     ),
+    Count(
+        name="n_responses_stopped_falsely",
+        label="responses stopped falsely",
+        meaning="Responses that something stopped which ought not to have.",
+        better="lower",
+        drawn=False,
+        group=SESSION,
+        source=_STOPS,
+    ),
+    *(
+        Duration(
+            name=f"agent_{name}_min",
+            label=label,
+            meaning=meaning,
+            counted=counted,
+            unit="min",
+            drawn=False,
+            group=SESSION,
+            source=_STOPS,
+        )
+        for name, label, meaning, counted in (
+            (
+                "speech",
+                "agent speech",
+                "Minutes of agent speech that could be stopped: to its stop or end, without what is masked.",
+                "agent_speech_samples",
+            ),
+            ("planned", "agent speech planned", "Minutes of agent speech planned, heard or not.", "planned_samples"),
+            ("lost", "agent speech lost", "Minutes of agent speech that false stops took away.", "lost_samples"),
+        )
+    ),
+    Duration(
+        name="masked_s",
+        label="agent speech masked",
+        meaning="Seconds of recorded agent speech in which the detector was still in a turn from before, so that an "
+        "agent would not have spoken; they are no exposure.",
+        counted="masked_samples",
+        group=SESSION,
+        source=_STOPS,
+    ),
+)
+_SIMULATED_COLUMNS: tuple[Column, ...] = (
     Count(
         name="n_cancelled_unheard",
         label="responses cut before they were heard",
         meaning="Responses that were cut before their first audible sample; to the ear they are no interruption.",
         drawn=False,
         group=SIMULATED,
-        source=_SIMULATED,
+        source=_STOPS,
+    ),
+    Count(
+        name="n_cut_ins_heard",
+        label="cut-ins heard",
+        meaning="Responses that began inside a turn and were audible before its end.",
+        better="lower",
+        group=SIMULATED,
+        source=_STOPS,
+    ),
+    Duration(
+        name="cut_in_talk_s",
+        label="agent over the unfinished turn",
+        meaning="Seconds for which cut-ins were audible over the turn that was not over.",
+        counted="cut_in_talk_samples",
+        better="lower",
+        group=SIMULATED,
+        source=_STOPS,
     ),
 )
 _RESUME_COLUMNS: tuple[Column, ...] = (
     Count(
         name="n_resumed",
-        label="false interruptions that were resumed",
-        meaning="False interruptions after which the agent went on; they stay false, as the user heard the agent stop.",
+        label="false stops that were resumed",
+        meaning="False stops after which the agent went on; they stay false, as the user heard the agent stop.",
         better="higher",
         group=RESUME,
         source=_GUARDS,
     ),
     Count(
         name="n_resumed_true",
-        label="true interruptions that were resumed",
-        meaning="True interruptions after which the agent wrongly went on.",
+        label="true stops that were resumed",
+        meaning="True stops after which the agent wrongly went on.",
         better="lower",
         group=RESUME,
         source=_GUARDS,
     ),
     Duration(
         name="pause_s",
-        label="pauses by false interruptions that were resumed",
+        label="pauses by false stops that were resumed",
         short="pauses",
-        meaning="Seconds for which the agent paused for false interruptions and then went on, in all.",
+        meaning="Seconds for which the agent paused for false stops and then went on, in all.",
         counted="pause_samples",
         better="lower",
         n_columns=("n_false",),
-        n_label="false interruptions",
+        n_label="false stops",
         group=RESUME,
         source=_GUARDS,
+    ),
+)
+
+_SCORED_COLUMNS: tuple[Column, ...] = (
+    Count(
+        name="n_timeouts",
+        label="ends of turn by the timeout",
+        meaning="User turns whose end was decided, at or after their true end, by the timeout and not by a score.",
+        counted_in="turns",
+        better="lower",
+        group=SCORED,
+        source=_ENDPOINT,
+    ),
+    Rate(
+        name="timeout_rate",
+        label="ends of turn by the timeout",
+        short="by the timeout",
+        meaning="Ends of turn that were decided by the timeout and not by a score, per end of turn.",
+        of=("n_timeouts",),
+        per=("n_endpoints",),
+        n_label="ends of turn",
+        group=SCORED,
     ),
 )
 
@@ -520,17 +901,28 @@ _ALL: tuple[Column, ...] = (
     *_TRUE,
     *_FALSE,
     *_BY_KIND,
+    *_LABELLED,
     *_UNSUMMED_HITS,
     *_TURNS,
+    *_SESSION,
     *_SIMULATED_COLUMNS,
     *_RESUME_COLUMNS,
+    *_SCORED_COLUMNS,
 )
 """All that is counted and all that is said of a setting, in the order of the tables."""
 
 SETTINGS = Schema(
     name="SweepResult.settings",
     rows="one row per setting",
-    columns=(CONDITION, *KNOBS, *GUARD_AXES, *(column for column in _ALL if column.group != UNSUMMED)),
+    columns=(
+        CONDITION,
+        *KNOBS,
+        MIN_SPEECH,
+        *EOT_AXES,
+        *GUARD_AXES,
+        *INTERRUPT_AXES,
+        *(column for column in _ALL if column.group != UNSUMMED),
+    ),
 )
 """Columns of ``SweepResult.settings``. Which guards and groups there are depends on the sweep: `setting_columns`."""
 
@@ -570,24 +962,27 @@ RECORDINGS_AT = Schema(
         replace(
             SETTINGS["latency_detected_ms_p50"],
             interval="",
-            meaning="Median interruption latency of the recording by Kaplan–Meier; misses are censored, so it is "
-            "infinite where too many were missed and missing where the recording has no true interruption.",
-            source="Kaplan & Meier 1958",
+            meaning="Median interruption latency of the recording; a missed one is infinite, so it is infinite where "
+            "too many are missed, and missing where the recording has no true interruption.",
+            source="Hyndman & Fan 1996, definition 1",
         ),
         SETTINGS["agent_speech_min"],
+        SETTINGS["unprompted_min"],
         SETTINGS["talk_over_s"],
     ),
 )
 """Columns of ``SweepResult.recordings_at``."""
 
 
-def counted_names() -> tuple[str, ...]:
-    """Columns of the array of counts: the counts, then what is counted in samples."""
-    return (*(column.name for column in COUNTED), *(column.counted for column in TIMED))
+def counted_in(part: Part) -> tuple[Count | Duration, ...]:
+    """What one part of the evaluation counts: counts, then what is counted in samples."""
+    columns: tuple[Count | Duration, ...] = (*COUNTED, *TIMED)
+    return tuple(column for column in columns if column.counted_in == part)
 
 
-def setting_columns(*, simulated: bool, resumes: bool) -> tuple[str, ...]:
+def setting_columns(*, simulated: bool, resumes: bool, scored: bool = False) -> tuple[str, ...]:
     """Names of the columns behind the axes of a settings table, in order."""
     absent = {AXES, *(() if simulated else (SIMULATED,)), *(() if resumes else (RESUME,))}
+    absent |= set() if scored else {SCORED}
     present = SETTINGS.in_groups(group for group in SETTINGS.groups if group not in absent)
     return tuple(name for column in present for name in column.names)

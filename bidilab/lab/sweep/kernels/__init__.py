@@ -1,9 +1,5 @@
-"""Evaluation compiled: `metrics.interruption`, `metrics.simulated` and `metrics.endpoint` on flat arrays.
+"""Evaluation compiled: `metrics.members`, `metrics.endpoint` and `metrics.stops` on flat arrays.
 
-Arrays in, arrays out. The readable forms are `evaluate_interruptions`, `evaluate_simulated` and `evaluate_endpoints`;
-property tests hold them equal. What they leave is described in `evaluated`.
+Arrays in, arrays out. The readable form of all three is `metrics.evaluation.evaluate_recording`; the tests hold that
+both say the same.
 """
-
-from bidilab.lab.sweep.kernels.evaluation import evaluate
-
-__all__ = ["evaluate"]

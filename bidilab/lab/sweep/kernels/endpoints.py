@@ -1,64 +1,73 @@
 """Starts and ends of the user's turns, compiled: the rules of `metrics.endpoint`. No guard moves them.
 
-Counts are records of `COUNTS_RECORD`, addressed by the names of `bidilab.lab.metrics.columns`. Other constants stand
-here as literals, as numba's cache looks at this file alone; the assertions fail when what they mirror has moved.
+Counts are records of ``COUNTS_OF["turns"]``, addressed by the names of `bidilab.lab.metrics.columns`. Other constants
+stand here as literals, as numba's cache looks at this file alone; the assertions fail when what they mirror has moved.
 """
 
 from __future__ import annotations
 
-import numba
-
+from bidilab.core.compiling import kernel
 from bidilab.detect.turns.kernels import TURN_COLUMNS
-from bidilab.lab.datasets.labels import TRUE_KINDS
+from bidilab.detect.turns.score_kernels import CAUSE_CODES
+from bidilab.lab.sweep.evaluated import DECIDED, OPEN, PREMATURE
 
 __all__ = ["evaluate_endpoints_of_all"]
 
 ONSET, STARTED, OFFSET, STOPPED, FLUSHED = range(5)
-_START, _END, _KIND, _TRUE_INDEX = range(4)
-_N_TRUE_KINDS = 2
+_START, _END, _KIND, _TURN_INDEX = range(4)
+_PREMATURE, _DECIDED, _OPEN = 1, 2, 4
+_TIMEOUT = 2
 
 assert (ONSET, STARTED, OFFSET, STOPPED, FLUSHED) == TURN_COLUMNS
-assert len(TRUE_KINDS) == _N_TRUE_KINDS
+assert CAUSE_CODES[_TIMEOUT] == "timeout"
+assert (_PREMATURE, _DECIDED, _OPEN) == (PREMATURE, DECIDED, OPEN)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _of_recording(  # type: ignore[no-untyped-def]  # pragma: no cover
-    segments, low, high, turns, first_turn_row, end_turn_row, frame, out, endpoint_latency, first_turn
+    segments, low, high, turns, causes, first_turn_row, end_turn_row, frame, ahead, out, waits, states, first_turn
 ):
     t0 = first_turn_row
     for s in range(low, high):
-        if segments[s, _KIND] >= _N_TRUE_KINDS:
+        index = segments[s, _TURN_INDEX]
+        if index < 0:
             continue
         start = segments[s, _START]
         end = segments[s, _END]
-        out.n_turns += 1
         while t0 < end_turn_row and turns[t0, OFFSET] * frame <= start:
             t0 += 1
-        index = segments[s, _TRUE_INDEX]
-        cut_in = False
+        state = 0
         t = t0
         while t < end_turn_row and turns[t, ONSET] * frame < end:
+            stopped = turns[t, STOPPED] * frame + ahead
             if t == t0:
                 out.n_onsets += 1
+                waits[index] = 0
                 first_turn[index, 0] = turns[t, ONSET] * frame
-                first_turn[index, 1] = turns[t - 1, STOPPED] * frame if t > first_turn_row else 0
-            if turns[t, FLUSHED] == 0:
-                stopped = turns[t, STOPPED] * frame
-                if start < stopped < end:
-                    cut_in = True
-                if stopped >= end:
-                    endpoint_latency[index] = stopped - end
-                    out.n_endpoints += 1
-                    break
+                first_turn[index, 1] = turns[t - 1, STOPPED] * frame + ahead if t > first_turn_row else 0
+            if turns[t, FLUSHED] != 0:
+                state |= _OPEN
+                waits[index] = max(0, stopped - end)
+                break
+            if start < stopped < end:
+                state |= _PREMATURE
+            if stopped >= end:
+                state |= _DECIDED
+                out.n_timeouts += len(causes) > 0 and causes[t] == _TIMEOUT
+                waits[index] = stopped - end
+                break
             t += 1
-        out.n_premature_endpoints += cut_in
+        states[index] = state
+        out.n_premature_endpoints += state & _PREMATURE
+        out.n_endpoints += (state & _DECIDED) != 0
+        out.n_endpoints_open += (state & _OPEN) != 0
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def evaluate_endpoints_of_all(  # type: ignore[no-untyped-def]  # pragma: no cover
-    turns, turn_bounds, frame, segments, segment_bounds, counts, endpoint_latency, first_turn
+    turns, turn_bounds, frame, ahead, causes, segments, segment_bounds, counts, waits, states, first_turn
 ):
-    """`evaluate_endpoints` of every recording, and the count of its turns."""
+    """`evaluate_endpoints` of every recording, and the count of its turns; no ``causes`` where silence ends them."""
     for r in range(len(turn_bounds) - 1):
         out = counts[r]
         row = turn_bounds[r]
@@ -71,10 +80,13 @@ def evaluate_endpoints_of_all(  # type: ignore[no-untyped-def]  # pragma: no cov
             segment_bounds[r],
             segment_bounds[r + 1],
             turns,
+            causes,
             row,
             last,
             frame,
+            ahead,
             out,
-            endpoint_latency,
+            waits,
+            states,
             first_turn,
         )

@@ -9,18 +9,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Self
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from bidilab.core.compiling import kernel
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.turns.guards import GuardRule
 from bidilab.detect.turns.params import FrameParams
-from bidilab.lab.metrics.members import MISSED, Member
+from bidilab.lab.datasets.labels import TRUE_KINDS, USER_KINDS
+from bidilab.lab.metrics.members import Member, Stretch
 
-__all__ = ["MemberWindows", "member_delays"]
+__all__ = ["JudgedEvents", "MemberWindows", "count_events", "member_delays"]
 
 IntArray = npt.NDArray[np.int64]
+_N_TRUE_KINDS = 2
+_UNPROMPTED = 6
+_MISSED = 2**31 - 1
+
+assert len(TRUE_KINDS) == _N_TRUE_KINDS
+assert len(USER_KINDS) == _UNPROMPTED
 
 
 class MemberWindows(NamedTuple):
@@ -37,9 +44,17 @@ class MemberWindows(NamedTuple):
     word_ends: IntArray
     word_bounds: IntArray
     frame_samples: int
+    lookahead_samples: int = 0
 
     @classmethod
-    def build(cls, members: Sequence[Sequence[Member]], frame_bounds: IntArray, *, frame_samples: int) -> Self:
+    def build(
+        cls,
+        members: Sequence[Sequence[Member | Stretch]],
+        frame_bounds: IntArray,
+        *,
+        frame_samples: int,
+        lookahead_samples: int = 0,
+    ) -> Self:
         """Lay the members of every recording out flat.
 
         Raises
@@ -65,10 +80,46 @@ class MemberWindows(NamedTuple):
             word_ends=np.array([end for said in words for end in said], dtype=np.int64),
             word_bounds=np.concatenate([[0], np.cumsum([len(said) for said in words])]).astype(np.int64),
             frame_samples=frame_samples,
+            lookahead_samples=lookahead_samples,
         )
 
 
-@numba.njit(cache=True, nogil=True)
+class JudgedEvents(NamedTuple):
+    """All that is judged for itself in a dataset: members, and stretches with nothing labelled near.
+
+    ``recording`` and ``kind`` are ``(n_judged,) int32``: the recording of each, and the code of its kind, 6 for such a
+    stretch; ``length`` is ``(n_judged,) int64`` samples.
+    """
+
+    windows: MemberWindows
+    recording: npt.NDArray[np.int32]
+    kind: npt.NDArray[np.int32]
+    length: IntArray
+
+    @property
+    def is_true(self) -> npt.NDArray[np.bool_]:
+        """Which ought to stop the agent, ``(n_judged,)``."""
+        return self.kind < _N_TRUE_KINDS
+
+
+@kernel()
+def count_events(delays, recording, kind, length, within, counts):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Count hits and misses by recording; ``within`` is 500 ms in samples."""
+    for i in range(len(delays)):
+        out = counts[recording[i]]
+        hit = delays[i] != _MISSED
+        if kind[i] == _UNPROMPTED:
+            out.n_unprompted += hit
+        elif kind[i] >= _N_TRUE_KINDS:
+            out.n_false_on_opportunity_by_kind[kind[i] - _N_TRUE_KINDS] += hit
+        else:
+            out.n_detected += hit
+            out.n_missed += not hit
+            out.n_stopped_within_500ms += delays[i] <= within
+            out.talk_over_samples += min(max(delays[i], 0), length[i])
+
+
+@kernel()
 def _started(p, windows, threshold, min_speech):  # type: ignore[no-untyped-def]  # pragma: no cover
     """End of the frame at which the first turn of each window starts; -1 for none whose onset counts."""
     started = np.full(len(windows), -1, np.int64)
@@ -88,7 +139,7 @@ def _started(p, windows, threshold, min_speech):  # type: ignore[no-untyped-def]
     return started
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _stopped(p, k, end, threshold, deactivation, silence):  # type: ignore[no-untyped-def]  # pragma: no cover
     """End of the frame that ends a turn which is open at frame ``k``, with silence after ``end``; -1 for never."""
     silence_start = -1
@@ -108,12 +159,13 @@ def _stopped(p, k, end, threshold, deactivation, silence):  # type: ignore[no-un
         k += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _acted(  # type: ignore[no-untyped-def]  # pragma: no cover
     p,
     windows,
     started,
     frame,
+    ahead,
     threshold,
     deactivation,
     min_speech,
@@ -139,7 +191,7 @@ def _acted(  # type: ignore[no-untyped-def]  # pragma: no cover
                 last = word + min_words - 1
                 if last >= word_bounds[member + 1]:
                     break  # later turns have no more words than this one
-                due = max(due, windows[i, 4] + (word_ends[last] + frame - 1) // frame)
+                due = max(due, windows[i, 4] + (word_ends[last] - ahead + frame - 1) // frame)
             stopped = _stopped(p, start, end, threshold, deactivation, silence)
             if stopped < 0 or due <= stopped:
                 acted[i] = due
@@ -156,13 +208,13 @@ def _acted(  # type: ignore[no-untyped-def]  # pragma: no cover
     return acted
 
 
-@numba.njit(cache=True, nogil=True)
-def _earliest(windows, acted, frame, onsets, missed):  # type: ignore[no-untyped-def]  # pragma: no cover
-    delays = np.full(len(onsets), missed, np.int64)
+@kernel()
+def _earliest(windows, acted, frame, ahead, onsets):  # type: ignore[no-untyped-def]  # pragma: no cover
+    delays = np.full(len(onsets), _MISSED, np.int32)
     for i in range(len(windows)):
         member = windows[i, 0]
         if acted[i] >= 0:
-            delays[member] = min(delays[member], (acted[i] - windows[i, 4]) * frame - onsets[member])
+            delays[member] = min(delays[member], (acted[i] - windows[i, 4]) * frame + ahead - onsets[member])
     return delays
 
 
@@ -171,7 +223,7 @@ def member_delays(
     probabilities: npt.NDArray[np.float32],
     rule: FrameParams,
     guards: Sequence[GuardRule],
-) -> list[IntArray]:
+) -> list[npt.NDArray[np.int32]]:
     """Delay of every member under one setting of the detector and each of several guards.
 
     Parameters
@@ -188,18 +240,20 @@ def member_delays(
     Returns
     -------
     list of ndarray
-        ``(n_members,) int64`` samples from each member's onset, for each guard; `MISSED` where it is never acted upon.
+        ``(n_members,) int32`` samples from each member's onset, for each guard; the greatest there is where it is never
+        acted upon.
     """
     started = _started(probabilities, table.windows, float(rule.threshold), rule.min_speech_frames)
-    found: list[IntArray] = []
+    found: list[npt.NDArray[np.int32]] = []
     for guard in guards:
         acted = started
-        if guard.min_frames or guard.min_words:
+        if guard.sees_ends:
             acted = _acted(
                 probabilities,
                 table.windows,
                 started,
                 table.frame_samples,
+                table.lookahead_samples,
                 float(rule.threshold),
                 float(rule.deactivation_threshold),
                 rule.min_speech_frames,
@@ -209,5 +263,5 @@ def member_delays(
                 table.word_ends,
                 table.word_bounds,
             )
-        found.append(_earliest(table.windows, acted, table.frame_samples, table.onsets, MISSED))
+        found.append(_earliest(table.windows, acted, table.frame_samples, table.lookahead_samples, table.onsets))
     return found

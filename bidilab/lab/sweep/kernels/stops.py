@@ -7,16 +7,16 @@ assertions below compare.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from bidilab.core.compiling import kernel
 from bidilab.detect.turns.kernels import TURN_COLUMNS
 from bidilab.lab.datasets.labels import FALSE_KINDS, TRUE_KINDS, USER_KINDS
 
 __all__ = ["recorded_stops", "simulated_stops"]
 
 ONSET, STARTED, OFFSET, STOPPED, FLUSHED = range(5)
-_START, _END, _KIND = range(3)
+_START, _END, _KIND, _TURN_INDEX, _REACH, _UNSURE = range(6)
 _N_TRUE_KINDS = 2
 _ECHO = 5
 
@@ -26,14 +26,26 @@ assert USER_KINDS.index("echo") == _ECHO
 assert USER_KINDS == TRUE_KINDS + FALSE_KINDS
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
+def _first_reaching(segments, low, high, position):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """The first segment up to which one ends at or after a position: those before it are over."""
+    while low < high:
+        middle = (low + high) // 2
+        if segments[middle, _REACH] < position:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@kernel()
 def _owner(segments, first, last, onset, tolerance):  # type: ignore[no-untyped-def]  # pragma: no cover
     """The segment that owns an onset, -1 for none; segments are in time order."""
     over = -1
     ended = -1
     coming = -1
     echo = -1
-    for s in range(first, last):
+    for s in range(_first_reaching(segments, first, last, onset - tolerance), last):
         start = segments[s, _START]
         end = segments[s, _END]
         if start - tolerance > onset:
@@ -57,19 +69,23 @@ def _owner(segments, first, last, onset, tolerance):  # type: ignore[no-untyped-
     return coming if coming >= 0 else echo
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _count_stop(  # type: ignore[no-untyped-def]  # pragma: no cover
-    segments, first, last, onset, decided, resumed, end, active_from, tolerance, out
+    segments, first, last, onset, decided, resumed, end, active_from, tolerance, is_labelled, out
 ):
-    """Put a stop down to its owner, and count what it cost."""
+    """Put a stop down to its owner, and count what it cost; whether it is false."""
+    if not is_labelled:
+        return False
     owner = _owner(segments, first, last, onset, tolerance)
+    if owner >= 0 and segments[owner, _UNSURE] != 0:
+        return False
     if owner >= 0 and segments[owner, _KIND] < _N_TRUE_KINDS:
         if segments[owner, _START] >= active_from:
             out.n_stops_true += 1
             out.n_resumed_true += resumed >= 0
         else:
             out.n_stops_continued += 1
-        return
+        return False
     out.n_false += 1
     if owner < 0:
         out.n_false_none += 1
@@ -80,22 +96,23 @@ def _count_stop(  # type: ignore[no-untyped-def]  # pragma: no cover
         out.pause_samples += resumed - decided
     else:
         out.lost_samples += end - decided
+    return True
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _resume(  # type: ignore[no-untyped-def]  # pragma: no cover
-    turns, stands, frame, turn, last, timeout, stream_end
+    turns, stands, frame, ahead, turn, last, timeout, stream_end
 ):
     """A response that a turn paused: the turn that decides on it, and where it goes on (-1 for nowhere)."""
     while turns[turn, FLUSHED] == 0 and not stands[turn]:
-        deadline = turns[turn, STOPPED] * frame + timeout
-        if turn + 1 >= last or turns[turn + 1, STARTED] * frame > deadline:
+        deadline = turns[turn, STOPPED] * frame + ahead + timeout
+        if turn + 1 >= last or turns[turn + 1, STARTED] * frame + ahead > deadline:
             return turn, deadline if deadline <= stream_end else np.int64(-1)
         turn += 1
     return turn, np.int64(-1)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def recorded_stops(  # type: ignore[no-untyped-def]  # pragma: no cover
     turns,
     turn_bounds,
@@ -103,6 +120,7 @@ def recorded_stops(  # type: ignore[no-untyped-def]  # pragma: no cover
     stands,
     timeout,
     frame,
+    ahead,
     frame_bounds,
     responses,
     response_bounds,
@@ -122,25 +140,25 @@ def recorded_stops(  # type: ignore[no-untyped-def]  # pragma: no cover
             start = responses[j, 0]
             end = responses[j, 1]
             out.planned_samples += end - start
-            while row < last and turns[row, STARTED] * frame < start:
+            while row < last and turns[row, STARTED] * frame + ahead < start:
                 row += 1
             free_from = start
-            if row > turn_bounds[r] and turns[row - 1, STOPPED] * frame > start:
-                free_from = min(turns[row - 1, STOPPED] * frame, end)
+            if row > turn_bounds[r] and turns[row - 1, STOPPED] * frame + ahead > start:
+                free_from = min(turns[row - 1, STOPPED] * frame + ahead, end)
             out.masked_samples += free_from - start
             cut = row
             while cut < last and acted[cut] < 0:
                 cut += 1
-            if cut >= last or acted[cut] * frame >= end:
+            if cut >= last or acted[cut] * frame + ahead >= end:
                 out.agent_speech_samples += end - free_from
                 continue
-            decided = acted[cut] * frame
+            decided = acted[cut] * frame + ahead
             resumed = np.int64(-1)
             if timeout >= 0:
-                resumed = _resume(turns, stands, frame, cut, last, timeout, stream_end)[1]
+                resumed = _resume(turns, stands, frame, ahead, cut, last, timeout, stream_end)[1]
             if decided > free_from:
                 out.agent_speech_samples += decided - free_from
-            _count_stop(
+            out.n_responses_stopped_falsely += _count_stop(
                 segments,
                 segment_bounds[r],
                 segment_bounds[r + 1],
@@ -150,26 +168,28 @@ def recorded_stops(  # type: ignore[no-untyped-def]  # pragma: no cover
                 end,
                 start,
                 tolerance,
+                True,  # it has responses
                 out,
             )
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _over_unfinished(  # type: ignore[no-untyped-def]  # pragma: no cover
     segments, first, last, created, audible, until
 ):
     """Samples heard over the true segment inside which a response was created."""
     longest = np.int64(0)
-    for s in range(first, last):
+    for s in range(_first_reaching(segments, first, last, created), last):
         if segments[s, _START] >= created:
             break
-        if segments[s, _KIND] < _N_TRUE_KINDS and created < segments[s, _END]:
+        is_turn = segments[s, _KIND] < _N_TRUE_KINDS and segments[s, _UNSURE] == 0
+        if is_turn and created < segments[s, _END]:
             spoken = min(segments[s, _END], until) - max(segments[s, _START], audible)
             longest = max(longest, spoken)
     return longest
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def simulated_stops(  # type: ignore[no-untyped-def]  # pragma: no cover
     turns,
     turn_bounds,
@@ -177,6 +197,7 @@ def simulated_stops(  # type: ignore[no-untyped-def]  # pragma: no cover
     stands,
     timeout,
     frame,
+    ahead,
     frame_bounds,
     delay,
     lengths,
@@ -184,12 +205,14 @@ def simulated_stops(  # type: ignore[no-untyped-def]  # pragma: no cover
     segments,
     segment_bounds,
     tolerance,
+    labelled,
     counts,
 ):
     """`simulated_costs` of every recording; ``timeout`` is -1 where nothing is resumed."""
     nowhere = np.int64(-1)
     for r in range(len(turn_bounds) - 1):
         out = counts[r]
+        is_labelled = labelled[r]
         last = turn_bounds[r + 1]
         stream_end = (frame_bounds[r + 1] - frame_bounds[r]) * frame
         first = segment_bounds[r]
@@ -200,21 +223,34 @@ def simulated_stops(  # type: ignore[no-untyped-def]  # pragma: no cover
         audible = nowhere
         ends = nowhere  # of the response under way; -1 for none
         talked = np.int64(0)
+        falsely = False  # stopped, this response
         t = turn_bounds[r]
         while t <= last:
-            if t < last and ends >= 0 and acted[t] >= 0 and acted[t] * frame < ends:
+            if t < last and ends >= 0 and acted[t] >= 0 and acted[t] * frame + ahead < ends:
                 onset = turns[t, ONSET] * frame
-                decided = acted[t] * frame
+                decided = acted[t] * frame + ahead
                 resumed = nowhere
                 if timeout >= 0:
-                    t, resumed = _resume(turns, stands, frame, t, last, timeout, stream_end)
+                    t, resumed = _resume(turns, stands, frame, ahead, t, last, timeout, stream_end)
                 if decided <= audible:
                     out.n_cancelled_unheard += resumed < 0
                 elif audible < stream_end:
-                    out.agent_speech_samples += decided - audible
+                    out.agent_speech_samples += decided - audible if is_labelled else 0
                     talked += _over_unfinished(segments, first, after, created, audible, decided)
                     end = min(ends, stream_end)
-                    _count_stop(segments, first, after, onset, decided, resumed, end, active_from, tolerance, out)
+                    falsely |= _count_stop(
+                        segments,
+                        first,
+                        after,
+                        onset,
+                        decided,
+                        resumed,
+                        end,
+                        active_from,
+                        tolerance,
+                        is_labelled,
+                        out,
+                    )
                 if resumed >= 0:
                     active_from = resumed
                     audible = resumed + max(0, audible - decided)
@@ -224,23 +260,28 @@ def simulated_stops(  # type: ignore[no-untyped-def]  # pragma: no cover
                 ends = nowhere
                 out.n_cut_ins_heard += talked > 0
                 out.cut_in_talk_samples += talked
+                out.n_responses_stopped_falsely += falsely
                 talked = np.int64(0)
+                falsely = False
                 if timeout >= 0 and turns[t, FLUSHED] == 0 and not stands[t]:
                     break  # paused beyond the end of the recording
-            if ends >= 0 and (t == last or ends <= turns[t, STOPPED] * frame):
+            if ends >= 0 and (t == last or ends <= turns[t, STOPPED] * frame + ahead):
                 if audible < stream_end:
                     until = min(ends, stream_end)
-                    out.agent_speech_samples += until - audible
+                    out.agent_speech_samples += until - audible if is_labelled else 0
                     talked += _over_unfinished(segments, first, after, created, audible, until)
                 ends = nowhere
                 out.n_cut_ins_heard += talked > 0
                 out.cut_in_talk_samples += talked
+                out.n_responses_stopped_falsely += falsely
                 talked = np.int64(0)
+                falsely = False
             if t < last and ends < 0 and turns[t, FLUSHED] == 0:
-                created = turns[t, STOPPED] * frame
+                created = turns[t, STOPPED] * frame + ahead
                 active_from = created
                 audible = created + delay
                 ends = audible + lengths[length_bounds[r] + out.n_responses % n_lengths]
-                out.planned_samples += min(ends, stream_end) - min(audible, stream_end)
+                if is_labelled:
+                    out.planned_samples += min(ends, stream_end) - min(audible, stream_end)
                 out.n_responses += 1
             t += 1

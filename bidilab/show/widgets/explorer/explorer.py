@@ -14,14 +14,17 @@ from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.conditions.condition import Condition
 from bidilab.lab.datasets import Dataset
 from bidilab.lab.sweep import SweepResult
+from bidilab.show.plots.metrics import LOSS
 from bidilab.show.report.focus import focus_of
 from bidilab.show.widgets.base import StaticForm, Widget
-from bidilab.show.widgets.explorer.columns import drawable_metrics, settings_description
+from bidilab.show.widgets.explorer.columns import drawable_metrics, settings_description, with_loss
 from bidilab.show.widgets.explorer.details import (
     comparison_rows,
+    default_title,
     recording_decisions,
     recordings_answer,
     recordings_behind,
+    what_if_words,
 )
 from bidilab.show.widgets.explorer.exports import export_of, exports_of
 from bidilab.show.widgets.explorer.picture import explorer_picture
@@ -31,7 +34,7 @@ from bidilab.show.widgets.timelinefeed import TimelineFeed
 __all__ = ["SweepExplorer"]
 
 
-class SweepExplorer(Widget, module="explorer.js", stylesheets=("explorer.css",)):
+class SweepExplorer(Widget, module="explorer.js", stylesheets=("explorer.css",), kept=("_plane", "selected", "pinned")):
     """A sweep to click through: heat map, numbers, recordings, what is heard in one of them, two settings compared.
 
     Parameters
@@ -43,12 +46,12 @@ class SweepExplorer(Widget, module="explorer.js", stylesheets=("explorer.css",))
     condition
         Of a sweep under several conditions, the one shown; the first when not given. ``result`` is then that part.
     metric, x, y, at
-        What the heat map shows at first; see `show`.
+        What the heat map shows at first; see `show`. By default the loss; where there is none, false interruptions.
 
     Attributes
     ----------
     selected : int or None
-        The setting selected, a row of ``result.settings``; at first the one recommended, or the closest.
+        The setting selected, a row of ``result.settings``; at first the one recommended, else the default.
     pinned : list
         The two settings compared, ``[a, b]``; ``None`` where none is pinned.
     recording : str or None
@@ -83,7 +86,7 @@ class SweepExplorer(Widget, module="explorer.js", stylesheets=("explorer.css",))
         *,
         dataset: Dataset | str | os.PathLike[str] | None = None,
         condition: Condition | str | None = None,
-        metric: str = "false_interruption_rate",
+        metric: str | None = None,
         x: str = "threshold",
         y: str = "silence_duration_ms",
         at: Mapping[str, float | str] | None = None,
@@ -94,8 +97,10 @@ class SweepExplorer(Widget, module="explorer.js", stylesheets=("explorer.css",))
         if len(self._result.conditions) > 1 or condition is not None:
             self._result = self._result.under(self._result.conditions[0] if condition is None else condition)
         self._focus = focus_of(self._result, self._result.recommend())
+        self._table = with_loss(self._result.settings, self._focus.recommendation)
         self._feed: TimelineFeed | None = None
         held = {name: value for name, value in self._focus.at.items() if name not in (x, y)}
+        metric = metric or (LOSS.name if LOSS.name in self._table else "false_interruption_rate")
         plane = self._checked(metric=metric, x=x, y=y, at={**held, **(at or {})})
         super().__init__(selected=self._focus.setting, _plane=plane.to_dict())
 
@@ -119,7 +124,7 @@ class SweepExplorer(Widget, module="explorer.js", stylesheets=("explorer.css",))
         Parameters
         ----------
         metric
-            Column of ``result.settings``.
+            Column of ``result.settings``, or ``"loss"``: what a setting is recommended by.
         x, y
             Two different swept parameters.
         at
@@ -138,19 +143,19 @@ class SweepExplorer(Widget, module="explorer.js", stylesheets=("explorer.css",))
     @property
     def plane(self) -> Plane:
         """What the heat map shows."""
-        return Plane(**self._plane)
+        return Plane.of(self._result.axes, **self._plane)
 
     def to_frame(self) -> pd.DataFrame:
-        """The heat map as a table: rows of ``result.settings``, one per cell, by ``y`` and ``x``.
+        """The heat map as a table: rows of ``result.settings`` with their loss, one per cell, by ``y`` and ``x``.
 
-        A column ``mark`` says which are ``selected``, ``pinned a``, ``pinned b`` and ``recommended``.
+        A column ``mark`` says which are ``selected``, ``pinned a``, ``pinned b``, ``recommended`` and ``default``.
         """
-        cells = self.plane.settings(self._result.settings, self._result.axes).ravel()
-        table = self._result.settings.loc[cells].copy()
-        marks: dict[int | None, list[str]] = {self.selected: ["selected"]}
-        for setting, mark in zip(
-            (*self.pinned, self._focus.setting), ("pinned a", "pinned b", self._focus.role), strict=True
-        ):
+        cells = self.plane.settings(self._table, self._result.axes).ravel()
+        table = self._table.loc[cells].copy()
+        a, b = self.pinned
+        named = [("selected", self.selected), ("pinned a", a), ("pinned b", b), *self._focus.marked.items()]
+        marks: dict[int | None, list[str]] = {}
+        for mark, setting in named:
             marks.setdefault(setting, []).append(mark)
         table.insert(0, "mark", [", ".join(marks.get(int(setting), [])) for setting in cells])
         return table
@@ -201,7 +206,7 @@ class SweepExplorer(Widget, module="explorer.js", stylesheets=("explorer.css",))
     # -- kept right ---------------------------------------------------------------------------------------------------
 
     def _checked(self, *, metric: str, x: str, y: str, at: Mapping[str, Any]) -> Plane:
-        drawable = [shown.name for shown in drawable_metrics(self._result.settings)]
+        drawable = [shown.name for shown in drawable_metrics(self._table)]
         if metric not in drawable:
             raise InvalidParameterError("metric", f"one of {', '.join(drawable)}", metric)
         return Plane.of(self._result.axes, metric=metric, x=x, y=y, at=at)
@@ -242,7 +247,7 @@ class SweepExplorer(Widget, module="explorer.js", stylesheets=("explorer.css",))
         data = self._result.plot.timeline_data(self.recording, self._chosen())
         self._feed = TimelineFeed(data, name=self.recording)
         with self.hold_sync():
-            self._decisions = recording_decisions(self._result, self.recording, self._chosen())
+            self._decisions = self._feed.decide(recording_decisions(self._result, self.recording, self._chosen()))
             self._recording_data = self._feed.recording_data
 
     @traitlets.observe("selected")
@@ -251,8 +256,8 @@ class SweepExplorer(Widget, module="explorer.js", stylesheets=("explorer.css",))
             return
         if self.selected is None:
             self.recording = None
-        else:
-            self._decisions = recording_decisions(self._result, self.recording, self.selected)
+        elif self._feed is not None:
+            self._decisions = self._feed.decide(recording_decisions(self._result, self.recording, self.selected))
 
     # -- asked by the page ------------------------------------------------------------------------------------------
 
@@ -260,7 +265,7 @@ class SweepExplorer(Widget, module="explorer.js", stylesheets=("explorer.css",))
         """Answer the page: the table, a setting's recordings, a comparison, exports, what the timeline asks for."""
         kind = request.get("kind")
         if kind == "table":
-            described, buffers = settings_description(self._result)
+            described, buffers = settings_description(self._table, self._result.axes)
             return {**described, **self._facts()}, buffers
         if kind == "recording":
             self.recording = request["id"]
@@ -268,7 +273,8 @@ class SweepExplorer(Widget, module="explorer.js", stylesheets=("explorer.css",))
         if kind == "recordings":
             return recordings_answer(self._result, request["setting"])
         if kind == "comparison":
-            return {"rows": comparison_rows(self._result, request["a"], request["b"])}, []
+            a, b = request["a"], request["b"]
+            return {"rows": comparison_rows(self._result, a, b), "what_if": what_if_words(self._result, a, b)}, []
         if kind == "exports":
             return {"exports": [asdict(export) for export in exports_of(self._result, request["setting"])]}, []
         if self._feed is not None:
@@ -277,17 +283,22 @@ class SweepExplorer(Widget, module="explorer.js", stylesheets=("explorer.css",))
 
     def _facts(self) -> dict[str, Any]:
         result = self._result
+        scorer = f", ends of turns scored by {result.end_of_turn_scorer}" if result.end_of_turn_scorer else ""
+        scorer += f", interruptions scored by {result.interruption_scorer}" if result.interruption_scorer else ""
         return {
             "title": f"{result.dataset_name}: {len(result.settings):,} settings on {result.n_recordings} recordings",
-            "evaluation": f"{result.evaluation} evaluation, VAD {result.detector}, in the words of {result.provider}",
+            "evaluation": f"{result.evaluation} evaluation, VAD {result.detector}{scorer}, "
+            f"in the words of {result.provider}",
             "marked": {"setting": self._focus.setting, "role": self._focus.role},
-            "message": result.recommend().message,
-            "n_varies": "The n differ where a setting stops the agent earlier, or answers at other times.",
+            "default": self._focus.default,
+            "default_title": default_title(result, self._focus.default),
+            "message": self._focus.recommendation.message,
+            "notes": list(self._focus.recommendation.notes),
+            "n_varies": "What a conversation costs rests on another n where a setting stops the agent at other times.",
         }
 
     # -- where it does not live ---------------------------------------------------------------------------------------
 
     def static_form(self) -> StaticForm:
-        """The heat map as a picture, and the numbers of the setting recommended and of the one selected."""
-        focus = self._focus
-        return explorer_picture(self._result, self.plane, marked=focus.setting, role=focus.role, selected=self.selected)
+        """The heat map as a picture, and the numbers of the setting recommended, the default and the one selected."""
+        return explorer_picture(self._result, self._table, self.plane, focus=self._focus, selected=self.selected)

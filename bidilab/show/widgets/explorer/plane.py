@@ -16,6 +16,7 @@ import pandas as pd
 from bidilab.core.errors import InvalidParameterError
 from bidilab.show.plots.metrics import PARAMETERS, metric
 from bidilab.show.plots.slices import nearest_value
+from bidilab.show.widgets.explorer.columns import plain_number
 
 __all__ = ["BEST", "Plane"]
 
@@ -76,8 +77,9 @@ class Plane:
         return cls(metric=metric, x=x, y=y, at=held)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON."""
-        return {"metric": self.metric, "x": self.x, "y": self.y, "at": dict(self.at)}
+        """As plain JSON; an infinite value is the text ``Infinity``, which `of` takes."""
+        at = {name: value if isinstance(value, str) else plain_number(value) for name, value in self.at.items()}
+        return {"metric": self.metric, "x": self.x, "y": self.y, "at": at}
 
     def settings(self, table: pd.DataFrame, axes: Axes) -> npt.NDArray[np.int64]:
         """The setting of each cell, ``(n_y, n_x) int64``: rows of ``table``, which are in the grid's order."""
@@ -104,7 +106,8 @@ def _held(name: str, values: tuple[float, ...], given: Any, column: str) -> floa
         if metric(column).lower_is_better is None:
             raise InvalidParameterError("at", f"a value: neither more nor less {metric(column).label} is better", given)
         return BEST
-    nearest = nearest_value(values, float(given))
+    given = float(given)
+    nearest = nearest_value(values, given)
     # A grid made by steps of 0.05 holds 0.15000000000000002 where its reader says 0.15.
     if not np.isclose(nearest, given, rtol=1e-6, atol=1e-9):
         raise InvalidParameterError(f"at[{name!r}]", f'"best" or one of {", ".join(f"{v:g}" for v in values)}', given)
@@ -113,7 +116,8 @@ def _held(name: str, values: tuple[float, ...], given: Any, column: str) -> floa
 
 def _distances(values: tuple[float, ...], name: str) -> npt.NDArray[np.int64]:
     """Place of each value when sorted by its distance from the parameter's default, the smaller first of equals."""
-    away = np.abs(np.asarray(values) - PARAMETERS[name].default)
+    default = PARAMETERS[name].default
+    away = np.array([0.0 if value == default else abs(value - default) for value in values])  # never − never is 0
     places = np.empty(len(values), dtype=np.int64)
     places[np.lexsort((np.asarray(values), away))] = np.arange(len(values))
     return places

@@ -3,34 +3,71 @@
 from __future__ import annotations
 
 import os
+import sys
+import weakref
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bidilab.bidi.log.eventlog import EventLog
 from bidilab.bidi.model import ModelProtocol
-from bidilab.bidi.providers.registry import model_providers
+from bidilab.bidi.providers.registry import live_local_model, model_providers
 from bidilab.core.errors import BidilabError, InvalidParameterError, SessionError
-from bidilab.detect.turns import ServerVad
+from bidilab.detect.scorers import ScorerLike, ScoreTrack
+from bidilab.detect.scorers.base import Task
+from bidilab.detect.scorers.registry import check_scorer
+from bidilab.detect.turns import AdaptiveInterruption, EndOfTurn, ServerVad
+from bidilab.lab.doctor import Diagnosis
 from bidilab.show.widgets.base import StaticForm
-from bidilab.show.widgets.live import cells
 from bidilab.show.widgets.live.picture import live_form
 from bidilab.show.widgets.live.run import LiveRun
-from bidilab.show.widgets.live.sources import (
+from bidilab.show.widgets.live.state import (
+    EOT_KNOBS,
+    KNOBS,
     MICROPHONES,
     SPEAKERS,
+    SWITCHES,
+    LiveState,
     MicrophoneLike,
     SpeakerKind,
     build_microphone,
     build_speaker,
 )
-from bidilab.show.widgets.live.state import KNOBS, SWITCHES, LiveState
 
 __all__ = ["LiveSession"]
 
+_made: weakref.WeakValueDictionary[tuple[str, str], LiveSession] = weakref.WeakValueDictionary()
+
+
+def _cell_id() -> tuple[str, str] | None:
+    """The cell being run and its request, as JupyterLab names them; ``None`` outside of a notebook."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    kernel = getattr(shell, "kernel", None)
+    if kernel is None:
+        return None
+    parent = kernel.get_parent("shell")
+    cell = parent.get("metadata", {}).get("cellId")
+    return None if cell is None else (cell, parent["header"]["msg_id"])
+
+
+def _end_earlier(session: LiveSession) -> None:
+    """Close the session that an earlier run of the same cell made, and remember this one."""
+    here = _cell_id()
+    if here is None:
+        return
+    for made, earlier in list(_made.items()):
+        if made[0] == here[0] and made[1] != here[1]:
+            del _made[made]
+            earlier.close()
+    _made[here] = session
+
+
 _RECORDING = "recording"
+_LOOKED_BACK = 200
+_WRITTEN_EVERY_S = 5.0
 
 
-class LiveSession(LiveState, module="live.js", stylesheets=("live.css",)):
+class LiveSession(LiveState, module="live.js", stylesheets=("live.css",), kept=("state", "message")):
     """Hold a session: talk to an agent, interrupt it, move the knobs, see what happens.
 
     Parameters
@@ -41,19 +78,26 @@ class LiveSession(LiveState, module="live.js", stylesheets=("live.css",)):
         ``"browser"``, ``"soundcard"`` (the kernel's; extra ``audio``), or what is spoken in real time: a path,
         ``"DATASET#recording-id"``, `Audio`, `Recording`, or an array ``(n,)`` or ``(n, channels)``.
     speaker
-        ``"browser"``, ``"soundcard"``, or ``"none"``: played in real time, and heard by nobody. By default
+        ``"browser"``, ``"soundcard"``, or ``"none"``: played in real time without sound. By default
         ``"browser"`` with the browser's microphone, ``"soundcard"`` with the sound card's, otherwise ``"none"``.
     turn_detection
-        `ServerVad` or its dict: where the knobs begin. Of a model that is given, it says what that was made with.
+        `ServerVad` or its dict: initial values of the knobs. With a given model, the values that it was made with.
+    end_of_turn, scorer
+        How the user's turns end by a score, and what scores them, for the local model (`BidiLocalModel`).
+        The rule has knobs, and the page shows how often a score came late. A given model's own are taken from it.
+    interruption, interruption_scorer
+        How a score decides that speech interrupts the local model, and what scores it.
     sample_rate
         Hertz of an array.
+    user_channel
+        Of a file, `Audio` or an array: which channel is the user's, counted from 1; the first when not given.
     tail_ms
         Silence after a recording, ``>= 0``, so that its last turn can end and be answered.
     journal
         File that the log is written to as things happen; a second start continues it.
     echo_cancellation, noise_suppression, auto_gain_control
         What the browser does to its microphone. A measurement is cleaner without the last two; without the first, an
-        agent on loudspeakers hears, and interrupts, itself.
+        agent on loudspeakers hears and interrupts itself.
 
     Raises
     ------
@@ -78,20 +122,34 @@ class LiveSession(LiveState, module="live.js", stylesheets=("live.css",)):
         microphone: MicrophoneLike = "browser",
         speaker: SpeakerKind | None = None,
         turn_detection: ServerVad | Mapping[str, Any] | None = None,
+        end_of_turn: EndOfTurn | None = None,
+        scorer: ScorerLike | None = None,
+        interruption: AdaptiveInterruption | None = None,
+        interruption_scorer: ScorerLike | None = None,
         sample_rate: int | None = None,
+        user_channel: int | None = None,
         tail_ms: float = 2000.0,
         journal: str | os.PathLike[str] | None = None,
         echo_cancellation: bool = True,
         noise_suppression: bool = False,
         auto_gain_control: bool = False,
     ) -> None:
-        build_microphone(microphone, sample_rate=sample_rate, tail_ms=tail_ms)  # what is wrong with it, said now
-        self._spoken = (microphone, sample_rate, tail_ms)
+        how = {"sample_rate": sample_rate, "user_channel": user_channel, "tail_ms": tail_ms}
+        build_microphone(microphone, **how)  # type: ignore[arg-type]  # what is wrong with it, said now
+        self._spoken = (microphone, sample_rate, user_channel, tail_ms)
         kind = microphone if isinstance(microphone, str) and microphone in MICROPHONES else _RECORDING
         self._model = model if model is not None and not isinstance(model, str) else None
         provider = type(model).__name__ if self._model is not None else model if isinstance(model, str) else "local"
         if self._model is None and provider not in model_providers():
             raise InvalidParameterError("model", f"a model, or one of {', '.join(model_providers())}", model)
+        self._scoring: dict[str, Any] = {
+            "end_of_turn": EndOfTurn() if end_of_turn is None and scorer is not None else end_of_turn,
+            "scorer": scorer,
+            "interruption": interruption,
+            "interruption_scorer": interruption_scorer,
+        }
+        self._earlier: list[EventLog] = []
+        self._check_scoring(provider)
         setting = turn_detection if isinstance(turn_detection, ServerVad) else ServerVad.from_dict(turn_detection or {})
         self._base = setting
         self._journal = journal
@@ -110,15 +168,42 @@ class LiveSession(LiveState, module="live.js", stylesheets=("live.css",)):
             noise_suppression=noise_suppression,
             auto_gain_control=auto_gain_control,
         )
+        # A given model has a scorer of its own, or none.
+        scores = scorer if self._model is None else getattr(self._model, "scorer", None)
+        rule = self._scoring["end_of_turn"] if self._model is None else getattr(self._model, "end_of_turn", None)
+        self._rule: EndOfTurn | None = None if scores is None else rule
+        if self._rule is not None:
+            rule = self._rule
+            with self.hold_trait_notifications():  # checked when all are there
+                self.eot_threshold = rule.threshold
+                self.eot_action_delay_ms, self.eot_timeout_ms = round(rule.action_delay_ms), round(rule.timeout_ms)
+            self.set_trait("scorer_name", _name_of(scores))
         self.set_trait("choices", self._choices(kind))
         self._look_at_providers()
         self.on_msg(self._from_page)
-        self.observe(self._knob_moved, list(KNOBS))
-        cells.replace(self)
+        self.observe(self._knob_moved, [*KNOBS, *EOT_KNOBS])
+        _end_earlier(self)
 
     def _choices(self, kind: str) -> dict[str, list[str]]:
         microphones = [*MICROPHONES, *([_RECORDING] if kind == _RECORDING else [])]
         return {"microphone": microphones, "speaker": list(SPEAKERS)}
+
+    @property
+    def _scores(self) -> bool:
+        return any(value is not None for value in self._scoring.values())
+
+    def _check_scoring(self, provider: str) -> None:
+        tasks: dict[str, Task] = {"scorer": "eot", "interruption_scorer": "interruption"}
+        for name, task in tasks.items():
+            scorer = self._scoring[name]
+            if isinstance(scorer, ScoreTrack):
+                allowed = "a scorer: scores that were computed elsewhere are not of what is heard now"
+                raise InvalidParameterError(name, allowed, f"the ScoreTrack of {scorer.detector!r}")
+            if scorer is not None:
+                check_scorer(scorer, task)
+        if self._scores and provider != "local":
+            given = ", ".join(name for name, value in self._scoring.items() if value is not None)
+            raise InvalidParameterError(given, "left out with a model other than local", provider)
 
     def _look_at_providers(self) -> None:
         if self._model is not None:
@@ -131,7 +216,7 @@ class LiveSession(LiveState, module="live.js", stylesheets=("live.css",)):
     # ---- what a cell may do ----------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin a session, in a thread of its own. While one runs, nothing.
+        """Start a session in a thread of its own. While one runs, this does nothing.
 
         Raises
         ------
@@ -140,24 +225,31 @@ class LiveSession(LiveState, module="live.js", stylesheets=("live.css",)):
         """
         if self.running:
             return
-        self._end_log()
+        if self._run is not None:
+            self._end_log()
+            self._earlier.append(self._run.log)
+            self._run = None
         self._look_at_providers()
-        microphone, sample_rate, tail_ms = self._spoken
+        microphone, sample_rate, user_channel, tail_ms = self._spoken
         if self.microphone != _RECORDING:
-            microphone, sample_rate = self.microphone, None
+            microphone, sample_rate, user_channel = self.microphone, None, None
         setting = self.setting
         model = self._model
         if model is None:
+            self._check_scoring(self.provider)
             provider = model_providers()[self.provider]
             if (why := provider.unusable()) is not None:
                 self._show("failed", f"{provider.title} {why}")
                 raise SessionError(f"{provider.title} {why}")
-            model = provider.build(setting)
+            model = live_local_model(setting, **self._scoring_now) if self._scores else provider.build(setting)
         self._run = LiveRun(
             model=model,
-            microphone=build_microphone(microphone, sample_rate=sample_rate, tail_ms=tail_ms),
+            microphone=build_microphone(
+                microphone, sample_rate=sample_rate, user_channel=user_channel, tail_ms=tail_ms
+            ),
             speaker=build_speaker(self.speaker),
             turn_detection=setting,
+            end_of_turn=self.end_of_turn,
             journal=self._journal,
             send=self._to_pages,
             on_change=self._look_at_run,
@@ -168,7 +260,7 @@ class LiveSession(LiveState, module="live.js", stylesheets=("live.css",)):
         self._run.start()
 
     def stop(self) -> None:
-        """End the session, and wait until nothing of it is left but its log. Twice is no error.
+        """End the session and wait until it has ended; its log stays. Stopping twice is no error.
 
         Raises
         ------
@@ -182,7 +274,7 @@ class LiveSession(LiveState, module="live.js", stylesheets=("live.css",)):
             self._look_at_run()
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until the session ends by itself, as one with a recording for a microphone does; return whether it has.
+        """Wait until the session ends by itself, as with a recording for a microphone; return whether it has.
 
         Parameters
         ----------
@@ -205,7 +297,7 @@ class LiveSession(LiveState, module="live.js", stylesheets=("live.css",)):
         return over
 
     def close(self) -> None:
-        """Stop, and take the widget off the page."""
+        """Stop the session and remove the widget from the page, where its static form stays."""
         self.stop()
         self._end_log()
         super().close()
@@ -216,41 +308,53 @@ class LiveSession(LiveState, module="live.js", stylesheets=("live.css",)):
         threshold: float | None = None,
         prefix_padding_ms: int | None = None,
         silence_duration_ms: int | None = None,
+        eot_threshold: float | None = None,
+        eot_action_delay_ms: int | None = None,
+        eot_timeout_ms: int | None = None,
     ) -> None:
-        """Move the knobs; a running session detects turns by the new values from the next frame on.
+        """Set the knobs; a running session detects turns by the new values from the next frame on.
+
+        Those of the end of turn by a score are there where the session has a scorer.
 
         Raises
         ------
         InvalidParameterError
-            If a value is not allowed; then none is changed.
+            If a value is not allowed, or there is no scorer; then none is changed.
         """
         given = {"threshold": threshold, "prefix_padding_ms": prefix_padding_ms}
         given["silence_duration_ms"] = silence_duration_ms
         asked = {name: value for name, value in given.items() if value is not None}
         checked = self._setting(**asked)
+        given_end = (eot_threshold, eot_action_delay_ms, eot_timeout_ms)
+        scored = {name: value for name, value in zip(EOT_KNOBS, given_end, strict=True) if value is not None}
+        if scored and not self.scorer_name:
+            raise InvalidParameterError(next(iter(scored)), "left out without a scorer", scored)
+        EndOfTurn(**{name.removeprefix("eot_"): value for name, value in (self._eot_values() | scored).items()})
         self._settling = True
         try:
-            with self.hold_sync():
+            with self.hold_sync(), self.hold_trait_notifications():
                 for name in asked:
                     self.set_trait(name, getattr(checked, name))
+                for name, value in scored.items():
+                    self.set_trait(name, value)
         finally:
             self._settling = False
         self._apply()
 
     def label(self, is_true: bool, *, seq: int | None = None) -> None:
-        """Call an interruption true or false, in the log (``interruption_label``, ``source="user"``).
+        """Label an interruption as true or false, in the log (``interruption_label``, ``source="user"``).
 
         Parameters
         ----------
         is_true
             Whether the agent was rightly interrupted.
         seq
-            Of the interruption's row; by default the last one's.
+            Of the interruption's row; by default the last one's that anyone heard.
 
         Raises
         ------
         SessionError
-            If there was no interruption, or none with that ``seq``.
+            If there was no interruption, or none with that ``seq``, or nobody heard what it cut.
         InvalidParameterError
             If ``is_true`` is neither true nor false.
         """
@@ -258,22 +362,27 @@ class LiveSession(LiveState, module="live.js", stylesheets=("live.css",)):
             raise InvalidParameterError("is_true", "True or False", is_true)
         run = self._started()
         fold = run.log.fold()
-        found = fold.last_interruptions(1) if seq is None else (fold.interruption_at(seq, run.log.session_id),)
-        chosen = next(iter(found), None)
+        if seq is None:
+            chosen = next((cut for cut in reversed(fold.last_interruptions(_LOOKED_BACK)) if not cut.unheard), None)
+        else:
+            chosen = fold.interruption_at(seq, run.log.session_id)
+        if chosen is not None and chosen.unheard:
+            raise SessionError("nobody heard the response that was cut: it is neither a true nor a false interruption")
         if chosen is None:
             raise SessionError("there is no interruption to label" if seq is None else f"row {seq} is no interruption")
         said = (chosen.seq, chosen.response_id, "true" if is_true else "false")
         if not run.post(run.label, *said):
             run.label(*said)
+        self._keep()
 
     @property
     def running(self) -> bool:
-        """Whether a session is on."""
+        """Whether a session runs."""
         return self._run is not None and self._run.running
 
     @property
     def log(self) -> EventLog:
-        """Every event of the session, or of the last one.
+        """Every event of the session, or of the last one; those before: `logs`.
 
         Raises
         ------
@@ -283,8 +392,40 @@ class LiveSession(LiveState, module="live.js", stylesheets=("live.css",)):
         return self._started().log
 
     @property
+    def diagnosis(self) -> Diagnosis:
+        """What the doctor says of the session so far, or of the last one: facts, causes, what mends them.
+
+        It is from the log and the last two minutes of the user's levels. With a recording, `bidilab.doctor` knows more.
+
+        Raises
+        ------
+        SessionError
+            If none was started.
+        """
+        return self._started().diagnose()
+
+    @property
+    def logs(self) -> tuple[EventLog, ...]:
+        """The logs of all sessions that were held, with their labels, the latest last."""
+        return (*self._earlier, *(() if self._run is None else (self._run.log,)))
+
+    @property
+    def end_of_turn(self) -> EndOfTurn | None:
+        """How turns end by a score, by the current values of the knobs; ``None`` without a scorer."""
+        if self._rule is None:
+            return None
+        return replace(self._rule, **{name.removeprefix("eot_"): value for name, value in self._eot_values().items()})
+
+    @property
+    def _scoring_now(self) -> dict[str, Any]:
+        return {**self._scoring, **({"end_of_turn": self.end_of_turn} if self.scorer_name else {})}
+
+    def _eot_values(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in EOT_KNOBS}
+
+    @property
     def setting(self) -> ServerVad:
-        """The knobs as they stand."""
+        """The current values of the knobs."""
         return self._setting()
 
     def _setting(self, **changed: Any) -> ServerVad:
@@ -312,6 +453,8 @@ class LiveSession(LiveState, module="live.js", stylesheets=("live.css",)):
             self._show("ended", "")
         elif self.state != "stopping":
             self._show("running" if run.ready else "starting", "")
+        if run.running:
+            self._keep(after_s=_WRITTEN_EVERY_S, anew=False)
         effective = run.effective_turn_detection
         if effective != self.effective:
             self.set_trait("effective", effective)
@@ -322,7 +465,7 @@ class LiveSession(LiveState, module="live.js", stylesheets=("live.css",)):
 
     def _apply(self) -> None:
         if self._run is not None:
-            self._run.update(self.setting)
+            self._run.update(self.setting, self.end_of_turn)
 
     # ---- the page's side -------------------------------------------------------------------------------------------
 
@@ -330,7 +473,6 @@ class LiveSession(LiveState, module="live.js", stylesheets=("live.css",)):
         self.send(dict(head), [payload] if payload else None)
 
     def _from_page(self, _widget: Any, head: Any, buffers: Sequence[Any]) -> None:
-        """A message by comm, in the kernel's main thread."""
         payload = bytes(buffers[0]) if buffers else b""
         run = self._run
         if head["kind"] == "hello":
@@ -378,7 +520,7 @@ class LiveSession(LiveState, module="live.js", stylesheets=("live.css",)):
             self.set_trait("message", _words(error))
 
     def _knobs_by_hand(self, moved: Mapping[str, Any]) -> None:
-        self._by_hand(lambda: self.update(**{name: moved[name] for name in KNOBS if name in moved}))
+        self._by_hand(lambda: self.update(**{name: moved[name] for name in (*KNOBS, *EOT_KNOBS) if name in moved}))
 
     def _choose(self, name: str, value: Any) -> None:
         allowed = {
@@ -394,8 +536,26 @@ class LiveSession(LiveState, module="live.js", stylesheets=("live.css",)):
         self.set_trait(name, value)
 
     def static_form(self) -> StaticForm:
-        """The last half minute as a picture, and what it came to in figures."""
-        return live_form(self._run, state=self.state, message=self.message, setting=self.setting)
+        """The session's last part as a picture, its counts and its interruptions."""
+        return self._form(drawn=True)
+
+    def _form_to_keep(self) -> StaticForm:
+        # To draw takes a third of a second of the processor, which a running session needs itself.
+        return self._form(drawn=not self.running)
+
+    def _form(self, *, drawn: bool) -> StaticForm:
+        return live_form(
+            self._run,
+            state=self.state,
+            message=self.message,
+            setting=self.setting,
+            end_of_turn=self.end_of_turn,
+            drawn=drawn,
+        )
+
+
+def _name_of(scorer: Any) -> str:
+    return scorer if isinstance(scorer, str) else str(scorer.name if hasattr(scorer, "name") else scorer.build().name)
 
 
 def _words(error: BaseException) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bidilab.detect.turns import Turn, TurnParams
+from bidilab.detect.turns import EndOfTurn, Turn, TurnParams
+from bidilab.detect.turns.detector import AskedScore
 from bidilab.lab.datasets import Segment
 from bidilab.lab.metrics.columns import SETTINGS
 from bidilab.lab.sweep.onesetting import events_frame
@@ -17,28 +18,27 @@ from bidilab.lab.sweep.tracked import TrackedRecording
 from bidilab.show.report.tables import headline
 from bidilab.show.widgets.base import rows_html
 
-__all__ = ["INTERRUPTION_OUTCOMES", "Trial", "numbers_html", "numbers_of", "numbers_text", "turns_frame", "unjudged"]
+__all__ = ["Trial", "endings_of", "numbers_html", "numbers_of", "numbers_text", "turns_frame", "unlabelled"]
 
 _COUNTS = (
     "n_interruptions",
     "n_detected",
     "n_missed",
     "n_false",
-    "n_masked",
-    "n_preempted",
+    "n_stops_true",
+    "n_stops_continued",
     "n_cancelled_unheard",
     "n_detector_turns",
 )
 _LABELS = {
     "n_interruptions": "interruptions, without labels neither true nor false",
-    "n_false": "false interruptions, of any cause",
+    "n_false": "false stops, of any cause",
 }
-INTERRUPTION_OUTCOMES = ("detected", "false", "missed", "unjudged")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Trial:
-    """What a setting makes of a recording.
+    """Turns, events and numbers of a setting on a recording.
 
     Parameters
     ----------
@@ -47,13 +47,17 @@ class Trial:
     turns
         The detector's, in samples at the VAD's rate.
     events
-        One row an outcome, with the columns of ``SweepResult.events``. Of a recording that nobody has labelled, an
-        interruption's ``outcome`` is ``"unjudged"``.
+        One row per labelled event and further stop, with the columns of ``SweepResult.events``. Of a recording that
+        nobody has labelled, an interruption's ``outcome`` is ``"unlabelled"``.
     responses
         The simulated agent's; ``None`` where the agent is the recorded one.
     row
         Of a labelled recording, its row of ``SweepResult.settings``; of another, ``n_detector_turns`` and
         ``n_interruptions``.
+    end_of_turn
+        How turns end by a score; ``None``: by silence alone.
+    asked
+        What the scorer was asked, in order of time.
     """
 
     params: TurnParams
@@ -61,9 +65,19 @@ class Trial:
     events: pd.DataFrame
     responses: tuple[Segment, ...] | None
     row: pd.Series[Any]
+    end_of_turn: EndOfTurn | None = None
+    asked: tuple[AskedScore, ...] = ()
 
     @classmethod
-    def of(cls, recording: TrackedRecording, params: TurnParams, *, name: str, labelled: bool) -> Trial:
+    def of(
+        cls,
+        recording: TrackedRecording,
+        params: TurnParams,
+        *,
+        name: str,
+        labelled: bool,
+        end_of_turn: EndOfTurn | None = None,
+    ) -> Trial:
         """Try a setting, by the sweep's own evaluation.
 
         Parameters
@@ -73,46 +87,62 @@ class Trial:
         params
             The setting.
         name
-            Of the recording, for the table.
+            Name of the recording, for the table.
         labelled
             Whether anything is labelled on the user's side.
+        end_of_turn
+            How turns end by a score; ``None``: by silence alone.
         """
-        evaluation = recording.evaluate(params)
-        turns = recording.turns(params)
+        evaluation = recording.evaluate(params, end_of_turn=end_of_turn)
+        turns = recording.turns(params, end_of_turn)
         events = events_frame([(name, evaluation)], recording.sample_rate)
         simulated = recording.protocol["evaluation"] == "simulated"
         if labelled:
-            row = recording.setting_row(params)
+            row = recording.setting_row(params, end_of_turn=end_of_turn)
         else:
-            events = unjudged(events)
+            events = unlabelled(events)
             row = pd.Series({"n_detector_turns": len(turns), "n_interruptions": len(events)})
         responses = recording.simulated_segments(evaluation) if simulated else None
-        return cls(params=params, turns=turns, events=events, responses=responses, row=row)
+        asked = recording.asked(params, end_of_turn)
+        return cls(
+            params=params,
+            turns=turns,
+            events=events,
+            responses=responses,
+            row=row,
+            end_of_turn=end_of_turn,
+            asked=asked,
+        )
 
     @property
     def interruptions(self) -> pd.DataFrame:
-        """Interruptions and missed ones; the other opportunities (masked, ignored, …) are left out."""
-        chosen = self.events["outcome"].isin(INTERRUPTION_OUTCOMES)
+        """What stopped the agent, and what should have: events that are missed. The others are left out."""
+        chosen = self.events["decided_s"].notna() | (self.events["outcome"] == "missed")
         return self.events[chosen].reset_index(drop=True)
 
 
-def unjudged(events: pd.DataFrame) -> pd.DataFrame:
+def unlabelled(events: pd.DataFrame) -> pd.DataFrame:
     """Outcomes of a recording without labels: interruptions, of which nobody can say whether they are false."""
-    return events.assign(outcome="unjudged", cause=None, latency_ms=np.nan)
+    judged = {name: None for name in ("cause", "in_session") if name in events}
+    return events.assign(outcome="unlabelled", latency_ms=np.nan, **judged)
 
 
 def turns_frame(turns: Sequence[Turn], events: pd.DataFrame, sample_rate: int) -> pd.DataFrame:
     """One row per turn: ``onset_s``, ``started_s`` (decided), ``audio_start_s``, ``offset_s``, ``stopped_s`` (decided),
-    ``audio_end_s``, ``flushed``, and for one that interrupted the agent ``outcome``, ``cause``, ``kind`` of the segment
-    that it hit, and ``latency_ms``.
+    ``audio_end_s``, ``flushed``, ``ended_by`` (silence, score, timeout, flush), and for one that stopped the agent
+    what its event is in ``events``: ``outcome`` (judged for itself), ``in_session`` (what it did, where the table has
+    it), ``cause``, ``kind`` and ``latency_ms``.
     """
     columns = ["onset_s", "started_s", "audio_start_s", "offset_s", "stopped_s", "audio_end_s"]
     table = pd.DataFrame(
         [[position / sample_rate for position in turn[:6]] for turn in turns], columns=columns, dtype=np.float64
     )
     table["flushed"] = np.array([turn.flushed for turn in turns], dtype=bool)
+    table["ended_by"] = pd.array([turn.cause for turn in turns], dtype="string")
     said = events.dropna(subset=["decided_s"]).drop_duplicates("decided_s").set_index("decided_s")
-    for name in ("outcome", "cause", "kind", "latency_ms"):
+    for name in ("outcome", "in_session", "cause", "kind", "latency_ms"):
+        if name not in said:
+            continue
         found = said[name].reindex(table["started_s"])
         table[name] = found.to_numpy() if name == "latency_ms" else found.astype("string").to_numpy()
     return table
@@ -121,7 +151,12 @@ def turns_frame(turns: Sequence[Turn], events: pd.DataFrame, sample_rate: int) -
 def numbers_of(row: pd.Series[Any]) -> list[dict[str, str]]:
     """The numbers of a setting as text: ``label``, ``value``, ``interval`` (95 %) and ``n``, counts first."""
     shown = [
-        {"label": _LABELS.get(name) or SETTINGS[name].label, "value": str(int(row[name])), "interval": "", "n": ""}
+        {
+            "label": _LABELS.get(name) or SETTINGS[name].label,
+            "value": str(int(row[name])),
+            "interval": "",
+            "n": "",
+        }
         for name in _COUNTS
         if name in row.index
     ]
@@ -130,7 +165,17 @@ def numbers_of(row: pd.Series[Any]) -> list[dict[str, str]]:
     if row["degenerate"]:
         note = "degenerate setting: silence may never come"
         shown.append({"label": note, "value": "yes", "interval": "", "n": ""})
-    return [*shown, *headline(row)]
+    told = {number["label"] for number in shown}
+    return [*shown, *(number for number in headline(row) if number["label"] not in told)]
+
+
+def endings_of(trial: Trial) -> list[dict[str, str]]:
+    """How many turns ended by what, and how often the scorer was asked, as `numbers_of`."""
+    n = len(trial.turns)
+    causes = {"score": "turns ended by a score", "timeout": "turns ended by the timeout", "flush": "turns never ended"}
+    counts = [(words, sum(turn.cause == cause for turn in trial.turns)) for cause, words in causes.items()]
+    shown = [{"label": words, "value": str(count), "interval": "", "n": f"n = {n}"} for words, count in counts]
+    return [*shown, {"label": "scores asked for", "value": str(len(trial.asked)), "interval": "", "n": ""}]
 
 
 def numbers_text(numbers: Sequence[Mapping[str, str]]) -> str:

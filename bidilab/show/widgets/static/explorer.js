@@ -2,11 +2,13 @@
 
 import { button, element, select, table as textTable } from "./elements.js";
 import { Heatmap } from "./heatmap.js";
+import { keepKeys } from "./keyboard.js";
 import { intervalText, metricText, nText, nWords, parameterText } from "./numberformat.js";
 import { RecordingList } from "./recordinglist.js";
 import { RecordingView } from "./recordingview.js";
 import { Requests } from "./requests.js";
-import { BEST, SettingsTable } from "./settingstable.js";
+import { besideItsForm } from "./saved.js";
+import { BEST, planeOf, planeToSend, SettingsTable } from "./settingstable.js";
 
 const ASK_DELAY_MS = 120; // arrow keys pass over cells: only where they rest, the kernel is asked
 
@@ -20,8 +22,7 @@ class Explorer {
     this.ask = (question) => this.requests.ask(question);
     host.classList.add("bl", "bl-explorer");
     host.setAttribute("role", "group");
-    // Enter on a button and arrows on a slider are the widget's, not commands of the notebook's.
-    host.setAttribute("data-lm-suppress-shortcuts", "true");
+    keepKeys(host);
     host.setAttribute("aria-label", "Sweep explorer");
     this.host = host;
     this.listeners = [];
@@ -54,7 +55,7 @@ class Explorer {
   }
 
   get plane() {
-    return this.model.get("_plane");
+    return planeOf(this.model.get("_plane"));
   }
 
   get selected() {
@@ -91,7 +92,8 @@ class Explorer {
     this.viewed = element("section", { "aria-label": "One recording", hidden: true });
     this.host.replaceChildren(
       element("div", { class: "bl-row" }, element("b", {}, facts.title), element("span", { class: "bl-weak" }, facts.evaluation)),
-      element("p", { class: "bl-explorer-message" }, `★ ${facts.marked.role}: ${facts.message}`),
+      element("p", { class: "bl-explorer-message" }, facts.message),
+      ...(facts.notes.length ? [element("ul", { class: "bl-weak bl-explorer-notes" }, ...facts.notes.map((note) => element("li", {}, note)))] : []),
       this.controls,
       element(
         "div",
@@ -107,6 +109,7 @@ class Explorer {
     this.map = new Heatmap(this.mapHost, {
       onSelect: (setting) => this.#select(setting),
       onHover: (setting, event) => this.#hover(setting, event),
+      onFit: () => this.#showKey(this.table.metric(this.plane.metric)),
     });
     this.mapHost.append(this.tip);
     this.list = new RecordingList(this.listed, { onOpen: (id) => this.#open(id) });
@@ -139,7 +142,7 @@ class Explorer {
         if (value === BEST) next.at[name] = this.table.parameter(this.selected ?? this.facts.marked.setting, name);
       }
     }
-    this.#set({ _plane: next });
+    this.#set({ _plane: planeToSend(next) });
     this.#planeChanged(); // a set that the model takes for no change tells nobody
   }
 
@@ -190,28 +193,36 @@ class Explorer {
 
   #paint() {
     const { plane, selected, pinned } = this;
-    this.map.show({ table: this.table, plane, selected, pinned, marked: this.facts.marked.setting });
+    this.map.show({ table: this.table, plane, selected, pinned, marked: this.facts.marked.setting, standard: this.facts.default });
     const metric = this.table.metric(plane.metric);
     this.map.canvas.setAttribute("aria-label", `Heat map of ${metric.label}. Arrow keys move the cell selected.${selected === null ? "" : ` ${this.#words(selected)}`}`);
     this.#showKey(metric);
   }
 
   #showKey(metric) {
-    const settings = [...this.table.cells(this.plane).settings];
+    const { width, height, settings: cells } = this.table.cells(this.plane);
+    const settings = [...cells];
     const values = settings.map((s) => this.table.value(metric, s));
     const place = (name, setting) => (settings.includes(setting) ? name : `${name}: not among these cells`);
-    const words = [place(`★ ${this.facts.marked.role}`, this.facts.marked.setting)];
+    const { marked, default: standard } = this.facts;
+    const words = [place(marked.setting === standard && marked.role !== "default" ? `◆ default, ${marked.role}` : "◆ default", standard)];
+    if (marked.setting !== standard) words.unshift(place(`★ ${marked.role}`, marked.setting));
     if (this.selected !== null) words.push(place("framed: selected", this.selected));
     ["A", "B"].forEach((letter, k) => this.pinned[k] !== null && words.push(place(`${letter} pinned`, this.pinned[k])));
     if (settings.some((s) => this.table.small(metric, s))) words.push(`hatched: fewer than ${metric.small_n} ${metric.n_label}`);
     if (values.some((v) => v === Infinity)) words.push("n.r.: not reached, too many missed");
     if (values.some(Number.isNaN)) words.push("– crossed: undefined, n = 0");
     if (settings.some((s) => this.table.degenerate(s))) words.push("orange corner: degenerate, silence may never come");
+    const same = (a, b) => values[a] === values[b] || (Number.isNaN(values[a]) && Number.isNaN(values[b]));
+    if (!this.map.fits) words.push("too narrow for numbers: point at a cell for its own");
+    const still = (name, from) => words.push(...(values.every((_, k) => same(k, from(k))) ? [`${this.table.axis(name).label} does not move it here`] : []));
+    if (width > 1) still(this.plane.x, (k) => k - (k % width));
+    if (height > 1) still(this.plane.y, (k) => k % width);
     this.key.textContent = words.join(" · ");
   }
 
   #setting(setting) {
-    return this.table.axes.map((axis) => `${axis.label} ${parameterText(axis, this.table.parameter(setting, axis.name))}`).join(", ");
+    return this.table.telling(setting).map((axis) => `${axis.label} ${parameterText(axis, this.table.parameter(setting, axis.name))}`).join(", ");
   }
 
   /** A cell in words: value, interval and n. */
@@ -256,6 +267,8 @@ class Explorer {
       const recordings = await this.ask({ kind: "recordings", setting });
       if (asked !== this.#asked) return;
       this.list.show(recordings);
+      this.ending = { setting, words: recordings.content.ending };
+      this.endingLine.textContent = this.ending.words;
       if (!this.exports.hidden) await this.#showExports();
     } catch (error) {
       if (asked === this.#asked) this.listed.replaceChildren(element("p", { role: "alert" }, error.message));
@@ -270,26 +283,32 @@ class Explorer {
     }
     const metrics = [...new Set([this.plane.metric, ...table.headline])].map((name) => table.metric(name));
     const rows = metrics.map((metric) => {
-      const value = table.value(metric, selected);
-      return [
-        metric.unit ? `${metric.label} (${metric.unit})` : metric.label,
-        Number.isNaN(value) ? "undefined" : metricText(metric, value),
-        intervalText(metric, table.interval(metric, selected)),
-        nText(metric, table.n(metric, selected)),
-      ];
+      const label = metric.unit ? `${metric.label} (${metric.unit})` : metric.label;
+      return [label, this.#number(metric, selected), this.#number(metric, this.facts.default), nText(metric, table.n(metric, selected)).replace("n = ", "")];
     });
     const pin = (k, letter) => {
       const here = this.pinned[k] === selected;
       const act = () => this.#set({ pinned: this.pinned.map((s, at) => (at === k ? (here ? null : selected) : s)) });
       return button(`Pin as ${letter}`, act, { "aria-pressed": String(here), title: here ? "Take the pin out" : `Keep this setting as ${letter}, to compare` });
     };
+    this.endingLine = element("p", { class: "bl-weak" }, this.ending?.setting === selected ? this.ending.words : "");
     const use = button("Use this setting", () => this.#toggleExports(), { "aria-expanded": String(!this.exports.hidden) });
     this.numbers.replaceChildren(
       element("div", {}, element("b", {}, `Setting ${selected}`), ` ${this.#setting(selected)}`),
+      this.endingLine,
       ...(table.degenerate(selected) ? [element("p", { class: "bl-flag" }, "Degenerate: silence may never come under this setting, so its numbers are not those of a use.")] : []),
       element("div", { class: "bl-row" }, pin(0, "A"), pin(1, "B"), use),
-      textTable(`Setting ${selected} in numbers`, ["", "value", "95 %", "n"], rows, { unseen: true }),
+      textTable(`Setting ${selected} in numbers`, ["metric", "selected (95 %)", "default (95 %)", "n"], rows, { unseen: true }),
+      element("p", { class: "bl-weak" }, `default: ${this.#setting(this.facts.default)} (${this.facts.default_title})`),
     );
+  }
+
+  /** A number of a setting with its interval, which breaks only between the two. */
+  #number(metric, setting) {
+    const value = this.table.value(metric, setting);
+    const interval = intervalText(metric, this.table.interval(metric, setting));
+    const text = Number.isNaN(value) ? "undefined" : metricText(metric, value);
+    return interval ? element("span", {}, `${text} `, element("span", { class: "bl-whole" }, `(${interval})`)) : text;
   }
 
   #toggleExports() {
@@ -349,8 +368,9 @@ class Explorer {
       const rows = content.rows.map((row) => [row.label, row.a, row.b, row.difference, row.paired ? row.interval || "none" : "not paired", row.differs ? "yes" : ""]);
       this.comparison.replaceChildren(
         element("div", { class: "bl-row" }, element("b", {}, "B − A"), element("span", {}, `A: ${this.#setting(a)}`), element("span", {}, `B: ${this.#setting(b)}`), button("Unpin both", () => this.#set({ pinned: [null, null] }))),
-        textTable("The two settings pinned, and their differences", ["", "A", "B", "B − A", "95 % of B − A", "differ"], rows, { unseen: true }),
-        element("p", { class: "bl-weak" }, `Intervals by resampling recordings, both settings on the same ones. ${this.facts.n_varies} Among many comparisons some differ by chance.`),
+        textTable("The two settings pinned, and their differences", ["metric", "A", "B", "B − A", "95 % of B − A", "differ"], rows, { unseen: true }),
+        element("p", { class: "bl-weak" }, `Intervals are paired: both settings on the same recordings. ${this.facts.n_varies} Among many comparisons some differ by chance.`),
+        ...(content.what_if ? [element("p", {}, `What if B instead of A: ${content.what_if}`)] : []),
       );
     } catch (error) {
       this.comparison.replaceChildren(element("p", { role: "alert" }, error.message));
@@ -391,10 +411,10 @@ class Explorer {
 }
 
 export default {
-  render({ model, el }) {
+  render: besideItsForm(({ model, el }) => {
     const host = document.createElement("div");
     el.append(host);
     const explorer = new Explorer(model, host);
     return () => explorer.close();
-  },
+  }),
 };

@@ -1,9 +1,9 @@
 // A heat map on a canvas: the looks of bidilab/show/plots/heatmap.py, cells by pointer and by arrow keys.
 //
-//   const map = new Heatmap(element, { onSelect, onHover });
-//   map.show({ table, plane, selected, pinned, marked });   // as often as any of it changes
+//   const map = new Heatmap(element, { onSelect, onHover, onFit });   // onFit: the cells took in, or lost, their numbers
+//   map.show({ table, plane, selected, pinned, marked, standard });   // as often as any of it changes
 
-import { fixed, plain } from "./numberformat.js";
+import { fixed, tickText } from "./numberformat.js";
 
 const LEFT_PX = 64;
 const TOP_PX = 8;
@@ -11,6 +11,8 @@ const BOTTOM_PX = 40;
 const RIGHT_PX = 76;
 const MAX_CELL_PX = 64;
 const NOT_REACHED = "#4A4A4A";
+const FONTS_PX = [11, 10, 9]; // the greatest that fits into the cells
+const BADGE_PX = 28; // a cell narrower than that has no room for two badges side by side
 
 /** Index into the colour map, as matplotlib has it. */
 export function colourIndex(value, [low, high]) {
@@ -22,8 +24,9 @@ export class Heatmap {
   #shown = null;
   #observers = [];
 
-  constructor(host, { onSelect, onHover }) {
-    Object.assign(this, { onSelect, onHover });
+  constructor(host, { onSelect, onHover, onFit }) {
+    Object.assign(this, { onSelect, onHover, onFit });
+    this.fits = true;
     this.canvas = document.createElement("canvas");
     this.canvas.className = "bl-heatmap";
     this.canvas.tabIndex = 0;
@@ -115,8 +118,8 @@ export class Heatmap {
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
     const look = getComputedStyle(this.canvas);
     const colour = (name) => look.getPropertyValue(`--bl-${name}`).trim();
-    const pen = { ctx, box, text: colour("text"), weak: colour("text-weak"), page: colour("background"), border: colour("border") };
-    ctx.font = `11px ${look.fontFamily}`;
+    const pen = { ctx, box, text: colour("text"), weak: colour("text-weak"), page: colour("background"), border: colour("border"), family: look.fontFamily };
+    ctx.font = `${FONTS_PX[0]}px ${pen.family}`;
     this.#paintCells(pen);
     this.#paintAxes(pen);
     this.#paintScale(pen);
@@ -136,7 +139,15 @@ export class Heatmap {
       return Number.isFinite(value) ? fixed(value * metric.scale, metric.decimals) : "n.r.";
     };
     const widest = cells.settings.reduce((most, s) => Math.max(most, written(table.value(metric, s)).length), 0);
-    const fits = box.cellHeight >= 14 && ctx.measureText("0".repeat(widest)).width + 4 <= box.cellWidth;
+    const size = FONTS_PX.find((px) => {
+      ctx.font = `${px}px ${pen.family}`;
+      return box.cellHeight >= px + 3 && ctx.measureText("0".repeat(widest)).width + 3 <= box.cellWidth;
+    });
+    const fits = size !== undefined;
+    if (fits !== this.fits) {
+      this.fits = fits;
+      this.onFit();
+    }
     cells.settings.forEach((setting, at) => {
       const x = box.left + (at % cells.width) * box.cellWidth;
       const y = box.bottom - (Math.floor(at / cells.width) + 1) * box.cellHeight;
@@ -165,6 +176,7 @@ export class Heatmap {
       }
       if (table.degenerate(setting)) corner(ctx, x, y, box);
     });
+    ctx.font = `${FONTS_PX[0]}px ${pen.family}`;
   }
 
   #rgb(value, range) {
@@ -181,14 +193,14 @@ export class Heatmap {
     const every = (count, room) => Math.ceil(count / Math.max(1, Math.floor(room)));
     const stepX = every(x.values.length, (box.right - box.left) / 34);
     x.values.forEach((value, k) => {
-      if (k % stepX === 0) ctx.fillText(plain(value), box.left + (k + 0.5) * box.cellWidth, box.bottom + 4);
+      if (k % stepX === 0) ctx.fillText(tickText(x, value), box.left + (k + 0.5) * box.cellWidth, box.bottom + 4);
     });
     ctx.fillText(title(x), (box.left + box.right) / 2, box.bottom + 21);
     ctx.textAlign = "right";
     ctx.textBaseline = "middle";
     const stepY = every(y.values.length, (box.bottom - box.top) / 15);
     y.values.forEach((value, k) => {
-      if (k % stepY === 0) ctx.fillText(plain(value), box.left - 5, box.bottom - (k + 0.5) * box.cellHeight);
+      if (k % stepY === 0) ctx.fillText(tickText(y, value), box.left - 5, box.bottom - (k + 0.5) * box.cellHeight);
     });
     ctx.save();
     ctx.translate(10, (box.top + box.bottom) / 2);
@@ -220,14 +232,18 @@ export class Heatmap {
   }
 
   #paintMarks({ ctx, box }) {
-    const { cells, selected, pinned, marked } = this.#shown;
+    const { cells, selected, pinned, marked, standard } = this.#shown;
     const frame = (setting, draw) => {
       const at = cells.settings.indexOf(setting);
       if (setting === null || at < 0) return;
       draw(box.left + (at % cells.width) * box.cellWidth, box.bottom - (Math.floor(at / cells.width) + 1) * box.cellHeight);
     };
-    frame(marked, (x, y) => badge(ctx, x + box.cellWidth - 7, y + 7, "★"));
-    ["A", "B"].forEach((letter, k) => frame(pinned[k], (x, y) => badge(ctx, x + 7 + 12 * k, y + box.cellHeight - 7, letter)));
+    frame(standard, (x, y) => badge(ctx, x + box.cellWidth - 7, y + box.cellHeight - 7, "◆"));
+    if (marked !== standard) frame(marked, (x, y) => badge(ctx, x + box.cellWidth - 7, y + 7, "★"));
+    const narrow = box.cellWidth < BADGE_PX;
+    ["A", "B"].forEach((letter, k) => {
+      frame(pinned[k], (x, y) => badge(ctx, x + 7 + (narrow ? 0 : 12 * k), y + (narrow ? box.cellHeight / 2 : box.cellHeight - 7), letter));
+    });
     frame(selected, (x, y) => {
       for (const [style, width] of [["#FFFFFF", 5], ["#000000", 2.5]]) {
         ctx.strokeStyle = style;

@@ -3,10 +3,14 @@
 // Nothing is changed here: each change is asked of the kernel, which keeps it and sends the labels anew.
 
 import { button, element, select } from "./elements.js";
-import { edgeAt, labelAt, labelWords, nextLabel, withEdge } from "./labelgeometry.js";
+import { isOwnKey, keepKeys } from "./keyboard.js";
+import { keysTable, TIMELINE_KEYS } from "./keystable.js";
+import { edgeAt, labelAt, labelWords, withEdge } from "./labelgeometry.js";
 import { drawLabels } from "./labeltracks.js";
 import { Player } from "./player.js";
 import { Requests } from "./requests.js";
+import { besideItsForm } from "./saved.js";
+import { inTurn } from "./steps.js";
 import { Timeline } from "./timeline.js";
 
 const MARGIN_S = 0.8;
@@ -15,26 +19,29 @@ const REACH_PX = 7;
 const NEW_S = 0.5;
 const NUDGE_S = 0.01;
 const KEYS = [
+  ["Space", "play the label, or from the cursor; stop"],
   ["n, p", "next, previous label that nobody has confirmed"],
-  ["→, ←", "cursor; with Alt, next and previous label"],
+  ["Alt+→, Alt+←", "next, previous label"],
   ["Enter", "accept, and on to the next"],
   ["1 … 6", "turn, interruption, backchannel, side speech, noise, echo"],
-  ["[ ]", "start, end to the cursor"],
+  ["[ ]", "start, end to the cursor; a label that nobody has confirmed stays so"],
   [", .", "edge 10 ms earlier, later; with Shift 100 ms"],
   ["e", "the other edge"],
   ["a", "add a label at the cursor"],
   ["Delete", "delete"],
   ["Ctrl+Z, Ctrl+Shift+Z", "undo, redo"],
-  ["Space", "hear the label, or from the cursor"],
+  ...TIMELINE_KEYS.slice(2),
 ];
+const MOUSE = "Click a label to select it; drag its edges; Shift and drag to add one; drag elsewhere to pan.";
 
 class View {
   constructor(model, root) {
     this.model = model;
     this.root = root;
     root.classList.add("bl", "bl-labels");
-    root.tabIndex = -1;
+    keepKeys(root);
     this.requests = new Requests(model);
+    this.step = inTurn((direction, unconfirmed) => this.stepOnce(direction, unconfirmed));
     const ask = (question) => this.requests.ask(question);
     this.selected = -1;
     this.edge = "start_s";
@@ -53,7 +60,7 @@ class View {
       paint: (pen, rows) => this.paint(pen, rows),
       press: (where) => this.press(where),
     };
-    root.append(this.choosing(), this.mending(), place, this.said, this.trouble, keysTable());
+    root.append(this.choosing(), this.mending(), place, this.said, this.trouble, keysTable(KEYS, MOUSE));
     this.timeline = new Timeline(place, { ask, layer });
     this.tools.append(this.timeline.tools);
     root.addEventListener("keydown", (event) => this.key(event));
@@ -87,8 +94,8 @@ class View {
       button("Accept", () => this.accept(), { title: "Accept (Enter)" }),
       button("Delete", () => this.act("delete"), { title: "Delete (Delete)" }),
     ];
-    this.undoButton = button("Undo", () => this.edit({ act: "undo" }), { title: "Undo (Ctrl+Z)" });
-    this.redoButton = button("Redo", () => this.edit({ act: "redo" }), { title: "Redo (Ctrl+Shift+Z)" });
+    this.undoButton = button("Undo", () => this.back("undo"), { title: "Undo (Ctrl+Z)" });
+    this.redoButton = button("Redo", () => this.back("redo"), { title: "Redo (Ctrl+Shift+Z)" });
     this.allButton = button("Accept all", () => this.edit({ act: "accept_all" }), { title: "Accept every label of this recording" });
     return element(
       "div",
@@ -127,11 +134,12 @@ class View {
 
   showLabels() {
     const labels = this.model.get("labels");
-    this.labels = labels.segments;
+    // By their numbers among all of the recording: of a long one only those of a window are here.
+    this.labels = Object.assign(new Array(labels.n), Object.fromEntries(labels.segments.map((label) => [label.index, label])));
     this.dragged = null;
     if (labels.selected !== null) this.selected = labels.selected;
     else if (this.selected >= this.labels.length || labels.said) this.selected = -1;
-    this.timeline.label(this.labels);
+    this.timeline.label(labels.segments);
     this.undoButton.disabled = !labels.undo;
     this.redoButton.disabled = !labels.redo;
     this.allButton.disabled = !labels.n_unconfirmed;
@@ -175,18 +183,23 @@ class View {
   }
 
   async accept() {
-    if (await this.act("accept")) this.step(1, true, this.selected);
+    if (await this.act("accept")) this.step(1, true);
   }
 
   setKind(name) {
     if (name && name !== this.labels[this.selected]?.kind) this.act("kind", { kind_name: name });
   }
 
-  moveEdge(edge, t_s) {
+  back(act) {
+    return this.edit({ act, index: this.selected });
+  }
+
+  /** By a key an edge is moved, and no label confirmed that nobody has confirmed; dragging with the mouse confirms. */
+  moveEdge(edge, t_s, confirms = false) {
     const label = this.labels[this.selected];
     if (!label) return;
     this.edge = edge;
-    this.act("move", { [edge]: withEdge(label, edge, t_s, this.timeline.view.duration_s)[edge] });
+    this.act("move", { [edge]: withEdge(label, edge, t_s, this.timeline.view.duration_s)[edge], confirms });
   }
 
   add(from_s = this.timeline.cursor_s, to_s = from_s + NEW_S, channel = this.channel.value) {
@@ -195,14 +208,21 @@ class View {
     this.edit({ act: "add", channel, kind_name, start_s: Math.min(from_s, end - NUDGE_S), end_s: end });
   }
 
-  step(direction, unconfirmed, from = this.selected) {
-    const found = nextLabel(this.labels, from, direction, unconfirmed ? (label) => label.origin === "proposed" : undefined);
-    if (found < 0) {
+  async stepOnce(direction, unconfirmed) {
+    const from = this.selected;
+    let found;
+    try {
+      found = (await this.requests.ask({ kind: "next", index: from, direction, unconfirmed })).content;
+    } catch (error) {
+      this.trouble.textContent = `No step: ${error.message}`;
+      return;
+    }
+    if (found.index === null) {
       this.showSelected(unconfirmed ? "every label of this recording is confirmed" : "there is no label");
       return;
     }
-    this.choose(found);
-    const { start_s, end_s } = this.labels[found];
+    this.choose(found.index);
+    const { start_s, end_s } = found;
     this.timeline.moveCursor(start_s);
     this.timeline.reveal(start_s, end_s, MARGIN_S);
   }
@@ -229,7 +249,7 @@ class View {
     const { duration_s } = this.timeline.view;
     return {
       move: (t_s) => (this.dragged = withEdge(this.labels[this.selected], edge, t_s, duration_s)),
-      up: () => this.dragged && this.moveEdge(edge, this.dragged[edge]),
+      up: () => this.dragged && this.moveEdge(edge, this.dragged[edge], true),
     };
   }
 
@@ -247,7 +267,7 @@ class View {
   }
 
   key(event) {
-    if (["INPUT", "SELECT", "TEXTAREA"].includes(event.target.tagName)) return;
+    if (isOwnKey(event)) return;
     const command = event.ctrlKey || event.metaKey;
     const act = command ? this.commandOf(event) : this.keyOf(event);
     if (!act) return;
@@ -258,13 +278,11 @@ class View {
 
   commandOf(event) {
     const key = event.key.toLowerCase();
-    if (key === "z") return () => this.edit({ act: event.shiftKey ? "redo" : "undo" });
-    return key === "y" ? () => this.edit({ act: "redo" }) : null;
+    if (key === "z") return () => this.back(event.shiftKey ? "redo" : "undo");
+    return key === "y" ? () => this.back("redo") : null;
   }
 
   keyOf(event) {
-    const onButton = event.target.tagName === "BUTTON";
-    if (onButton && (event.key === "Enter" || event.key === " ")) return null;
     if (event.altKey) return { ArrowRight: () => this.step(1, false), ArrowLeft: () => this.step(-1, false) }[event.key];
     const label = this.labels[this.selected];
     const nudge = (by_s) => () => label && this.moveEdge(this.edge, label[this.edge] + by_s);
@@ -332,21 +350,9 @@ class View {
   }
 }
 
-function keysTable() {
-  const rows = KEYS.map(([keys, words]) => element("tr", {}, element("th", { scope: "row" }, element("kbd", {}, keys)), element("td", {}, words)));
-  const mouse = "Click a label to select it; drag its edges; Shift and drag to add one; drag elsewhere to pan.";
-  return element(
-    "details",
-    { class: "bl-labels-keys" },
-    element("summary", {}, "Keys and mouse"),
-    element("p", { class: "bl-weak" }, mouse),
-    element("table", { class: "bl-table" }, element("tbody", {}, ...rows)),
-  );
-}
-
 export default {
-  render({ model, el }) {
+  render: besideItsForm(({ model, el }) => {
     const view = new View(model, el);
     return () => view.close();
-  },
+  }),
 };

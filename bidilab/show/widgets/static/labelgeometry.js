@@ -4,7 +4,7 @@ const LEAST_S = 0.01;
 
 /** Index of the label to take at a time on a channel: the selected one where it is there, else the shortest; -1 for none. */
 export function labelAt(labels, channel, t_s, selected = -1) {
-  const there = labels.map((_, k) => k).filter((k) => labels[k].channel === channel && labels[k].start_s <= t_s && t_s < labels[k].end_s);
+  const there = Object.keys(labels).map(Number).filter((k) => labels[k].channel === channel && labels[k].start_s <= t_s && t_s < labels[k].end_s);
   if (there.includes(selected)) return selected;
   const length = (k) => labels[k].end_s - labels[k].start_s;
   return there.reduce((best, k) => (best < 0 || length(k) < length(best) ? k : best), -1);
@@ -23,22 +23,12 @@ export function withEdge(label, edge, t_s, duration_s) {
   return { ...label, end_s: Math.min(duration_s, Math.max(t_s, label.start_s + LEAST_S)) };
 }
 
-/** Index of the next (1) or previous (-1) label from one, in order of time, round the end; -1 for none. */
-export function nextLabel(labels, from, direction, wanted = () => true) {
-  const n = labels.length;
-  const begin = from < 0 ? (direction > 0 ? -1 : n) : from;
-  for (let step = 1; step <= n; step += 1) {
-    const k = (((begin + direction * step) % n) + n) % n;
-    if (wanted(labels[k])) return k;
-  }
-  return -1;
-}
-
 /** A label in words. */
 export function labelWords(labels, index) {
   const label = labels[index];
-  if (!label) return "No label selected.";
+  if (!label) return index in labels || index < 0 ? "No label selected." : "The label that is selected is not in view.";
   const origin = { given: "given", proposed: "proposed, not confirmed", confirmed: `confirmed by ${label.by}` }[label.origin];
   const text = label.text ? ` “${label.text}”` : "";
-  return `${index + 1} of ${labels.length}: ${label.channel}, ${label.label}${text}, ${label.start_s.toFixed(3)} to ${label.end_s.toFixed(3)} s, ${origin}.`;
+  const unsure = label.unsure ? " (unsure: in no rate until somebody decides)" : "";
+  return `${index + 1} of ${labels.length}: ${label.channel}, ${label.label}${unsure}${text}, ${label.start_s.toFixed(3)} to ${label.end_s.toFixed(3)} s, ${origin}.`;
 }

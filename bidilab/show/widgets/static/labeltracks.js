@@ -20,7 +20,7 @@ function drawLabel(pen, top, height, label, chosen) {
   ctx.fillRect(from, top + 1, to - from, height - 1);
   ctx.globalAlpha = 1;
   const width = Math.max(to - from, 1);
-  const proposed = label.origin === "proposed";
+  const proposed = label.origin === "proposed" || label.unsure;
   if (proposed) {
     ctx.fillStyle = colours.background;
     ctx.fillRect(from, bar, width, BAR_PX);
@@ -30,7 +30,7 @@ function drawLabel(pen, top, height, label, chosen) {
     ctx.strokeRect(from + 1, bar + 1, Math.max(width - 2, 0.5), BAR_PX - 2);
     ctx.setLineDash([]);
   } else ctx.fillRect(from, bar, width, BAR_PX);
-  const words = [label.text ? `${label.label}: ${label.text}` : label.label, label.label].map((w) => (proposed ? `${w}?` : w));
+  const words = [label.text ? `${label.label}: ${label.text}` : label.label, label.label].map((w) => (label.unsure ? `${w}: unsure` : proposed ? `${w}?` : w));
   const fitting = words.find((w) => ctx.measureText(w).width + 8 < to - from);
   if (fitting) {
     ctx.fillStyle = proposed ? colours.text : ["noise", "echo", "side_speech"].includes(label.kind) ? "#000000" : "#ffffff";

@@ -3,6 +3,8 @@ import { BrowserAudio } from "./live_audio.js";
 import { LiveHistory } from "./live_history.js";
 import { Link } from "./live_link.js";
 import { LiveView } from "./live_view.js";
+import { refusalWords } from "./refusals.js";
+import { besideItsForm } from "./saved.js";
 
 const KNOB_EVERY_MS = 60;
 const ABANDONED_AFTER_MS = 3000;
@@ -16,6 +18,9 @@ export class Engine {
     this.behind_s = 0;
     this.audio = null;
     this.audioOpen = false;
+    this.wanted = null; // what the session asks of a page's audio, while no page gives it
+    // A page that finds a session running was loaded anew: it opens no microphone until somebody asks for it.
+    this.mayOpen = model.get("state") !== "running";
     this.knobs = {};
     this.knobTimer = 0;
     this.link = new Link(model, {
@@ -32,8 +37,19 @@ export class Engine {
   // ---- the user's hand -----------------------------------------------------------------------------------------
 
   start() {
+    this.mayOpen = true;
     this.say("");
     this.link.toKernel({ kind: "start" });
+  }
+
+  openByHand() {
+    this.mayOpen = true;
+    if (this.wanted) this.openAudio(this.wanted);
+  }
+
+  // Whether the session is to hear a browser, and none has opened its microphone.
+  get waitsForMicrophone() {
+    return this.model.get("state") === "running" && Boolean(this.wanted?.microphone) && !this.audio;
   }
 
   stop() {
@@ -78,14 +94,19 @@ export class Engine {
       case "tally":
         this.history.tally = head;
         break;
+      case "doctor":
+        this.history.diagnosis = head;
+        break;
       case "frames":
         this.history.takeFrames(head, payload);
         break;
       case "audio_wanted":
-        if (head.owner === null) this.openAudio(head);
+        this.wanted = head.owner === null ? head : null;
+        if (head.owner === null && (this.mayOpen || !head.microphone)) this.openAudio(head);
+        this.show();
         return;
       case "owner":
-        if (head.owner !== this.link.page) this.closeAudio("another page has taken the microphone");
+        this.owned(head);
         return;
       case "play":
       case "done":
@@ -99,6 +120,7 @@ export class Engine {
         this.words = head.text;
         break;
       case "ended":
+        this.wanted = null;
         this.closeAudio("");
         // That it has ended goes by Jupyter's comm, too, where the server may have left it out.
         if (this.model.get("state") === "running") this.link.toKernel({ kind: "state" });
@@ -107,6 +129,12 @@ export class Engine {
         return;
     }
     this.show();
+  }
+
+  owned({ owner, ...wanted }) {
+    this.wanted = owner === null ? wanted : null;
+    if (owner !== null && owner !== this.link.page) this.closeAudio("another page has taken the microphone");
+    else this.show();
   }
 
   async openAudio(wanted) {
@@ -136,7 +164,7 @@ export class Engine {
         audio.close(); // stopped meanwhile: what was opened since must not stay open
         return;
       }
-      const text = `the browser's audio could not be opened: ${error.name}: ${error.message}`;
+      const text = refusalWords(error, navigator.userAgent);
       this.link.send({ kind: "audio_refused", text });
       this.closeAudio(text);
     }
@@ -201,8 +229,6 @@ export default () => {
       engine = new Engine(model);
       return () => engine.close();
     },
-    render({ model, el }) {
-      return engine.view(model, el);
-    },
+    render: besideItsForm(({ model, el }) => engine.view(model, el)),
   };
 };

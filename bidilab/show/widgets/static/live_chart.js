@@ -89,14 +89,22 @@ export class LiveChart {
     g.stroke();
   }
 
+  // As steps: what was decided stays under the line that it was decided by. Before a session, where the knob stands.
   thresholds(g, scale, width, colour) {
     g.strokeStyle = colour("vermillion");
     g.lineWidth = 1;
-    const { on, off } = this.state.thresholds;
-    line(g, LEFT, scale.y(on), width - 4, scale.y(on));
-    g.setLineDash([4, 3]);
-    line(g, LEFT, scale.y(off), width - 4, scale.y(off));
-    g.setLineDash([]);
+    const { history, thresholds } = this.state;
+    const steps = history.thresholds(scale.end);
+    const drawn = steps.length ? steps : [{ from_s: scale.start, to_s: scale.end, ...thresholds }];
+    for (const [k, { from_s, to_s, on, off }] of drawn.entries()) {
+      const [from, to] = [Math.max(LEFT, scale.x(from_s)), Math.min(width - 4, scale.x(to_s))];
+      if (to <= from) continue;
+      line(g, from, scale.y(on), to, scale.y(on));
+      if (k && from > LEFT) line(g, from, scale.y(drawn[k - 1].on), from, scale.y(on));
+      g.setLineDash([4, 3]);
+      line(g, from, scale.y(off), to, scale.y(off));
+      g.setLineDash([]);
+    }
   }
 
   spans(g, scale, history, colour) {
@@ -113,6 +121,15 @@ export class LiveChart {
     for (const interruption of history.tally?.interruptions ?? []) {
       const x = scale.x(interruption.t_s);
       if (x < LEFT) continue;
+      if (interruption.unheard) {
+        g.save(); // a mark of its own: nothing was cut that anyone heard
+        g.strokeStyle = colour("grey");
+        g.beginPath();
+        g.arc(x, 2 * LANE + 4, 4, 0, 2 * Math.PI);
+        g.stroke();
+        g.restore();
+        continue;
+      }
       line(g, x, 0, x, scale.bottom);
       g.beginPath(); // a mark that does not need its colour
       g.moveTo(x - 5, 2 * LANE);

@@ -1,11 +1,19 @@
 // The face of a live session: one view's elements, and what they show.
+import { keepKeys } from "./keyboard.js";
 import { LiveChart } from "./live_chart.js";
+import { DoctorPanel } from "./live_doctor.js";
 
 const KNOBS = [
   { name: "threshold", label: "threshold", min: 0, max: 1, step: 0.01, show: (v) => v.toFixed(2) },
   { name: "prefix_padding_ms", label: "prefix padding", min: 0, max: 1000, step: 10, show: (v) => `${v} ms` },
   { name: "silence_duration_ms", label: "silence duration", min: 0, max: 2000, step: 10, show: (v) => `${v} ms` },
 ];
+const EOT_KNOBS = [
+  { name: "eot_threshold", label: "end-of-turn threshold", min: 0, max: 1, step: 0.01, show: (v) => v.toFixed(2) },
+  { name: "eot_action_delay_ms", label: "end-of-turn delay", min: 0, max: 2000, step: 10, show: (v) => `${v} ms` },
+  { name: "eot_timeout_ms", label: "end-of-turn timeout", min: 0, max: 5000, step: 50, show: (v) => `${v} ms` },
+];
+const LEAST = { eot_action_delay_ms: "eot_timeout_ms", eot_timeout_ms: "eot_action_delay_ms" };
 const SWITCHES = [
   ["echo_cancellation", "echo cancellation"],
   ["noise_suppression", "noise suppression"],
@@ -48,7 +56,9 @@ export class LiveView {
     this.root = element("div", { className: "bl bl-live" });
     this.root.setAttribute("role", "group");
     this.root.setAttribute("aria-label", "live session");
-    this.root.append(this.controls(), this.knobs(), this.switches(), this.strip(), this.figures(), this.events());
+    keepKeys(this.root);
+    this.doctor = new DoctorPanel();
+    this.root.append(this.controls(), this.knobs(), this.switches(), this.strip(), this.figures(), this.doctor.root, this.events());
     el.append(this.root);
     this.changed = () => this.showTraits();
     model.on("change", this.changed);
@@ -75,27 +85,44 @@ export class LiveView {
       }),
     );
     this.status = element("div", { className: "bl-live-status", role: "status" });
+    this.opening = element("button", { type: "button", className: "bl-button bl-live-open", hidden: true }, "Open the microphone");
+    this.opening.addEventListener("click", () => this.engine.openByHand());
     const fields = Object.entries(this.selects).map(([name, select]) =>
       element("label", { className: "bl-field" }, name === "provider" ? "model" : name, select),
     );
-    return element("div", {}, element("div", { className: "bl-row" }, this.button, ...fields), this.status);
+    return element("div", {}, element("div", { className: "bl-row" }, this.button, this.opening, ...fields), this.status);
   }
 
   knobs() {
     this.inputs = {};
-    const row = element("div", { className: "bl-row" });
-    for (const { name, label, min, max, step, show } of KNOBS) {
-      const input = element("input", { type: "range", min, max, step, name });
+    const rows = [element("div", { className: "bl-row" })];
+    const scorer = this.model.get("scorer_name");
+    if (scorer) rows.push(element("div", { className: "bl-row" }, element("span", { className: "bl-weak" }, `turns end by a score of ${scorer}:`)));
+    for (const { name, label, min, max, step, show } of [...KNOBS, ...(scorer ? EOT_KNOBS : [])]) {
+      const row = rows[name.startsWith("eot_") ? 1 : 0];
+      const input = element("input", { type: "range", min, max, step, name, ariaLabel: label });
       const output = element("output");
       input.addEventListener("input", () => {
         output.textContent = show(input.valueAsNumber);
         this.engine.knob(name, input.valueAsNumber);
+        this.push(name, input.valueAsNumber);
       });
       this.inputs[name] = { input, output, show };
       row.append(element("label", { className: "bl-field" }, label, input, output));
     }
     this.effective = element("div", { className: "bl-weak bl-live-effective" });
-    return element("div", {}, row, this.effective);
+    return element("div", {}, ...rows, this.effective);
+  }
+
+  // A timeout is never shorter than the delay: the one that is moved takes the other along.
+  push(name, value) {
+    const other = this.inputs[LEAST[name]];
+    if (!other) return;
+    const crossed = name === "eot_timeout_ms" ? other.input.valueAsNumber > value : other.input.valueAsNumber < value;
+    if (!crossed) return;
+    other.input.value = value;
+    other.output.textContent = other.show(other.input.valueAsNumber);
+    this.engine.knob(LEAST[name], other.input.valueAsNumber);
   }
 
   switches() {
@@ -114,12 +141,8 @@ export class LiveView {
     this.canvas = element("canvas", { className: "bl-canvas bl-live-strip" });
     this.canvas.setAttribute("role", "img");
     this.chart = new LiveChart(this.canvas);
-    const legend = element(
-      "div",
-      { className: "bl-weak bl-live-legend" },
-      "line: speech probability (Silero, here) · grey: level, −90 to 0 dBFS · orange: threshold, dashed: where silence begins · ▼ interruption",
-    );
-    return element("div", {}, this.canvas, legend);
+    this.legend = element("div", { className: "bl-weak bl-live-legend" });
+    return element("div", {}, this.canvas, this.legend);
   }
 
   figures() {
@@ -140,6 +163,7 @@ export class LiveView {
   events() {
     this.rows = element("ol", { className: "bl-live-events bl-number" });
     this.rows.setAttribute("aria-label", "last events");
+    this.rows.tabIndex = 0; // it scrolls
     return this.rows;
   }
 
@@ -186,7 +210,9 @@ export class LiveView {
 
   showEffective() {
     const told = flat(this.model.get("effective"));
-    const ours = ["threshold", "deactivation_threshold", "prefix_padding_ms", "silence_duration_ms"].filter((name) => name in told);
+    const names = ["threshold", "deactivation_threshold", "prefix_padding_ms", "silence_duration_ms"];
+    if (this.model.get("scorer_name")) names.push(...EOT_KNOBS.map(({ name }) => name));
+    const ours = names.filter((name) => name in told);
     // In a provider's own words where it has others: `START_SENSITIVITY_HIGH`.
     const shown = (ours.length ? ours : Object.keys(told))
       .filter((name) => ["number", "string"].includes(typeof told[name]))
@@ -201,6 +227,11 @@ export class LiveView {
     if (model.get("message")) said.push(model.get("message"));
     else if (chosen?.unusable) said.push(`${chosen.title} ${chosen.unusable}`);
     if (engine.words) said.push(engine.words);
+    const unheard = engine.waitsForMicrophone;
+    this.opening.hidden = !unheard;
+    if (unheard) said.push("no microphone is open: a page opens it only when somebody presses the button");
+    const wrong = unheard || model.get("state") === "failed" || Boolean(engine.words);
+    this.status.classList.toggle("bl-flag", wrong);
     if (model.get("state") === "running" && engine.audioOpen) {
       if (engine.way === "comm") said.push("audio goes by way of Jupyter: a running cell delays it");
       if (engine.behind_s > 0.5) said.push(`the session is ${engine.behind_s.toFixed(1)} s behind the microphone; nothing is lost`);
@@ -223,6 +254,8 @@ export class LiveView {
     const { tally } = this.engine.history;
     this.showChart();
     this.showStatus();
+    this.showLegend();
+    this.showDoctor();
     if (tally === this.shownTally) return;
     this.shownTally = tally;
     this.canvas.setAttribute("aria-label", this.engine.history.words());
@@ -230,6 +263,20 @@ export class LiveView {
     this.rows.replaceChildren(
       ...(tally?.rows ?? []).toReversed().map((row) => element("li", {}, `${row.t_s.toFixed(3)} s  ${row.type}  ${row.text}`)),
     );
+  }
+
+  showDoctor() {
+    const { diagnosis } = this.engine.history;
+    if (diagnosis === this.shownDiagnosis) return;
+    this.shownDiagnosis = diagnosis;
+    this.doctor.show(diagnosis);
+  }
+
+  showLegend() {
+    const { detector, isItsOwn } = this.engine.history;
+    const whose = detector ? `${detector}, ${isItsOwn ? "the session's own" : "here; the provider's is not told"}` : "of the session's detector";
+    const words = `line: speech probability (${whose}) · grey: level, −90 to 0 dBFS · orange: threshold from where it acts, dashed: where silence begins · ▼ interruption · ○ cut that nobody heard`;
+    if (this.legend.textContent !== words) this.legend.textContent = words;
   }
 
   showFigures(tally) {

@@ -17,8 +17,13 @@ export function plain(value) {
   return String(Number(value.toPrecision(6)));
 }
 
+/** A parameter's value on an axis; one that is infinite in its word, "off" or "never". */
+export function tickText(axis, value) {
+  return Number.isFinite(value) ? plain(value) : axis.infinite;
+}
+
 export function parameterText(axis, value) {
-  return axis.unit ? `${plain(value)} ${axis.unit}` : plain(value);
+  return axis.unit && Number.isFinite(value) ? `${plain(value)} ${axis.unit}` : tickText(axis, value);
 }
 
 /** One column value: "no data" for NaN, "not reached" for infinity. */
@@ -29,16 +34,19 @@ export function metricText(metric, value, { unit = false } = {}) {
   return unit && metric.unit ? `${text} ${metric.unit}` : text;
 }
 
-/** The 95 % interval, "3.1–6.4", "∞" for an end that is not reached; empty where there is none. */
+/** The 95 % interval, "3.1–6.4"; "at least 3.1" where there is no upper end; empty where there is none. */
 export function intervalText(metric, interval) {
   if (!interval || interval.some(Number.isNaN)) return "";
-  return interval.map((end) => (end === Infinity ? "∞" : metricText(metric, end))).join("–");
+  const [low, high] = interval.map((end) => metricText(metric, end));
+  if (interval[0] === Infinity) return low;
+  return interval[1] === Infinity ? `at least ${low}` : `${low}–${high}`;
 }
 
-/** "n = 115"; empty for a count. */
+/** "n = 115", "n = 8.1 min", below a minute "n = 12.0 s"; empty for a count. */
 export function nText(metric, n) {
   if (n === null) return "";
-  return metric.n_unit ? `n = ${fixed(n, 1)} min` : `n = ${fixed(n, 0)}`;
+  if (!metric.n_unit) return `n = ${fixed(n, 0)}`;
+  return n >= 1 ? `n = ${fixed(n, 1)} min` : `n = ${fixed(60 * n, 1)} s`;
 }
 
 /** "n = 115 true interruptions" */

@@ -55,7 +55,7 @@ export class RecordingList {
   #render() {
     const columns = this.#columns;
     let order = sorted(this.#ids, columns[this.#sortedBy]);
-    if (this.#onlyFaults) order = order.filter((k) => columns.n_missed[k] || columns.n_false[k]);
+    if (this.#onlyFaults) order = order.filter((k) => columns.n_missed[k] || columns.n_false_hits[k]);
     const rows = order.slice(0, this.#shown).map((k) => this.#row(k));
     const filter = element("input", { type: "checkbox", checked: this.#onlyFaults });
     filter.addEventListener("change", () => {
@@ -74,7 +74,7 @@ export class RecordingList {
         element("span", { class: "bl-weak" }, "Open one to see and hear it."),
       ),
       ...(this.note ? [element("p", { class: "bl-weak" }, this.note)] : []),
-      element("div", { class: "bl-scroll", tabindex: "0", role: "region", "aria-label": "Recordings" }, listed),
+      element("div", { class: "bl-scroll", tabindex: "0", role: "region", "aria-label": "List of recordings" }, listed),
       ...(left > 0 ? [button(`Show ${Math.min(left, AT_ONCE)} more of ${left}`, () => this.#more())] : []),
     );
     this.open = this.#open;

@@ -1,6 +1,7 @@
 // One recording under the setting selected: its timeline, and its sound from the cursor.
 
 import { button, element } from "./elements.js";
+import { isOwnKey } from "./keyboard.js";
 import { Player } from "./player.js";
 import { Timeline } from "./timeline.js";
 
@@ -19,6 +20,11 @@ export class RecordingView {
       element("div", { class: "bl-row" }, this.play, field, this.trouble, element("span", { class: "bl-spacer" }), closing),
       drawn,
     );
+    drawn.addEventListener("keydown", (event) => {
+      if (event.key !== " " || isOwnKey(event)) return;
+      event.preventDefault();
+      this.#toggle();
+    });
     this.timeline = new Timeline(drawn, { ask });
     this.player = new Player({
       ask,

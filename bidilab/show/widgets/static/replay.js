@@ -2,12 +2,17 @@
 
 import { eventWords } from "./describe.js";
 import { button, element } from "./elements.js";
+import { isOwnKey, keepKeys } from "./keyboard.js";
+import { keysTable, TIMELINE_KEYS } from "./keystable.js";
 import { Player } from "./player.js";
 import { Requests } from "./requests.js";
-import { Latest, neighbour } from "./steps.js";
+import { besideItsForm } from "./saved.js";
+import { inTurn, Latest } from "./steps.js";
 import { Timeline } from "./timeline.js";
 
 const MARGIN_S = 1.5;
+const KEYS = [["n, p", "next, previous missed or false interruption"], ...TIMELINE_KEYS.filter(([key]) => key !== "n, p")];
+const MOUSE = "Click to set the cursor; drag to move; Ctrl and wheel to zoom.";
 const KINDS = {
   both: ["missed or false", ["missed", "false", "unjudged"]],
   missed: ["missed", ["missed"]],
@@ -34,7 +39,9 @@ class View {
   constructor(model, root) {
     this.model = model;
     root.classList.add("bl", "bl-replay");
+    keepKeys(root);
     this.requests = new Requests(model);
+    this.step = inTurn((direction) => this.stepOnce(direction));
     const ask = (question) => this.requests.ask(question);
     this.status = element("div", { class: "bl-weak", role: "status", "aria-live": "polite" });
     this.player = new Player({
@@ -47,7 +54,8 @@ class View {
     this.settings = element("div", { class: "bl-row", role: "group", "aria-label": "Setting" });
     this.notes = element("div", { class: "bl-weak" });
     this.numbers = element("div", { class: "bl-row bl-replay-numbers" });
-    root.append(this.transport(), this.settings, place, this.status, this.notes, this.numbers);
+    root.append(this.transport(), this.settings, place, this.status, this.notes, this.numbers, keysTable(KEYS, MOUSE));
+    root.addEventListener("keydown", (event) => this.key(event));
     this.timeline = new Timeline(place, { ask });
     this.hearing.after(this.timeline.tools);
     this.sending = new Latest((changes) => {
@@ -91,18 +99,23 @@ class View {
   }
 
   showControls() {
-    const { sliders, evaluations, notes } = this.model.get("controls");
+    const { sliders, scorer, evaluations, notes } = this.model.get("controls");
     this.notes.replaceChildren(...notes.map((text) => element("div", {}, text)));
     this.inputs = {};
     if (!evaluations.length) return this.settings.replaceChildren();
     const fields = Object.entries(sliders).map(([name, slider]) => this.slider(name, slider));
+    this.byScore = scorer ? element("input", { type: "checkbox" }) : null;
+    this.byScore?.addEventListener("change", () => this.sending.send({ by_score: this.byScore.checked }));
+    const ways = scorer ? [element("label", { class: "bl-field" }, this.byScore, `turns end by a score of ${scorer}`)] : [];
     this.evaluation = element("select", { "aria-label": "Evaluation" });
     for (const value of evaluations) this.evaluation.append(element("option", { value }, `${value} agent`));
     this.evaluation.disabled = evaluations.length < 2;
     this.evaluation.addEventListener("change", () => this.sending.send({ evaluation: this.evaluation.value }));
     const start = Object.fromEntries(Object.entries(sliders).map(([name, { start: value }]) => [name, value]));
+    if (scorer) start.by_score = true;
     const reset = button("reset", () => this.sending.send(start), { title: "Back to the setting that it began with" });
-    this.settings.replaceChildren(...fields, element("label", { class: "bl-field" }, this.evaluation), reset);
+    const [knobs, endings] = [fields.slice(0, 3), fields.slice(3)];
+    this.settings.replaceChildren(...knobs, element("label", { class: "bl-field" }, this.evaluation), ...ways, ...endings, reset);
     this.showSetting();
   }
 
@@ -110,15 +123,27 @@ class View {
     const input = element("input", { type: "range", min: least, max: greatest, step, "aria-label": label });
     const output = element("output");
     const show = () => {
-      output.textContent = name === "threshold" ? Number(input.value).toFixed(2) : `${Number(input.value)} ${unit}`;
+      output.textContent = name.endsWith("threshold") ? Number(input.value).toFixed(2) : `${Number(input.value)} ${unit}`;
       input.setAttribute("aria-valuetext", output.textContent);
     };
     input.addEventListener("input", () => {
       show();
-      this.sending.send({ [name]: Number(input.value) });
+      this.sending.send({ [name]: Number(input.value), ...this.pushed(name, Number(input.value)) });
     });
     this.inputs[name] = { input, show };
     return element("label", { class: "bl-field", "data-parameter": name }, label, input, output);
+  }
+
+  /** A timeout is never shorter than the delay: the one that is moved takes the other along. */
+  pushed(name, value) {
+    const other = { eot_action_delay_ms: "eot_timeout_ms", eot_timeout_ms: "eot_action_delay_ms" }[name];
+    if (!other) return {};
+    const { input, show } = this.inputs[other];
+    const crossed = name === "eot_timeout_ms" ? Number(input.value) > value : Number(input.value) < value;
+    if (!crossed) return {};
+    input.value = value;
+    show();
+    return { [other]: Number(input.value) };
   }
 
   // -- what the kernel says ---------------------------------------------------------------------------------------
@@ -153,31 +178,48 @@ class View {
       show();
     }
     if (this.evaluation) this.evaluation.value = this.model.get("evaluation");
+    if (!this.byScore) return;
+    this.byScore.checked = this.model.get("by_score");
+    for (const [name, { input }] of Object.entries(this.inputs)) input.disabled = name.startsWith("eot_") && !this.byScore.checked;
   }
 
   // -- what the reader does -----------------------------------------------------------------------------------------
 
-  get errors() {
-    const [, outcomes] = KINDS[this.kinds.value];
-    return (this.decisions?.events ?? []).filter((event) => outcomes.includes(event.outcome));
-  }
-
   countErrors() {
-    this.count.textContent = `${this.errors.length}`;
-    this.count.title = `${this.errors.length} to step through`;
+    const [, outcomes] = KINDS[this.kinds.value];
+    const n = outcomes.reduce((sum, outcome) => sum + (this.decisions?.n_events[outcome] ?? 0), 0);
+    this.count.textContent = `${n}`;
+    this.count.title = `${n} to step through`;
   }
 
-  step(direction) {
-    const found = neighbour(this.errors, this.timeline.cursor_s, direction);
+  /** To the next error, which the kernel knows: of a long recording only a window is here. */
+  async stepOnce(direction) {
+    const [words, outcomes] = KINDS[this.kinds.value];
+    let answer;
+    try {
+      answer = await this.requests.ask({ kind: "step", outcomes, at_s: this.timeline.cursor_s, direction });
+    } catch (error) {
+      this.status.textContent = `No step: ${error.message}`;
+      return;
+    }
+    const { event: found, place, total } = answer.content;
     if (!found) {
-      const [words] = KINDS[this.kinds.value];
       this.status.textContent = `No ${words} interruption ${direction > 0 ? "after" : "before"} the cursor.`;
       return;
     }
     const [from, to] = [Math.min(found.start_s, found.at_s), Math.max(found.start_s, found.at_s)];
     this.timeline.moveCursor(found.start_s);
     this.timeline.reveal(from, to, MARGIN_S);
-    this.status.textContent = `${this.errors.indexOf(found) + 1} of ${this.errors.length}: ${eventWords(found)}.`;
+    this.status.textContent = `${place} of ${total}: ${eventWords(found)}.`;
+  }
+
+  key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || isOwnKey(event)) return;
+    const act = { " ": () => this.togglePlay(), n: () => this.step(1), p: () => this.step(-1) }[event.key];
+    if (!act || this.playButton.disabled && event.key === " ") return;
+    event.preventDefault();
+    event.stopPropagation(); // JupyterLab's own keys
+    act();
   }
 
   togglePlay() {
@@ -207,8 +249,8 @@ class View {
 }
 
 export default {
-  render({ model, el }) {
+  render: besideItsForm(({ model, el }) => {
     const view = new View(model, el);
     return () => view.close();
-  },
+  }),
 };

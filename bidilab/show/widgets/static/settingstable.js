@@ -6,6 +6,19 @@ import { numbers } from "./requests.js";
 const TYPES = { int32: Int32Array, uint8: Uint8Array, float64: Float64Array };
 export const BEST = "best";
 
+/** A plane with numbers for what JSON cannot say, and as it is sent: an infinite value is the text "Infinity". */
+export function planeOf(sent) {
+  return { ...sent, at: mapped(sent.at, (value) => (value === BEST ? value : Number(value))) };
+}
+
+export function planeToSend(plane) {
+  return { ...plane, at: mapped(plane.at, (value) => (value === Infinity ? "Infinity" : value)) };
+}
+
+function mapped(object, change) {
+  return Object.fromEntries(Object.entries(object).map(([name, value]) => [name, change(value)]));
+}
+
 /** Named typed arrays from a description and its buffers. */
 export function unpack(columns, buffers) {
   return Object.fromEntries(columns.map(({ name, type }, k) => [name, numbers(buffers[k], TYPES[type])]));
@@ -13,7 +26,7 @@ export function unpack(columns, buffers) {
 
 export class SettingsTable {
   constructor(described, buffers) {
-    this.axes = described.axes;
+    this.axes = described.axes.map((axis) => ({ ...axis, default: Number(axis.default), values: axis.values.map(Number) }));
     this.metrics = described.metrics;
     this.headline = described.headline;
     this.size = described.n_settings;
@@ -40,6 +53,12 @@ export class SettingsTable {
 
   parameter(setting, name) {
     return this.axis(name).values[this.place(setting, name)];
+  }
+
+  /** Axes that make a difference in a setting: not the further ones of a model that is off. */
+  telling(setting) {
+    const off = (name) => this.axis(name) && this.parameter(setting, name) === Infinity;
+    return this.axes.filter((axis) => !axis.off_with || !off(axis.off_with));
   }
 
   value(metric, setting) {
@@ -116,6 +135,6 @@ export class SettingsTable {
 
 /** Places of an axis' values by their distance from the default, the smaller value first of equals. */
 function byDistance(axis) {
-  const away = (place) => Math.abs(axis.values[place] - axis.default);
-  return axis.values.map((_, place) => place).sort((a, b) => away(a) - away(b) || a - b);
+  const away = (place) => (axis.values[place] === axis.default ? 0 : Math.abs(axis.values[place] - axis.default));
+  return axis.values.map((_, place) => place).sort((a, b) => (away(a) === away(b) ? a - b : away(a) - away(b)));
 }

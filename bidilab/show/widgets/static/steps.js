@@ -1,14 +1,6 @@
-// Two small rules of ReplayPlayer without a DOM, tested in Node.
+// How changes and steps follow each other on their way to the kernel, without a DOM, tested in Node.
 
-const SAME_S = 0.0005;
 const GIVE_UP_MS = 2000;
-
-/** The nearest event that starts after (direction 1) or before (-1) a time; undefined for none. */
-export function neighbour(events, t_s, direction) {
-  const ordered = [...events].sort((a, b) => a.start_s - b.start_s);
-  if (direction > 0) return ordered.find((event) => event.start_s > t_s + SAME_S);
-  return ordered.findLast((event) => event.start_s < t_s - SAME_S);
-}
 
 /**
  * Sends changes one at a time: what is changed while the kernel works on the last one is put together and sent when it
@@ -48,4 +40,10 @@ export class Latest {
     clearTimeout(this.#timer);
     this.#waiting = null;
   }
+}
+
+/** Returns a function that calls `act` once the call before is done: a key that is pressed twice goes two steps. */
+export function inTurn(act) {
+  let last = Promise.resolve();
+  return (...given) => (last = last.then(() => act(...given)));
 }

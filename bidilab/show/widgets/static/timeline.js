@@ -9,12 +9,15 @@
 //   timeline.label(segments);                          // other labels of the same recording
 //   timeline.close();
 //
+// Of a long recording only a window is here: what is not is asked for as it comes into view.
+//
 // A `layer` { rows, paint(pen, rows), press({ t_s, row, shift }) } takes the place of the drawn labels: it names the
 // rows that are shown, draws over them, and may take hold of the pointer by returning { move(t_s), up(t_s) }.
 
-import { agentSegments, describe, summary } from "./describe.js";
+import { agentSegments, describe, segmentAt, segmentWords, summary } from "./describe.js";
+import { legend, legendItems } from "./legend.js";
 import { numbers } from "./requests.js";
-import { Viewport, ticks } from "./timescale.js";
+import { clockWords, Viewport, ticks } from "./timescale.js";
 import * as tracks from "./tracks.js";
 
 const LEFT_PX = 84;
@@ -33,6 +36,8 @@ export class Timeline {
   #details = new Map();
   #detailTimer = null;
   #detailSerial = 0;
+  #windowSerial = 0;
+  #long = false; // not whole from the start
   #frame = null;
   #playhead_s = null;
   #drag = null;
@@ -52,10 +57,7 @@ export class Timeline {
   }
 
   show(recording) {
-    const probability = recording.probability && {
-      frame_s: recording.probability.frame_s,
-      values: numbers(recording.probability.values, Float32Array),
-    };
+    const probability = recording.probability && { ...recording.probability, values: numbers(recording.probability.values, Float32Array) };
     const channels = Object.fromEntries(
       Object.entries(recording.channels).map(([name, channel]) => {
         const overview = { start_s: 0, end_s: recording.duration_s, pairs: numbers(channel.overview, Int16Array) };
@@ -66,7 +68,10 @@ export class Timeline {
     this.#decisions = null;
     this.#details.clear();
     this.#detailSerial += 1; // an answer that is under way belongs to another recording
-    this.view = new Viewport(recording.duration_s);
+    this.#windowSerial += 1;
+    this.view = new Viewport(recording.duration_s, recording.widest_s);
+    this.view.show(...recording.window);
+    this.#long = this.view.span_s < this.view.duration_s;
     this.cursor_s = 0;
     this.#playhead_s = null;
     this.#lay();
@@ -85,6 +90,7 @@ export class Timeline {
   decide(decisions) {
     this.#decisions = decisions;
     this.#changed();
+    this.#askForWindow(); // what came is of the window that was asked for last, by another view perhaps
   }
 
   set playhead_s(t_s) {
@@ -132,21 +138,38 @@ export class Timeline {
       button("+", "Zoom in", () => this.#zoom(1 / ZOOM_STEP)),
       button("◀", "Earlier", () => this.#viewed(() => this.view.pan(-this.view.span_s / 2))),
       button("▶", "Later", () => this.#viewed(() => this.view.pan(this.view.span_s / 2))),
-      button("all", "Show the whole recording", () => this.#viewed(() => this.view.show(0, this.view.duration_s))),
+      button("all", "Show the whole recording, or as much of it as can be shown", () => this.#widen()),
     );
+    this.position = document.createElement("input");
+    Object.assign(this.position, { type: "range", min: 0, step: 1, title: "Which part of the recording is shown" });
+    this.position.setAttribute("aria-label", "Part of the recording that is shown");
+    this.position.addEventListener("input", () => this.#viewed(() => this.view.show(Number(this.position.value), Number(this.position.value) + this.view.span_s)));
+    this.part = document.createElement("span");
+    this.part.className = "bl-weak bl-number";
+    this.tools.append(this.position, this.part);
     this.canvas = document.createElement("canvas");
     this.canvas.className = "bl-canvas";
     this.canvas.tabIndex = 0;
     this.canvas.setAttribute("role", "slider");
     this.canvas.setAttribute("aria-label", "Time cursor of the timeline");
-    this.canvas.title = "Click to set the cursor, drag to move, Ctrl + wheel to zoom. Keys: ← → cursor, + − zoom, Page Up/Down move, 0 all.";
+    this.canvas.title = "Click to set the cursor, drag to move, Ctrl + wheel to zoom. Keys: Space plays, ← → cursor, + − zoom, Page Up/Down move, 0 all.";
     this.readout = document.createElement("div");
     this.readout.className = "bl-weak bl-timeline-readout";
     this.alternative = document.createElement("p");
     this.alternative.className = "bl-unseen";
     this.alternative.id = `bl-${Math.random().toString(36).slice(2)}`;
     this.canvas.setAttribute("aria-describedby", this.alternative.id);
-    this.element.append(this.tools, this.canvas, this.readout, this.alternative);
+    this.tip = document.createElement("div");
+    this.tip.className = "bl-tip";
+    this.tip.hidden = true;
+    this.tip.setAttribute("aria-hidden", "true"); // the line below says it
+    this.legend = document.createElement("ul");
+    this.legend.className = "bl-legend";
+    this.legend.setAttribute("aria-label", "Legend");
+    const place = document.createElement("div");
+    place.className = "bl-timeline-place";
+    place.append(this.canvas, this.tip);
+    this.element.append(this.tools, place, this.readout, this.legend, this.alternative);
   }
 
   #listen() {
@@ -155,7 +178,7 @@ export class Timeline {
     canvas.addEventListener("keydown", (event) => this.#key(event));
     canvas.addEventListener("pointerdown", (event) => {
       canvas.setPointerCapture(event.pointerId);
-      const row = Object.entries(this.rows ?? {}).find(([, { top, height }]) => event.offsetY >= top && event.offsetY < top + height)?.[0];
+      const row = this.#rowAt(event.offsetY);
       const width_s = this.view.span_s / this.#width; // of a pixel
       this.#held = this.#layer?.press({ t_s: this.#timeAt(event.offsetX), row, shift: event.shiftKey, width_s }) ?? null;
       if (!this.#held) this.#drag = { x: event.offsetX, moved: false };
@@ -167,7 +190,10 @@ export class Timeline {
       if (this.#drag && !this.#drag.moved) this.moveCursor(this.#timeAt(event.offsetX));
       this.#drag = null;
     });
-    canvas.addEventListener("pointerleave", () => this.#say(this.cursor_s));
+    canvas.addEventListener("pointerleave", () => {
+      this.tip.hidden = true;
+      this.#say(this.cursor_s);
+    });
     const resize = new ResizeObserver(() => this.#draw());
     resize.observe(canvas);
     // A change of theme is a change of attributes of the page's body.
@@ -177,6 +203,7 @@ export class Timeline {
   }
 
   #pointer(event) {
+    this.#point(event);
     if (this.#held) {
       this.#held.move(this.#timeAt(event.offsetX));
       return this.#draw();
@@ -186,6 +213,24 @@ export class Timeline {
     if (!this.#drag.moved && Math.abs(moved) < 4) return;
     this.#drag = { x: event.offsetX, moved: true };
     this.#viewed(() => this.view.pan((-moved / this.#width) * this.view.span_s));
+  }
+
+  #rowAt(y) {
+    return Object.entries(this.rows ?? {}).find(([, { top, height }]) => y >= top && y < top + height)?.[0];
+  }
+
+  /** The label under the pointer by its name, however narrow it is drawn. */
+  #point(event) {
+    const channel = this.#rowAt(event.offsetY);
+    const there = { user: this.#recording?.segments.filter((s) => s.channel === "user"), agent: this.#recording && agentSegments(this.#recording, this.#decisions) }[channel];
+    const free = !this.#held && !this.#drag?.moved && event.offsetX >= LEFT_PX && event.offsetX <= LEFT_PX + this.#width;
+    const found = free && there ? segmentAt(there, this.#timeAt(event.offsetX), (3 * this.view.span_s) / this.#width) : null;
+    this.tip.hidden = !found;
+    if (!found) return;
+    this.tip.textContent = segmentWords(found);
+    const room = this.canvas.clientWidth - this.tip.offsetWidth;
+    this.tip.style.left = `${Math.max(0, Math.min(event.offsetX + 14, room))}px`;
+    this.tip.style.top = `${event.offsetY + 18}px`;
   }
 
   #wheel(event) {
@@ -212,7 +257,7 @@ export class Timeline {
       "+": () => this.#zoom(1 / ZOOM_STEP, this.cursor_s),
       "=": () => this.#zoom(1 / ZOOM_STEP, this.cursor_s),
       "-": () => this.#zoom(ZOOM_STEP, this.cursor_s),
-      0: () => this.#viewed(() => this.view.show(0, this.view.duration_s)),
+      0: () => this.#widen(),
     };
     if (event.ctrlKey || event.metaKey || event.altKey || !acts[event.key]) return;
     event.preventDefault();
@@ -231,11 +276,58 @@ export class Timeline {
     this.#viewed(() => this.view.zoom(factor, at_s ?? (inView ? this.cursor_s : middle)));
   }
 
+  #widen() {
+    this.#viewed(() => this.view.widen((this.view.start_s + this.view.end_s) / 2));
+  }
+
   #viewed(change) {
     change();
     clearTimeout(this.#detailTimer);
-    this.#detailTimer = setTimeout(() => this.#askForDetail(), DETAIL_DELAY_MS);
+    this.#detailTimer = setTimeout(() => {
+      this.#askForWindow();
+      this.#askForDetail();
+    }, DETAIL_DELAY_MS);
+    this.#tellPart();
     this.#draw();
+  }
+
+  /** Which part of a long recording is in view, beside the tools. */
+  #tellPart() {
+    const { view, position } = this;
+    const [start, end, length] = [view.start_s, view.end_s, view.duration_s].map(clockWords);
+    position.hidden = this.part.hidden = !this.#long;
+    position.max = Math.max(0, view.duration_s - view.span_s);
+    position.value = view.start_s;
+    this.part.textContent = `${start} to ${end} of ${length}`;
+    position.setAttribute("aria-valuetext", this.part.textContent);
+  }
+
+  #isHere([start_s, end_s]) {
+    return start_s <= this.view.start_s + 1e-6 && end_s >= Math.min(this.view.end_s, this.view.duration_s) - 1e-6;
+  }
+
+  /** Ask for labels, probabilities and decisions of what is in view, and half as much on either side, where they are not here. */
+  async #askForWindow() {
+    const here = [this.#recording?.window, this.#decisions?.window].filter(Boolean);
+    if (here.every((window) => this.#isHere(window))) return;
+    const { start_s, end_s, span_s } = this.view;
+    const serial = ++this.#windowSerial;
+    try {
+      const { content, buffers } = await this.#ask({ kind: "window", start_s: start_s - span_s / 2, end_s: end_s + span_s / 2 });
+      if (serial !== this.#windowSerial) return;
+      const { probability, segments, ...more } = content.recording;
+      this.#recording = {
+        ...this.#recording,
+        ...more,
+        segments: this.#layer ? this.#recording.segments : segments, // a layer has labels of its own
+        probability: probability && { ...probability, values: numbers(buffers[0], Float32Array) },
+      };
+      if (this.#decisions && content.decisions) this.#decisions = content.decisions;
+      this.#changed();
+      this.#askForWindow(); // the view may have gone on
+    } catch (error) {
+      this.readout.textContent = `This part cannot be shown: ${error.message}`;
+    }
   }
 
   /** Ask for what is in view, and as much again beside it, where the overview is coarser than the screen. */
@@ -289,12 +381,14 @@ export class Timeline {
 
   #changed() {
     if (!this.#recording) return;
+    this.#tellPart();
     const t_s = this.cursor_s;
     this.canvas.setAttribute("aria-valuemin", "0");
     this.canvas.setAttribute("aria-valuemax", this.view.duration_s.toFixed(3));
     this.canvas.setAttribute("aria-valuenow", t_s.toFixed(3));
     this.canvas.setAttribute("aria-valuetext", describe(this.#recording, this.#decisions, t_s));
     this.alternative.textContent = summary(this.#recording, this.#decisions);
+    this.legend.replaceChildren(...legend(legendItems(this.#recording, this.#decisions, tracks.LOOKS)));
     this.#say(t_s);
     this.#draw();
   }
@@ -332,6 +426,7 @@ export class Timeline {
     ctx.clip();
     this.#paintRecording(pen);
     if (rows.probability) tracks.drawProbability(pen, rows.probability.top, rows.probability.height, this.#recording.probability, this.#decisions);
+    if (rows.probability) tracks.drawScores(pen, rows.probability.top, rows.probability.height, this.#decisions);
     this.#paintDecisions(pen);
     this.#paintSession(pen);
     this.#layer?.paint(pen, rows);

@@ -4,7 +4,7 @@
 const TOKENS = [
   "background", "surface", "border", "grid", "text", "text-weak", "accent", "black", "vermillion", "grey", "wave",
   "detector", "kind-turn", "kind-interruption", "kind-backchannel", "kind-side_speech", "kind-noise", "kind-echo",
-  "kind-response",
+  "kind-response", "score",
 ];
 const FONT_PX = 11;
 
@@ -13,12 +13,10 @@ export const LOOKS = {
   detected: ["circle", "vermillion", true],
   false: ["cross", "black", true],
   missed: ["square", "vermillion", false],
-  masked: ["bar", "grey", true],
-  preempted: ["bar", "grey", true],
-  terminal_overlap: ["diamond", "grey", true],
+  continued: ["diamond", "grey", true],
+  stopped: ["bar", "grey", true],
   unjudged: ["plus", "black", true],
 };
-const INTERRUPTING = new Set(["detected", "false", "unjudged"]);
 
 /** Colours of the theme that the element stands in. */
 export function readColours(element) {
@@ -95,6 +93,26 @@ export function drawProbability(pen, top, height, probability, decisions) {
   if (probability) drawSteps(pen, probability, y);
 }
 
+/** Scores of ends of turns where they were asked, and their threshold; one that fires is full. */
+export function drawScores(pen, top, height, decisions) {
+  const { ctx, colours } = pen;
+  if (decisions?.eot_threshold === null || decisions?.eot_threshold === undefined) return;
+  const y = probabilityY(top, height);
+  ctx.strokeStyle = ctx.fillStyle = colours.score;
+  ctx.lineWidth = 1;
+  ctx.setLineDash([1, 3]);
+  line(ctx, pen.left, y(decisions.eot_threshold), pen.right, y(decisions.eot_threshold));
+  ctx.setLineDash([]);
+  for (const { at_s, score, fires } of decisions.asked) {
+    const x = pen.x(at_s);
+    if (x < pen.left || x > pen.right) continue;
+    ctx.strokeStyle = ctx.fillStyle = colours.score;
+    ctx.lineWidth = 1.5;
+    if (score === null) line(ctx, x, top + height - 6, x, top + height);
+    else drawMarker(ctx, "diamond", x, y(score), fires, colours.background);
+  }
+}
+
 /** Both thresholds, named beside the track. */
 export function drawThresholds(pen, top, height, decisions) {
   const { ctx, colours } = pen;
@@ -116,16 +134,16 @@ export function drawThresholds(pen, top, height, decisions) {
 
 const probabilityY = (top, height) => (p) => top + height - 3 - p * (height - 6);
 
-function drawSteps(pen, { values, frame_s }, y) {
+function drawSteps(pen, { values, frame_s, first: offset }, y) {
   const { ctx } = pen;
-  const first = Math.max(0, Math.floor(pen.start_s / frame_s));
-  const last = Math.min(values.length, Math.ceil(pen.end_s / frame_s) + 1);
+  const first = Math.max(0, Math.floor(pen.start_s / frame_s) - offset);
+  const last = Math.min(values.length, Math.ceil(pen.end_s / frame_s) + 1 - offset);
   // Frames narrower than a pixel are drawn by their least and greatest, so that no peak is lost from view.
   const stride = Math.max(1, Math.floor((pen.end_s - pen.start_s) / frame_s / (pen.right - pen.left)));
   ctx.beginPath();
   for (let k = first; k < last; k += stride) {
     const part = values.subarray(k, Math.min(k + stride, last));
-    const [from, to] = [pen.x(k * frame_s), pen.x(Math.min(k + stride, last) * frame_s)];
+    const [from, to] = [pen.x((offset + k) * frame_s), pen.x((offset + Math.min(k + stride, last)) * frame_s)];
     const [low, high] = [Math.min(...part), Math.max(...part)];
     ctx.lineTo(from, y(high));
     if (low !== high) ctx.lineTo(from, y(low));
@@ -156,6 +174,14 @@ export function drawTurns(pen, top, height, turns) {
     const x = pen.x(turn.started_s);
     if (x >= pen.left && x <= pen.right) line(ctx, x, top - 2, x, top + height + 2);
   }
+  for (const turn of turns) {
+    if (!["score", "timeout"].includes(turn.cause)) continue; // silence alone needs no mark
+    const x = pen.x(turn.stopped_s);
+    if (x < pen.left || x > pen.right) continue;
+    ctx.strokeStyle = ctx.fillStyle = colours.score;
+    ctx.lineWidth = 1.5;
+    drawMarker(ctx, "diamond", x, top + height / 2, turn.cause === "score", colours.background);
+  }
 }
 
 /** Outcomes: a line from onset to decision, a marker, words where there is room in one of `levels` rows. */
@@ -184,14 +210,15 @@ export function drawEvents(pen, top, height, events, levels = 3) {
   }
 }
 
-/** A line through all tracks at each moment at which the agent was interrupted. */
+/** A line through all tracks at each moment at which the agent of the session stopped. */
 export function drawCuts(pen, top, height, events) {
   const { ctx, colours } = pen;
   ctx.setLineDash([4, 3]);
   ctx.lineWidth = 1;
   for (const e of events) {
-    const x = pen.x(e.at_s);
-    if (!INTERRUPTING.has(e.outcome) || x < pen.left || x > pen.right) continue;
+    if (e.cut_s === null) continue;
+    const x = pen.x(e.cut_s);
+    if (x < pen.left || x > pen.right) continue;
     ctx.strokeStyle = colours[LOOKS[e.outcome][1]];
     line(ctx, x, top, x, top + height);
   }

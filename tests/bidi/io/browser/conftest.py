@@ -17,6 +17,9 @@ class HandClock:
     def now_s(self):
         return self.s
 
+    async def sleep_s(self, seconds):
+        """Take no time: it is the test's."""
+
     def wall_time(self):
         return datetime(2000, 1, 1, tzinfo=UTC) + timedelta(seconds=self.s)
 

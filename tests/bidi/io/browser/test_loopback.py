@@ -1,5 +1,6 @@
 import asyncio
 
+import psutil
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -116,3 +117,48 @@ def test_on_the_wire():
 def test_what_is_no_message(data):
     with pytest.raises(EventError):
         decode_message(data)
+
+
+def test_a_server_that_is_cancelled_as_it_begins_to_listen_listens_no_more():
+    # In whichever turn of the loop: asyncio listens already in the last one.
+    async def begin_and_cancel(n_turns):
+        socket = LoopbackSocket(on_open=lambda _: None, on_message=lambda *_: None, on_close=lambda _: None)
+        starting = asyncio.ensure_future(socket.start())
+        loop = asyncio.get_running_loop()
+        for _ in range(n_turns):
+            turned = loop.create_future()
+            loop.call_soon(turned.set_result, None)
+            await turned
+        starting.cancel()
+        await asyncio.wait([starting])
+        await socket.stop()
+        return [c for c in psutil.Process().net_connections() if c.status == psutil.CONN_LISTEN]
+
+    before = len([c for c in psutil.Process().net_connections() if c.status == psutil.CONN_LISTEN])
+    for n_turns in range(12):
+        assert len(asyncio.run(begin_and_cancel(n_turns))) == before, n_turns
+
+
+def test_a_page_that_takes_nothing_is_let_go_before_it_fills_the_memory():
+    peers = []
+
+    async def scenario():
+        gone = asyncio.Event()
+        socket = LoopbackSocket(on_open=peers.append, on_message=lambda *_: None, on_close=lambda _: gone.set())
+        await socket.start()
+        page, _ = await admitted(socket)
+        page.transport.pause_reading()  # a frozen tab: TCP stands, nobody reads
+        await page.ping()
+        while not peers:
+            await asyncio.to_thread(int)
+        for n in range(400):
+            peers[0].send({"kind": "frames", "n": n}, bytes(100_000))  # 40 MB
+        async with asyncio.timeout(5):
+            await gone.wait()
+        page.transport.abort()
+        await page.wait_closed()
+        await socket.stop()
+
+    asyncio.run(scenario())
+    assert peers[0].stalled
+    assert peers[0]._queue.empty()

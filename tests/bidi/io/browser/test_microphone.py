@@ -127,6 +127,97 @@ def test_the_time_without_a_page_is_silence(agent):
     assert gaps(agent) == [("no_page", 4, '{"samples":2490,"sample_rate":1000}')]
 
 
+HOURS_S = 3 * 3600
+
+
+def test_a_page_that_is_back_after_hours_finds_no_backlog(agent):
+    # page |0 ... 1 s|                    |3 h ...
+    # read            |silence as it passes|
+    microphone = started(agent)
+    microphone.open(sample_rate=1000)
+    agent.clock.s = 1.0
+    microphone.take(0, pcm(1, 1000))
+    microphone.close()
+    assert len(heard(microphone)[0]) == 1000
+    n_read = 1000
+    for second in range(2, HOURS_S, 60):  # the session looks once per second: here, once per minute
+        agent.clock.s = float(second)
+        microphone._keep_time(agent.clock.s)
+        assert len(microphone._blocks) <= 1  # a length, and no audio
+        n_read += len(heard(microphone)[0])
+    assert agent.clock.s - 3 <= n_read / 1000 <= agent.clock.s
+    agent.clock.s = float(HOURS_S)
+    microphone.open(sample_rate=1000)
+    microphone.take(500, pcm(7, 20))
+    backlog, dates = heard(microphone)
+    assert backlog[-20:] == list(range(7, 27))
+    assert len(backlog) < 65_000  # what passed since it last looked
+    assert dates[-1][1] == pytest.approx(HOURS_S - 0.02)
+    assert (n_read + len(backlog)) / 1000 == pytest.approx(HOURS_S)
+    samples = (HOURS_S - 1) * 1000 - 20
+    assert gaps(agent) == [("no_page", 1000, f'{{"samples":{samples},"sample_rate":1000}}')]
+
+
+def test_a_page_whose_clock_jumps_is_heard_on_without_a_flood(agent):
+    microphone = started(agent)
+    microphone.open(sample_rate=1000)
+    agent.clock.s = 1.0
+    microphone.take(0, pcm(1, 20))
+    for n, frame in enumerate((40_000_000_000, 60)):  # a year ahead, and back
+        agent.clock.s += 0.5
+        microphone.take(frame, pcm(100 * n, 20))
+        agent.clock.s += 0.02
+        microphone.take(frame + 20, pcm(100 * n + 20, 20))
+    assert len(microphone._blocks) <= 8
+    samples, dates = heard(microphone)
+    assert samples == [*range(1, 21), *[0] * 480, *range(40), *[0] * 480, *range(100, 140)]
+    assert dates[-1][1] == pytest.approx(2.02, abs=0.01)
+    assert [reason for reason, _, _ in gaps(agent)] == ["clock_jump", "clock_jump"]
+
+
+def test_a_page_that_stalls_for_hours_goes_on_where_it_is(agent):
+    microphone = started(agent)
+    microphone.open(sample_rate=1000)
+    agent.clock.s = 1.0
+    microphone.take(0, pcm(1, 1000))
+    agent.clock.s = 59.0
+    microphone._keep_time(agent.clock.s)
+    assert len(microphone._blocks) == 1  # it may only be late
+    agent.clock.s = 3601.0
+    microphone._keep_time(agent.clock.s)
+    assert len(microphone._blocks) == 2
+    microphone.take(1_000, pcm(5, 20))  # its clock stood still
+    samples, dates = heard(microphone)
+    assert samples[-20:] == list(range(5, 25))
+    assert len(samples) == 3601 * 1000
+    assert dates[-1][1] == pytest.approx(3600.98)
+
+
+def test_an_hour_that_is_lost_takes_no_memory(agent):
+    microphone = started(agent)
+    microphone.open(sample_rate=1000)
+    agent.clock.s = 1.0
+    microphone.take(0, pcm(1, 1000))
+    agent.clock.s = 3601.0
+    microphone.take(3_600_000, pcm(5, 1000))
+    assert len(microphone._blocks) == 3
+    samples, _ = heard(microphone)
+    assert len(samples) == 3_601_000
+    assert samples[-1000:] == list(range(5, 1005))
+
+
+def test_more_audio_than_there_was_time_for_is_refused(agent):
+    microphone = started(agent)
+    microphone.open(sample_rate=1000)
+    for second in range(11):
+        microphone.take(1000 * second, bytes(2000))
+    with pytest.raises(EventError, match="11 s more audio than there was time"):
+        microphone.take(11_000, bytes(2000))
+    assert microphone.received_samples == 11_000
+    with pytest.raises(EventError, match="frame"):
+        microphone.take(10**400, bytes(2))
+
+
 def test_the_log_follows_the_sound_card(agent):
     microphone = started(agent)
     microphone.open(sample_rate=1000)

@@ -302,4 +302,4 @@ def run(scenario, *, start=None, server=None, **config):
                 await client.stop()
             return service, client
 
-    return asyncio.run(asyncio.wait_for(main(), 30))
+    return asyncio.run(asyncio.wait_for(main(), 120))  # a hang is told, a busy machine waited for

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bidilab.bidi.providers.gemini import HANDLERS, GeminiLiveCodec, GeminiSettings, turn_detection
-from bidilab.bidi.providers.gemini.failures import failure_of
+from bidilab.bidi.providers.gemini.connection import failure_of
 from bidilab.bidi.types.events import (
     BidiAudioInputEvent,
     BidiAudioStreamEvent,

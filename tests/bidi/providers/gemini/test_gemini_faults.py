@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from bidilab.bidi.providers.gemini import connection
 from bidilab.bidi.providers.gemini.connection import ClientSettings
 from bidilab.bidi.types.events import (
     BidiAudioInputEvent,
@@ -336,3 +337,22 @@ def test_stopping_in_the_middle_of_a_reconnection_ends():
         await client.stop()
 
     run(scenario, client_config={"reconnect_attempts": 1000})
+
+
+@pytest.mark.realtime
+def test_a_half_open_line_is_noticed_and_told(monkeypatch):
+    # The service reads nothing more, answers no ping, and TCP stays open. Everything here is a tenth of what it is.
+    tenth = {name: value / 10 for name, value in connection.LINE_OPTIONS.items()}
+    monkeypatch.setattr(connection, "LINE_OPTIONS", tenth)
+
+    async def scenario(server, client):
+        await client.barrier()
+        silent = server.connections[-1].socket
+        silent.transport.pause_reading()
+        async with asyncio.timeout(5):
+            restart = await client.until(BidiConnectionRestartEvent)
+            assert "half open: nothing came for 8 s" in restart.message
+            await client.until(BidiConnectionStartEvent, 2)
+        silent.transport.abort()
+
+    run(scenario)

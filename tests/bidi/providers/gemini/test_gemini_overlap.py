@@ -38,11 +38,14 @@ def user(recording_id):
     return samples[: len(samples) // FRAME * FRAME]
 
 
-def predicted(samples, detection):
-    vad = VadSpec(name="silero").build()
-    turns = detect_turns(
-        vad.probabilities(samples), detection.canonical(), frame_samples=FRAME, sample_rate=vad.sample_rate
-    )
+@functools.cache
+def probabilities(recording_id):
+    return VadSpec(name="silero").build().probabilities(user(recording_id))
+
+
+def predicted(recording_id, detection):
+    track = probabilities(recording_id)
+    turns = detect_turns(track, detection.canonical(), frame_samples=FRAME, sample_rate=RATE)
     return simulate(turns, PLAN, sample_rate=RATE)
 
 
@@ -61,7 +64,7 @@ def first_frame_end(position):
 @pytest.mark.parametrize("recording_id", RECORDINGS)
 def test_every_interruption_is_where_it_was_predicted(recording_id, setting):
     samples, detection = user(recording_id), SETTINGS[setting]
-    responses, interruptions = predicted(samples, detection)
+    responses, interruptions = predicted(recording_id, detection)
     # The stand-in sends a response at the first frame that ends at or after `audible_at`: one cut before is never told.
     told = [i for i in interruptions if i.decided_at > first_frame_end(i.response.audible_at)]
     heard = [(i.decided_at - first_frame_end(i.response.audible_at)) * OUTPUT_RATE // RATE for i in told]
@@ -85,7 +88,7 @@ def test_every_interruption_is_where_it_was_predicted(recording_id, setting):
 
 def test_the_recordings_hold_barge_ins():
     """Or the test above would hold for nothing: some are heard to be cut, some come before the first sound."""
-    found = [i for name in RECORDINGS for setting in SETTINGS.values() for i in predicted(user(name), setting)[1]]
+    found = [i for name in RECORDINGS for setting in SETTINGS.values() for i in predicted(name, setting)[1]]
     heard = [i for i in found if i.decided_at > first_frame_end(i.response.audible_at)]
     assert len(heard) >= 2
     assert len(found) - len(heard) >= 1
@@ -106,7 +109,7 @@ def test_without_interruption_nothing_is_cut():
 
 def test_any_other_chunking_agrees_within_a_frame():
     samples, detection = user("early-clean-01"), SETTINGS["default"]
-    _, interruptions = predicted(samples, detection)
+    _, interruptions = predicted("early-clean-01", detection)
     chunk = 320  # 20 ms
 
     async def scenario(server, client):

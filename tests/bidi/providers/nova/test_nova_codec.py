@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from bidilab.bidi.providers.history import History
 from bidilab.bidi.providers.nova import HANDLERS, Failure, NovaSettings, NovaSonicCodec
-from bidilab.bidi.providers.nova.failures import lost
+from bidilab.bidi.providers.nova.blocks import Conversation
+from bidilab.bidi.providers.nova.connection import lost
 from bidilab.bidi.providers.nova.messages import pieces, within_limits
-from bidilab.bidi.providers.nova.state import Conversation
 from bidilab.bidi.types.events import (
     BidiAudioInputEvent,
     BidiAudioStreamEvent,
@@ -44,7 +44,7 @@ LOST = lost("gone")
 
 def codec(system_prompt=None, tools=(), earlier=(), **provider_config):
     names = count(1)
-    settings = NovaSettings.from_config(V2, provider_config)
+    settings = NovaSettings.from_config(provider_config, model_id=V2)
     conversation = Conversation(settings=settings, new_name=lambda: f"n{next(names)}")
     made = NovaSonicCodec(settings, system_prompt=system_prompt, tools=tools, conversation=conversation)
     made.begin(earlier)
@@ -175,19 +175,19 @@ def test_what_is_not_set_is_left_to_the_service():
 )
 def test_nothing_asked_for_is_ignored(config, words):
     with pytest.raises(InvalidParameterError, match=words):
-        NovaSettings.from_config(V2, config)
+        NovaSettings.from_config(config, model_id=V2)
 
 
 def test_v1_has_no_turn_detection():
     v1 = "amazon.nova-sonic-v1:0"
-    assert NovaSettings.from_config(v1, {"turn_detection": {}}).turn_detection_configuration is None
+    assert NovaSettings.from_config({"turn_detection": {}}, model_id=v1).turn_detection_configuration is None
     with pytest.raises(InvalidParameterError, match="nova-sonic-v1:0 has none"):
-        NovaSettings.from_config(v1, {"turn_detection": {"endpointingSensitivity": "LOW"}})
+        NovaSettings.from_config({"turn_detection": {"endpointingSensitivity": "LOW"}}, model_id=v1)
 
 
 def test_the_pause_is_the_settings_or_the_longest():
     # Nova 2 user guide, "Turn-taking controllability": HIGH 1.5 s, MEDIUM 1.75 s, LOW 2 s.
-    of = {s: NovaSettings.from_config(V2, {"turn_detection": {"endpointingSensitivity": s}}).pause_ms for s in
+    of = {s: NovaSettings.from_config({"turn_detection": {"endpointingSensitivity": s}}, model_id=V2).pause_ms for s in
           ("HIGH", "MEDIUM", "LOW")}  # fmt: skip
     assert of == {"HIGH": 1500, "MEDIUM": 1750, "LOW": 2000}
     assert NovaSettings().pause_ms == 2000

@@ -10,8 +10,7 @@ import pytest
 
 import bidilab as bl
 from bidilab.bidi.models import BidiNovaSonicModel
-from bidilab.bidi.providers.nova.connection import ClientSettings
-from bidilab.bidi.providers.nova.failures import failure_of
+from bidilab.bidi.providers.nova.connection import ClientSettings, failure_of
 from bidilab.bidi.providers.registry import PROVIDERS
 from bidilab.core.errors import (
     BidilabError,

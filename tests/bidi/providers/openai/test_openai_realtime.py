@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bidilab.bidi.models import BidiOpenAIRealtimeModel, PlaybackReport
+from bidilab.bidi.providers.openai import connection
 from bidilab.bidi.realtime import (
     Delivery,
     FunctionCall,
@@ -557,3 +558,25 @@ def test_a_server_that_confirms_a_session_and_ends_it_at_once_is_not_tried_for_e
     _, client = run(scenario, client_config={"reconnect_attempts": 3, "reconnect_delay_s": 0.01})
     assert isinstance(client.failure, ProviderConnectionError)
     assert client.events[-1].reason == "error"
+
+
+@pytest.mark.realtime
+def test_a_half_open_line_is_noticed_and_told(monkeypatch):
+    # The service reads nothing more, answers no ping, and TCP stays open. Everything here is a tenth of what it is.
+    real = dict(connection.LINE_OPTIONS)
+    assert sum(real.values()) < 10
+    monkeypatch.setattr(connection, "LINE_OPTIONS", {name: value / 10 for name, value in real.items()})
+
+    async def scenario(server, client):
+        await client.until(BidiConnectionStartEvent)
+        silent = server.sockets[-1]
+        silent.transport.pause_reading()
+        async with asyncio.timeout(5):
+            restart = await client.until(BidiConnectionRestartEvent)
+            assert "half open: nothing came for 8 s" in restart.message
+            await client.until(BidiConnectionStartEvent, 2)
+        silent.transport.abort()
+
+    _, client = run(scenario)
+    (row,) = client.rows("connection_over")
+    assert "half open" in row.detail

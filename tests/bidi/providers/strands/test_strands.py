@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bidilab.bidi.providers.logentry import LogEntry
+from bidilab.bidi.log.eventlog import LogEntry
 from bidilab.bidi.providers.strands import StrandsAudio, StrandsEvents, strands_input
-from bidilab.bidi.providers.strands.received import HANDLERS
+from bidilab.bidi.providers.strands.events import HANDLERS
 from bidilab.bidi.types.events import (
     BidiAudioInputEvent,
     BidiAudioStreamEvent,

@@ -1,4 +1,4 @@
-"""LiveKit's words; `tests/detect/turns/export` holds them against the package."""
+"""LiveKit's words; `tests/detect/turns/test_export_packages.py` holds them against the package."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Pipecat's words, and its rounding to whole frames; `tests/detect/turns/export` holds them against the package."""
+"""Pipecat's words, rounded to whole frames; `tests/detect/turns/test_export_packages.py` has the package itself."""
 
 import pytest
 from hypothesis import given

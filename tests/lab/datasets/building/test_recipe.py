@@ -151,3 +151,41 @@ def test_the_recipe_in_the_readme_is_one(write):
 def test_absent(tmp_path):
     with pytest.raises(InvalidParameterError, match="recipe must be a YAML file that exists"):
         load_recipe(tmp_path / "none.yaml")
+
+
+def bomb(n):
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 9)}]" for k in range(1, n)]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (bomb(9), "more than 100000 values with its aliases written out"),
+        ("a: &a [1, *a]", "line 1: an alias names what it lies in"),
+        ("[" * 100_000, "not nested so deeply"),
+        ("seed: " + "9" * 5000, "YAML"),
+        ("when: 2026-99-99", "YAML"),
+        ("x: " + "a" * (1 << 20), "at most 1048576"),
+        ("? [a]\n: 1", "YAML"),
+    ],
+)
+def test_a_text_that_stands_for_too_much_is_refused(tmp_path, text, said):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    with pytest.raises(InvalidParameterError) as told:
+        load_recipe(path)
+    assert said in str(told.value)
+    assert len(str(told.value)) < 500
+
+
+def test_an_alias_is_taken(tmp_path):
+    recipe = copy.deepcopy(RECIPE)
+    text = yaml.safe_dump(recipe)
+    assert "&id" not in text
+    text = text.replace("s\n", "s\n", 1).replace("seed: 7", "seed: &seven 7")
+    text = re.sub("count: 3", "count: *seven", text)
+    path = tmp_path / "recipe.yaml"
+    path.write_text("\n".join(["seed: &seven 7", *(line for line in text.splitlines() if not line.startswith("seed"))]))
+    assert load_recipe(path).batches[0].count == 7

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from bidilab.core.errors import InvalidParameterError
+from bidilab.detect.dsp.room import room_impulse_response
 from bidilab.detect.dsp.truth import speech_extent
-from bidilab.lab.datasets.building.synth import SOUNDS, room_impulse_response, synthesize
+from bidilab.lab.datasets.building.synth import SOUNDS, synthesize
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])

@@ -140,3 +140,29 @@ def test_equal_audio_under_several_names_is_told(corpus):
     assert [str(note) for note in result.notes] == [
         "copy of a: 'copy of a' has the same audio as 'a' (equal sha256): what happens in it counts twice"
     ]
+
+
+def test_one_sound_on_both_channels_is_refused(corpus):
+    path = corpus.audio("a.wav")
+    samples, rate = soundfile.read(path, dtype="int16")
+    soundfile.write(path, np.column_stack([samples, samples]), rate)
+    corpus.audio("b.wav", channels=2, seed=2)
+    result = from_calls(corpus.root, corpus.dest, user_channel=1, progress=False)
+    assert [r.id for r in result.dataset] == ["b"]
+    assert "a.wav: the channels of user and agent hold the same samples" in str(result.problems[0])
+    soundfile.write(path, np.zeros((8000, 2), np.int16), rate)  # silence tells nothing of who spoke, and is no fault
+    assert len(from_calls(corpus.root, corpus.dest, user_channel=1, progress=False).dataset) == 2
+
+
+def test_every_suffix_of_audio_is_read_or_named(corpus):
+    read = {"wave": "WAV", "bwf": "WAV", "oga": "OGG", "caf": "CAF", "snd": "AU", "aifc": "AIFF", "rf64": "RF64"}
+    for seed, (suffix, form) in enumerate(read.items()):
+        corpus.audio(f"{suffix}.{suffix}", 1.0, channels=2, seed=seed, format=form)
+    for suffix in ("raw", "vox", "ULAW", "spx"):
+        corpus.text(f"x.{suffix}", b"x" * 8000)
+    result = from_calls(corpus.root, corpus.dest, user_channel=1, progress=False)
+    assert sorted(r.id for r in result.dataset) == sorted(read)
+    assert [str(problem) for problem in result.problems] == [
+        f"x.{suffix}: .{suffix.lower()} files are not read; convert it to WAV (ffmpeg or sox) first"
+        for suffix in ("ULAW", "raw", "spx", "vox")
+    ]

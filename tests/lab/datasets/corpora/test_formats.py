@@ -1,6 +1,8 @@
 """A format more is one file and one line."""
 
+import numpy as np
 import pytest
+import soundfile
 from typer.testing import CliRunner
 
 import bidilab as bl
@@ -41,6 +43,35 @@ def test_a_toy_format_is_imported_by_name_with_the_options_that_all_share(toy, c
     assert kinds == [("agent", "response", 2, 6), ("user", "interruption", 3, 5.5)]
     refused = CliRunner().invoke(app, [*arguments[:4], str(corpus.dest), "--user-files", "{id}.wav"])
     assert isinstance(refused.exception, InvalidParameterError)
+
+
+def test_a_toy_format_has_every_option_that_label_formats_share(toy, corpus, tmp_path):
+    path = corpus.audio("call.wav", 8.0, channels=2)
+    samples, rate = soundfile.read(path, dtype="int16")
+    soundfile.write(path, samples.astype(np.float32), rate, subtype="FLOAT")
+    corpus.text("call.toy", "bot@2+4\namy@3+2.5\nmhm@6.5+0.5\n")
+    corpus.audio("more.wav", 8.0, channels=2, seed=2)
+    corpus.text("more.toy", "bot@2+4\namy@3+1\n")
+    (tmp_path / "parts.uem").write_text("call 1 1.5 7.5\n")
+    arguments = ["datasets", "import", "toy", str(corpus.root), str(corpus.dest), "--no-progress"]
+    options = ["--agent", "bot", "--user", "amy", "--user-channel", "1", "--kinds", "mhm=backchannel", "--limit", "1"]
+    options += [
+        "--regions",
+        str(tmp_path / "parts.uem"),
+        "--full-scale",
+        "32768",
+        "--name",
+        "toys",
+        "--licence",
+        "CC0-1.0",
+    ]
+    done = CliRunner().invoke(app, [*arguments, *options])
+    assert "'more' is not in the UEM" in done.output
+    made = bl.load_dataset(arguments[4])
+    assert (made.name, made.licence, [r.id for r in made]) == ("toys", "CC0-1.0", ["call"])
+    kinds = [(s.kind, s.start_s, s.end_s) for s in made["call"].segments]
+    assert kinds == [("response", 0.5, 4.5), ("interruption", 1.5, 4.0), ("backchannel", 5.0, 5.5)]
+    assert np.array_equal(np.rint(made["call"].audio().samples * 32768), samples[12_000:60_000])
 
 
 def test_a_name_is_given_once(toy):

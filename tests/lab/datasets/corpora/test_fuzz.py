@@ -1,9 +1,7 @@
 """Every format, fed with spoiled files: a report or a sound dataset, never a crash or a file in another place."""
 
-import json
 import tempfile
 from pathlib import Path
-from zlib import crc32
 
 import numpy as np
 import pytest
@@ -14,90 +12,8 @@ from hypothesis import strategies as st
 from bidilab.core.errors import DatasetError, InvalidParameterError
 from bidilab.lab.datasets import validate
 from bidilab.lab.datasets.corpora import FORMATS
+from tests.lab.datasets.fuzzing import LABELS, NASTY, noise
 from tests.sizes import examples
-
-TIER = '"IntervalTier" "{}" 0 2 1\n{} {} "{}"\n'
-CHUNKS = '{"text": "yes", "chunks": [{"text": "yes", "timestamp": [0.5, 1.0]}]}'
-WORD = '<w nite:id="w1" starttime="0.5" endtime="1.0">yes</w>'
-XML = '<?xml version="1.0" encoding="ISO-8859-1"?>\n<nite:root xmlns:nite="http://nite.sourceforge.net/">\n{}\n</nite:root>\n'
-
-# format: (label files, audio files, options)
-SOUND: dict[str, tuple[dict[str, str], list[str], dict]] = {
-    "rttm": (
-        {
-            "c.rttm": "SPEAKER c 1 0.1 1.5 <NA> <NA> a <NA> <NA>\nSPEAKER c 1 0.5 0.4 <NA> <NA> b <NA> <NA>\n",
-            "c.uem": "c 1 0.0 2.0\n",
-        },
-        ["c.wav"],
-        {"agent": "a"},
-    ),
-    "stm": ({"c.stm": "c 1 a 0.1 1.6 <o> one\nc 1 b 0.5 0.9 two\n"}, ["c.wav"], {"agent": "a"}),
-    "ctm": ({"c.ctm": "c A 0.1 1.5 one 0.9\nc B 0.5 0.4 two 0.9\n"}, ["c.wav"], {"agent": "A"}),
-    "turns": ({"c.txt": "0.1 1.6 a: one\n0:0.5 0:0.9 b: two\n"}, ["c.wav"], {"agent": "a"}),
-    "audacity": ({"c.txt": "0.1\t1.6\ta: one\n\\\t10\t20\n0.5\t0.9\tnoise: door\n"}, ["c.wav"], {}),
-    "textgrid": (
-        {
-            "c.TextGrid": '"ooTextFile"\n"TextGrid"\n0 2\n<exists>\n2\n'
-            + TIER.format("a", 0.1, 1.6, "one")
-            + TIER.format("b", 0.5, 0.9, "two")
-        },
-        ["c.wav"],
-        {"agent": "a"},
-    ),
-    "segjson": (
-        {
-            "c.json": json.dumps(
-                [
-                    {"session_id": "c", "speaker": "a", "start_time": "0:00:00.1", "end_time": 1.6, "words": "one"},
-                    {"session_id": "c", "speaker": "b", "start_time": "0.5", "end_time": "0.9", "words": "two"},
-                ]
-            )
-        },
-        ["c.wav"],
-        {"agent": "a"},
-    ),
-    "ami": (
-        {"words/M.A.words.xml": XML.format(WORD), "words/M.B.words.xml": XML.format(WORD)},
-        ["M.Headset-0.wav", "M.Headset-1.wav"],
-        {},
-    ),
-    "fdb": (
-        {
-            "t/1/interrupt.json": '[{"context": "a", "interrupt": "b", "timestamp": [1.0, 1.5]}]',
-            "t/1/output.json": CHUNKS,
-        },
-        ["t/1/input.wav", "t/1/output.wav"],
-        {},
-    ),
-    "clips": (
-        {
-            "meta/esc50.csv": "filename,fold,target,category\nx.wav,1,0,dog\n",
-            "t.scv": "t,0.0,0.5,0,0.5,1.0,1\n",
-        },
-        ["audio/x.wav", "t.wav"],
-        {},
-    ),
-}
-NASTY = [
-    *(
-        "nan",
-        "-1",
-        "1e999",
-        "9" * 400,
-        "inf",
-        "../../../x",
-        "/etc/passwd",
-        "\x00",
-        "\ud7ff",
-        "<NA>",
-        "",
-        " ",
-        '"',
-        "{",
-        "]",
-    ),
-    *("1:1:1:1", "--agent", "'; --", "\u202e", "é" * 300, "\t\t\t", "\r", "a\nb", "CON", "..", "&a;", "<!--", "\ufeff"),
-]
 
 
 @st.composite
@@ -120,13 +36,6 @@ def spoiled(draw, sound: bytes) -> bytes:
             fields[draw(st.integers(0, len(fields) - 1))] = draw(st.sampled_from(NASTY)).encode()
             data = bytearray((b" " if draw(st.booleans()) else b",").join(fields))
     return bytes(data)
-
-
-def noise(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    name = "/".join(path.parts[-2:])  # each file its own samples: equal audio under two ids is a problem
-    samples = np.random.default_rng(crc32(name.encode())).integers(-9000, 9000, 4000, dtype=np.int16)
-    soundfile.write(path, samples, 2000)
 
 
 def files(root: Path) -> dict[str, bytes]:
@@ -157,9 +66,9 @@ def check_import(name: str, home: Path, options: dict) -> None:
         assert validate(home / "made") == []
 
 
-@pytest.mark.parametrize("name", SOUND)
+@pytest.mark.parametrize("name", LABELS)
 def test_what_is_sound_is_taken_whole(name, tmp_path):
-    labels, audio, options = SOUND[name]
+    labels, audio, options = LABELS[name]
     for path in audio:
         noise(tmp_path / "corpus" / path)
     for path, content in labels.items():
@@ -169,11 +78,11 @@ def test_what_is_sound_is_taken_whole(name, tmp_path):
     assert result.problems == ()
 
 
-@pytest.mark.parametrize("name", SOUND)
+@pytest.mark.parametrize("name", LABELS)
 @settings(max_examples=examples(60))
 @given(data=st.data())
 def test_spoiled_labels(name, data):
-    labels, audio, options = SOUND[name]
+    labels, audio, options = LABELS[name]
     which = data.draw(st.sampled_from(sorted(labels)))
     content = data.draw(spoiled(labels[which].encode()))
     with tempfile.TemporaryDirectory() as folder:
@@ -210,7 +119,7 @@ def test_spoiled_audio(encoded, data):
         home = Path(folder)
         (home / "corpus").mkdir()
         (home / "corpus" / name).write_bytes(content)
-        (home / "corpus" / "good.wav").write_bytes(encoded["c.wav"])
+        noise(home / "corpus" / "good.wav")
         try:
             check_import("calls", home, {"user_channel": 1})
         except InvalidParameterError:

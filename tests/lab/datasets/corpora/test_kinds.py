@@ -4,7 +4,7 @@ import pytest
 
 from bidilab.core.errors import DatasetError
 from bidilab.lab.datasets import from_audacity, from_rttm, from_segjson, from_textgrid, from_turns
-from bidilab.lab.datasets.importing.kinds import kind_like, kind_named
+from bidilab.lab.datasets.importing.marks import kind_like, kind_named
 
 SPELLINGS = ("Back-channel", "back channel", "Back-Channel", "BACKCHANNELS", "back_channel", "back\u2011channel")
 
@@ -98,3 +98,21 @@ def test_names_that_are_no_kinds():
     assert [kind_named(name) for name in ("amy", "turner", "", "s", "return")] == [None] * 5
     assert [kind_like(name) for name in ("amy", "bot", "Turner", "", "user", "agent", "caller")] == [None] * 7
     assert (kind_named("Echoes"), kind_named("[noise]"), kind_like("backchanel")) == ("echo", "noise", "backchannel")
+
+
+@pytest.mark.parametrize("label", ["barge-in", "Barge-ins", "bargein"])
+def test_the_fields_own_word_for_an_interruption(corpus, label):
+    corpus.audio("c.wav", channels=2)
+    corpus.text("c.txt", f"1.0\t5.0\tbot: hello\n3.0\t4.5\t{label}: wait\n6.0\t6.5\tbackchanneling\n")
+    result = from_audacity(corpus.root, corpus.dest, agent="bot", user_channel=1, progress=False)
+    assert [s.kind for s in result.dataset["c"].segments] == ["response", "interruption", "backchannel"]
+
+
+@pytest.mark.parametrize("name", ["agent", "Bot", "voice-agent"])
+def test_a_speaker_named_for_the_agent_who_is_not_said_to_be_it_is_told(corpus, name):
+    corpus.audio("c.wav")
+    corpus.text("c.txt", f"1.0 5.0 {name}: hello\n3.0 4.5 amy: wait\n")
+    result = from_turns(corpus.root, corpus.dest, progress=False)
+    told = f"{name!r} is taken for a user: give agent (--agent {name!r}) if it is the agent"
+    assert [note.message for note in result.notes] == [told]
+    assert from_turns(corpus.root, corpus.dest, agent=name, progress=False).notes == ()

@@ -5,7 +5,8 @@ import pytest
 import bidilab as bl
 from bidilab.core.errors import DatasetError
 from bidilab.lab.datasets import from_audacity, from_rttm, from_segjson, from_stm
-from bidilab.lab.datasets.importing.regions import is_unscored, scored_regions
+from bidilab.lab.datasets.importing.marks import is_unscored
+from bidilab.lab.datasets.importing.regions import scored_regions
 
 # bot (channel 1)          |5.0 ========== 9.0|
 # amy (channel 2) |1 = 3|      |6.0 = 7.5|

@@ -239,3 +239,41 @@ def test_ami_excerpts_import_with_names_beyond_ascii(real_audio, tmp_path):
     assert (first.kind, first.start_s, first.end_s, first.speaker) == ("turn", 3.168, 3.968, "MÉO069")
     assert result.dataset["trn00"].tags["agent_speaker"] == "MEE068"
     assert validate(tmp_path / "ami") == []
+
+
+def lines(*items):
+    return "".join(
+        f"SPEAKER call {channel} {start} {length} <NA> <NA> {who} <NA> <NA>\n" for channel, start, length, who in items
+    )
+
+
+def test_channels_counted_from_zero(corpus):
+    """The agent on 0 and the user on 1 are the first and the second channel."""
+    corpus.audio("call.wav", channels=2)
+    corpus.text("call.rttm", lines((0, 1, 4, "bot"), (1, 2, 2.5, "amy")))
+    result = from_rttm(corpus.root, corpus.dest, agent="bot", progress=False)
+    assert result.dataset["call"].channels == ("agent", "user")
+    corpus.text("call.rttm", lines((0, 1, 4, "amy"), (1, 2, 2.5, "bot")))
+    assert from_rttm(corpus.root, corpus.dest, agent="bot", progress=False).dataset["call"].channels == (
+        "user",
+        "agent",
+    )
+    corpus.text("call.rttm", lines((0, 1, 4, "bot"), (0, 2, 2.5, "amy")))
+    result = from_rttm(corpus.root, corpus.dest, agent="bot", user_channel=2, progress=False)
+    assert [s.kind for s in result.dataset["call"].segments] == ["response", "interruption"]
+
+
+def test_labels_of_no_length_are_told(corpus):
+    corpus.audio("call.wav", channels=2)
+    corpus.text("call.rttm", lines((1, 1, 4, "bot"), (2, 2, 0, "amy"), (2, 6, 1, "amy")))
+    result = from_rttm(corpus.root, corpus.dest, agent="bot", progress=False)
+    assert [s.start_s for s in result.dataset["call"].segments] == [1.0, 6.0]
+    assert [note.message for note in result.notes] == ["1 label of no length left out"]
+
+
+def test_a_channel_that_a_mono_file_does_not_have(corpus):
+    corpus.audio("call.wav")
+    corpus.text("call.rttm", lines((1, 1, 4, "bot"), (1, 2, 1, "amy")))
+    with pytest.raises(DatasetError, match="has no channel 2, only 1"):
+        from_rttm(corpus.root, corpus.dest, agent="bot", user_channel=2, progress=False)
+    assert from_rttm(corpus.root, corpus.dest, agent="bot", user_channel=1, progress=False).dataset[0].tags["mixed"]

@@ -3,7 +3,7 @@
 import pytest
 
 from bidilab.lab.datasets import from_audacity, from_ctm, from_rttm, from_segjson, from_stm, from_textgrid, from_turns
-from bidilab.lab.datasets.importing.marks import is_silent_speaker, is_silent_text, says_silence
+from bidilab.lab.datasets.importing.marks import is_silent_speaker, is_silent_text, is_sound_text, says_silence
 
 # amy |1 === 3|  (silence 3 to 6)  |6 == 7.5|
 RIGHT = [(1.0, 3.0), (6.0, 7.5)]
@@ -77,3 +77,29 @@ def test_names_and_words_that_are_no_silence():
     assert not any(is_silent_speaker(name) for name in ("amy", "", "h", "Sila", "P", "silvia"))
     assert not any(is_silent_text(text) for text in ("h", "p", "pause", "silent", "silence", "blank", "(yes)", "?"))
     assert not says_silence("silence please", is_word=False)
+
+
+@pytest.mark.parametrize("mark", ["[noise]", "<laughter>", "(cough)", "[vocalized-noise]", "{BREATH}"])
+def test_marks_of_sounds_are_noise_and_no_speech(corpus, mark):
+    assert is_sound_text(mark)
+    corpus.audio("c.wav", channels=2)
+    corpus.text("c.txt", f"1.0\t5.0\tbot: hi\n2.0\t3.0\tamy: {mark}\n4.0\t4.5\tbot: {mark}\n6.0\t7.0\tamy: noise\n")
+    made = from_audacity(corpus.root, corpus.dest, agent="bot", user_channel=1, progress=False).dataset["c"]
+    said = [(s.kind, s.start_s, s.end_s, s.text) for s in made.segments]
+    assert said == [("response", 1.0, 5.0, "hi"), ("noise", 2.0, 3.0, mark), ("turn", 6.0, 7.0, "noise")]
+
+
+@pytest.mark.parametrize("text", ["noise", "<unk>", "[inaudible]", "laugh", "(um)"])
+def test_words_and_speech_that_was_not_understood_are_no_sounds(text):
+    assert not is_sound_text(text)
+
+
+def test_marks_of_sounds_among_words(corpus):
+    corpus.audio("c.wav", channels=2)
+    corpus.text("c.ctm", "c 1 1.0 3.0 hello\nc 2 2.0 0.3 yes\nc 2 2.4 0.3 [noise]\nc 1 4.1 0.2 [laughter]\n")
+    made = from_ctm(corpus.root, corpus.dest, agent="1", progress=False).dataset["c"]
+    assert [(s.kind, s.text) for s in made.segments] == [
+        ("response", "hello"),
+        ("backchannel", "yes"),
+        ("noise", "[noise]"),
+    ]

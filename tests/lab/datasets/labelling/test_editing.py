@@ -1,15 +1,18 @@
 """Labels mended by hand: signed, checked, kept before the manifest is touched, taken back."""
 
 import json
+import subprocess
+import sys
+from itertools import pairwise
 
 import pytest
 
-from bidilab.core.errors import DatasetError, InvalidParameterError
+from bidilab.core.errors import DatasetError, InvalidParameterError, PlaceHeldError
 from bidilab.lab.datasets import Dataset
 from bidilab.lab.datasets.labelling import store as store_module
 from bidilab.lab.datasets.labelling.editing import LabelEditing
-from bidilab.lab.datasets.labelling.edits import JOURNAL_FILE, Journal, digest_of
-from bidilab.lab.datasets.labelling.store import LabelStore
+from bidilab.lab.datasets.labelling.store import JOURNAL_FILE, Journal, LabelStore, digest_of
+from tests.places import holder
 
 PROPOSED = {"origin": "proposed", "by": "rule"}
 
@@ -66,6 +69,30 @@ def test_what_is_touched_is_signed_and_on_the_disk(root, editing):
     ]
 
 
+def test_what_a_person_confirms_is_no_longer_unsure(folder):
+    segments = [
+        {"channel": "user", "start_s": 0.2, "end_s": 0.4, "kind": "turn", "unsure": True},
+        {"channel": "user", "start_s": 0.5, "end_s": 1.0, "kind": "backchannel", "unsure": True, **PROPOSED},
+        {"channel": "user", "start_s": 1.1, "end_s": 1.2, "kind": "noise", "unsure": True, **PROPOSED},
+    ]
+    editing = LabelEditing(LabelStore(folder.write(folder.entry("a", segments=segments))), "a", by="mia")
+    assert editing.unconfirmed == (0, 1, 2)
+    editing.accept(0)
+    editing.set_kind(1, "interruption")
+    assert [(s.unsure, s.origin) for s in editing.segments] == [
+        (False, "confirmed"),
+        (False, "confirmed"),
+        (True, "proposed"),
+    ]
+    assert editing.accept_all() == 1
+    editing.undo()
+    assert [s.unsure for s in editing.segments] == [False, False, True]
+    store = LabelStore(folder.root)
+    assert [s.unsure for s in store.dataset["a"].segments] == [False, False, True]
+    assert store.history("a")[0].removed[0].unsure
+    assert store.history("a")[0].what == "accepted unsure user turn 0.2-0.4 s"
+
+
 def test_undo_and_redo(root, editing):
     before = on_disk(root)
     editing.accept_all()
@@ -104,7 +131,7 @@ def test_labels_of_one_kind_do_not_come_to_lie_over_each_other(root, editing):
 def test_a_killed_process_loses_no_change(root, editing, monkeypatch):
     editing.accept(0)
     with monkeypatch.context() as killed:
-        killed.setattr(store_module.LabelStore, "write", lambda *_: None)  # killed between journal and manifest
+        killed.setattr(store_module.LabelStore, "_write", lambda *_: None)  # killed between journal and manifest
         editing.move(1, end_s=0.45)
     assert on_disk(root)[1] == ("turn", 0.2, 0.4, "proposed")
     with (root / JOURNAL_FILE).open("a") as journal:
@@ -139,13 +166,78 @@ def test_two_editors_do_not_overwrite_each_other(root, editing):
     assert on_disk(root)[0][3] == "confirmed"
 
 
-def test_a_spoilt_journal_is_told_by_line(root, editing):
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b'{"recording": "a"}', "the key 'at' is missing"),
+        (b"\xff\xfe{}", "utf-8"),
+        (b"[" * 100_000, ""),
+        (b'{"recording": ' + b"9" * 5000 + b"}", ""),
+        (b"\x00" * 64, ""),
+    ],
+)
+def test_a_damaged_journal_opens_with_the_rest(root, editing, line, said):
     editing.accept(0)
-    with (root / JOURNAL_FILE).open("a") as journal:
-        journal.write('{"recording": "a"}\n')
-    with pytest.raises(DatasetError) as caught:
-        LabelStore(root)
-    assert str(caught.value.problems[0]).startswith(f"{JOURNAL_FILE}:2: the key 'at' is missing")
+    with (root / JOURNAL_FILE).open("ab") as journal:
+        journal.write(line + b"\n")
+    LabelEditing(LabelStore(root), "a", by="ben").delete(2)
+    store = LabelStore(root)
+    assert [edit.by for edit in store.history()] == ["mia", "ben"]
+    (told,) = store.damaged
+    assert str(told).startswith(f"{JOURNAL_FILE}:2: ")
+    assert said in str(told)
+    assert len(on_disk(root)) == 2
+
+
+def test_two_who_change_different_labels_of_a_recording_both_keep_their_change(root, editing):
+    other = LabelEditing(LabelStore(root), "a", by="ben")
+    editing.accept(0)
+    editing.set_kind(1, "interruption")
+    other.delete(2)
+    other.add("user", "noise", 1.2, 1.4)
+    assert [kind for kind, *_ in on_disk(root)] == ["response", "interruption", "noise"]
+    editing.undo()  # only what mia did last
+    assert [kind for kind, *_ in on_disk(root)] == ["response", "turn", "noise"]
+    editing.redo()
+    editing.add("user", "backchannel", 0.6, 0.7)
+    with pytest.raises(DatasetError, match="changed elsewhere"):
+        other.add("user", "backchannel", 0.65, 0.75)  # lies over what mia has put there
+    assert LabelStore(root).replayed == 0
+    assert [edit.by for edit in LabelStore(root).history()] == ["mia", "mia", "ben", "ben", "mia", "mia", "mia"]
+
+
+EDITOR = """
+import sys
+from pathlib import Path
+from bidilab.lab.datasets.labelling.editing import LabelEditing
+from bidilab.lab.datasets.labelling.store import LabelStore
+root, by, channel_start = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
+editing = LabelEditing(LabelStore(root), "a", by=by)
+for k in range(20):
+    editing.add("user", "noise", channel_start + k * 0.01, channel_start + k * 0.01 + 0.005)
+"""
+
+
+def test_two_processes_that_edit_at_once_lose_nothing(root):
+    both = [
+        subprocess.Popen([sys.executable, "-c", EDITOR, str(root), by, start], stderr=subprocess.PIPE, text=True)
+        for by, start in (("mia", "1.0"), ("ben", "1.5"))
+    ]
+    errors = [process.communicate(timeout=120)[1] for process in both]
+    assert errors == ["", ""]
+    assert len([kind for kind, *_ in on_disk(root) if kind == "noise"]) == 40
+    history = LabelStore(root).history("a")
+    assert (len(history), {edit.by for edit in history}) == (40, {"mia", "ben"})
+    assert all(first.after == second.before for first, second in pairwise(history))
+
+
+def test_who_labels_a_dataset_is_named_to_one_who_edits_it(root, editing, monkeypatch):
+    monkeypatch.setattr(store_module, "LOCK_LIMIT_S", 0.1)
+    other = holder(root)
+    with pytest.raises(PlaceHeldError, match=f"process {other.pid}"):
+        editing.accept(0)
+    other.communicate("")
+    assert editing.accept(0) == 0
 
 
 def test_a_digest_is_of_the_labels_not_of_their_order(root):

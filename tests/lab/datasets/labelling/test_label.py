@@ -16,9 +16,10 @@ from bidilab.detect.dsp.mixing import resample
 from bidilab.lab.datasets import Dataset, from_calls, label, load_recipe
 from bidilab.lab.datasets.building.builder import build_recordings
 from bidilab.lab.datasets.labelling import labeldataset
-from bidilab.lab.datasets.labelling.edits import JOURNAL_FILE
 from bidilab.lab.datasets.labelling.labeller import find_speech
+from bidilab.lab.datasets.labelling.noise import noise_floor, quiet_by_level
 from bidilab.lab.datasets.labelling.rule import LabelRule
+from bidilab.lab.datasets.labelling.store import JOURNAL_FILE
 
 from .accuracy import BURSTS_DB, CLIPS, CONDITIONS, REPORT, TUNE, measure, recipe_of
 
@@ -45,6 +46,7 @@ def imported(calls, tmp_path):
     return from_calls(calls[0], tmp_path / "calls", user_channel=2, progress=False).dataset
 
 
+@pytest.mark.slow
 def test_onsets_misses_and_inventions_at_20_db(tmp_path):
     accuracy = measure(tmp_path / "recipe.yaml", recipe_of(REPORT, CONDITIONS["babble 20 dB"], 8, 5))
     p50_ms, p95_ms = accuracy.onset_p50_p95_ms
@@ -54,6 +56,7 @@ def test_onsets_misses_and_inventions_at_20_db(tmp_path):
     assert p95_ms <= 60
 
 
+@pytest.mark.slow
 def test_bursts_beside_speech_do_not_hide_it(tmp_path):
     """As loud as the voice, 0.3 s from it. One spread over room and burst hid 8 of the 40, and onsets came 257 ms late.
 
@@ -67,12 +70,13 @@ def test_bursts_beside_speech_do_not_hide_it(tmp_path):
     assert p95_ms <= 60
 
 
+@pytest.mark.slow
 def test_an_echo_of_the_agent_is_no_speech_of_the_user(tmp_path):
-    """Without leak removal Silero finds each of the 24 responses on the user's channel as well."""
-    recipe = recipe_of(REPORT, CONDITIONS["echo -20 dB"], 8, 6)
-    assert measure(tmp_path / "recipe.yaml", recipe).n_invented <= 4
+    """Without leak removal Silero finds each of the 12 responses on the user's channel as well."""
+    recipe = recipe_of(REPORT, CONDITIONS["echo -20 dB"], 4, 6)
+    assert measure(tmp_path / "recipe.yaml", recipe).n_invented <= 2
     deaf_to_leaks = LabelRule(leak_correlation=1.0)
-    assert measure(tmp_path / "recipe.yaml", recipe, rule=deaf_to_leaks).n_invented >= 8
+    assert measure(tmp_path / "recipe.yaml", recipe, rule=deaf_to_leaks).n_invented >= 4
 
 
 def test_kinds_are_proposed_and_marked(calls, imported):
@@ -172,8 +176,9 @@ def units_of(samples, rate, channels=BOTH):
         (lambda x: np.clip(10 * x, -1, 1), BOTH),
         (lambda x: np.clip(x + 0.5, -1, 1), BOTH),
         (lambda x: np.where(np.abs(x) > 0.003, x, 0), BOTH),
+        (lambda x: np.where(np.abs(x) > 0.003, x, 0) + 1e-4, BOTH),
     ],
-    ids=["mono", "agent digital zero", "clipped", "direct current", "gated"],
+    ids=["mono", "agent digital zero", "clipped", "direct current", "gated", "constant floor"],
 )
 def test_spoilt_audio_is_labelled_as_well(talk, spoilt, channels):
     samples, rate, truth = talk
@@ -196,6 +201,35 @@ def test_where_nobody_speaks_there_is_no_label(talk):
     for silent in (np.zeros_like(samples), hiss):
         assert units_of(silent, rate) == {"user": (), "agent": ()}
     assert units_of(samples * [0, 1], rate)["user"] == ()
+
+
+def test_levels_that_differ_by_rounding_alone_are_one_level():
+    """Digital silence and constant floors: ``np.histogram`` refuses bins between two neighbouring float32."""
+    two = np.tile(np.array([-75, np.nextafter(np.float32(-75), np.float32(0))], np.float32), 200)
+    floor = noise_floor(np.tile(two, (12, 1)), np.ones(len(two), np.bool_))
+    assert np.allclose(floor.level_db, -75)
+    assert not floor.loud.any()
+    assert quiet_by_level(two).all()
+
+
+def test_a_recording_that_fails_does_not_stop_the_others(imported, monkeypatch):
+    label_one = labeldataset.label_one
+    first = imported[0]
+
+    def fails_on_the_first(recording, **kwargs):
+        if recording.id == first.id:
+            raise ValueError("Too many bins for data range")
+        return label_one(recording, **kwargs)
+
+    monkeypatch.setattr(labeldataset, "label_one", fails_on_the_first)
+    result = label(imported.root, progress=False)
+    assert (result.n_labelled, len(result.problems)) == (1, 1)
+    assert str(result.problems[0]) == f"{first.path.name}: ValueError: Too many bins for data range"
+    assert "1 recording could not be labelled:" in repr(result)
+    assert [bool(r.segments) for r in Dataset.load(imported.root)] == [False, True]
+    done = CliRunner().invoke(app, ["label", str(imported.root), "--no-progress"])
+    assert done.exit_code == 1
+    assert "could not be labelled" in done.output or "no recording of it" in done.output
 
 
 @pytest.mark.parametrize("ms", [1, 20, 31, 100, 700])

@@ -19,7 +19,7 @@ COMMON = {"frame_samples": FRAME, "sample_rate": RATE}
 SCALARS = (
     *("n_responses", "n_stops_true", "n_stops_continued", "n_false", "n_false_none", "n_resumed", "n_resumed_true"),
     *("n_cancelled_unheard", "n_cut_ins_heard", "planned_samples", "agent_speech_samples", "masked_samples"),
-    *("lost_samples", "pause_samples", "cut_in_talk_samples"),
+    *("lost_samples", "pause_samples", "cut_in_talk_samples", "n_responses_stopped_falsely"),
 )
 RECORD = np.dtype([*((name, np.int64) for name in SCALARS), ("n_false_by_kind", np.int64, len(FALSE_KINDS))])
 
@@ -39,17 +39,19 @@ guards = st.builds(
     min_words=st.sampled_from([0, 0, 1, 2]),
     false_interruption_timeout_ms=st.sampled_from([float("inf"), 0, 128, 640]),
 )
+lookaheads = st.sampled_from([0, 240, 1200])
 words = st.lists(st.integers(0, N * FRAME), max_size=10).map(sorted)
 
 
 class Problem:
-    def __init__(self, p, labels, params, guard, word_ends):
+    def __init__(self, p, labels, params, guard, word_ends, is_labelled=True, ahead=0):
         rule = params.in_frames(**COMMON)
-        self.turns = detect_turns(p, params, **COMMON)
+        self.turns = detect_turns(p, params, lookahead_samples=ahead, **COMMON)
         self.acted = acted_at_reference(self.turns, guard, word_ends=word_ends, **COMMON)
         self.n_words = [words_said(word_ends, t.onset, t.stopped_at) for t in self.turns]
         self.n_samples = len(p) * FRAME
-        self.owners = Owners(labels, tolerance=TOLERANCE)
+        unsure = [index for index, (interval, _) in enumerate(labels) if interval.duration % 4 == 0]
+        self.owners = Owners(labels, tolerance=TOLERANCE, is_labelled=is_labelled, unsure=unsure)
         bounds = np.array([0, len(p)])
         table = turns_in_frames(
             p,
@@ -61,15 +63,20 @@ class Problem:
         )
         said = {
             "frame_samples": FRAME,
+            "lookahead_samples": ahead,
             "word_ends": np.array(word_ends, np.int64),
             "word_bounds": np.array([0, len(word_ends)]),
         }
-        in_frames = guard.in_frames(**COMMON)
+        in_frames = guard.in_frames(lookahead_samples=ahead, **COMMON)
         stands = turns_with_words(table, guard.words_to_stand, **said)
         self.compiled = (*table, acted_in_frames(table, in_frames, **said), stands, in_frames.timeout_samples)
-        self.compiled += (FRAME, bounds)
-        rows = [(*interval, USER_KINDS.index(kind)) for interval, kind in labels]
-        self.segments = (np.array(rows, np.int64).reshape(-1, 3), np.array([0, len(rows)]))
+        self.compiled += (FRAME, ahead, bounds)
+        ends = np.maximum.accumulate([interval.end for interval, _ in labels], dtype=np.int64)
+        rows = [
+            (*span, USER_KINDS.index(kind), -1, end, index in unsure)
+            for index, ((span, kind), end) in enumerate(zip(labels, ends, strict=True))
+        ]
+        self.segments = (np.array(rows, np.int64).reshape(-1, 6), np.array([0, len(rows)]))
 
 
 def compare(costs, counted):
@@ -89,14 +96,15 @@ def compare(costs, counted):
         "lost_samples": costs.lost,
         "pause_samples": costs.pause,
         "cut_in_talk_samples": costs.cut_in_talk,
+        "n_responses_stopped_falsely": costs.n_responses_stopped_falsely,
     }
     assert {name: int(counted[name]) for name in SCALARS} == expected
     assert counted["n_false_by_kind"].tolist() == [costs.count(kind) for kind in FALSE_KINDS]
 
 
-@given(tracks, segments, edges, settings, guards, words)
-def test_recorded(p, labels, marks, params, guard, word_ends):
-    problem = Problem(p, labels, params, guard, word_ends)
+@given(tracks, segments, edges, settings, guards, words, lookaheads)
+def test_recorded(p, labels, marks, params, guard, word_ends, ahead):
+    problem = Problem(p, labels, params, guard, word_ends, ahead=ahead)
     responses = [Interval(a, b) for a, b in zip(marks[::2], marks[1::2], strict=False)]
     resumed = resumed_at_reference(
         problem.turns, guard, n_words=problem.n_words, n_samples=problem.n_samples, sample_rate=RATE
@@ -116,9 +124,12 @@ def test_recorded(p, labels, marks, params, guard, word_ends):
     words,
     st.sampled_from([0, 64, 300]),
     st.lists(st.integers(30, 4000), min_size=1, max_size=3),
+    st.booleans(),
+    lookaheads,
 )
-def test_simulated(p, labels, params, guard, word_ends, delay_ms, lengths_ms):
-    problem = Problem(p, labels, params, guard, word_ends)
+def test_simulated(p, labels, params, guard, word_ends, delay_ms, lengths_ms, responses_labelled, ahead):
+    is_labelled = responses_labelled or bool(labels)
+    problem = Problem(p, labels, params, guard, word_ends, is_labelled, ahead)
     plan = ResponsePlan(response_delay_ms=delay_ms, response_ms=tuple(map(float, lengths_ms)), guards=guard)
     costs = simulated_costs(
         problem.owners,
@@ -139,6 +150,7 @@ def test_simulated(p, labels, params, guard, word_ends, delay_ms, lengths_ms):
         np.array([0, len(lengths)]),
         *problem.segments,
         TOLERANCE,
+        np.array([is_labelled]),
         counts,
     )
     compare(costs, counts[0])

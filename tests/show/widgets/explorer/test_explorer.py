@@ -61,7 +61,11 @@ def test_every_number_is_sent_as_it_is(explorer, result):
     sent = unpacked(content["columns"], buffers)
     assert len(sent) == content["n_settings"] == len(result.settings)
     for name in sent:
-        np.testing.assert_array_equal(sent[name], result.settings[name].to_numpy(), err_msg=name)
+        expected = result.recommend().losses if name == "loss" else result.settings[name].to_numpy()
+        np.testing.assert_array_equal(sent[name], expected, err_msg=name)
+    assert "loss" in sent
+    assert not {"n_masked", "n_preempted", "n_false_premature_endpoint", "n_terminal_overlap"} & set(sent)
+    assert {"premature_endpoint_rate", "stopped_within_500ms_rate", "false_stop_share"} <= set(content["headline"])
     for metric in content["metrics"]:
         assert {metric["name"], *metric["n_columns"], *(metric["interval"] or ())} <= set(sent)
     assert buffers[-1] == COLOURS_RGB.tobytes()
@@ -74,7 +78,8 @@ def test_the_recordings_of_a_setting_add_up_to_its_row(explorer, result):
         sent = unpacked(content["columns"], buffers)
         assert content["ids"] == [recording.id for recording in result.dataset]
         row = result.settings.loc[setting]
-        for name in ("n_detected", "n_missed", "n_masked", "n_false", "n_false_opportunities", "n_premature_endpoints"):
+        counts = ("n_detected", "n_missed", "n_false", "n_stops_continued", "n_false_opportunities", "n_turns")
+        for name in (*counts, "n_premature_endpoints", "n_endpoints_open"):
             assert sent[name].sum() == row[name]
         hits = row["false_interruption_rate"] * row["n_false_opportunities"]
         assert sent["n_false_hits"].sum() == pytest.approx(hits if row["n_false_opportunities"] else 0)
@@ -86,7 +91,25 @@ def test_at_first_the_recommended_setting_is_selected(explorer, result):
     assert explorer.selected == result.recommend().setting
     assert explorer.pinned == [None, None]
     table = explorer.to_frame()
-    assert table.loc[explorer.selected, "mark"] == "selected, recommended"
+    found = result.recommend()
+    assert table.loc[explorer.selected, "mark"].startswith("selected, recommended")
+    assert table.loc[found.default, "mark"].endswith("default")
+    np.testing.assert_array_equal(table["loss"], found.losses[table.index])
+
+
+def test_the_page_is_told_the_recommendation_and_the_default(explorer, result):
+    content, _ = asked(explorer, kind="table")
+    found = result.recommend()
+    assert content["message"] == found.message
+    assert content["notes"] == list(found.notes)
+    assert content["default"] == found.default
+    assert content["marked"] == {"setting": found.setting, "role": "recommended"}
+
+
+def test_the_loss_is_shown_at_first(explorer, result):
+    assert explorer.plane.metric == "loss"
+    explorer.show("loss", at={"prefix_padding_ms": "best"})
+    assert "loss" in explorer.static_form().text
 
 
 def test_the_table_is_the_heat_map(explorer, result):
@@ -106,7 +129,7 @@ def test_the_best_of_a_parameter(explorer, result):
     best = result.settings.groupby(["silence_duration_ms", "threshold"])["onset_clipped_ms_p90"].min()
     np.testing.assert_array_equal(table["onset_clipped_ms_p90"].to_numpy(), best.to_numpy())
     with pytest.raises(InvalidParameterError, match="neither more nor less"):
-        explorer.show("n_true_opportunities", at={"prefix_padding_ms": "best"})
+        explorer.show("n_onsets", at={"prefix_padding_ms": "best"})
 
 
 @pytest.mark.parametrize(
@@ -178,6 +201,8 @@ def test_two_settings_compared(explorer, result):
     pd.testing.assert_frame_equal(explorer.comparison(), result.compare(0, 20))
     content, _ = asked(explorer, kind="comparison", a=0, b=20)
     assert len(content["rows"]) == len(explorer.comparison())
+    assert content["what_if"] == result.what_if(0, 20).summary
+    assert "false stops avoided" in content["what_if"]
     json.dumps(content, allow_nan=False)
     for row, (_, compared) in zip(content["rows"], explorer.comparison().iterrows(), strict=True):
         assert row["differs"] == bool(compared["difference_lo"] > 0 or compared["difference_hi"] < 0)
@@ -219,6 +244,25 @@ def test_guards_are_written_or_said_to_be_missing(result):
         notes = {each["name"]: each["note"] for each in content["exports"]}
         missing = {name for name, note in notes.items() if "min_interruption_ms: 250 ms wanted, 0 ms got" in note}
         assert missing == (set() if setting == 0 else {"agent", *EXPORT_TARGETS})
+    explorer.close()
+
+
+def test_a_min_speech_is_an_axis_to_move_along_and_is_written_or_said_to_be_missing(result):
+    grid = Grid(threshold=0.5, silence_duration_ms=500, min_speech_ms=[0, 100, 200], min_interruption_ms=[0, 250])
+    explorer = SweepExplorer(
+        sweep(result.dataset, grid, vad="energy", cache=False, jobs=1, n_resamples=10, progress=False)
+    )
+    axes = {axis["name"]: axis for axis in asked(explorer, kind="table")[0]["axes"]}
+    assert list(axes)[3:] == ["min_speech_ms", "min_interruption_ms"]
+    assert (axes["min_speech_ms"]["values"], axes["min_speech_ms"]["label"]) == ([0.0, 100.0, 200.0], "min speech")
+    assert explorer.plane.at["min_speech_ms"] == 0.0
+    explorer.selected = explorer._result.setting(min_speech_ms=100, min_interruption_ms=0)
+    assert explorer._result.params(explorer.selected).min_speech_ms == 100
+    content, _ = asked(explorer, kind="exports", setting=explorer.selected)
+    exports = {each["name"]: each for each in content["exports"]}
+    missing = {name for name, each in exports.items() if "min_speech_ms: 100 ms wanted, 0 ms got" in each["note"]}
+    assert missing == {"python", "agent", "openai", "strands", "nova"}
+    assert "min_speech_duration=0.1," in exports["livekit"]["text"]
     explorer.close()
 
 
@@ -264,7 +308,9 @@ def test_without_its_recordings_a_sweep_still_shows_its_tables(elsewhere, result
 def test_the_static_form_says_what_is_seen(explorer, result):
     form = explorer.static_form()
     assert form.png.startswith(b"\x89PNG")
-    assert result.recommend().message in form.text
+    found = result.recommend()
+    assert all(sentence in form.text for sentence in (found.message, *found.notes))
+    assert ("The default setting" in form.details_html) == (found.setting != found.default)
     bundle = form.mimebundle()
     assert "<script>" not in bundle["text/html"]
     assert "&lt;script&gt;" in bundle["text/html"]

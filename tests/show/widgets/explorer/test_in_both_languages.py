@@ -19,14 +19,14 @@ from bidilab.show.widgets.explorer.plane import BEST, Plane
 
 STATIC = (Path(str(files("bidilab.show.widgets"))) / "static").as_uri()
 CELLS = f"""
-const {{ SettingsTable }} = await import("{STATIC}/settingstable.js");
+const {{ planeOf, SettingsTable }} = await import("{STATIC}/settingstable.js");
 let text = "";
 for await (const part of process.stdin) text += part;
 const cases = JSON.parse(text);
 const bytes = (each) => new DataView(Uint8Array.from(Buffer.from(each, "base64")).buffer);
 console.log(JSON.stringify(cases.map(({{ described, buffers, plane }}) => {{
   const table = new SettingsTable(described, [...buffers.map(bytes), new DataView(new ArrayBuffer(768))]);
-  return [...table.cells(plane).settings];
+  return [...table.cells(planeOf(plane)).settings];
 }})));
 """
 WORDS = f"""

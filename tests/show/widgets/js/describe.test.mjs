@@ -16,7 +16,7 @@ const RECORDING = {
 const DECISIONS = {
   responses: null,
   turns: [{ onset_s: 1, offset_s: 2, started_s: 1.5, stopped_s: 2.5 }],
-  events: [{ outcome: "detected", start_s: 1, at_s: 1.5, text: "500 ms" }],
+  events: [{ outcome: "detected", start_s: 1, at_s: 1.5, text: "500 ms", cut_s: 1.5 }],
 };
 
 test("a moment in words", () => {
@@ -26,6 +26,11 @@ test("a moment in words", () => {
       "true interruption at 1.50 s, latency 500 ms",
   );
   assert.equal(describe(RECORDING, null, 3.5), "3.50 s; P(speech) 0.00");
+});
+
+test("what was missed says where the agent was not speaking", () => {
+  const missed = { outcome: "missed", start_s: 1, at_s: 2, text: "missed (agent silent)", cut_s: null };
+  assert.match(describe(RECORDING, { ...DECISIONS, events: [missed] }, 1.5), /missed interruption \(agent silent\), 1\.00 to 2\.00 s$/);
 });
 
 test("simulated responses stand in the place of the recorded", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-const { edgeAt, labelAt, labelWords, nextLabel, withEdge } = await import(`${process.env.BIDILAB_STATIC}/labelgeometry.js`);
+const { edgeAt, labelAt, labelWords, withEdge } = await import(`${process.env.BIDILAB_STATIC}/labelgeometry.js`);
 
 const LABELS = [
   { channel: "agent", label: "agent response", start_s: 0, end_s: 4, origin: "given", by: "", text: "" },
@@ -31,20 +31,17 @@ test("an edge stays in the recording and off the other edge", () => {
   assert.ok(Math.abs(withEdge(LABELS[2], "end_s", 0, 7).end_s - 1.01) < 1e-9);
 });
 
-test("stepping goes round, and over what is not wanted", () => {
-  const open = (label) => label.origin === "proposed";
-  assert.equal(nextLabel(LABELS, -1, 1), 0);
-  assert.equal(nextLabel(LABELS, -1, -1), 3);
-  assert.equal(nextLabel(LABELS, -1, 1, open), 1);
-  assert.equal(nextLabel(LABELS, 1, 1, open), 3);
-  assert.equal(nextLabel(LABELS, 3, 1, open), 1);
-  assert.equal(nextLabel(LABELS, 1, -1, open), 3);
-  assert.equal(nextLabel(LABELS, 0, 1, () => false), -1);
-  assert.equal(nextLabel([], -1, 1), -1);
+test("of a long recording only some labels are here, under their numbers", () => {
+  const some = Object.assign(new Array(900), { 700: LABELS[1], 702: LABELS[2] });
+  assert.equal(labelAt(some, "user", 1.2), 702);
+  assert.equal(labelWords(some, 702), "703 of 900: user, backchannel “mhm”, 1.000 to 1.500 s, confirmed by mia.");
+  assert.equal(labelWords(some, 3), "The label that is selected is not in view.");
 });
 
 test("a label in words", () => {
   assert.equal(labelWords(LABELS, 2), "3 of 4: user, backchannel “mhm”, 1.000 to 1.500 s, confirmed by mia.");
   assert.equal(labelWords(LABELS, 1), "2 of 4: user, echo, 0.500 to 4.500 s, proposed, not confirmed.");
+  const unsure = [{ ...LABELS[1], unsure: true }];
+  assert.equal(labelWords(unsure, 0), "1 of 1: user, echo (unsure: in no rate until somebody decides), 0.500 to 4.500 s, proposed, not confirmed.");
   assert.equal(labelWords(LABELS, -1), "No label selected.");
 });

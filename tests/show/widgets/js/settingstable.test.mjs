@@ -85,3 +85,15 @@ test("recordings in order: infinite first, undefined last, ties as they were", (
   assert.deepEqual(sorted(ids, [1, NaN, Infinity, 1]), [2, 0, 3, 1]);
   assert.deepEqual(sorted(ids, undefined), [3, 2, 1, 0]);
 });
+
+test("what cannot differ is not told of a setting", () => {
+  const axes = [
+    { name: "eot_threshold", label: "t", unit: "", default: "Infinity", infinite: "off", values: [0.5, "Infinity"] },
+    { name: "eot_timeout_ms", label: "d", unit: "ms", default: 3000, off_with: "eot_threshold", values: [1000, 3000] },
+  ];
+  const t = new SettingsTable({ axes, metrics: [], headline: [], columns: [], n_settings: 4 }, [new DataView(new ArrayBuffer(768))]);
+  const told = (setting) => t.telling(setting).map((axis) => axis.name);
+  assert.deepEqual(told(0), ["eot_threshold", "eot_timeout_ms"]);
+  assert.deepEqual(told(2), ["eot_threshold"]);
+  assert.equal(t.parameter(3, "eot_threshold"), Infinity);
+});

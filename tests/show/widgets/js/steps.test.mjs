@@ -1,17 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-const { Latest, neighbour } = await import(`${process.env.BIDILAB_STATIC}/steps.js`);
-
-test("the next and the previous event", () => {
-  const events = [{ start_s: 5 }, { start_s: 1 }, { start_s: 3 }];
-  assert.equal(neighbour(events, 0, 1).start_s, 1);
-  assert.equal(neighbour(events, 1, 1).start_s, 3); // standing on one, the next is another
-  assert.equal(neighbour(events, 5, 1), undefined);
-  assert.equal(neighbour(events, 9, -1).start_s, 5);
-  assert.equal(neighbour(events, 3, -1).start_s, 1);
-  assert.equal(neighbour(events, 1, -1), undefined);
-});
+const { inTurn, Latest } = await import(`${process.env.BIDILAB_STATIC}/steps.js`);
 
 test("one change is under way at a time, and the last values arrive", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
@@ -32,4 +22,17 @@ test("one change is under way at a time, and the last values arrive", (t) => {
   t.mock.timers.tick(2000); // no answer: the next one goes all the same
   assert.deepEqual(posted.at(-1), { a: 5 });
   latest.close();
+});
+
+test("a step begins where the one before it ended", async () => {
+  let at = 0;
+  const step = inTurn(async (by) => {
+    const from = at;
+    await null;
+    at = from + by;
+  });
+  step(1);
+  step(1);
+  await step(1);
+  assert.equal(at, 3);
 });

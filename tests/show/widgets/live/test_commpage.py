@@ -1,7 +1,7 @@
 import pytest
 
 from bidilab.core.errors import EventError
-from bidilab.show.widgets.live.commpage import CommPage
+from bidilab.show.widgets.live.run import CommPage
 
 
 def page(**limits):
@@ -49,3 +49,9 @@ def test_what_may_not_be_asked(asked):
 
 def test_two_pages_have_their_own_lines():
     assert page()[2] != page()[2]
+
+
+def test_a_message_may_not_take_the_place_of_its_own_number():
+    page = CommPage("p", lambda head, payload: None)
+    with pytest.raises(EventError, match="may not say n"):
+        page.send({"kind": "frames", "n": 3})

@@ -6,8 +6,7 @@ import pytest
 
 from bidilab.bidi.log.eventlog import EventLog
 from bidilab.core.clock import VirtualClock, run_virtual
-from bidilab.show.widgets.live.feed import LiveFeed, Tally
-from bidilab.show.widgets.live.monitor import SpeechMonitor
+from bidilab.show.widgets.live.feed import LiveFeed, SpeechMonitor, Tally
 from tests.sessions import bursts, hold
 
 PARTS = ("onset_to_detected_ms", "detected_to_event_ms", "event_to_silent_ms", "onset_to_silent_ms", "heard_ms")

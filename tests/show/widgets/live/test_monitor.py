@@ -4,7 +4,7 @@ import pytest
 from bidilab.bidi.types.events import BidiAudioInputEvent
 from bidilab.core.audio import float_to_pcm16, pcm16_to_float
 from bidilab.detect.vad import VadSpec, resample
-from bidilab.show.widgets.live.monitor import FLOOR_DB, SpeechMonitor
+from bidilab.show.widgets.live.feed import FLOOR_DB, SpeechMonitor
 
 RATE = 24_000
 

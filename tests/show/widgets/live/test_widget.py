@@ -3,6 +3,8 @@
 import asyncio
 import importlib.util
 import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -13,14 +15,16 @@ import bidilab as bl
 from bidilab.bidi.io.browser import decode_message, encode_message
 from bidilab.bidi.local.model import BidiLocalModel
 from bidilab.bidi.log.eventlog import EventLog
-from bidilab.bidi.providers.nova import provider as nova
+from bidilab.bidi.providers.nova import model as nova
 from bidilab.bidi.providers.registry import ModelProvider, model_providers, register_provider
 from bidilab.core.errors import InvalidParameterError, SessionError
 from bidilab.detect.turns import ServerVad
 from bidilab.show.widgets.live import LiveSession
+from tests.scorers import DigestScorer
 from tests.sessions import bursts
 
-DATASET = Path(__file__).parents[4] / "datasets/overlap-mini"
+ROOT = Path(__file__).parents[4]
+DATASET = ROOT / "datasets/overlap-mini"
 QUICK = ServerVad(silence_duration_ms=96, prefix_padding_ms=0)
 
 
@@ -364,3 +368,45 @@ async def _talk(connect, offer, origin):
     await say(kind="played", what="cleared", response=cleared["response"], heard=4321, frame=16 * 512 + 4321)
     await until("tally")
     await page.close()
+
+
+def test_interrupting_a_cell_that_waits_ends_the_session():
+    program = """
+import os, signal, threading
+from tests.show.widgets.live.test_widget import bidilab_threads, quick_model, talk
+from bidilab.show.widgets.live import LiveSession
+live = LiveSession(quick_model(), **talk((5, 15), total=6000))
+live.start()
+signal.signal(signal.SIGINT, signal.default_int_handler)
+threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    live.wait()
+except KeyboardInterrupt:
+    print(live.running, live.state, bidilab_threads())
+live.start()
+print(live.running)
+live.close()
+print(live.running, live.state, bidilab_threads())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120, cwd=ROOT
+    )
+    assert done.stdout.splitlines() == ["False ended []", "True", "False ended []"], done.stderr
+
+
+@pytest.mark.realtime
+def test_turns_of_the_local_model_end_by_a_score(session):
+    live = session(
+        **talk((5, 25), total=90), turn_detection=QUICK, end_of_turn=bl.EndOfTurn(threshold=0), scorer=DigestScorer()
+    )
+    live.start()
+    assert live.wait()
+    (told,) = live.log.to_frame().query("type == 'turn_detection'")["detail"]
+    assert json.loads(told)["scorer"] == "digest 1"
+    assert json.loads(told)["eot_threshold"] == 0
+    assert live.log.fold().scorer == "digest 1"
+    assert set(live.log.turns()["cause"]) <= {"score"}
+    assert live.setting == QUICK
+    live.provider = "openai"
+    with pytest.raises(InvalidParameterError, match="left out with a model other than local"):
+        live.start()

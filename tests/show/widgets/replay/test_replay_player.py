@@ -13,12 +13,13 @@ from bidilab.core.audio import Audio
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.turns import Turn
 from bidilab.lab.sweep import Grid, sweep
-from bidilab.show.widgets.replay.controls import controls_data
+from bidilab.show.widgets.replay.player import controls_data
 from bidilab.show.widgets.replay.subject import Subject
 from bidilab.show.widgets.replay.trial import turns_frame
 from tests.conftest import ROOT
 
 MINI = f"{ROOT / 'datasets' / 'overlap-mini'}#early-clean-01"
+DID = {"stopped": "detected", "stopped_falsely": "false", "continued": "continued"}
 GRID = Grid(threshold=[0.3, 0.6, 0.9], prefix_padding_ms=[0, 300], silence_duration_ms=[200, 800])
 
 
@@ -69,7 +70,9 @@ def test_the_numbers_are_those_of_a_sweep_of_the_recording(result, evaluation, i
         of_sweep = alone.settings.loc[setting, player.row.index]
         pd.testing.assert_series_equal(player.row.astype(float), of_sweep.astype(float), check_names=False)
         left_out = set(alone.settings) - set(player.row.index)
-        assert all("latency_detected" in column or column in alone.axes for column in left_out)
+        assert all(
+            column.endswith(("_lo", "_hi")) or column in alone.axes for column in left_out
+        )  # one has no interval
 
 
 def test_the_prediction_is_what_the_session_did(session):
@@ -78,12 +81,16 @@ def test_the_prediction_is_what_the_session_did(session):
     assert player.evaluation == "simulated"
     assert tuple(turn for turn in player.turns if not turn.flushed) == session.turns
     columns = ["outcome", "onset_s", "decided_s"]
-    predicted, happened = player.interruptions[columns], session.interruptions[columns]
+    predicted, happened = player.interruptions, session.interruptions[columns]
     assert len(happened) > 0
+    # A session tells what it did at what its agent was speaking at.
+    met = predicted[predicted["decided_s"].notna() | (predicted["in_session"] == "spoke_on")].reset_index(drop=True)
+    did = met["in_session"].map(DID).where(met["decided_s"].notna(), "missed")
+    predicted = met.assign(outcome=did)[columns]
     pd.testing.assert_frame_equal(predicted.astype({"outcome": str}), happened.astype({"outcome": str}))
     beside = player.recording["session"]
     assert [turn["started_s"] for turn in beside["turns"]] == [turn.started_at / 16_000 for turn in session.turns]
-    assert [event["at_s"] for event in beside["events"]] == happened["decided_s"].tolist()
+    assert [event["cut_s"] for event in beside["events"]] == happened["decided_s"].tolist()
     assert "bidi_audio_stream" not in {row["type"] for row in beside["rows"]}
     player.threshold = 0.95  # what is tried moves, what happened does not
     assert player.recording["session"] == beside
@@ -108,6 +115,7 @@ def test_a_setting_of_its_own_kind(result):
     given = bl.TurnParams(threshold=0.6, deactivation_threshold=0.5, min_speech_ms=64, silence_duration_ms=3000)
     player = bl.ReplayPlayer(result.dataset[0], vad="energy", params=given)
     assert player.params == given
+    assert "silence 3000 ms, min speech 64 ms\n" in repr(player)
     sliders = player.controls["sliders"]
     assert sliders["threshold"]["least"] == 0.5
     assert sliders["silence_duration_ms"]["greatest"] == 3000
@@ -124,7 +132,7 @@ def test_without_labels_nothing_is_true_or_false(tmp_path):
     assert response["start_s"] == pytest.approx(3.0, abs=0.04)  # within a frame
     assert response["end_s"] == pytest.approx(7.0, abs=0.04)
     (row,) = player.interruptions.to_dict("records")
-    assert row["outcome"] == "unjudged"
+    assert row["outcome"] == "unlabelled"
     assert row["onset_s"] == pytest.approx(5.0, abs=0.04)
     assert pd.isna(row["cause"])
     assert pd.isna(row["latency_ms"])
@@ -157,7 +165,7 @@ def test_a_log_alone_shows_what_happened(session):
         player.interruptions["decided_s"].tolist()
         == session.log.interruptions().eval("onset_s + onset_to_detected_ms / 1000").tolist()
     )
-    assert set(player.interruptions["outcome"]) == {"unjudged"}
+    assert set(player.interruptions["outcome"]) == {"unlabelled"}
     assert player.controls["evaluations"] == []
     assert "audio=" in player.controls["notes"][0]
     assert player.recording["channels"] == {}
@@ -198,11 +206,12 @@ def test_what_is_refused(recording, options, message):
 def test_a_turn_and_what_it_did():
     turns = (
         Turn(16_000, 16_512, 11_200, 32_000, 40_000, 40_000, False),
-        Turn(80_000, 80_512, 75_200, 96_000, 96_000, 96_000, True),
+        Turn(80_000, 80_512, 75_200, 96_000, 96_000, 96_000, True, "flush"),
     )
     events = pd.DataFrame(
         {
             "outcome": ["missed", "false"],
+            "in_session": ["spoke_on", "stopped_falsely"],
             "cause": [None, "noise"],
             "kind": ["turn", "noise"],
             "decided_s": [np.nan, 80_512 / 16_000],
@@ -219,7 +228,8 @@ def test_a_turn_and_what_it_did():
     ]
     assert table["flushed"].tolist() == [False, True]
     assert table["outcome"].isna().tolist() == [True, False]
-    assert table.loc[1, ["outcome", "cause", "kind"]].tolist() == ["false", "noise", "noise"]
+    told = table.loc[1, ["outcome", "in_session", "cause", "kind"]]
+    assert told.tolist() == ["false", "stopped_falsely", "noise", "noise"]
     assert turns_frame((), events, 16_000).empty
 
 
@@ -229,7 +239,7 @@ def test_the_static_form_says_what_the_widget_says(result):
     numbers = {number["label"]: number["value"] for number in player.decisions["numbers"]}
     for label, value in numbers.items():
         assert f"{label}: {value}" in data["text/plain"]
-    assert int(numbers["false interruptions, of any cause"]) == int(player.row["n_false"])
+    assert int(numbers["false stops, of any cause"]) == int(player.row["n_false"])
     assert data["image/png"]
     assert "<b>" not in data["text/html"].replace("<b>", "", 1)  # the one is the title's
     player.threshold = 0.9
@@ -260,3 +270,16 @@ def test_the_labels_of_the_controls_have_units(result):
         "silence_duration_ms": "ms",
     }
     assert sliders["threshold"]["least"] == 0.0
+
+
+def test_a_session_is_tried_with_the_detector_that_it_had(result):
+    made = bl.replay(result.dataset[0], vad="energy", turn_detection=bl.ServerVad(threshold=0.4))
+    player = bl.ReplayPlayer(made)
+    assert tuple(turn for turn in player.turns if not turn.flushed) == made.turns
+    assert "energy" in player.static_form().title
+
+
+def test_no_number_is_shown_twice(result):
+    player = bl.ReplayPlayer(result.dataset[0], vad="energy", evaluation="simulated")
+    labels = [number["label"] for number in player.decisions["numbers"]]
+    assert len(labels) == len(set(labels)) > 10

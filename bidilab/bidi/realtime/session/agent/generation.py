@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from bidilab.bidi.realtime.protocol.audio import AudioFormat, Pcm16Array, to_pcm16
+from bidilab.bidi.realtime.protocol.audio import AudioFormat
 from bidilab.bidi.reply import Delivery, Reply, Speech, TextToSpeech, ToolRequest, filler
-from bidilab.core.audio import Audio
+from bidilab.core.audio import Audio, Pcm16Array, to_pcm16
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.units import ms_to_samples
 
@@ -59,7 +59,7 @@ class OutputPlan:
     pieces
         In order.
     name
-        The tool, of a function call.
+        Name of the tool, in a function call.
     """
 
     kind: str
@@ -84,13 +84,13 @@ def plan_reply(
     Parameters
     ----------
     reply
-        What to say.
+        The reply to cut into pieces.
     delivery
-        How fast.
+        Pace and chunks of the generation.
     modality
         ``audio`` or ``text``.
     audio_format
-        Of the agent's audio.
+        Format of the agent's audio.
     voice, speed
         Of the session or the request; ``speed`` in [0.25, 1.5].
     speak
@@ -123,7 +123,7 @@ def plan_reply(
 
 
 def _text(speech: Speech) -> str:
-    """What is said; where nobody knows, a label, or nonsense of the length."""
+    """Return what is said; where it is unknown, a label, or filler text of the length."""
     if speech.text is not None:
         return speech.text
     if speech.audio is not None:

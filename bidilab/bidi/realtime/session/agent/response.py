@@ -32,7 +32,7 @@ class ResponseTerms:
     modality
         ``audio`` or ``text``.
     audio_format, voice
-        Of the audio.
+        Format and voice of the audio.
     max_output_tokens
         1 to 4096, or ``inf``.
     metadata
@@ -52,8 +52,6 @@ class ResponseTerms:
 
 @dataclass(slots=True, kw_only=True)
 class _Output:
-    """An output item that has been opened."""
-
     plan: OutputPlan
     item: Item
     index: int
@@ -73,13 +71,13 @@ class Response:
     response_id
         Its id.
     terms
-        What holds for it.
+        Terms of the response.
     conversation
-        Where its items go unless it is out of band.
+        The conversation that its items join, unless it is out of band.
     playout
         Where its audio is queued unless it is out of band.
     ids, outbox
-        Of the session.
+        Those of the session.
     """
 
     def __init__(
@@ -103,10 +101,15 @@ class Response:
         self._outbox = outbox
         self._outputs: list[_Output] = []
         self._next_piece = 0
-        self._sent_samples = 0
+        self._planned_samples = self._sent_samples = 0
         self._sent_text_characters = 0
         self._usage: dict[str, Any] | None = None
         self._details: dict[str, Any] | None = None
+
+    @property
+    def n_unsent_bytes(self) -> int:
+        """Bytes of audio that is to be sent yet."""
+        return 2 * (self._planned_samples - self._sent_samples) if self.state.active else 0
 
     @property
     def sent_audio_s(self) -> float:
@@ -141,6 +144,7 @@ class Response:
     def begin(self, plans: tuple[OutputPlan, ...], *, first_output_s: float) -> None:
         """Generate ``plans``; the first output is due at ``first_output_s`` on the session's clock."""
         self._plans, self._first_output_s = plans, first_output_s
+        self._planned_samples = sum(len(piece.samples) for plan in plans for piece in plan.pieces)
 
     def advance(self, now_s: float) -> None:
         """Send everything that is due."""

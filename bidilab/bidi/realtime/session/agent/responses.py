@@ -30,9 +30,9 @@ class Responses:
     Parameters
     ----------
     settings, responder
-        Of the server.
+        The server's settings, and what answers for the agent.
     session, conversation, ids, outbox
-        Of the session.
+        State of the session.
     """
 
     def __init__(
@@ -65,6 +65,11 @@ class Responses:
     def active(self) -> Response | None:
         """The response that writes to the conversation, if one is under way; there is at most one."""
         return next((r for r in self._active if r.terms.conversation_id is not None), None)
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of audio that is to be sent yet."""
+        return sum(response.n_unsent_bytes for response in self._active)
 
     @property
     def next_due_s(self) -> float:
@@ -238,7 +243,7 @@ class Responses:
 
 
 def _at_once(answer: object) -> Reply:
-    """The reply, if it is one: the session waits for nothing."""
+    """Return the reply if there is one already: the session waits for nothing."""
     if isinstance(answer, Reply):
         return answer
     give_up(answer)
@@ -246,7 +251,7 @@ def _at_once(answer: object) -> Reply:
 
 
 def _check_calls(reply: Reply, request: ResponseRequest) -> None:
-    """A model calls only the tools it was given."""
+    """Refuse a reply that calls a tool the model was not given."""
     offered = {tool["name"] for tool in request.tools} if request.tool_choice != "none" else set()
     for call in reply.tool_calls:
         if call.name not in offered:

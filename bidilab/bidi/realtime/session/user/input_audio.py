@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from bidilab.bidi.realtime.protocol.audio import AudioFormat, Pcm16Array, to_pcm16
+from bidilab.bidi.realtime.protocol.audio import AudioFormat
 from bidilab.bidi.realtime.protocol.errors import RequestError
+from bidilab.core.audio import Pcm16Array, to_pcm16
 from bidilab.detect.vad import resample
 
 __all__ = ["TICKS_PER_S", "InputAudio", "ticks_to_ms"]
@@ -57,6 +58,11 @@ class InputAudio:
     def duration_ms(self) -> float:
         """Length of what is in the buffer."""
         return self._n_samples * 1000 / self._format.sample_rate
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of audio in the buffer."""
+        return 2 * self._n_samples
 
     @property
     def _ticks_per_sample(self) -> int:

@@ -12,17 +12,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from bidilab.bidi.realtime.protocol.audio import Pcm16Array
 from bidilab.bidi.realtime.session.user.input_audio import TICKS_PER_S
-from bidilab.core.audio import FloatArray
+from bidilab.core.audio import FloatArray, Pcm16Array
 from bidilab.detect.turns import InterruptionDue, ServerVad, SpeechStarted, SpeechStopped, TurnParams
 from bidilab.detect.turns.hearing import Ear, EarDecision
+from bidilab.detect.turns.providers.openai import SemanticVad
 from bidilab.detect.vad import VadBackend, VadWork
 
-__all__ = ["SEMANTIC_MAX_WAIT_MS", "SpeechEdge", "TurnTaking", "turn_params"]
-
-SEMANTIC_MAX_WAIT_MS = {"low": 8_000, "medium": 4_000, "auto": 4_000, "high": 2_000}
-"""``realtime_audio_input_turn_detection.py``, ``openai`` 3.54: the longest wait for each ``eagerness``."""
+__all__ = ["SpeechEdge", "TurnTaking", "turn_params"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +29,7 @@ class SpeechEdge:
     Parameters
     ----------
     started
-        Which of the two.
+        True at the start of speech, false at its end.
     audio_ticks
         Where the turn's audio starts (prefix padding included) or ends (silence included), in 48 kHz samples.
     speech_ticks
@@ -51,7 +48,7 @@ def turn_params(turn_detection: dict[str, Any], semantic_wait_fraction: float) -
     """Canonical parameters of a session's ``turn_detection``."""
     if turn_detection["type"] == "server_vad":
         return ServerVad(**{key: value for key, value in turn_detection.items() if key != "type"}).canonical()
-    wait_ms = SEMANTIC_MAX_WAIT_MS[turn_detection["eagerness"]] * semantic_wait_fraction
+    wait_ms = SemanticVad.MAX_WAITS_MS[turn_detection["eagerness"]] * semantic_wait_fraction
     return TurnParams(silence_duration_ms=wait_ms)
 
 
@@ -61,7 +58,7 @@ class TurnTaking:
     Parameters
     ----------
     vad
-        What says which frames are speech.
+        The voice activity detector.
     input_rate
         Hertz of the audio to come.
     """

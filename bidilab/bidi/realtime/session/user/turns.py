@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bidilab.bidi.realtime.protocol.audio import Pcm16Array, decode_base64
+from bidilab.bidi.realtime.protocol.audio import decode_base64
 from bidilab.bidi.realtime.protocol.errors import RequestError
 from bidilab.bidi.realtime.session.config import EffectiveSession
 from bidilab.bidi.realtime.session.items import Content, Conversation, Item
@@ -19,7 +19,7 @@ from bidilab.bidi.realtime.session.user.input_audio import TICKS_PER_S, InputAud
 from bidilab.bidi.realtime.session.user.turn_detection import SpeechEdge, TurnTaking, turn_params
 from bidilab.bidi.realtime.settings import RealtimeSettings
 from bidilab.bidi.reply import UserSpeech, as_transcriber, give_up
-from bidilab.core.audio import FloatArray
+from bidilab.core.audio import FloatArray, Pcm16Array
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.vad import VadBackend, VadWork
 
@@ -45,9 +45,9 @@ class UserTurns:
     Parameters
     ----------
     settings, vad
-        Of the server.
+        The server's settings and its detector.
     session, conversation, ids, outbox
-        Of the session.
+        State of the session.
     """
 
     def __init__(
@@ -77,6 +77,16 @@ class UserTurns:
     def end_ticks(self) -> int:
         """Audio written so far, in 48 kHz samples."""
         return self._audio.end_ticks
+
+    @property
+    def item_id(self) -> str | None:
+        """Id of the item that the open turn will be, as the client was told; ``None`` without one."""
+        return self._item_id
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of audio that is not committed yet."""
+        return self._audio.n_bytes
 
     @property
     def speaking(self) -> bool:
@@ -250,7 +260,7 @@ class UserTurns:
 
 
 def _words_at_once(heard: object) -> str:
-    """What a transcriber returned, if that is words or nothing: the session waits for nothing."""
+    """Return what a transcriber gave, if it is words or nothing: the session waits for nothing."""
     if inspect.isawaitable(heard):
         give_up(heard)
         raise InvalidParameterError("transcribe", "a function that returns text at once (no coroutine)", heard)

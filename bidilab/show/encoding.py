@@ -1,0 +1,142 @@
+"""Figures as SVG, PDF and PNG: here, or in a second process that works at the same time.
+
+Of bidilab, nothing that draws is imported: the second process needs matplotlib alone, so that it starts fast.
+"""
+
+from __future__ import annotations
+
+import gc
+import pickle
+import signal
+from collections.abc import Iterator, Mapping
+from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import contextmanager, suppress
+from io import BytesIO
+from os import cpu_count
+from typing import Any, Final, Literal, cast
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from bidilab.core.processes import worker_processes
+
+__all__ = ["FORMATS", "EncodedFigure", "Encoder", "Format", "encoded", "encoder"]
+
+Format = Literal["svg", "pdf", "png"]
+FORMATS: Final[tuple[Format, ...]] = ("svg", "pdf", "png")
+
+PNG_DPI = 200
+
+# Without dates the same figure gives the same bytes; SOURCE_DATE_EPOCH need not be set.
+_METADATA: Final[Mapping[Format, dict[str, Any]]] = {
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None},
+    "png": {"Software": None},
+}
+
+
+def encoded(figure: Figure, suffix: Format, *, dpi: float = PNG_DPI) -> bytes:
+    """The file of a figure; the same figure gives the same bytes. The caller sets the style.
+
+    Parameters
+    ----------
+    figure
+        What to encode.
+    suffix
+        The format.
+    dpi
+        Of PNG, and of what is an image in SVG and PDF.
+    """
+    buffer = BytesIO()
+    figure.savefig(buffer, format=suffix, dpi=dpi, metadata=_METADATA[suffix])
+    return buffer.getvalue()
+
+
+class EncodedFigure:
+    """The files of one figure, which may still be in the making.
+
+    Parameters
+    ----------
+    figure
+        Settled: it is not changed any more.
+    begun
+        What the second process does.
+    """
+
+    def __init__(self, figure: Figure, begun: Mapping[Format, Future[bytes]]) -> None:
+        self._figure = figure
+        self._begun = begun
+        self._files: dict[Format, bytes] = {}
+
+    def take_back(self) -> None:
+        """Encode here what the second process has not begun."""
+        for suffix, future in reversed(list(self._begun.items())):
+            if future.cancel():
+                self.file(suffix)
+
+    def file(self, suffix: Format) -> bytes:
+        """The file in a format, made here where the second process does not make it."""
+        if suffix not in self._files:
+            there = _made_there(self._begun.get(suffix))
+            self._files[suffix] = encoded(self._figure, suffix) if there is None else there
+        return self._files[suffix]
+
+
+def _made_there(future: Future[bytes] | None) -> bytes | None:
+    """What the second process made; nothing where it was not asked, or is no more."""
+    if future is None or future.cancelled():
+        return None
+    try:
+        return future.result()
+    except BrokenExecutor:  # killed, as by a system that is short of memory
+        return None
+
+
+class Encoder:
+    """Encodes figures in a second process, if there is one; what it has not begun is done here.
+
+    Parameters
+    ----------
+    pool
+        The second process; ``None`` for none.
+    """
+
+    def __init__(self, pool: Executor | None = None) -> None:
+        self._pool = pool
+
+    def begin(self, figure: Figure, formats: tuple[Format, ...], *, style: Mapping[str, Any]) -> EncodedFigure:
+        """Have a settled figure encoded, as it is now, in a style: what it sets of matplotlib's ``rcParams``."""
+        if self._pool is None:
+            return EncodedFigure(figure, {})
+        sent = pickle.dumps(figure)
+        begun: dict[Format, Future[bytes]] = {}
+        with suppress(BrokenExecutor):
+            for suffix in formats:
+                begun[suffix] = self._pool.submit(_encoded_there, sent, suffix, dict(style))
+        return EncodedFigure(figure, begun)
+
+
+@contextmanager
+def encoder() -> Iterator[Encoder]:
+    """An `Encoder` with a second process, which starts at once; with none on a machine of one core."""
+    if (cpu_count() or 1) < 2:
+        yield Encoder()
+        return
+    with worker_processes(1, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:
+        pool.submit(_warm)  # Ctrl-C reaches both processes; the first one says what becomes of it
+        yield Encoder(pool)
+
+
+def _warm() -> None:
+    """Load what writes the formats, and the fonts."""
+    for suffix in FORMATS:
+        figure = Figure(figsize=(1, 1))
+        figure.text(0, 0, "0")
+        encoded(figure, suffix)
+    gc.freeze()  # a figure is many small objects; what was imported need not be looked through for each of them
+
+
+def _encoded_there(sent: bytes, suffix: Format, style: dict[str, Any]) -> bytes:
+    """In the second process: the file of a figure that was sent there."""
+    with mpl.rc_context(cast("Any", style)):
+        return encoded(pickle.loads(sent), suffix)  # noqa: S301  # sent by the process that started this one

@@ -327,7 +327,7 @@ class BrowserMicrophone:
             if block > n:
                 self._blocks.appendleft(block - n)
             block = bytes(2 * n)
-        captured_s = None if self._capture is None else self._dated(self._capture, self._read)
+        captured_s = self._dated(self._read)
         self._read += len(block) // 2
         return BidiAudioInputEvent.from_pcm(block, sample_rate=self._rate, captured_s=captured_s)
 
@@ -342,8 +342,12 @@ class BrowserMicrophone:
             if self._agent is not None:
                 self._keep_time(self._agent.clock.now_s())
 
-    def _dated(self, capture: _Capture, position: int) -> float | None:
-        return None if capture.first_frame is None else self._time_s(capture, position)
+    def _dated(self, position: int) -> float | None:
+        """When a position was captured; silence without a page is seconds old when it is put, and has its date, too."""
+        capture = self._capture
+        if capture is not None and capture.first_frame is not None:
+            return self._time_s(capture, position)
+        return None if self._ends_s is None else self._ends_s - (self._received - position) / self._rate
 
     async def stop(self) -> None:
         """Stop capturing; a pending read raises `EndOfInput`."""

@@ -127,6 +127,20 @@ def test_the_time_without_a_page_is_silence(agent):
     assert gaps(agent) == [("no_page", 4, '{"samples":2490,"sample_rate":1000}')]
 
 
+def test_silence_without_a_page_has_the_date_at_which_it_passed(agent):
+    # Undated it was taken for just captured, two seconds late: a gap of the session's own, which nobody had.
+    microphone = started(agent)
+    microphone.open(sample_rate=1000)
+    agent.clock.s = 1.0
+    microphone.take(0, pcm(1, 1000))
+    microphone.close()
+    agent.clock.s = 4.5
+    microphone._keep_time(agent.clock.s)  # 1 s of silence, from 1 s on: later audio of the page may still come
+    agent.clock.s = 5.2
+    _, dates = heard(microphone)
+    assert dates == [(0, pytest.approx(0.0)), (1000, pytest.approx(1.0))]
+
+
 HOURS_S = 3 * 3600
 
 

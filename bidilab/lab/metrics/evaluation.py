@@ -145,6 +145,17 @@ class Evaluation:
         for index, (start, end) in enumerate(self.labels.responses):
             yield index, Interval(start, stopped.get(index, end))
 
+    def unheard(self) -> Iterator[Interval]:
+        """What the agent would have gone on to say: from each stop that was not taken back to the response's end."""
+        if isinstance(self.costs, SimulatedCosts):
+            for response, cut, _ in self.costs.stretches:
+                if cut is not None and cut.resumed_at is None and cut.decided_at < response.ends_at:
+                    yield Interval(max(cut.decided_at, response.audible_at), response.ends_at)
+            return
+        for stop in self.costs.stops:
+            if stop.resumed_at is None:
+                yield Interval(stop.acted_at, self.labels.responses[stop.response].end)
+
 
 def _event(segment: Member, delay: int | None, stop: Stop | None, evaluation: Evaluation) -> Event:
     if delay is None:

@@ -348,6 +348,18 @@ class SweepSource:
         tracked = self.tracked(recording_id, guards)
         return tracked.simulated_segments(tracked.evaluate(params, guards, end_of_turn, adaptive))
 
+    def unheard_s(
+        self,
+        recording_id: str,
+        params: TurnParams,
+        guards: Guards = NO_GUARDS,
+        end_of_turn: EndOfTurn | None = None,
+        adaptive: AdaptiveInterruption | None = None,
+    ) -> tuple[tuple[float, float], ...]:
+        """Seconds from and to of what the agent of a recording would have gone on to say, had nothing stopped it."""
+        tracked = self.tracked(recording_id, guards)
+        return tracked.unheard_s(tracked.evaluate(params, guards, end_of_turn, adaptive))
+
     def user_audio(self, recording_id: str) -> FloatArray:
         """The user's channel as the VAD heard it, ``(n_samples,) float32`` at the recording's rate."""
         recording = self.dataset[self.index_of(recording_id)]

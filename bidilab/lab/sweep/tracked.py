@@ -182,6 +182,11 @@ class TrackedRecording:
             if heard.start < min(heard.end, self.n_samples)
         )
 
+    def unheard_s(self, evaluation: Evaluation) -> tuple[tuple[float, float], ...]:
+        """Seconds from and to of what the agent would have gone on to say, had nothing stopped it."""
+        spans = ((span.start, min(span.end, self.n_samples)) for span in evaluation.unheard())
+        return tuple((start / self.sample_rate, end / self.sample_rate) for start, end in spans if start < end)
+
     def setting_row(
         self,
         params: TurnParams,

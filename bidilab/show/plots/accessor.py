@@ -248,31 +248,26 @@ class SweepPlots:
         agent = recording.agent() if "agent" in recording.channels else None
         segments = recording.segments
         rule = result.end_of_turn(setting)
+        params, guards, adaptive = result.params(setting), result.guards(setting), result.adaptive(setting)
+        source = result.source_of(setting)
         if result.evaluation == "simulated":  # the agent heard there is not the recorded one
             agent = None
-            segments = (
-                *recording.segments_of("user"),
-                *result.source_of(setting).simulated_segments(
-                    recording_id,
-                    result.params(setting),
-                    result.guards(setting),
-                    result.end_of_turn(setting),
-                    result.adaptive(setting),
-                ),
-            )
+            spoken = source.simulated_segments(recording_id, params, guards, rule, adaptive)
+            segments = (*recording.segments_of("user"), *spoken)
         return TimelineData(
-            user=result.source_of(setting).user_audio(recording_id),
+            user=source.user_audio(recording_id),
             agent=agent,
             sample_rate=recording.sample_rate,
             segments=segments,
             probabilities=result.probabilities(recording_id, setting),
             frame_samples=result.frame_samples,
             vad_sample_rate=result.vad_sample_rate,
-            params=result.params(setting),
+            params=params,
             turns=result.turns(recording_id, setting),
             events=result.events(setting, recording_id),
-            asked=result.source_of(setting).tracked(recording_id).asked(result.params(setting), rule),
+            asked=source.tracked(recording_id).asked(params, rule),
             end_of_turn=rule,
+            unheard=source.unheard_s(recording_id, params, guards, rule, adaptive),
         )
 
     def _setting(self, setting: int) -> pd.Series[Any]:

@@ -49,6 +49,8 @@ END_LOOKS = {
 }
 """Marker, face and words of a turn's end by its cause; an end by silence alone has none."""
 HOLLOW = ("missed",)
+UNHEARD_OPACITY = 0.3
+_UNHEARD: dict[str, Any] = {"facecolor": "white", "edgecolor": KIND_COLOURS["response"], "lw": 0.9, "ls": (0, (2, 1.5))}
 _JUDGED = ("detected", "false", "missed", "ignored")
 _NOT_MET = {"masked": "masked", "silent": "agent silent", "unheard": "unheard"}
 """Where the agent of the session was not speaking, in words: the event is judged for itself all the same."""
@@ -93,6 +95,8 @@ class TimelineData:
         Seconds that are shown of a session without audio of the user.
     asked, end_of_turn
         What a scorer of ends of turns was asked, and the rule; nothing and ``None`` where silence alone ends turns.
+    unheard
+        Seconds from and to of what the agent would have gone on to say, had nothing stopped it; drawn pale.
 
     Raises
     ------
@@ -114,6 +118,7 @@ class TimelineData:
     asked: Sequence[AskedScore] = ()
     end_of_turn: EndOfTurn | None = None
     first_frame: int = 0
+    unheard: Sequence[tuple[float, float]] = ()
 
     def __post_init__(self) -> None:
         if self.user is None and not (self.length_s is not None and self.length_s > 0):
@@ -144,6 +149,7 @@ class TimelineData:
             first_frame=first,
             turns=window.select(self.turns, lambda turn: turn_span_s(turn, rate)),
             asked=window.select(self.asked, lambda asked: (asked.question.asked_at / rate,) * 2),
+            unheard=window.select(self.unheard, lambda span: span),
             length_s=self.duration_s,
         )
 
@@ -156,6 +162,7 @@ class TimelineData:
         rows: list[tuple[str, str, float, float, float]] = [
             (f"segment_{s.channel}", s.kind, s.start_s, s.end_s, np.nan) for s in self.segments
         ]
+        rows += [("agent_unheard", "", start_s, end_s, np.nan) for start_s, end_s in self.unheard]
         rate = self.vad_sample_rate
         for turn in self.turns:
             rows.append(("turn_audio", "", turn.audio_start / rate, turn.audio_end / rate, np.nan))
@@ -310,15 +317,25 @@ def _draw_channel(ax: Axes, data: TimelineData, channel: str) -> None:
     if samples is not None:
         at, low, high = envelope(samples, data.sample_rate, start_s=start_s, end_s=end_s)
         peak = float(max(np.abs(low).max(initial=0.0), np.abs(high).max(initial=0.0)))
-        ax.fill_between(at, low, high, color=WAVE_COLOUR, lw=0.3, zorder=2)
+        pale = np.zeros(len(at), dtype=bool)
+        for begins_s, stops_s in data.unheard if channel == "agent" else ():
+            pale |= (at >= begins_s) & (at < stops_s)
+        for there, opacity in ((~pale, 1.0), (pale, UNHEARD_OPACITY)):
+            ax.fill_between(at, low, high, where=there.tolist(), color=WAVE_COLOUR, lw=0.3, alpha=opacity, zorder=2)
     top = peak * 1.1 or 1.0
     ax.set_ylim(-top, top * 1.75)
     width_in = ax.get_window_extent().width / ax.figure.dpi
+    if channel == "agent":
+        for begins_s, stops_s in data.unheard:
+            left, right = max(begins_s, start_s), min(stops_s, end_s)
+            ax.barh(1.42 * top, right - left, left=left, height=0.44 * top, zorder=2.5, **_UNHEARD)
     for segment in data.segments:
         if segment.channel != channel or segment.end_s <= start_s or segment.start_s >= end_s:
             continue
         colour = KIND_COLOURS[segment.kind]
         left, right = max(segment.start_s, start_s), min(segment.end_s, end_s)
+        if channel == "agent":
+            right = min([right, *(at_s for at_s, _ in data.unheard if left <= at_s < segment.end_s)])
         ax.axvspan(left, right, color=colour, alpha=0.10, lw=0, zorder=0)
         bar: dict[str, Any] = {"color": colour, "lw": 0.0}
         if segment.unsure:
@@ -479,6 +496,8 @@ def _keys(data: TimelineData, events: Sequence[DrawnEvent], start_s: float, end_
     ]
     if any(s.unsure for s in data.segments if s.end_s > start_s and s.start_s < end_s):
         keys.append(Patch(facecolor="white", edgecolor="black", hatch="////", label="unsure: in no rate"))
+    if any(begins < end_s and stops > start_s for begins, stops in data.unheard):
+        keys.append(Patch(label="not heard: what the agent would have gone on to say", **_UNHEARD))
     keys.append(Patch(color=TURN_COLOUR, lw=0, label="detector's turn (pale: padding)"))
     keys.append(Line2D([], [], color="black", lw=1.2, label="start of turn decided"))
     if data.end_of_turn is not None:

@@ -351,7 +351,8 @@ def _example(result: SweepResult, focus: Focus, row: Mapping[str, Any], outcome:
     return ReportFigure(
         name=f"timeline-{outcome}",
         section="examples",
-        caption=f"{words} ({kind}; {in_session}) at {moment:.1f} s of recording {recording_id}.",
+        caption=f"{words} ({kind}; {in_session}) at {moment:.1f} s of recording {recording_id}."
+        + (" Pale, in a dashed frame: what the agent would have gone on to say." if data.unheard else ""),
         alt=f"Timeline of recording {recording_id}: agent and user waveform with labels, probability of speech, "
         f"decisions; {words.lower()} at {moment:.1f} seconds.",
         drawn=timeline(data, title=title, xlim=(start, end)),

@@ -53,6 +53,11 @@ def evaluated(labels, p, *, silence=500, guards=NO_GUARDS, simulated=None, min_s
     assert counts["cut_in_talk_samples"] == found.costs.cut_in_talk
     assert counts["n_cut_offs"] == sum(found.cut_offs)
     assert counts["n_premature_endpoints"] == sum(e.premature for e in found.endpoints)
+    standing = [stop for stop in found.costs.stops if stop.resumed_at is None]
+    spans = {span.start: span.duration for span in found.unheard()}
+    assert {stop.acted_at for stop in standing} <= set(spans)
+    if simulated is None:  # of a simulated response, what comes after the recording's end is lost in no table
+        assert list(spans.values()) == [stop.lost for stop in standing]
     return found
 
 

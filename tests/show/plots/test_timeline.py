@@ -57,6 +57,29 @@ def test_timeline_of_a_real_result(result):
     assert cuts == set(rows["decided_s"].dropna()) != set()
 
 
+def test_what_the_agent_would_have_gone_on_to_say_is_pale_and_in_a_dashed_frame(result):
+    setting = result.setting(threshold=0.3, prefix_padding_ms=300, silence_duration_ms=200)
+    data = result.plot.timeline_data("r0", setting)
+    responses = [s for s in data.segments if s.channel == "agent"]
+    cuts = result.events(setting, "r0")["decided_s"].dropna()
+    ends = [next(s.end_s for s in responses if s.start_s <= at_s < s.end_s) for at_s in cuts]
+    np.testing.assert_allclose(data.unheard, list(zip(cuts, ends, strict=True)))
+    figure = timeline(data)
+    agent = figure.axes[0]
+    frames = [bar for bar in agent.patches if bar.get_linestyle() not in ("-", "solid")]
+    np.testing.assert_allclose([(bar.get_x(), bar.get_x() + bar.get_width()) for bar in frames], data.unheard)
+    (full, pale) = agent.collections
+    heard, unheard = (
+        np.concatenate([path.vertices[:, 0] for path in each.get_paths()] or [[]]) for each in (full, pale)
+    )
+    for start_s, end_s in data.unheard:
+        assert not ((heard > start_s) & (heard < end_s)).any()
+        assert ((unheard > start_s) & (unheard < end_s)).any()
+    table = data_behind(figure)
+    assert (table["track"] == "agent_unheard").sum() == len(data.unheard)
+    assert any("gone on to say" in text.get_text() for text in figure.legends[0].get_texts())
+
+
 def event(**cells):
     nothing = dict.fromkeys(("decided_s", "onset_s", "segment_start_s", "segment_end_s", "latency_ms"), np.nan)
     return {**nothing, "kind": "interruption", "cause": None} | cells

@@ -303,6 +303,7 @@ class ReplayPlayer(Widget, module="replay.js", stylesheets=("replay.css",), kept
             length_s=subject.duration_s,
             asked=() if trial is None else trial.asked,
             end_of_turn=self.end_of_turn,
+            unheard=() if trial is None else trial.unheard,
         )
 
     def static_form(self) -> StaticForm:

@@ -58,6 +58,8 @@ class Trial:
         How turns end by a score; ``None``: by silence alone.
     asked
         What the scorer was asked, in order of time.
+    unheard
+        Seconds from and to of what the agent would have gone on to say, had nothing stopped it.
     """
 
     params: TurnParams
@@ -67,6 +69,7 @@ class Trial:
     row: pd.Series[Any]
     end_of_turn: EndOfTurn | None = None
     asked: tuple[AskedScore, ...] = ()
+    unheard: tuple[tuple[float, float], ...] = ()
 
     @classmethod
     def of(
@@ -112,6 +115,7 @@ class Trial:
             row=row,
             end_of_turn=end_of_turn,
             asked=asked,
+            unheard=recording.unheard_s(evaluation),
         )
 
     @property

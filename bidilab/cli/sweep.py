@@ -7,6 +7,7 @@ import math
 import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -43,9 +44,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bidilab.detect.turns import ExportedSetting
+    from bidilab.detect.vad import ProbabilityCache
     from bidilab.lab.datasets import Dataset
     from bidilab.lab.metrics.columns import Axis
-    from bidilab.lab.sweep import Recommendation, SweepResult, Weights
+    from bidilab.lab.sweep import DaskExecutor, Recommendation, SweepResult, Weights
     from bidilab.show.encoding import Encoder
 
 __all__ = ["sweep_command"]
@@ -65,16 +67,17 @@ _RATES = (
 _SWEPT = "Settings to sweep: start:stop:step (ends included), or values with commas"
 _INTERRUPTION = "Interruptions: a score of the speech may let it stop the agent"
 _RECORDINGS = "Recordings and agent"
+_LARGE = "Many recordings: part by part, or on a cluster"
 _CHOICE = "What is recommended"
 _OUTPUT = "Output"
 
 
 def sweep_command(
     dataset: Annotated[
-        Path,
+        str,
         typer.Argument(
             help="Folder of a dataset (dataset.json, manifest.jsonl, audio/), one that comes with bidilab "
-            "(overlap-mini), or one audio file."
+            "(overlap-mini), one audio file, or the address of a dataset in a bucket (s3://bucket/calls, extra s3)."
         ),
     ],
     threshold: Annotated[
@@ -262,6 +265,34 @@ def sweep_command(
         int | None,
         typer.Option(metavar="N", help="Number of processes; chosen by the amount of audio when not given."),
     ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            rich_help_panel=_LARGE,
+            help="Keep what is found, part by part of the recordings, in this folder. A sweep that was stopped goes "
+            "on there with the parts that are missing, when it is started with the same options. Delete the folder "
+            "when the sweep is done.",
+        ),
+    ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            rich_help_panel=_LARGE,
+            help="Do the work on the Dask cluster whose scheduler is there, tcp://host:8786 for example (extra dask). "
+            "The recordings must be in a bucket, or in a folder that all workers see at the same path.",
+        ),
+    ] = None,
+    cache: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            rich_help_panel=_LARGE,
+            help="Where the VAD's probabilities are kept, for the next sweep of the same recordings; [b]none[/b] keeps "
+            "none. When not given: your cache folder, and none with --dask, whose workers may not see it.",
+        ),
+    ] = None,
     max_false_rate: Annotated[
         float | None,
         typer.Option(
@@ -294,7 +325,7 @@ def sweep_command(
         ),
     ] = "",
     validate_on: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             metavar="FOLDER",
             rich_help_panel=_CHOICE,
@@ -371,6 +402,8 @@ def sweep_command(
 
         bidilab sweep my-calls --eot smart-turn --eot-threshold off,0.3:0.8:0.1
 
+        bidilab sweep s3://bucket/calls --dask tcp://host:8786 --checkpoint parts
+
         bidilab sweep --config sweep.toml
 
     Exit code: 0 when the sweep is done, even if no setting keeps the limits;
@@ -380,6 +413,7 @@ def sweep_command(
     from bidilab.lab.conditions import AS_RECORDED
     from bidilab.lab.datasets import Dataset
     from bidilab.lab.datasets.onefile import dataset_of_audio
+    from bidilab.lab.datasets.remote import is_remote
     from bidilab.lab.sweep import Grid, sweep
     from bidilab.lab.sweep.engine import clusters_of
     from bidilab.show.encoding import encoder
@@ -391,16 +425,21 @@ def sweep_command(
     ):
         if value is not None and not 0 <= value <= 1:
             raise InvalidParameterError(f"--{name}", "a rate in [0, 1]", value)
-    if user_channel is not None and not dataset.is_file():
+    is_file = not is_remote(dataset) and Path(dataset).is_file()
+    if user_channel is not None and not is_file:
         raise InvalidParameterError("--user-channel", "left out for a dataset, whose manifest says it", user_channel)
     if holdout is not None and validate_on is not None:
         raise InvalidParameterError("--holdout", "left out with --validate-on", holdout)
     for name, file in (("--scores", scores), ("--interrupt-scores", interrupt_scores)):
         if file is not None and validate_on is not None:
             allowed = f"left out with {name}, which are of one dataset"
-            raise InvalidParameterError("--validate-on", allowed, str(validate_on))
+            raise InvalidParameterError("--validate-on", allowed, validate_on)
+    if dask is not None and jobs is not None:
+        raise InvalidParameterError("--jobs", "left out with --dask, where the workers say it", jobs)
+    if is_remote(cluster):
+        raise InvalidParameterError("--cluster", "recording or speaker; a Dask cluster is given by --dask", cluster)
     targets, weights = _targets(export), _weights(weight)
-    loaded = dataset_of_audio(dataset, user_channel) if dataset.is_file() else Dataset.load(dataset)
+    loaded = dataset_of_audio(dataset, user_channel) if is_file else Dataset.load(dataset)
     grid = Grid(
         **_given(
             "interrupt",
@@ -437,13 +476,23 @@ def sweep_command(
         clusters_of(others, cluster)  # type: ignore[arg-type]  # as below; told before the work
     target = out or Path(f"sweep-{loaded.name}")
     _check_target(target, replace=force or out is None)
+    if checkpoint is not None:
+        _check_checkpoint(checkpoint, target)
+    kept = _cache(cache, keeps=dask is None)
     console = Console()
-    with held(target), encoder() as figures:  # before the work, so that nobody works for an hour to be told then
+    with (
+        held(target),  # before the work, so that nobody works for an hour to be told then
+        encoder() as figures,
+        nullcontext() if dask is None else _cluster(dask) as executor,
+    ):
         result = sweep(
             loaded,
             grid,
             vad=read_vad(vad, vad_option),
             jobs=jobs,
+            executor=executor,
+            cache=kept,
+            checkpoint=checkpoint,
             seed=seed,
             evaluation=evaluation,  # type: ignore[arg-type]  # checked there, with the message of a parameter
             response_delay_ms=response_delay_ms,
@@ -464,6 +513,34 @@ def sweep_command(
         for setting in exported.values():
             _print_exported(console, setting, target, said=recommendation.message)
     console.print(f"\n[b]{target / 'report.html'}[/b] shows it; tables and figures are beside it.", highlight=False)
+
+
+def _check_checkpoint(checkpoint: Path, target: Path) -> None:
+    check_folder("--checkpoint", checkpoint)
+    if checkpoint.absolute() == target.absolute():
+        raise InvalidParameterError("--checkpoint", "another folder than --out", str(checkpoint))
+
+
+def _cache(folder: str | None, *, keeps: bool) -> ProbabilityCache | bool:
+    """Where probabilities are kept: the user's cache (``True``) or nowhere if no folder is given."""
+    from bidilab.detect.vad import ProbabilityCache
+
+    if folder is None or folder == "none":
+        return folder is None and keeps
+    check_folder("--cache", Path(folder))
+    return ProbabilityCache(folder)
+
+
+@contextmanager
+def _cluster(address: str) -> Iterator[DaskExecutor]:
+    """Work on a cluster, and say how large it is."""
+    from bidilab.lab.sweep import DaskExecutor
+
+    with DaskExecutor(address) as executor:
+        n = executor.n_workers
+        size = f"workers: {n}, threads: {executor.jobs}" if n else "no workers yet; the sweep waits for them"
+        typer.echo(f"Dask cluster {address}, {size}", err=True)
+        yield executor
 
 
 def _scorer(name: str | None, options: list[str] | None, scores: Path | None, dataset: Dataset) -> Any:

@@ -21,6 +21,7 @@
     ├── PluginError                          a plug-in cannot be loaded or built, or a name is taken twice
     ├── ContractError (AssertionError)       a detector or scorer breaks the contract of plug-ins
     ├── CacheError (OSError)                 the cache folder cannot be used; names the variable that moves it
+    ├── ClusterError (RuntimeError)          a cluster cannot be reached, or not do the work that it was given
     ├── PlaceHeldError                       another process writes there; says which
     ├── DiskFullError (OSError)              the disk has no room for a file; names both
     └── MissingExtraError (ImportError)      an optional part is not installed; names the command that mends it
@@ -42,6 +43,7 @@ __all__ = [
     "AudioError",
     "BidilabError",
     "CacheError",
+    "ClusterError",
     "ContractError",
     "CredentialsError",
     "DatasetError",
@@ -123,6 +125,10 @@ class ResultError(BidilabError, ValueError):
 
 class CacheError(BidilabError, OSError):
     """The cache folder cannot be read or written."""
+
+
+class ClusterError(BidilabError, RuntimeError):
+    """A cluster cannot be reached, its workers lack what they need, or they are lost again and again."""
 
 
 class PlaceHeldError(BidilabError):

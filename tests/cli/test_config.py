@@ -11,6 +11,7 @@ from bidilab.core.errors import InvalidParameterError
 FLAGS = shlex.split(
     "overlap-mini --threshold 0.4,0.5 --silence-duration-ms 300:500:100 --prefix-padding-ms 300 "
     "--weight false=2,wait_per_s=0.5 --condition snr_db=10,noise=white --condition codec=pcmu "
+    "--checkpoint parts --dask tcp://host:8786 --cache none "
     "--vad-option weights=w.onnx --export openai,livekit --holdout 0.3 --max-missed-rate 1 --force"
 )
 FILE = """
@@ -21,6 +22,9 @@ prefix_padding_ms = 300
 weight = { false = 2, wait_per_s = 0.5 }
 condition = [{ snr_db = 10, noise = "white" }, "codec=pcmu"]
 vad-option = { weights = "w.onnx" }
+checkpoint = "parts"
+dask = "tcp://host:8786"
+cache = "none"
 export = ["openai", "livekit"]
 holdout = 0.3
 max_missed_rate = 1
@@ -52,7 +56,7 @@ def test_a_file_gives_what_the_same_flags_give(config):
 
 def test_the_command_line_wins(config):
     params = asked("mine", "--threshold", "0.9", *config(FILE))
-    assert (str(params["dataset"]), params["threshold"], params["holdout"]) == ("mine", "0.9", 0.3)
+    assert (params["dataset"], params["threshold"], params["holdout"]) == ("mine", "0.9", 0.3)
 
 
 @pytest.mark.parametrize(
@@ -72,6 +76,10 @@ def test_what_is_wrong_is_told(config, text, told):
     with pytest.raises(InvalidParameterError) as caught:
         asked("overlap-mini", *config(text))
     assert told in str(caught.value)
+
+
+def test_a_dataset_in_a_bucket_is_an_address_in_a_file_too(config):
+    assert asked(*config('dataset = "s3://bucket/calls"'))["dataset"] == "s3://bucket/calls"
 
 
 def test_a_file_that_is_not_there(tmp_path):

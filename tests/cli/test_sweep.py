@@ -17,14 +17,8 @@ import pytest
 import soundfile
 
 import bidilab as bl
-from bidilab.cli import main
 from tests.lab.sweep.conftest import write_dataset
 from tests.places import holder
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_dataset(tmp_path_factory.mktemp("cli") / "bursts")
 
 
 def bidilab(*args, cwd, env=None):
@@ -32,22 +26,6 @@ def bidilab(*args, cwd, env=None):
     return subprocess.run(
         [sys.executable, "-m", "bidilab", *map(str, args)], cwd=cwd, env=environment, capture_output=True, text=True
     )
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch, capsys):
-    """Run the command in this process, where an interpreter of its own proves nothing; gives code, output, errors."""
-
-    def run(*args, columns=160):
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setenv("BIDILAB_CACHE_DIR", str(tmp_path / "cache"))
-        monkeypatch.setenv("COLUMNS", str(columns))
-        monkeypatch.setattr(sys, "argv", ["bidilab", *map(str, args)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        return stop.value.code or 0, *capsys.readouterr()
-
-    return run
 
 
 GRID = ("--threshold", "0.3,0.6", "--silence-duration-ms", "200", "--prefix-padding-ms", "100", "--vad", "energy")

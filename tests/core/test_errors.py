@@ -10,6 +10,7 @@ from bidilab.core import errors
 from bidilab.core.errors import (
     AudioError,
     BidilabError,
+    ClusterError,
     DatasetError,
     DeadlockError,
     DiskFullError,
@@ -20,6 +21,7 @@ from bidilab.core.errors import (
 
 MADE = [
     AudioError("a.wav: no sound"),
+    ClusterError("tcp://nowhere:8786: no answer"),
     DatasetError("mini: two problems", ["line 1: no id", "line 2: no audio"]),
     DeadlockError("a task waits"),
     DiskFullError(Path("a/b.wav"), Path("/"), 1_000, errno_=errno.EDQUOT),

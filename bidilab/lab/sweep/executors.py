@@ -6,9 +6,11 @@ import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
-from typing import Any, Protocol, TypeVar
+from importlib.metadata import version
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
 
-from bidilab.core.errors import InvalidParameterError, require_extra
+from bidilab.core.errors import ClusterError, InvalidParameterError, require_extra
 from bidilab.core.processes import worker_processes
 
 __all__ = ["DaskExecutor", "Executor", "InProcess", "ProcessPool", "executor_for"]
@@ -109,6 +111,8 @@ class DaskExecutor:
     all workers; the scheduler holds some tasks for each thread and no more. A part whose worker is lost is done again
     by another one.
 
+    A client that is made here, from an address, is closed by `close`, or at the end of a ``with`` block.
+
     Parameters
     ----------
     client
@@ -118,6 +122,8 @@ class DaskExecutor:
 
     Raises
     ------
+    ClusterError
+        If no scheduler answers at the address.
     MissingExtraError
         If ``distributed`` is not installed.
     """
@@ -125,11 +131,36 @@ class DaskExecutor:
     elsewhere = True
 
     def __init__(self, client: Any, *, tasks_per_thread: int = 2) -> None:
-        self._distributed = require_extra("distributed", feature="DaskExecutor", extra="dask")
+        self._distributed = require_extra("distributed", feature="a sweep on a Dask cluster", extra="dask")
         if isinstance(tasks_per_thread, bool) or not isinstance(tasks_per_thread, int) or tasks_per_thread < 1:
             raise InvalidParameterError("tasks_per_thread", "a whole number >= 1", tasks_per_thread)
-        self._client = self._distributed.Client(client) if isinstance(client, str) else client
+        self._owns_client = isinstance(client, str)
+        self._client = self._connected(client) if isinstance(client, str) else client
         self._tasks_per_thread = tasks_per_thread
+
+    def _connected(self, address: str) -> Any:
+        try:
+            return self._distributed.Client(address)
+        except (OSError, ValueError, ImportError) as error:  # no answer, no address, or a protocol not installed
+            raise ClusterError(f"{address}: no Dask scheduler answers: {error}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the client, if it was made here."""
+        if self._owns_client:
+            self._client.close()
+
+    @property
+    def n_workers(self) -> int:
+        """Workers that the cluster has now."""
+        return len(self._client.nthreads())
 
     @property
     def jobs(self) -> int:
@@ -140,9 +171,16 @@ class DaskExecutor:
     def map(
         self, function: Callable[[Shared, Task], Result], tasks: Sequence[Task], *, shared: Shared
     ) -> Iterator[tuple[int, Result]]:
-        """Yield results as they come. ``shared`` goes with each task: what is scattered is lost with its workers."""
+        """Yield results as they come. ``shared`` goes with each task: what is scattered is lost with its workers.
+
+        Raises
+        ------
+        ClusterError
+            If a worker has no bidilab, or another version of it, or the workers of one task die again and again.
+        """
         waiting = iter(enumerate(tasks))
         futures: dict[Any, int] = {}
+        self._check_workers()
         done = self._distributed.as_completed(with_results=True)
 
         def send(n: int) -> None:
@@ -158,8 +196,18 @@ class DaskExecutor:
                 future.release()  # else its result stays on the worker
                 send(max(1, self._tasks_per_thread * self.jobs - len(futures)))
                 yield index, result
+        except self._distributed.KilledWorker as error:
+            raise ClusterError(f"part of the work cannot be done: {error}") from error
         finally:
             self._client.cancel(list(futures))
+
+    def _check_workers(self) -> None:
+        """Refuse workers of another version of bidilab before anything is sent; later ones fail with their task."""
+        ours = version("bidilab")
+        for worker, found in self._client.run(version, "bidilab", on_error="return").items():
+            if found != ours:
+                theirs = "none" if isinstance(found, Exception) else found
+                raise ClusterError(f"the worker {worker} has bidilab {theirs}, and this machine {ours}")
 
     def __repr__(self) -> str:
         return f"DaskExecutor({self._client!r})"

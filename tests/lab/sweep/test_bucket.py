@@ -1,54 +1,19 @@
 """Datasets in a bucket: a stand-in of S3 on loopback, which answers GET and HEAD, and a directory by its address."""
 
-import http.server
-import threading
-
 import pandas as pd
 import pytest
 
 import bidilab as bl
 from bidilab.core.errors import DatasetError, ResultError
+from tests.buckets import bucket_of
 
 GRID = bl.Grid(threshold=[0.1, 0.5, 0.9], prefix_padding_ms=300, silence_duration_ms=[100, 500])
 
 
-class Bucket(http.server.BaseHTTPRequestHandler):
-    """``GET`` and ``HEAD`` of the objects of one bucket, ``calls``."""
-
-    def do_GET(self):
-        self.server.asked.append((self.command, self.path))
-        name = self.path.removeprefix("/calls/").partition("?")[0]
-        path = self.server.folder / name
-        if not path.is_file():
-            body = b"<Error><Code>NoSuchKey</Code><Message>there is none</Message></Error>"
-            self.send_response(404)
-        else:
-            body = path.read_bytes()
-            self.send_response(200)
-            self.send_header("ETag", '"1"')
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    do_HEAD = do_GET  # noqa: N815 - so named by http.server
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
 def bucket(bursts_folder, monkeypatch):
-    s3fs = pytest.importorskip("s3fs")
-    fsspec = pytest.importorskip("fsspec")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Bucket) as server:
-        server.folder, server.asked = bursts_folder, []
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        options = {"endpoint_url": f"http://127.0.0.1:{server.server_port}", "anon": True}
-        monkeypatch.setitem(fsspec.config.conf, "s3", options)
-        s3fs.S3FileSystem.clear_instance_cache()
+    with bucket_of(bursts_folder, monkeypatch) as server:
         yield server
-        server.shutdown()
 
 
 def run(dataset, **kwargs):

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 import bidilab as bl
+from bidilab.core.errors import ClusterError
 from bidilab.lab.datasets import Dataset
-from bidilab.lab.sweep import sharded
+from bidilab.lab.sweep import executors, sharded
 
 from .conftest import write_dataset
 
@@ -101,3 +102,15 @@ def test_a_killed_client_goes_on_with_the_parts_that_are_missing(twelve, client,
     assert len(list(kept.glob("*.bin"))) == 6
     assert {path: path.stat().st_mtime_ns for path in written} == written
     pd.testing.assert_frame_equal(parts.settings, run(twelve).settings, check_exact=True)
+
+
+def test_a_worker_with_another_version_is_told_before_anything_is_sent(client, monkeypatch):
+    monkeypatch.setattr(executors, "version", lambda _: str(os.getpid()))
+    with pytest.raises(ClusterError, match=rf"the worker tcp://\S+ has bidilab \d+, and this machine {os.getpid()}"):
+        next(bl.DaskExecutor(client).map(len, [()], shared=None))
+
+
+def test_a_part_whose_workers_die_again_and_again_is_told(client, monkeypatch):
+    monkeypatch.setattr(client.cluster.scheduler, "allowed_failures", 0)
+    with pytest.raises(ClusterError, match=r"part of the work cannot be done: .* workers died"):
+        list(bl.DaskExecutor(client).map(lambda *_: os._exit(1), [1], shared=None))

@@ -2,12 +2,13 @@ import asyncio
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from bidilab.bidi.background import BackgroundSession, run_anywhere
 from bidilab.core.errors import SessionError
-from tests.sizes import ATTACK
+from tests.sizes import ATTACK, examples
 
 
 def test_it_ends_in_order_when_stopped_and_leaves_no_thread():
@@ -84,6 +85,28 @@ def test_stopped_before_it_begins():
     session.start()
     assert session.wait(10)
     assert ran == []
+
+
+def n_descriptors():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts descriptors as Linux tells them")
+def test_quick_starts_and_stops_leave_no_descriptor_and_no_thread():
+    async def main():
+        await asyncio.Event().wait()
+
+    def once(wait_s):
+        session = BackgroundSession(main)
+        session.start()
+        session.wait(wait_s)
+        session.stop()
+
+    once(0.01)
+    before = n_descriptors(), threading.active_count()
+    for n in range(examples(50)):
+        once((0.0, 0.0001, 0.002)[n % 3])  # before the loop is there, while it is made, and while it runs
+    assert (n_descriptors(), threading.active_count()) == before
 
 
 def test_one_that_does_not_end_is_an_error():

@@ -1,6 +1,7 @@
 """`LiveSession` without a page: in a script, or in a notebook that nobody looks at."""
 
 import asyncio
+import gc
 import importlib.util
 import json
 import subprocess
@@ -22,6 +23,7 @@ from bidilab.detect.turns import ServerVad
 from bidilab.show.widgets.live import LiveSession
 from tests.scorers import DigestScorer
 from tests.sessions import bursts
+from tests.sizes import examples
 
 ROOT = Path(__file__).parents[4]
 DATASET = ROOT / "datasets/overlap-mini"
@@ -94,6 +96,31 @@ def test_stop_leaves_nothing_and_it_may_be_started_again(session):
         assert bidilab_threads() == []
         assert live.state == "ended"
         assert len(live.log) > 0
+
+
+def n_descriptors():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.realtime
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts descriptors as Linux tells them")
+def test_quick_starts_and_stops_leave_no_descriptor(tmp_path):
+    def once(n):
+        live = LiveSession(quick_model(), **talk((5, 15), total=2000), journal=tmp_path / f"{n}.jsonl")
+        live.start()
+        live.wait((0.0, 0.01, 0.1)[n % 3])
+        live.stop()
+        live.close()
+
+    for n in range(3):
+        once(n)  # what is loaded and compiled once
+    gc.collect()
+    before = n_descriptors()
+    for n in range(3, 3 + examples(15)):
+        once(n)
+    gc.collect()
+    assert n_descriptors() <= before
+    assert bidilab_threads() == []
 
 
 @pytest.mark.realtime

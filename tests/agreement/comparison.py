@@ -634,50 +634,50 @@ PAGE = """# What a sweep predicts is what a session does
 
 Made by `python -m tests.agreement.comparison {command} --out docs/agreement.md`; a part of it runs in the tests.
 
-Each session hears a recording of `overlap-mini` (drawn at random, as the settings are) chunk by chunk on the virtual
-clock, through `BidiAgent` and `BidiLocalModel`, whose detector stream runs live. The prediction is `detect_turns` on
-the whole recording's probabilities, then `simulate`. Compared to the sample: every turn (onset, decisions, offset,
-audio), every response, every interruption (which response, onset, decision). *Differences* counts all that is not
-equal.
+Each session hears a recording of `overlap-mini` chunk by chunk on the virtual clock, through `BidiAgent` and
+`BidiLocalModel`, whose detector runs live. Recordings and settings are drawn at random. The prediction is
+`detect_turns` on the whole recording's probabilities, then `simulate`. The two are compared to the sample: every turn
+(onset, decisions, offset, audio), every response and every interruption (which response, onset, decision).
+*Differences* counts everything that is not equal.
 
-Heard: a session can cut a response only when the chunk that decides has arrived, so what is heard may differ from the
-prediction by a chunk; that it is exactly as much as this explains, to one sample at 24 kHz, is among the differences
-counted. *Worst* is the largest distance to the prediction.
+**Heard.** A session can cut a response only when the chunk with the decision has arrived, so what is heard may differ
+from the prediction. The chunks explain how much; a deviation that they do not explain, to one sample at 24 kHz, counts
+as a difference. *Worst* is the largest deviation from the prediction.
 
-Events: the same sessions are judged by the labels of their recording, and so is each labelled event for itself, by the
-compiled evaluation of a sweep: from rest, on its own audio, whatever the session did. Compared are the events that the
-session's agent was speaking at and that nothing else stopped meanwhile, in all that interrupt: whether the event stops
-the agent, and when, to the sample; and that the session calls those missed that ought to stop it and do not. *Left out*
-are differences of one known cause, which are counted apart: the session puts a stop down to an event, and what decided
-follows it, as speech that began within 200 ms after its end or that lasted into the next event. *Guard* is
-`min_interruption_ms`, drawn from 100, 250, 500 and 800 ms.
+**Events.** The same sessions are judged by the labels of their recordings. The compiled evaluation of a sweep also
+judges each labelled event on its own: from rest, on its own audio, whatever the session did. In sessions that can be
+interrupted, the two are compared at the events during which the agent was speaking and nothing else stopped it. They
+must agree on whether the event stops the agent, and when, to the sample; and the session must call an event missed if
+it ought to stop the agent and does not. *Left out* counts differences with one known cause: the session attributes a
+stop to an event, but the decision came from speech after it, which began within 200 ms of its end or lasted into the
+next event. *Guard* is `min_interruption_ms`, drawn from 100, 250, 500 and 800 ms.
 
 {table}
 
 ## Turns that end by a score
 
-The same, with an `EndOfTurn` drawn at random (threshold, delay, timeout, interval, latency, context) and scores made by
-hand. *A scorer* is a hash of every bit of the audio that it hears, so one sample more or less in its window would give
-another score. The session asks it as it goes along, with what it has kept of the resampled stream; the prediction cuts
-its windows from the whole recording. Scores *computed elsewhere* are a `ScoreTrack` at 1 kHz whose scores are known
-late. Compared in addition: why each turn ended, that its score is one of those predicted, and how often the scorer
-was asked.
+This is the same comparison with an `EndOfTurn` drawn at random (threshold, delay, timeout, interval, latency, context)
+and made-up scores. *A scorer* is a hash of every bit of the audio that it hears, so one sample more or less in its
+window would give another score. The session asks it while it runs, with the part of the resampled stream that it keeps;
+the prediction cuts its windows from the whole recording. Scores *computed elsewhere* are a `ScoreTrack` at 1 kHz whose
+scores are known late. Three more things are compared: why each turn ended, whether its score is one of those predicted,
+and how often the scorer was asked.
 
 {scored}
 
-Where a score decides whether speech interrupts (`AdaptiveInterruption`, drawn at random; another hash, of at most half
-a second from 0.1 s before the onset), the prediction is the readable reference of the guards. Turns, responses and
-interruptions are compared, and what was heard.
+In the next table a score decides whether speech interrupts: an `AdaptiveInterruption` drawn at random, with another
+hash as its scorer, of at most half a second from 0.1 s before the onset. The prediction is the readable reference of
+the guards. Turns, responses, interruptions and what was heard are compared.
 
 {interrupted}
 
-`tests/agreement/test_sweep_scores.py` holds 180 sessions on settings of a `Grid` with scorers of one kind or both,
-guarded and not: turns, interruptions, stops and counts are those of the compiled sweep.
+`tests/agreement/test_sweep_scores.py` runs 180 sessions on settings of a `Grid` with scorers of one kind or both, with
+and without guards: their turns, interruptions, stops and counts equal those of the compiled sweep.
 
-In real time the scorer computes beside the session, which goes on hearing; it decides on what it has heard when the
-answer is there. A scorer that takes longer than is charged leaves a row `scorer_late` with the excess and moves no
-decision: `tests/agreement/test_real_clock.py` holds a session in real time whose scorer is late every time, and finds
-the turns and interruptions of the virtual clock.
+In real time the scorer computes in parallel while the session goes on hearing. The session acts when the answer
+arrives. A scorer that takes longer than its charged latency leaves a row `scorer_late` with the excess and moves no
+decision: `tests/agreement/test_real_clock.py` runs a session in real time whose scorer is late every time, and finds
+the same turns and interruptions as on the virtual clock.
 """
 
 if __name__ == "__main__":

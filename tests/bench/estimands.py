@@ -229,32 +229,33 @@ PAGE = """# How far the numbers can be trusted
 
 Made by `python -m tests.bench.estimands {command} --out docs/estimands.md`.
 
-**Event rates.** Each labelled event is judged for itself: if the agent is speaking when this happens, does it stop, and
-when? Which events count follows from the labels alone, so n is the same at every setting, and rates may be compared. On
-`overlap-mini`, {monotony}.
+**Event rates.** Each labelled event is judged on its own: if the agent is speaking when it happens, does the agent
+stop, and when? The labels alone decide which events count, so n is the same at every setting and rates can be compared.
+On `overlap-mini`, {monotony}.
 
-**Session costs** say what a whole conversation costs: there the first interruption ends a response, so what comes later
-is not met. They hang on how many events a response holds: compare settings by them, never datasets.
+**Session costs** say what a whole conversation costs. There the first interruption ends a response, so later events do
+not meet it. Session costs depend on how many events a response contains: use them to compare settings, never datasets.
 
 ## Coverage of the 95 % intervals
 
-`overlap-mini` is taken for the population: 20, 40 and 75 of its recordings are drawn with replacement, {draws} times,
-and it is counted how often the interval holds the figure of all of them. Least / mean over {n_settings} settings.
-Recordings are the unit, as events of one recording have a voice, a line and a noise in common.
+`overlap-mini` stands for the population: 20, 40 and 75 of its recordings are drawn with replacement, {draws} times. The
+table shows how often the interval contains the figure of all recordings: smallest / mean over {n_settings} settings.
+Recordings are the unit, because events of one recording share a voice, a line and a noise.
 
 {coverage}
 
-With 20 or 40 recordings the 90th percentile of stops mostly has no upper end: too few to say, and said.
+With 20 or 40 recordings the 90th percentile of stops mostly has no upper end: the recordings are too few, and the
+result says so.
 
-## A setting chosen on half of the recordings, looked at on the other half
+## A setting chosen on half of the recordings and tested on the other half
 
-{splits} splits of the 75 recordings, 135 settings. *Loss*: points as `recommend` counts them, on recordings that had no
-say in the choice. *The rule of before* took the least sum of missed and false, then what waits least.
+{splits} splits of the 75 recordings, 135 settings. *Loss*: points as `recommend` counts them, on recordings that were
+not used for the choice. *The rule of before* took the smallest sum of missed and false, then the shortest wait.
 
 {halves}
 
-A limit holds where the upper end of the 95 % interval is within it. With 37 recordings little can be shown, and
-`recommend` then says so and chooses none.
+A limit is kept if the upper end of the 95 % interval is within it. With 37 recordings little can be shown; `recommend`
+then says so and chooses no setting.
 """
 
 

@@ -158,24 +158,25 @@ def example() -> str:
 
 PAGE = """# A gate for your build
 
-`bidilab check` says by its exit code whether a result keeps its limits, and whether it is worse than an older one.
+`bidilab check` tells you by its exit code whether a result keeps its limits, and whether it is worse than an older one.
 
 ```
 bidilab check sweep-calls --max false_interruption_rate=0.40 --max latency_detected_ms_p90=600
 bidilab check sweep-new --baseline sweep-old --metric missed_rate --metric false_interruption_rate
 ```
 
-It takes the folder of `bidilab sweep` (the recommended setting is judged, or `--setting threshold=0.6`), the folder of
-a replay or of `bl.replay_dataset(..., out=...)`, that of `bidilab judge` (`--max false_rate=0.1 --max
-yield_p90_ms=600`), and the `.json` of `bidilab probe-client`. Metrics are columns: [columns.md](columns.md) lists those
-of sweeps, of replays, of judged calls (`JudgedCalls.totals`) and of probes. From a notebook it is
-`bl.check(result, max={{...}}, baseline=...)`, whose report shows itself, as a table, JSON and JUnit XML.
+It takes one of these: the folder of `bidilab sweep` (it judges the recommended setting, or `--setting threshold=0.6`),
+the folder of a replay or of `bl.replay_dataset(..., out=...)`, the folder of `bidilab judge`
+(`--max false_rate=0.1 --max yield_p90_ms=600`), or the `.json` of `bidilab probe-client`. Metrics are columns:
+[columns.md](columns.md) lists those of sweeps, of replays, of judged calls (`JudgedCalls.totals`) and of probes. In a
+notebook, call `bl.check(result, max={{...}}, baseline=...)`; its report is shown in the cell, and is available as a
+table, JSON and JUnit XML.
 
 ## Verdicts
 
-Rates are measured on a number of calls, so they move when nothing has changed. A metric therefore **fails** only when
-it is *surely* beyond its limit: the one-sided 95 % bound is. It **passes** only when the bound on the other side is
-within. In between, the data allow both: it is **inconclusive**.
+Rates are measured on a limited number of calls, so they move even when nothing has changed. A metric therefore
+**fails** only when it is *surely* beyond its limit: its one-sided 95 % bound is beyond it. It **passes** only when the
+bound on the other side is within the limit. In between, the data allow both: it is **inconclusive**.
 
 ```
  --max 0.40        0.2       0.3       0.4       0.5       0.6
@@ -186,29 +187,29 @@ within. In between, the data allow both: it is **inconclusive**.
 
 | exit code | meaning |
 |---|---|
-| 0 | nothing surely fails; what is inconclusive is a warning on stderr |
+| 0 | nothing surely fails; each inconclusive metric is a warning on stderr |
 | 1 | something is surely beyond its limit or surely worse than the baseline, or the sweep recommends no setting |
-| 2 | it cannot be judged: an unknown metric (the message names near ones), fewer than 10 events, one recording |
-| 3 | with `--proof`: something is inconclusive |
+| 2 | a metric cannot be judged: unknown (the message names similar ones), fewer than 10 events, or one recording |
+| 3 | with `--proof`: at least one metric is inconclusive |
 
-`--proof` is for a release that must be shown to be good; the plain form is for every commit. Bounds have recordings as
-the unit (sessions, of a probe), as everywhere: [estimands.md](estimands.md). `recommend` keeps limits at one-sided
-97.5 %, as it looks at many settings; a gate looks at one, at 95 %.
+Use `--proof` for a release that must be shown to be good and the plain form for every commit. Bounds have recordings as
+the unit (for a probe, sessions), as everywhere: [estimands.md](estimands.md). `recommend` keeps limits at one-sided
+97.5 %, because it looks at many settings; a gate looks at one, at 95 %.
 
-Without `--max` and `--min`, a sweep is held to the limits that it was made with; where no setting is shown to keep
-them, that is exit code 1. Replays count what happened in each session, so their n hangs on what the session did:
-prefer a sweep to gate a detector, and replays to gate an agent. A metric per minute of a saved sweep needs the
-recordings at hand, as their minutes are not stored.
+Without `--max` and `--min`, a sweep is held to the limits that it was made with; if no setting is shown to keep them,
+the exit code is 1. Replays count what happened in each session, so their n depends on what the session did: use a sweep
+to gate a detector, and replays to gate an agent. For a metric per minute of a saved sweep, the recordings must be
+available, because their minutes are not stored.
 
 ## Against a baseline
 
-`--baseline OLD` compares every metric named. What fails is *surely worse*: the one-sided bound of the difference is
-above 0, or above `--margin missed_rate=0.02`. Holm's correction is over the metrics named, so that ten metrics do not
-fail ten times as often as one. Recordings that both results have are compared pairwise, and the report says how they
-were found: by the sha256 of their audio where both results know it (replays: by the sound of the user's channel), else
-by their name. The others count as independent samples. Where few recordings differ at all, nothing is shown: swapping
-the builds in each of k recordings gives 2^k arrangements, and no probability is taken to be below 1 in 2^k. Rates are
-compared by each recording's influence, times by 2000 resamples of whole recordings, the same for both.
+`--baseline OLD` compares every metric that you name. A metric fails if it is *surely worse*: the one-sided bound of the
+difference is above 0, or above `--margin missed_rate=0.02`. Holm's correction covers the named metrics, so that ten
+metrics do not fail ten times as often as one. Recordings that both results have are compared pairwise, and the report
+says how they were matched: by the sha256 of their audio if both results know it (replays: by the sound of the user's
+channel), otherwise by name. The others count as independent samples. If very few recordings differ, nothing can be
+shown: swapping the builds in each of k recordings gives 2^k arrangements, so no probability is taken to be below 1 in
+2^k. Rates are compared by each recording's influence, times by 2000 resamples of whole recordings, the same for both.
 
 ```
 {example}
@@ -225,14 +226,14 @@ to different verdicts:
 {limits}
 
 Against the last build, on the false and the missed rate. Each cell: how often an *unchanged* build fails / how often a
-build with threshold 0.3 (false {worse:+.0f} points) does. The last row has two builds that differ in many calls and not
+build with threshold 0.3 (false {worse:+.0f} points) does. In the last row the two builds differ in many calls, but not
 on the whole:
 
 {baselines}
 
-A gate by point estimates fails at random. With bounds an unchanged build hardly ever fails, and on the same calls it
-never does, while a worse build is found out. Keep a fixed corpus for the gate, label it well, and watch new calls in a
-report that stops nobody.
+A gate on point estimates fails at random. With bounds an unchanged build hardly ever fails, and on the same calls it
+never does, while a worse build is detected. Keep a fixed corpus for the gate, label it well, and watch new calls in a
+report that blocks nobody.
 
 ## In CI
 
@@ -254,10 +255,10 @@ jobs:
         with: {{name: gate, path: gate.xml}}
 ```
 
-In the JUnit file each metric is a case with its value, n, bound and limit; what fails is a failure, what is
-inconclusive is skipped with the reason, what cannot be judged is an error.
+In the JUnit file each metric is a test case with its value, n, bound and limit. A failing metric is a failure, an
+inconclusive one is skipped with the reason, and one that cannot be judged is an error.
 
-Or in your own tests. The plugin comes with bidilab; without its option the test is skipped:
+Or use it in your own tests. The plugin comes with bidilab; without its option the test is skipped:
 
 ```python
 def test_interruptions(bidilab_check):
@@ -268,7 +269,7 @@ def test_interruptions(bidilab_check):
 pytest --bidilab-result sweep-new --bidilab-baseline gate/sweep-old
 ```
 
-`pytest --bidilab-judge calls --bidilab-user-channel 1` judges a folder of recordings as the run begins: the fixture
+`pytest --bidilab-judge calls --bidilab-user-channel 1` judges a folder of recordings when the run starts: the fixture
 `judged` is the result of `bl.judge`, with all its tables, and `bidilab_check` gates it.
 """
 

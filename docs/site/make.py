@@ -98,8 +98,8 @@ def _contents(source: Path) -> str:
         (
             _toc("Notebooks", [f"notebooks/{path.stem}" for path in sorted((source / "notebooks").glob("*.ipynb"))]),
             _toc("How to", guides),
-            _toc("What it means", sorted(pages - set(guides) - {"columns", "event-log"})),
-            _toc("Reference", ["api", "cli", "columns", "event-log", "changelog"]),
+            _toc("What it means", sorted(pages - set(guides) - {"columns", "event-log", "extras"})),
+            _toc("Reference", ["api", "cli", "columns", "event-log", "extras", "changelog"]),
         )
     )
 

@@ -132,7 +132,7 @@ class BackgroundSession:
         if self._thread is None or self._thread is threading.current_thread():
             return
         if not self._has_ended(limit_s):
-            raise SessionError(f"the session has not ended within {limit_s} s of being told to")
+            raise SessionError(f"the session did not end within {limit_s} s after it was told to stop")
 
     def _ask_for_the_end(self) -> None:
         with self._lock:
@@ -157,7 +157,7 @@ class BackgroundSession:
             If it was never started, or is waited for in its own thread.
         """
         if self._thread is None or self._thread is threading.current_thread():
-            raise SessionError("only a session that was started, and in another thread, can be waited for")
+            raise SessionError("cannot wait: the session was never started, or it runs in this thread")
         try:
             return self._has_ended(timeout_s)
         except BaseException:
@@ -221,7 +221,7 @@ def _stop_all() -> None:
         session._ask_for_the_end()
     late = [session for session in still if not session._has_ended(STOP_LIMIT_S)]
     if late:
-        raise SessionError(f"{len(late)} sessions have not ended within {STOP_LIMIT_S} s of being told to")
+        raise SessionError(f"{len(late)} sessions did not end within {STOP_LIMIT_S} s after they were told to stop")
 
 
 atexit.register(_stop_all)

@@ -70,7 +70,7 @@ class SessionMachine:
         """
         if (following := TRANSITIONS.get((self.state, step))) is None:
             hint = f": {_HINTS[step]}" if step in _HINTS else ""
-            raise SessionError(f"the session is {self.state.value}, it cannot {step}{hint}")
+            raise SessionError(f"the session is {self.state.value} and cannot {step}{hint}")
         self.state = following
 
     @property

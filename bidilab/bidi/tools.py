@@ -234,7 +234,9 @@ class FunctionTool:
             raise ToolInputError(f"input of {self.name}", "a JSON object", arguments)
         known = self.input_schema["properties"]
         if unknown := [name for name in arguments if name not in known]:
-            raise ToolInputError(f"input of {self.name}", f"named {', '.join(known) or 'nothing'}", unknown)
+            raise ToolInputError(
+                f"input of {self.name}", f"an object with no keys but {', '.join(known) or 'none'}", unknown
+            )
         if missing := [name for name in self.input_schema["required"] if name not in arguments]:
             raise ToolInputError(f"input of {self.name}", f"complete: {', '.join(missing)} missing", dict(arguments))
 
@@ -286,7 +288,7 @@ class ToolRegistry:
         for given in tools:
             made = given if isinstance(given, FunctionTool) else FunctionTool(given)
             if made.name in self._tools:
-                raise InvalidParameterError("tools", "named differently", made.name)
+                raise InvalidParameterError("tools", "given with different names", made.name)
             self._tools[made.name] = made
 
     def get(self, name: str) -> FunctionTool | None:
@@ -381,7 +383,7 @@ class ToolCaller:
     async def _invoke(self, selected: Any, use: ToolUse) -> Any:
         if selected is None:
             known = ", ".join(made.name for made in self._tools) or "none"
-            raise InvalidParameterError("tool", f"one of the tools there are ({known})", use["name"])
+            raise InvalidParameterError("tool", f"one of the tools ({known})", use["name"])
         arguments = use["input"]
         if isinstance(arguments, str):  # as providers stream it
             try:

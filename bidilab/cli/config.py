@@ -29,10 +29,10 @@ def _read_config(ctx: typer.Context, path: Path | None) -> Path | None:
         name = key.replace("-", "_")
         if name not in parameters:
             raise InvalidParameterError(
-                "--config", f"keys that are options of {ctx.command_path}", _unknown(key, parameters)
+                "--config", f"a file whose keys are options of {ctx.command_path}", _unknown(key, parameters)
             )
         if name in given:
-            raise InvalidParameterError("--config", "each option once", f"{key} beside {name}")
+            raise InvalidParameterError("--config", "a file with each option once", f"{key} beside {name}")
         given[name] = _value(key, value, parameters[name])
     ctx.default_map = given
     return path

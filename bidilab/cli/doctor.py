@@ -100,7 +100,7 @@ def doctor_command(
             if value is not None:
                 raise InvalidParameterError(name, "left out with --machine", str(value))
         if key_env is not None and not (provider or "").startswith(("ws://", "wss://")):
-            raise InvalidParameterError("--key-env", "given with the URL of a server as --provider", key_env)
+            raise InvalidParameterError("--key-env", "left out unless --provider is the URL of a server", key_env)
         _machine(input_device, output_device, play=play, provider=provider, key_env=key_env, out=out)
         return
     for name, option in {**given, "--no-play": None if play else "given"}.items():

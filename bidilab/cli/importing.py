@@ -70,13 +70,15 @@ def import_command(
         if key not in taken:
             raise InvalidParameterError(f"options of {corpus_format}", flags(taken), IMPORT_OPTIONS[key].flag)
     if label and corpus_format == "clips":
-        raise InvalidParameterError("options of clips", "without --label: clips are no recordings", "--label")
+        raise InvalidParameterError(
+            "options of clips", "given without --label, because clips are not recordings", "--label"
+        )
     result = FORMATS[corpus_format].run(source, dest, force=force, progress=progress, **options)
     typer.echo(repr(result))
     try:
         labelled = proposed_labels(dest, progress=progress) if label else None
     except KeyboardInterrupt as stop:
-        raise Stopped(f"the import is whole, and 'bidilab datasets label {dest}' goes on with the labels") from stop
+        raise Stopped(f"the import is complete; 'bidilab datasets label {dest}' continues with the labels") from stop
     if labelled is not None:
         typer.echo(repr(labelled))
     if result.problems or (labelled is not None and labelled.problems):

@@ -230,7 +230,7 @@ def read_interruption(
     given = {key: value for key, value in policy.items() if value is not None}
     if name is None:
         if given or options:
-            raise InvalidParameterError("--interrupt", "the name of a scorer, with its other options", name)
+            raise InvalidParameterError("--interrupt", "the name of a scorer if its other options are given", name)
         return None
     spec = ScorerSpec(name=name, task="interruption", options=_named_values("--interrupt-option", options))
     return AdaptiveInterruption(**given), spec
@@ -280,7 +280,9 @@ def read_end_of_turn(
     given: dict[str, Any] = {key: value for key, value in policy.items() if value is not None}
     if name is None:
         if given or options:
-            raise InvalidParameterError("--eot", "the name of a scorer, with other options of the end of turn", name)
+            raise InvalidParameterError(
+                "--eot", "the name of a scorer if other options of the end of turn are given", name
+            )
         return None
     return EndOfTurn(**given), read_scorer(name, options)
 

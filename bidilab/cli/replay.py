@@ -170,7 +170,7 @@ def replay_command(
             progress=True,
         )
     except KeyboardInterrupt as stop:
-        raise Stopped(f"{journal} holds the session as far as it came") from stop
+        raise Stopped(f"{journal} contains the session up to this point") from stop
     typer.echo(made.summary)
     typer.echo(f"written: {folder}")
 

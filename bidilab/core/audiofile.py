@@ -204,7 +204,7 @@ def read_channel(path: str | os.PathLike[str], channel: int = 0, *, info: AudioI
 
     scan_audio(path, watch=put)
     if n_put != told.frames:
-        raise AudioError(f"{path}: {told.frames} samples were counted, {n_put} read: the file has changed")
+        raise AudioError(f"{path}: {told.frames} samples were counted, but {n_put} were read: the file has changed")
     return Audio.known_finite(room.samples[:, 0], sample_rate=told.samplerate, name=str(path))
 
 
@@ -271,7 +271,7 @@ def _check_level(path: Path, samples: FloatArray) -> None:
     if _LOUDEST_FLOAT < peak < float("inf"):
         scale = next((scale for scale in _FULL_SCALES if peak <= scale), _FULL_SCALES[-1])
         raise AudioError(
-            f"{path}: its floats run to {peak:.0f}, where 1 is full scale: integers that were written as floats. "
+            f"{path}: its floats run to {peak:.0f}, but full scale is 1: it contains integers written as floats. "
             f"Divide them by {scale} (read_audio(path, full_scale={scale}), then write_audio; "
             f"--full-scale {scale} of an import)"
         )
@@ -304,7 +304,8 @@ class _Decoder:
         if told and file.frames > (most := self._path.stat().st_size * _MOST_SAMPLES_PER_BYTE):
             file.close()
             raise AudioError(
-                f"{self._path}: truncated: the header promises {file.frames} samples, a file of its size holds {most}"
+                f"{self._path}: truncated: the header promises {file.frames} samples, but a file of this size "
+                f"holds {most}"
             )
         self._promised = file.frames if told and not contents.counted else None
         if file.format == "OGG" and file.seekable():
@@ -395,7 +396,7 @@ class _Decoder:
         """Make sure that all came that was promised, and that something came."""
         if self._promised is not None and n_samples < self._promised:
             raise AudioError(
-                f"{self._path}: truncated: the header promises {self._promised} samples, {n_samples} are there"
+                f"{self._path}: truncated: the header promises {self._promised} samples, but the file holds {n_samples}"
             )
         if n_samples == 0:
             raise AudioError(f"{self._path}: holds no samples")
@@ -403,7 +404,8 @@ class _Decoder:
             there_s = n_samples / self.info.samplerate
             if there_s + self._longest_frame_s + 0.001 < self._promised_s:  # the last packet may hold padding
                 raise AudioError(
-                    f"{self._path}: truncated: the header promises {self._promised_s:.3f} s, {there_s:.3f} s are there"
+                    f"{self._path}: truncated: the header promises {self._promised_s:.3f} s, but the file holds "
+                    f"{there_s:.3f} s"
                 )
 
 

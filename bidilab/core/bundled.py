@@ -40,7 +40,7 @@ def _folder(name: Literal["datasets", "notebooks"]) -> Path:
         return in_wheel
     if (checkout / "pyproject.toml").is_file() and (checkout / name).is_dir():
         return checkout / name
-    raise DatasetError(f"the {name} that come with bidilab are not beside it ({in_wheel}); install it again")
+    raise DatasetError(f"the {name} that come with bidilab are missing ({in_wheel}); install bidilab again")
 
 
 def bundled_dataset(given: str | os.PathLike[str]) -> Path:

@@ -171,7 +171,7 @@ class CacheFolder:
             raise _DamagedEntryError("cut short in the header")
         stored_key, digest, payload = parts
         if stored_key != key.encode():
-            raise _DamagedEntryError("it is for another recording or detector")
+            raise _DamagedEntryError("it belongs to another recording or detector")
         if hashlib.sha256(payload).hexdigest().encode() != digest:
             raise _DamagedEntryError("its content is damaged")
         return payload

@@ -156,7 +156,7 @@ class VirtualClock:
 
     def _jump_to(self, when_s: float) -> None:
         if when_s > _MAX_VIRTUAL_S:
-            raise ClockError(f"a virtual clock holds {_MAX_VIRTUAL_S:.0f} s, asked to go to {when_s} s")
+            raise ClockError(f"a virtual clock ends at {_MAX_VIRTUAL_S:.0f} s, it was asked to go to {when_s} s")
         self._now_s = max(self._now_s, when_s)
 
     def __repr__(self) -> str:

@@ -151,15 +151,15 @@ def _stands_for_unknown(length: int) -> bool:
 
 
 def _truncated(path: Path, what: str, promised: int, there: int, unit: str = "bytes") -> AudioError:
-    return AudioError(f"{path}: truncated: {what} promises {promised} {unit}, {max(0, there)} are there")
+    return AudioError(f"{path}: truncated: {what} promises {promised} {unit}, but the file holds {max(0, there)}")
 
 
 def _check_tail(path: Path, there: int, promised: int) -> None:
     """Refuse a file in which far more follows than the header tells: its size was not brought up to date."""
     if there - promised > _MOST_JUNK_BYTES:
         raise AudioError(
-            f"{path}: the header promises {promised} bytes of sound, and {there - promised} more follow that are no "
-            "chunks: its size was not brought up to date, or several files were joined"
+            f"{path}: the header promises {promised} bytes of sound, but {there - promised} more follow that are not "
+            "chunks: the size was not updated, or several files were joined"
         )
 
 
@@ -299,7 +299,7 @@ def _ogg(path: Path, file: IO[bytes], size: int) -> Contents:
         if whole and page[5] & _OGG_LAST_PAGE:
             if page[14:18] not in _ogg_streams(file):
                 raise AudioError(
-                    f"{path}: is several Ogg streams one after the other, of which the first alone would be read; "
+                    f"{path}: contains several Ogg streams in a row, and only the first would be read; "
                     "write them as one (ffmpeg -i)"
                 )
             return Contents(path=path)
@@ -332,7 +332,7 @@ def _flac(path: Path, file: IO[bytes], size: int) -> Contents:
         if (end := _flac_frame_end(tail[at : at + 16].ljust(16, b"\0"), int.from_bytes(head[8:10], "big"))) is None:
             continue
         if _crc(tail[at:-2], 16, 0x8005) != int.from_bytes(tail[-2:], "big"):
-            raise AudioError(f"{path}: truncated: the last frame of the FLAC is not whole")
+            raise AudioError(f"{path}: truncated: the last frame of the FLAC is incomplete")
         return Contents(
             path=path, patches=((21, bytes([head[21] | end >> 32]) + (end & 0xFFFF_FFFF).to_bytes(4, "big")),)
         )

@@ -230,12 +230,14 @@ def check_together(folder: Path, *names: str) -> None:
         path = folder / name
         if name not in listed:
             if path.is_file():
-                raise ResultError(f"{path}: is of another save than {GENERATION_FILE} beside it; sweep or save again")
+                raise ResultError(
+                    f"{path}: belongs to a different save than {GENERATION_FILE} beside it; sweep or save again"
+                )
         elif not path.is_file():
             raise ResultError(f"{path}: is missing; {GENERATION_FILE} beside it lists it")
         elif _digest(path) != listed[name]:
             raise ResultError(
-                f"{path}: is not the file that was saved with the others (its digest is another); save again"
+                f"{path}: is not the file that was saved with the others (its digest differs); save again"
             )
 
 

@@ -139,7 +139,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _constant(name: str) -> float:
-    raise JSONError(f"{name} is not a number that JSON knows")
+    raise JSONError(f"{name} is not a number in JSON")
 
 
 def _integer(digits: str) -> int:

@@ -233,7 +233,7 @@ def check_options(owner: str, factory: Factory, options: Mapping[str, Any], *, c
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     named = {p.name: p for p in parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
     if named.pop("sample_rate", None) is None and not takes_any:
-        raise PluginError(f"{owner} does not take sample_rate, which every one is called with")
+        raise PluginError(f"{owner} must accept sample_rate, because bidilab always passes it")
     for option in options:
         if option not in named and not takes_any:
             allowed = f"one of {', '.join(named)}" if named else "absent: it has none"

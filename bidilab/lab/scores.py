@@ -67,7 +67,7 @@ class Scores(Mapping[str, ScoreTrack]):
 
     def __getitem__(self, recording_id: str) -> ScoreTrack:
         if recording_id not in self.tracks:
-            why = "it has no scores" if recording_id in self.without else "it is no recording of the dataset"
+            why = "it has no scores" if recording_id in self.without else "it is not a recording of the dataset"
             raise KeyError(f"{recording_id}: {why}")
         return self.tracks[recording_id]
 
@@ -157,7 +157,7 @@ def _said(rows: pd.DataFrame, task: Task | None, detector: str | None, version: 
     for name, given in said.items():
         if given is None:
             allowed = f"one of {', '.join(TASKS)}" if name == "task" else "a name"
-            raise InvalidParameterError(name, f"{allowed}, as the scores have no column {name}", given)
+            raise InvalidParameterError(name, f"{allowed}, because the scores have no column {name}", given)
     return rows.assign(**said) if "channel" in rows else rows.assign(channel="user", **said)
 
 
@@ -217,7 +217,7 @@ def _of_rows(
     for name, wanted in (("task", task), ("detector", detector), ("version", version)):
         chosen[name], rows = _only(where, rows, name, wanted)
     by_id = {recording.id: recording for recording in dataset}
-    _refuse(where, f"recording_id is no recording of {dataset.name}", rows, ~rows["recording_id"].isin(by_id))
+    _refuse(where, f"recording_id is not a recording of {dataset.name}", rows, ~rows["recording_id"].isin(by_id))
     heard = _numbers(where, rows, "heard_s")
     known = _numbers(where, rows, "known_s") if "known_s" in rows else heard
     score = _numbers(where, rows, "score")
@@ -286,7 +286,7 @@ def _refuse(where: str, what: str, rows: pd.DataFrame, wrong: pd.Series[bool], *
         ]
     else:
         some = list(dict.fromkeys(found["recording_id"]))[:_EXAMPLES]
-    raise DatasetError(f"{where}: in {len(found)} of {len(rows)} rows {what}, as", some)
+    raise DatasetError(f"{where}: in {len(found)} of {len(rows)} rows {what}, such as", some)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -191,7 +191,7 @@ def _track(clause: str, track: object, n_frames: int, what: str) -> FloatArray:
 def _in_range(values: FloatArray, what: str) -> None:
     wrong = values[~((values >= 0) & (values <= 1))]
     if len(wrong):
-        raise ContractError("range", f"{what}: {len(wrong)} values are not in [0, 1], as {wrong[:3].tolist()}")
+        raise ContractError("range", f"{what}: {len(wrong)} values are not in [0, 1], such as {wrong[:3].tolist()}")
 
 
 def _vad_repeats(backend: VadBackend, samples: FloatArray, track: FloatArray) -> None:
@@ -363,7 +363,7 @@ def _texts(checked: VadBackend | Scorer) -> None:
     for name in ("name", "version"):
         value = getattr(checked, name)
         if not isinstance(value, str) or not value.strip():
-            raise ContractError("members", f"{name} must be a text that is not empty, is {value!r}")
+            raise ContractError("members", f"{name} must be a non-empty string, is {value!r}")
 
 
 def _whole(name: str, value: object, least: int) -> None:

@@ -32,13 +32,13 @@ from tests.sessions import Taken, bursts, hold, local_model
 
 def test_the_table_of_states():
     machine = SessionMachine()
-    with pytest.raises(SessionError, match="not started, it cannot stop"):
+    with pytest.raises(SessionError, match="not started and cannot stop"):
         machine.take("stop")
     for step, state in [("start", "starting"), ("ready", "running"), ("stop", "stopping"), ("done", "stopped")]:
         machine.take(step)
         assert machine.state is SessionState(state)
     machine.take("start")
-    with pytest.raises(SessionError, match="starting, it cannot start: stop it"):
+    with pytest.raises(SessionError, match="starting and cannot start: stop it"):
         machine.take("start")
 
 
@@ -60,7 +60,7 @@ def test_start_and_stop_in_any_order():
             _ = agent.clock
         await agent.stop()
         await agent.start()
-        with pytest.raises(SessionError, match="running, it cannot start"):
+        with pytest.raises(SessionError, match="running and cannot start"):
             await agent.start()
         with pytest.raises(SessionError, match="cannot start"):
             await agent.run(inputs=[], outputs=[])
@@ -101,13 +101,13 @@ def test_send_takes_events_and_the_dicts_of_the_wire():
             await agent.send(wire)
             await agent.send(events.BidiAudioInputEvent.from_pcm(bytes(640), sample_rate=16000))
             await agent.send({"type": "bidi_text_input", "text": "hi", "role": "user"})
-            with pytest.raises(EventError, match="not an event to send"):
+            with pytest.raises(EventError, match="cannot be sent"):
                 await agent.send({"type": "bidi_interruption", "reason": "error"})
             with pytest.raises(EventError, match="type must be"):
                 await agent.send({"type": "something"})
             with pytest.raises(InvalidParameterError, match="input_data"):
                 await agent.send(3)
-            with pytest.raises(InvalidParameterError, match="sees nothing"):
+            with pytest.raises(InvalidParameterError, match="cannot see images"):
                 await agent.send(events.BidiImageInputEvent(b"x", "image/png"))
         (row,) = [row for row in agent.log if row.type == "bidi_audio_input"]
         assert row.input_samples == 640
@@ -120,7 +120,7 @@ def test_wrong_parameters():
         BidiAgent(object())
     with pytest.raises(InvalidParameterError, match="hook"):
         BidiAgent(local_model(), hooks=[object()])
-    with pytest.raises(InvalidParameterError, match="named differently"):
+    with pytest.raises(InvalidParameterError, match="given with different names"):
         BidiAgent(local_model(), tools=[len_of, len_of])
 
 

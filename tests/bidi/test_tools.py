@@ -104,7 +104,7 @@ def test_functions_that_are_no_tools():
         FunctionTool(lambda *many: many)
     with pytest.raises(InvalidParameterError, match="a function"):
         FunctionTool(3)
-    with pytest.raises(InvalidParameterError, match="named differently"):
+    with pytest.raises(InvalidParameterError, match="given with different names"):
         ToolRegistry([weather, weather])
 
 
@@ -174,7 +174,7 @@ def test_tools_run_at_the_same_time_and_a_failing_one_is_an_error_result():
     by_id = {r["toolUseId"]: (r["status"], str(r["content"])) for r in results(agent)}
     assert by_id["call_0"] == ("success", "[{'json': 2.0}]")
     assert by_id["call_2"] == ("error", "[{'text': 'RuntimeError: out of order'}]")
-    assert "one of the tools there are (slow, fails)" in by_id["call_3"][1]
+    assert "one of the tools (slow, fails)" in by_id["call_3"][1]
     assert "named seconds" in by_id["call_4"][1]
     assert "seconds missing" in by_id["call_5"][1]
     assert sum("toolResult" in message["content"][0] for message in agent.messages) == 6

@@ -75,8 +75,8 @@ def test_a_machine_without_a_sound_card_exits_with_3(card, monkeypatch):
         (["call.wav", "--no-play"], "--no-play must be left out without"),
         (["call.wav", "--provider", "openai"], "--provider must be left out without"),
         (["--machine", "--input-device", "7"], r"input_device_index must be .* 0 \(Mic\), got 7"),
-        (["--machine", "--key-env", "HOME"], "--key-env must be given with the URL"),
-        (["--machine", "--provider", "openai", "--key-env", "HOME"], "--key-env must be given with the URL"),
+        (["--machine", "--key-env", "HOME"], "--key-env must be left out unless"),
+        (["--machine", "--provider", "openai", "--key-env", "HOME"], "--key-env must be left out unless"),
     ],
 )
 def test_options_that_do_not_go_together(card, arguments, said):

@@ -65,7 +65,7 @@ def test_a_header_that_promises_more_than_any_file_of_its_size_holds_is_refused(
     data[21] |= 0x0F  # STREAMINFO: 36 bits of the total of samples, all ones
     data[22:26] = b"\xff" * 4
     path.write_bytes(data)
-    with pytest.raises(AudioError, match="promises 68719476735 samples, a file of its size"):
+    with pytest.raises(AudioError, match="promises 68719476735 samples, but a file of this size"):
         read(path)
 
 

@@ -49,7 +49,7 @@ def test_a_package_without_them_says_so(monkeypatch, tmp_path):
     monkeypatch.setattr(bundled, "_PACKAGE", tmp_path / "bidilab")
     (tmp_path / "datasets" / "overlap-mini").mkdir(parents=True)  # somebody else's, as no project lies around it
     for look in (bundled.bundled_clips, bundled.bundled_notebooks, lambda: bundled.bundled_dataset("overlap-mini")):
-        with pytest.raises(DatasetError, match="that come with bidilab are not beside it"):
+        with pytest.raises(DatasetError, match="that come with bidilab are missing"):
             look()
     assert bundled.bundled_name(tmp_path / "datasets" / "overlap-mini") is None
 

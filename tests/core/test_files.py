@@ -89,7 +89,7 @@ def test_a_mixture_is_refused(tmp_path):
     check_together(tmp_path / "one", "b.txt")
     with pytest.raises(ResultError, match=r"a\.txt: is not the file"):
         check_together(tmp_path / "one", "a.txt", "b.txt")
-    with pytest.raises(ResultError, match=r"c\.txt: is of another save"):
+    with pytest.raises(ResultError, match=r"c\.txt: belongs to a different save"):
         check_together(tmp_path / "one", "c.txt")
     (tmp_path / "two" / "b.txt").unlink()
     with pytest.raises(ResultError, match=r"b\.txt: is missing"):

@@ -43,7 +43,7 @@ def test_rows_become_tracks_and_recordings_without_are_listed(dataset, tmp_path)
         assert scores.get("r1") is None
         with pytest.raises(KeyError, match="r1: it has no scores"):
             scores["r1"]
-        with pytest.raises(KeyError, match="r9: it is no recording of the dataset"):
+        with pytest.raises(KeyError, match="r9: it is not a recording of the dataset"):
             scores["r9"]
         assert repr(scores) == "Scores (eot) by bought 3: 3 in 2 recordings\n  without scores: 2 (r1, r3)"
 
@@ -67,16 +67,20 @@ def test_the_arguments_say_what_the_columns_do_not(dataset, tmp_path):
     assert first == bl.read_scores(bare.copy(), dataset, task="eot", detector="mine").version
     assert first != bl.read_scores(bare.assign(score=0.5), dataset, task="eot", detector="mine").version
 
-    with pytest.raises(InvalidParameterError, match="detector must be a name, as the scores have no column detector"):
+    with pytest.raises(
+        InvalidParameterError, match="detector must be a name, because the scores have no column detector"
+    ):
         bl.read_scores(bare, dataset, task="eot")
-    with pytest.raises(InvalidParameterError, match="task must be one of eot, interruption, as the scores have no"):
+    with pytest.raises(
+        InvalidParameterError, match="task must be one of eot, interruption, because the scores have no"
+    ):
         bl.read_scores(bare, dataset, detector="mine")
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"recording_id": "x1"}, r"in 3 of 3 rows recording_id is no recording of bursts, as\n  x1$"),
+        ({"recording_id": "x1"}, r"in 3 of 3 rows recording_id is not a recording of bursts, such as\n  x1$"),
         ({"heard_s": 8.01, "known_s": 8.01}, r"in 3 of 3 rows heard_s lies outside the audio, as\n  r0: heard_s 8.01"),
         ({"heard_s": -0.1}, r"in 3 of 3 rows heard_s lies outside the audio"),
         (
@@ -85,7 +89,7 @@ def test_the_arguments_say_what_the_columns_do_not(dataset, tmp_path):
         ),
         (
             {"score": 1.01},
-            r"in 3 of 3 rows score is not in \[0, 1\], as\n  r0: score 1.01\n  r0: .*\n  r2: score 1.01",
+            r"in 3 of 3 rows score is not in \[0, 1\], such as\n  r0: score 1.01\n  r0: .*\n  r2: score 1.01",
         ),
         ({"score": None}, "in 3 of 3 rows score is no number"),
         ({"score": "high"}, "in 3 of 3 rows score is no number"),

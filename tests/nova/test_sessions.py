@@ -201,7 +201,7 @@ def test_stopping_twice_or_before_the_start_and_starting_twice():
         m = model(made)
         await m.stop()
         async with running(m):
-            with pytest.raises(SessionError, match="runs already"):
+            with pytest.raises(SessionError, match="already running"):
                 await m.start()
         await m.stop()
         with pytest.raises(SessionError, match="not running"):

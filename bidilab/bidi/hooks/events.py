@@ -66,7 +66,7 @@ class BidiHookEvent:
 
     def __setattr__(self, name: str, value: object) -> None:
         if name not in self.writable and hasattr(self, name):
-            raise FrozenInstanceError(f"{type(self).__name__}.{name} cannot be written")
+            raise FrozenInstanceError(f"{type(self).__name__}.{name} is read-only")
         object.__setattr__(self, name, value)
 
 

@@ -94,7 +94,9 @@ class PlayingOutput(ABC):
                 self._current = event.response_id
             case BidiAudioStreamEvent():
                 if event.sample_rate != self._rate:
-                    raise AudioError(f"the model declared {self._rate} Hz, its audio comes at {event.sample_rate} Hz")
+                    raise AudioError(
+                        f"the model declared {self._rate} Hz, but its audio comes at {event.sample_rate} Hz"
+                    )
                 self._play(event.response_id or self._current, mono(event.pcm))
             case BidiInterruptionEvent(interrupted_response_id=None):
                 for response_id in self._active():

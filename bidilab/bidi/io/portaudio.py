@@ -160,7 +160,7 @@ def load_sounddevice() -> ModuleType:
             type(error).__name__ != "PortAudioError"
         ):  # it starts as sounddevice is imported, whose error has no other name
             raise
-        raise DeviceError(f"PortAudio does not start: {error}") from error
+        raise DeviceError(f"cannot start PortAudio: {error}") from error
 
 
 def open_stream(

@@ -195,7 +195,7 @@ class WavOutput(BufferedOutput):
     ) -> None:
         super().__init__()
         if path is not None and not keeps_audio:
-            raise InvalidParameterError("keeps_audio", "true where a file is to be written", keeps_audio)
+            raise InvalidParameterError("keeps_audio", "True if a file is to be written", keeps_audio)
         self._keeps_audio = keeps_audio
         self.path = Path(path) if path is not None else None
         self._recording: Audio | None = None
@@ -247,7 +247,7 @@ class WavOutput(BufferedOutput):
         if not self._keeps_audio:
             raise SessionError("this output keeps no audio")
         if self._recording is None:
-            raise SessionError("the session is not over: its recording is there when the output is stopped")
+            raise SessionError("the session is not over: its recording is ready once the output is stopped")
         return self._recording
 
     @property

@@ -226,9 +226,9 @@ class BidiLocalModel(BidiModel):
             If it is started already.
         """
         if kwargs:
-            raise InvalidParameterError("start", "given system_prompt, tools and messages only", sorted(kwargs))
+            raise InvalidParameterError("start", "called with only system_prompt, tools and messages", sorted(kwargs))
         if self._running:
-            raise SessionError("the model is started already: stop it first")
+            raise SessionError("the model is already started: stop it first")
         in_real_time = not isinstance(self.context.clock, VirtualClock)
         self._scorings = self._built_scorings(in_real_time=in_real_time)
         self._scoring_failed = None
@@ -275,7 +275,7 @@ class BidiLocalModel(BidiModel):
         for task, rule in rules.items():
             if rule is not None and self._scorers[task] is None:
                 name, scorer = ("end_of_turn", "scorer") if task == "eot" else ("interruption", "interruption_scorer")
-                raise InvalidParameterError(scorer, f"given with {name}: something must score the turns", None)
+                raise InvalidParameterError(scorer, f"given with {name}, because something must score the turns", None)
 
     def _built_scorings(self, *, in_real_time: bool) -> dict[Task, Scoring]:
         rules: dict[Task, Any] = {"eot": self._end_of_turn, "interruption": self._interruption}
@@ -420,7 +420,9 @@ class BidiLocalModel(BidiModel):
         elif isinstance(content, ToolResultEvent):
             self._take_result(content)
         elif isinstance(content, BidiImageInputEvent):
-            raise InvalidParameterError("content", "audio, text or a tool's result: this model sees nothing", content)
+            raise InvalidParameterError(
+                "content", "audio, text or a tool's result: this model cannot see images", content
+            )
         else:
             raise InvalidParameterError("content", "an input event or a tool's result", content)
 

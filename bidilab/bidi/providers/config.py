@@ -106,7 +106,7 @@ class ProviderSettings:
         for key, only in cls.FIXED_AUDIO.items():
             if (value := audio.pop(key, only)) != only:
                 name = f"provider_config['audio'][{key!r}]"
-                raise InvalidParameterError(name, f"{only!r}, all that {cls.SERVICE} has", value)
+                raise InvalidParameterError(name, f"{only!r}, the only one that {cls.SERVICE} has", value)
         given = check_keys("provider_config['inference']", config.get("inference"), tuple(cls.INFERENCE))
         inference = {cls.INFERENCE[key]: value for key, value in given.items()}
         if "turn_detection" in config:
@@ -196,7 +196,7 @@ class ClientSettings:
         for secret in self.secrets:
             if not (secret.isascii() and secret.isprintable()):
                 raise CredentialsError(
-                    "the key holds characters that no header can, such as the end of a line: strip it"
+                    "the key contains characters that a header may not, such as a line break: remove them"
                 )
         conceal(*self.secrets)
 

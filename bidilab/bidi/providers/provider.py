@@ -122,7 +122,9 @@ class Provider:
 
     def __post_init__(self) -> None:
         if self.name != self.params.provider:
-            raise InvalidParameterError("name", f"that of {self.params.__name__}, {self.params.provider!r}", self.name)
+            raise InvalidParameterError(
+                "name", f"{self.params.provider!r}, the provider of {self.params.__name__}", self.name
+            )
 
     def build(self, turn_detection: ServerVad) -> ModelProtocol:
         """Make a model that detects turns as nearly as the provider can to what it is given."""

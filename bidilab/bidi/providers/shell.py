@@ -192,7 +192,7 @@ class ProviderModel(BidiModel, ABC, Generic[CodecT, ConnectionT]):
         if kwargs:
             raise InvalidParameterError("start", "called with system_prompt, tools and messages", sorted(kwargs))
         if self._codec is not None:
-            raise SessionError("the model runs already: stop it before it is started again")
+            raise SessionError("the model is already running: stop it before you start it again")
         self._codec = codec = self._make_codec(system_prompt, tools or ())
         self._begin_ledger()
         self._messages = tuple(messages or ())
@@ -435,7 +435,7 @@ class ProviderModel(BidiModel, ABC, Generic[CodecT, ConnectionT]):
             why = failure
         attempts = f"{self._client.reconnect_attempts} attempts to reconnect"
         ended = "failed" if not first else f"gave no connection that lasted {lasts_s:g} s"
-        raise ProviderConnectionError(f"the connection to {why.service} is lost, {attempts} {ended}") from why.error()
+        raise ProviderConnectionError(f"the connection to {why.service} is lost: {attempts} {ended}") from why.error()
 
     def _jitter(self) -> float:
         """Draw from [0, 1); 0 on a virtual clock, where a run repeats and nobody else comes back."""

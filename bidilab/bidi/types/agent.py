@@ -34,5 +34,5 @@ def input_event(given: BidiAgentInput | Mapping[str, Any]) -> BidiInputEvent:
         raise InvalidParameterError("input_data", "a string, an input event or its dict", given)
     event = event_from_dict(given)
     if not isinstance(event, _INPUT_EVENTS):
-        raise EventError(f"{event.type} is not an event to send; those are text, audio and images")
+        raise EventError(f"{event.type} cannot be sent; only text, audio and images can")
     return event

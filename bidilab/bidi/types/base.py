@@ -153,7 +153,7 @@ def pcm16(data: bytes, audio_format: str, channels: int) -> npt.NDArray[np.int16
         If the format is not ``pcm``.
     """
     if audio_format != "pcm":
-        raise AudioError(f"only 16-bit PCM has samples to read, this audio is {audio_format}")
+        raise AudioError(f"samples can be read only from 16-bit PCM, this audio is {audio_format}")
     n_samples = pcm16_bytes_to_samples(len(data), channels)
     samples = np.frombuffer(data, dtype="<i2").astype(np.int16, copy=False)
     return samples if channels == 1 else samples.reshape(n_samples, channels)

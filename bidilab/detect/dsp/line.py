@@ -153,7 +153,7 @@ def _without_pre_skip(decoded: Samples, n_padded: int, head: bytes) -> Samples:
         return decoded
     if len(decoded) >= n_padded + lead:
         return decoded[lead : lead + n_padded]
-    raise AudioError(f"Opus gave {len(decoded)} samples for {n_padded} (lead {lead}): its delay cannot be told")
+    raise AudioError(f"Opus gave {len(decoded)} samples for {n_padded} (lead {lead}): its delay cannot be determined")
 
 
 def lost_packets(

@@ -70,7 +70,7 @@ def to_active_level(
     """
     now = active_level_dbfs(samples, sample_rate, rule)
     if not np.isfinite(now):
-        raise AudioError(f"{name}: nothing in it is loud enough to be speech, its level cannot be set")
+        raise AudioError(f"{name}: nothing in it is loud enough to be speech, so its level cannot be set")
     return samples * db_to_gain(level - now)
 
 

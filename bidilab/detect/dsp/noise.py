@@ -88,5 +88,5 @@ def with_noise(
     if not np.isfinite(level):
         raise AudioError(f"{name}: nothing in the user's channel is loud enough to be speech, so it has no SNR")
     if not np.isfinite(level_dbfs(noise)):
-        raise AudioError(f"{name}: the noise laid under it is silent there")
+        raise AudioError(f"{name}: the noise to be added is silent there")
     return speech + at_level(noise, level - snr_db)

@@ -208,4 +208,4 @@ def _times(name: str, given: npt.ArrayLike) -> IntArray:
 def _none(name: str, allowed: str, wrong: npt.NDArray[np.generic]) -> None:
     if len(wrong):
         examples = ", ".join(str(value) for value in wrong[:3].tolist())
-        raise InvalidParameterError(name, allowed, f"{len(wrong)} that are not, as {examples}")
+        raise InvalidParameterError(name, allowed, f"{len(wrong)} that are not, such as {examples}")

@@ -94,7 +94,7 @@ def detect_turns(
         rows, causes = _by_silence(track, rule)
     elif end_of_turn is None or scores is None:
         missing, name = (end_of_turn, "end_of_turn") if end_of_turn is None else (scores, "scores")
-        raise InvalidParameterError(name, "given where the other of end_of_turn and scores is", missing)
+        raise InvalidParameterError(name, "given, because end_of_turn and scores belong together", missing)
     else:
         grain = {"frame_samples": frame_samples, "sample_rate": sample_rate, "lookahead_samples": lookahead_samples}
         ending = ScoredEnding.of(end_of_turn, scores, scorer_latency_ms, asks_every_frame, sample_rate)

@@ -89,7 +89,7 @@ def check_score(score: float) -> float:
     """
     value = float(score)
     if not 0.0 <= value <= 1.0:
-        raise InvalidParameterError("score", "a number in [0, 1], or None where none is at hand", score)
+        raise InvalidParameterError("score", "a number in [0, 1], or None if there is none", score)
     return value
 
 
@@ -150,9 +150,9 @@ class SpeechStopped:
             object.__setattr__(self, "cause", "flush" if self.flushed else "silence")
         elif cause not in STOP_CAUSES or (cause == "flush") != self.flushed:
             allowed = "flush" if self.flushed else ", ".join(STOP_CAUSES[:-1])
-            raise InvalidParameterError("cause", f"{allowed} where flushed is {self.flushed}", cause)
+            raise InvalidParameterError("cause", f"{allowed} if flushed is {self.flushed}", cause)
         if (self.score is not None) != (self.cause == "score"):
-            raise InvalidParameterError("score", "given just where the cause is score", self.score)
+            raise InvalidParameterError("score", "given if, and only if, the cause is score", self.score)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -416,7 +416,7 @@ class TurnDetector:
             If no question is open.
         """
         if self._question is None:
-            raise BidilabError("the detector has asked nothing that is not answered yet")
+            raise BidilabError("the detector has no open question")
         given = None if score is None else check_score(score)
         pause, rule, self._question = self._pause, self._rule, None
         if pause is None or rule is None:  # the rule was taken away meanwhile

@@ -153,7 +153,7 @@ def acted_in_frames(
         If ``allowed`` is not given just there.
     """
     if (allowed is None) != (rule.adaptive is None):
-        raise InvalidParameterError("allowed", "given just where the rule has an adaptive interruption", rule)
+        raise InvalidParameterError("allowed", "given if, and only if, the rule has an adaptive interruption", rule)
     acted: IntArray = _by_guards(table, rule, frame_samples, lookahead_samples, word_ends, word_bounds)
     if allowed is None:
         return acted

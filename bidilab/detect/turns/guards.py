@@ -248,7 +248,7 @@ class TurnGuard:
             If none is wanted.
         """
         if self._question is None or self._adaptive is None:
-            raise BidilabError("the guard wants no score")
+            raise BidilabError("the guard has not asked for a score")
         if score is not None and check_score(score) > self._adaptive.threshold:
             self._allowed_at = self._question.asked_at + self._adaptive.latency_frames * self._frame
         self._question = None

@@ -439,7 +439,7 @@ class Ear:
             If they were forgotten already.
         """
         if start < self._kept_from:
-            raise AudioError(f"audio before sample {self._kept_from} is forgotten, asked for {start}")
+            raise AudioError(f"audio before sample {self._kept_from} is no longer kept, asked for {start}")
         joined = np.concatenate([*self._kept, np.zeros(0, np.float32)])
         wanted = joined[start - self._kept_from : end - self._kept_from]
         self._kept, self._kept_from = [joined[end - self._kept_from :]], end

@@ -66,7 +66,7 @@ def detect_turns_reference(
     ending = None
     if end_of_turn is not None:
         if scores is None:
-            raise InvalidParameterError("scores", "what answers the detector, with end_of_turn", None)
+            raise InvalidParameterError("scores", "given with end_of_turn, to answer the detector", None)
         ending = _Ending(
             rule=end_of_turn.in_frames(**grain, scorer_latency_ms=scorer_latency_ms),
             scores=scores,

@@ -95,7 +95,7 @@ class ScoreTable(NamedTuple):
             raise InvalidParameterError("scores", f"one for each of {len(questions)} questions", given.shape)
         wrong = given[~(((given >= 0) & (given <= 1)) | np.isnan(given))]
         if len(wrong):
-            raise InvalidParameterError("score", "a number in [0, 1], or NaN where none is at hand", float(wrong[0]))
+            raise InvalidParameterError("score", "a number in [0, 1], or NaN if there is none", float(wrong[0]))
         keys = np.concatenate([self.keys, self.keys_of(questions, bounds)])
         keys, first = np.unique(keys, return_index=True)
         return self._replace(keys=keys, scores=np.concatenate([self.scores, given])[first])

@@ -77,7 +77,7 @@ class _KnownStream:
         chunk = check_samples(samples)
         start, end = self._position, self._position + len(chunk)
         if not np.array_equal(chunk, self._samples[start:end]):
-            raise AudioError(f"these are not the samples whose probabilities are known (from sample {start} on)")
+            raise AudioError(f"the probabilities belong to other samples, which differ from these after sample {start}")
         self._position = end
         if start // _KEPT_SAMPLES != end // _KEPT_SAMPLES:
             let_go(self._samples)

@@ -102,7 +102,7 @@ def speech_probabilities(
     elif isinstance(heard, Audio):
         samples = heard.channel(channel)
     else:
-        raise InvalidParameterError("channel", "left out with a recording, which knows its user's", channel)
+        raise InvalidParameterError("channel", "left out with a recording, which names its user's channel", channel)
     return vad.probabilities(resample(samples, heard.sample_rate, vad.sample_rate))
 
 

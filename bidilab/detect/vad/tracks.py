@@ -125,7 +125,7 @@ class VadTracks:
         if missing := self.missing(recording_ids):
             some = ", ".join(missing[:3])
             raise DatasetError(
-                f"{self.folder}: holds no track of {len(missing)} of {len(recording_ids)} recordings, as {some}"
+                f"{self.folder}: lacks the tracks of {len(missing)} of {len(recording_ids)} recordings, such as {some}"
             )
 
     def part(self, recording_ids: Sequence[str]) -> VadTracks:
@@ -226,7 +226,7 @@ def _facts(path: Path) -> tuple[dict[str, Any], bytes]:
         except InvalidParameterError as error:
             wrong.append(str(error))
     if wrong:
-        raise DatasetError(f"{path}: is not as it should be", wrong)
+        raise DatasetError(f"{path}: has wrong values", wrong)
     return facts, written
 
 
@@ -252,7 +252,7 @@ def _checked(track: npt.NDArray[Any], recording_id: str) -> FloatArray:
     wrong = np.flatnonzero(~((track >= 0) & (track <= 1)))
     if len(wrong):
         examples = ", ".join(f"{track[k]!r} at frame {k}" for k in wrong[:3].tolist())
-        raise DatasetError(f"the track of {recording_id}: {len(wrong)} values are not in [0, 1], as {examples}")
+        raise DatasetError(f"the track of {recording_id}: {len(wrong)} values are not in [0, 1], such as {examples}")
     return track
 
 

@@ -96,7 +96,7 @@ def _disturbed(samples: Samples, audio: Audio, condition: Condition, agent: int 
     rate, speech = audio.sample_rate, samples
     if condition.echo_db is not None:
         if agent is None:
-            raise InvalidParameterError("agent", f"a channel of {audio.name}, as an echo is asked for", None)
+            raise InvalidParameterError("agent", f"a channel of {audio.name}, because an echo was asked for", None)
         played = audio.channel(agent).astype(np.float64)
         delay_ms = condition.effective_echo_delay_ms
         response = room_response(condition.room, rate) if isinstance(condition.room, Room) else np.ones(1)

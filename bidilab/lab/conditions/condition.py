@@ -116,13 +116,13 @@ class Condition:
     def __post_init__(self) -> None:
         given = {field.name for field in dataclasses.fields(self) if getattr(self, field.name) is not None}
         if given == {"seed"}:
-            raise InvalidParameterError("Condition", "at least one thing done to the audio", "nothing but a seed")
+            raise InvalidParameterError("Condition", "at least one change of the audio", "nothing but a seed")
         for name in NUMERIC_FIELDS:
             if name in given:
                 object.__setattr__(self, name, _number(name, getattr(self, name)))
         for name, other in _NEEDS.items():
             if name in given and other not in given:
-                raise InvalidParameterError(other, f"given where {name} is", None)
+                raise InvalidParameterError(other, f"given, because {name} is given", None)
         for name, allowed in (("bandwidth", tuple(BANDS_HZ)), ("codec", CODECS), ("concealment", CONCEALMENTS)):
             if name in given and getattr(self, name) not in allowed:
                 raise InvalidParameterError(name, f"one of {', '.join(allowed)}", getattr(self, name))
@@ -173,7 +173,7 @@ class Condition:
         values: dict[str, Any] = dict(texts)
         for name, text in texts.items():
             if name not in names:
-                raise InvalidParameterError("condition", f"NAME=VALUE with a name out of {', '.join(names)}", name)
+                raise InvalidParameterError("condition", f"NAME=VALUE with one of the names {', '.join(names)}", name)
             if name in _RANGES or name == "seed":
                 try:
                     values[name] = int(text) if name == "seed" else float(text)

@@ -51,7 +51,7 @@ def label_faults(recording: Recording, *, cut_through: bool) -> Iterator[str]:
     for index, segment in enumerate(recording.segments):
         where = f"segments[{index}]: {segment.kind} {segment.start_s:g}-{segment.end_s:g} s"
         if (mark := _mark_of(segment, texts)) is not None:
-            yield f"{where}: {mark} marks what is no speech or does not count; it is no label of speech"
+            yield f"{where}: {mark} marks what is no speech or does not count; it is not a label of speech"
         elif segment.speaker is not None and segment.speaker not in roles and kind_named(segment.speaker) is not None:
             kind = kind_named(segment.speaker)
             yield f"{where}: the speaker {segment.speaker!r} is a kind of segment ({kind}), not a person"

@@ -110,7 +110,7 @@ def check_target(target: Path, *, force: bool, vouched_by: str = DATASET_FILE) -
     if not target.exists():
         return
     if not target.is_dir() or (any(target.iterdir()) and not (target / vouched_by).is_file()):
-        raise DatasetError(f"{target}: exists and is not a dataset; it is left alone")
+        raise DatasetError(f"{target}: exists and is not a dataset; it was not touched")
     if not force and any(target.iterdir()):
         raise DatasetError(f"{target}: exists; --force (force=True) replaces it")
 

@@ -95,8 +95,8 @@ def split_recordings(
     if len(groups) < 2:
         shared = "speakers of the user's side" if by == "speaker" else "audio files"
         raise DatasetError(
-            f"there are no two parts without common {shared}: the {len(recordings)} recordings hang together as one "
-            "group" + ("; by='recording' parts them all the same" if by == "speaker" and len(recordings) > 1 else "")
+            f"two parts without common {shared} are not possible: the {len(recordings)} recordings form one "
+            "group" + ("; by='recording' splits them anyway" if by == "speaker" and len(recordings) > 1 else "")
         )
     second = _drawn(groups, fraction * len(recordings), seed)
     parts = [tuple(r for k, r in enumerate(recordings) if (k in second) == held_out) for held_out in (False, True)]
@@ -108,7 +108,7 @@ def _check_speakers(recordings: Sequence[Recording]) -> None:
     if unknown:
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         names = ", ".join(unknown[:5]) + more
-        raise DatasetError(f"no split by speaker: who speaks is not labelled throughout in {names}")
+        raise DatasetError(f"cannot split by speaker: some segments have no speaker in {names}")
 
 
 def _ties(recording: Recording, by: SplitBy) -> list[tuple[str, Hashable]]:

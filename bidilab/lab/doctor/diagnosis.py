@@ -164,8 +164,8 @@ def doctor(
         return diagnosis_of(name, None, story, None, ["the sound: there is no recording", *_passed_over(told)])
     if audio.n_channels != 2:
         raise AudioError(
-            f"{audio.name}: {audio.n_channels} channel{'s' if audio.n_channels != 1 else ''}; the user's and the "
-            "agent's on one each are needed"
+            f"{audio.name}: {audio.n_channels} channel{'s' if audio.n_channels != 1 else ''}; two are needed, "
+            "the user's and the agent's"
         )
     notes: list[str] = [] if told is None else _passed_over(told)
     channel = _channel(audio, told, channel)
@@ -194,7 +194,7 @@ def _given(
     told = None if trace is None else _told(trace)
     if isinstance(call, EventLog):
         if told is not None:
-            raise InvalidParameterError("call", "a recording, where a trace is given beside it", "a session's log")
+            raise InvalidParameterError("call", "a recording, because a trace is given", "a session's log")
         return None, _told(call), user_channel, "the session"
     if isinstance(call, Audio):
         return call, told, user_channel, call.name or "the recording"
@@ -204,7 +204,7 @@ def _given(
     if path.suffix.lower() in AUDIO_SUFFIXES:
         return read_audio(path), told, user_channel, path.name
     if told is not None:
-        raise InvalidParameterError("call", "a recording, where a trace is given beside it", str(path))
+        raise InvalidParameterError("call", "a recording, because a trace is given", str(path))
     return None, read_trace(path), user_channel, path.name
 
 

@@ -126,7 +126,7 @@ def real_rate(ends: Sequence[int], arrived_s: Sequence[float]) -> RealRate | Non
     """
     counts, times = np.asarray(ends, dtype=np.float64), np.asarray(arrived_s, dtype=np.float64)
     if counts.shape != times.shape or np.any(np.diff(counts) < 0) or np.any(np.diff(times) < 0):
-        raise InvalidParameterError("ends, arrived_s", "of one length, and rising", (len(ends), len(arrived_s)))
+        raise InvalidParameterError("ends, arrived_s", "of equal length, and rising", (len(ends), len(arrived_s)))
     settled = times >= (times[0] + _SETTLES_S if len(times) else math.inf)
     counts, times = counts[settled], times[settled]
     if len(times) < _LEAST_BLOCKS or times[-1] - times[0] < _LEAST_S:

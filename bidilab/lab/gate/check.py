@@ -167,7 +167,7 @@ def _compared(
                 raise InvalidParameterError(name, "left out without a baseline", given)
         return {}
     if old.kind != subject.kind:
-        raise InvalidParameterError("baseline", f"a {subject.kind}, as what is compared with it", f"a {old.kind}")
+        raise InvalidParameterError("baseline", f"a {subject.kind}, like the result", f"a {old.kind}")
     named = [*(limit.column for limit in asked), *map(subject.column, metrics)]
     compared = dict.fromkeys(named, 0.0)
     if not compared:
@@ -175,7 +175,7 @@ def _compared(
     for metric, value in (margin or {}).items():
         column = subject.column(metric)
         if column not in compared:
-            raise InvalidParameterError("margin", f"of metrics that are checked: {_names(compared)}", metric)
+            raise InvalidParameterError("margin", f"given for metrics that are compared: {_names(compared)}", metric)
         compared[column] = _number(f"margin[{metric!r}]", column, value)
     return compared
 

@@ -158,7 +158,9 @@ def _stored(folder: Path, result: SweepResult) -> _Chosen:
             own = result.settings.loc[setting]
             changed = [name for name in result.axes if not _same(rows[setting][name], float(own[name]))]
             if changed:
-                raise ResultError(f"{path} is of another sweep than the one beside it: {', '.join(changed)} differ")
+                raise ResultError(
+                    f"{path} belongs to a different sweep than the one beside it: {', '.join(changed)} differ"
+                )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, ResultError):
             raise
@@ -261,7 +263,9 @@ def _heard_again(result: SweepResult, row: int) -> pd.DataFrame:
     try:
         return result.recordings_at(row)
     except ResultError as error:
-        raise NotJudged(f"it needs minutes by recording, and the recordings are not at hand: {error}") from error
+        raise NotJudged(
+            f"it needs the minutes of each recording, but the recordings are not available: {error}"
+        ) from error
 
 
 # -- replays --------------------------------------------------------------------------------------------------------

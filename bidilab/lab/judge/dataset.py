@@ -129,7 +129,7 @@ def _line(judged: JudgedCalls, name: str, id_: str, made: Path, by: str, at: str
     exchange, file = judged.exchanges[name], judged.files[name]
     kept = str(judged.calls.loc[judged.calls["call"] == name, "sha256"].iloc[0])
     if audio_sha256(file) != kept:
-        raise AudioError(f"{file}: it has changed since it was judged; judge it anew")
+        raise AudioError(f"{file}: it has changed since it was judged; judge it again")
     user = exchange.heard.user_channel - 1
     source = SourceRecording(
         id=id_, user=ChannelSource(path=file, channel=user), agent=ChannelSource(path=file, channel=1 - user)

@@ -95,7 +95,7 @@ def traces_by_call(trace: Path, files: Mapping[str, Path]) -> tuple[dict[str, Tr
     if len(files) == 1:
         return {next(iter(files)): read_trace(trace)}, []
     if not trace.is_dir():
-        raise TraceError(f"{trace.name}: is one trace, and there are {len(files)} calls; give a folder of traces")
+        raise TraceError(f"{trace.name}: is one trace, but there are {len(files)} calls; give a folder of traces")
     stems = {without_audio_suffix(file.name): call for call, file in files.items()}
     names = {file.name: call for call, file in files.items()}
     found: dict[str, list[Trace]] = {}
@@ -111,12 +111,14 @@ def traces_by_call(trace: Path, files: Mapping[str, Path]) -> tuple[dict[str, Tr
         for one in _read(path, problems):
             call = stems.get(path.name.split(".")[0]) or stems.get(path.stem) or names.get(one.recording or "")
             if call is None:
-                problems.append(f"{path.name}: tells of no call that is here")
+                problems.append(f"{path.name}: belongs to none of the calls")
             else:
                 found.setdefault(call, []).append(one)
     if not found:
         listed = "; ".join(problems[:3])
-        raise TraceError(f"{trace}: no trace goes with a call, by its name or by the recording it names ({listed})")
+        raise TraceError(
+            f"{trace}: no trace belongs to a call, by its name or by the recording that it names ({listed})"
+        )
     return {call: merged(traces) for call, traces in found.items()}, problems
 
 

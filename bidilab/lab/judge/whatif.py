@@ -44,7 +44,7 @@ def in_force(judged: JudgedCalls) -> TurnParams:
         for laid in judged.laid.values()
     } - {()}
     if len(stated) > 1:
-        raise InvalidParameterError("as_recorded", "given, for the calls were made with different settings", None)
+        raise InvalidParameterError("as_recorded", "given, because the calls were made with different settings", None)
     return ServerVad().canonical().replace(**dict(next(iter(stated)))) if stated else ServerVad().canonical()
 
 
@@ -87,7 +87,7 @@ def what_if(
     """
     for name, given in (("guards", guards), ("guards_as_recorded", guards_as_recorded)):
         if given.needs_words:
-            raise InvalidParameterError(name, "guards that count no words, for a recording has none", given)
+            raise InvalidParameterError(name, "left out: a recording has no words to count", given)
     new = _canonical(params)
     same = in_force(judged) if as_recorded is None else _canonical(as_recorded)
     backend = VadSpec.of(vad).build() if isinstance(vad, str) else vad.build()

@@ -125,7 +125,7 @@ class DetectorFit:
             If the detector is not ours.
         """
         if not self.ours:
-            raise ResultError(f"no setting of {self.detector} stands for {self.provider}'s detector: {self._verdict}")
+            raise ResultError(f"no setting of {self.detector} describes {self.provider}'s detector: {self._verdict}")
         return self.best
 
     @property
@@ -381,7 +381,7 @@ def _as_sent(audio: Audio, told: ToldEdges, sample_rate: int) -> FloatArray:
     if last > max(told.n_samples, len(wire)):
         raise InvalidParameterError(
             "audio",
-            f"at least {last / told.sample_rate:.2f} s, as long as the session that the log is of",
+            f"at least {last / told.sample_rate:.2f} s, the length of the session in the log",
             f"{len(wire) / told.sample_rate:.2f} s",
         )
     wire = np.concatenate([wire, np.zeros(max(0, told.n_samples - len(wire)), np.float32)])

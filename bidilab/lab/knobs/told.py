@@ -112,7 +112,7 @@ class ToldEdges:
         for name, positions in (("starts", starts), ("ends", ends)):
             if any(b < a for a, b in itertools.pairwise(positions)):
                 raise InvalidParameterError(
-                    "log", "the log of one session, its positions rising", f"{name} of speech that run backwards"
+                    "log", "the log of one session, with rising positions", f"{name} of speech that run backwards"
                 )
         return cls(
             starts=np.array(starts, np.int64),

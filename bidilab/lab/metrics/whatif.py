@@ -99,7 +99,7 @@ class WhatIf:
         if row not in self.table.index:
             raise InvalidParameterError("row", f"an index of the table, 0 to {len(self.table) - 1}", row)
         if self.clip is None:
-            raise ResultError("the recordings of this answer are not at hand")
+            raise ResultError("the recordings of this answer are not available")
         return self.clip(cast("pd.Series[Any]", self.table.loc[row]))
 
     def _said(self) -> Iterator[str]:
@@ -172,8 +172,8 @@ def what_if_of(
     if reproduced and sum(reproduced) < LEAST_REPRODUCED * len(reproduced):
         raise ResultError(
             f"{as_recorded} reproduces {sum(reproduced)} of {len(reproduced)} recorded stops, at least "
-            f"{LEAST_REPRODUCED:.0%} are asked: the stack does not decide like this, so nothing is said of {changed}. "
-            "Give the setting that was in force, with its guards, as as_recorded."
+            f"{LEAST_REPRODUCED:.0%} are needed: the stack does not decide like our detector, so there is no answer "
+            f"for {changed}. Give the setting that was in force, with its guards, as as_recorded."
         )
     table = pd.DataFrame([{name: row[name] for name in COLUMNS} for row in rows], columns=list(COLUMNS))
     return WhatIf(

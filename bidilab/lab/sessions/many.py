@@ -192,7 +192,7 @@ def _scorers(name: str, given: Any, ids: Sequence[str]) -> list[Any]:
             name,
             "a ScoreTrack for each recording, by its id",
             f"{len(lacking)} recordings without ({', '.join(lacking[:3])}), "
-            f"{len(unknown)} ids of no recording ({', '.join(map(str, unknown[:3]))})",
+            f"{len(unknown)} ids that are not recordings ({', '.join(map(str, unknown[:3]))})",
         )
     return [given[each] for each in ids]
 

@@ -414,7 +414,7 @@ def _detector(vad: VadLike | None, clock: ClockName, tail_ms: float | None) -> V
         if clock != "virtual":
             source.refuse_live()
         if tail_ms:
-            raise InvalidParameterError("tail_ms", "none with VadTracks, which end with the recording", tail_ms)
+            raise InvalidParameterError("tail_ms", "0 with VadTracks, which end with the recording", tail_ms)
     return source
 
 

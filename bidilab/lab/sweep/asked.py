@@ -115,9 +115,11 @@ def _tracks(
     # Scores that were read are checked against their dataset, of which this may be a part.
     if not isinstance(tracks, Scores) and (unknown := [name for name in tracks if name not in set(ids)]):
         some = ", ".join(unknown[:3])
-        raise DatasetError(f"{len(unknown)} of {len(tracks)} score tracks are of no recording of the dataset: {some}")
+        raise DatasetError(
+            f"{len(unknown)} of {len(tracks)} score tracks belong to no recording of the dataset: {some}"
+        )
     if not any(name in tracks for name in ids):
-        raise DatasetError("there is no score track of any recording of the dataset")
+        raise DatasetError("no recording of the dataset has a score track")
     return [tracks.get(name) for name in ids]
 
 
@@ -167,13 +169,13 @@ def swept_scorer(meta: Mapping[str, Any], task: Task = "eot") -> ScorerSpec | No
     name = f"the {_WORDS[task]} of this sweep, {facts['detector']},"
     if given_as := facts.get("given_as"):
         how = "as score tracks" if given_as == TRACKS else f"as an object, a {given_as}"
-        raise ResultError(f"{name} was given {how}: give it again by result.attach(dataset, {argument}=...)")
+        raise ResultError(f"{name} was given {how}: give it again with result.attach(dataset, {argument}=...)")
     rate = int(meta["vad"]["sample_rate"])
     try:
         spec = ScorerSpec(name=facts["name"], task=task, sample_rate=rate, options=facts["options"])
         scorer = spec.build()
     except BidilabError as error:
-        raise ResultError(f"{name} cannot be had: {error}") from error
+        raise ResultError(f"{name} cannot be loaded: {error}") from error
     check_same_scorer(facts, scorer, task)
     return spec
 

@@ -95,7 +95,7 @@ class Weights:
             if not number or not 0 <= value < math.inf:
                 raise InvalidParameterError(f"weights.{one.name}", "a finite number >= 0", value)
         if not any(getattr(self, one.name) for one in fields(self)):
-            raise InvalidParameterError("weights", "more than zeros: something must cost something", self)
+            raise InvalidParameterError("weights", "not all zero", self)
 
     @property
     def longest_wait_cost(self) -> float:

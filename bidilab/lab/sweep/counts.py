@@ -134,7 +134,7 @@ class StoredCounts:
 
     def _read(self, filters: list[tuple[str, str, int]]) -> pd.DataFrame:
         if _stamp(self.path) != self.stamp:
-            raise ResultError(f"{self.path}: was saved over since it was loaded; load the result again")
+            raise ResultError(f"{self.path}: was overwritten after it was loaded; load the result again")
         try:
             return pd.read_parquet(self.path, filters=filters)
         except (ValueError, OSError) as error:

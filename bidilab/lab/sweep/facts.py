@@ -34,7 +34,9 @@ def swept_vad(meta: Mapping[str, Any]) -> VadSource:
     """
     vad = meta["vad"]
     if given_as := vad.get("given_as"):
-        raise ResultError(f"it was given as an object, a {given_as}: give it again by result.attach(dataset, vad=...)")
+        raise ResultError(
+            f"it was given as an object, a {given_as}: give it again with result.attach(dataset, vad=...)"
+        )
     if folder := vad.get("known_tracks"):
         return VadTracks(folder)
     try:

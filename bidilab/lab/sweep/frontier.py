@@ -124,7 +124,7 @@ class Frontier:
             If not just one budget is given.
         """
         if (x is None) == (y is None):
-            raise InvalidParameterError("x, y", "just one of the two budgets", (x, y))
+            raise InvalidParameterError("x, y", "exactly one of the two budgets", (x, y))
         wanted, limited, budget = (self.y, self.x, x) if y is None else (self.x, self.y, y)
         assert budget is not None
         rows = {}
@@ -283,7 +283,9 @@ def _check_results(results: Mapping[str, SweepResult], columns: Sequence[Column]
         for n in (n for column in columns for n in column.n_columns):
             counts = {int(count) for each in (first, result) for count in each.settings[n].unique()}
             if len(counts) > 1 and first.settings[n].nunique() == 1:  # the labels alone say how many
-                raise InvalidParameterError("results", f"sweeps made in the same way, with one {n}", sorted(counts))
+                raise InvalidParameterError(
+                    "results", f"sweeps made in the same way, with the same {n}", sorted(counts)
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

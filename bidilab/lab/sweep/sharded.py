@@ -202,7 +202,7 @@ def sweep_by_shards(
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CacheError(f"{root}: the folder for parts of a sweep cannot be made ({error})") from error
+        raise CacheError(f"{root}: cannot create the folder for the parts of a sweep ({error})") from error
     setup = _Setup(
         grid=_without_tracks(grid),
         means=replace(

@@ -135,7 +135,7 @@ class SweepSource:
             raise ResultError(f"the dataset {dataset.name!r} is not the one swept: its manifest has changed since")
         if dataset.place:
             raise ResultError(
-                f"the recordings of this sweep are at {dataset.place}: copy the dataset to this machine, and give it: "
+                f"the recordings of this sweep are at {dataset.place}: copy the dataset to this machine and give it: "
                 "result.attach(folder)"
             )
         swept = meta["vad"]
@@ -144,7 +144,7 @@ class SweepSource:
             version = spec.build().version
         except BidilabError as error:
             detector = detector_name(swept["name"], swept["version"])
-            raise ResultError(f"the detector of this sweep, {detector}, cannot be had: {error}") from error
+            raise ResultError(f"the detector of this sweep, {detector}, cannot be loaded: {error}") from error
         if spec.name != swept["name"]:
             raise ResultError(f"the detector of this sweep is {swept['name']}, not {spec.name}")
         if change := detector_change(spec.name, swept["version"], version):

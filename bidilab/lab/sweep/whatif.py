@@ -37,7 +37,7 @@ def what_if(result: SweepResult, setting: int, other: int) -> WhatIf:
         If the recordings are not at hand.
     """
     if result.evaluation != "recorded":
-        allowed = "recorded: a simulated agent answers to the setting"
+        allowed = "recorded, because a simulated agent reacts to the setting"
         raise InvalidParameterError("evaluation", allowed, result.evaluation)
     grid = result.grid
     if grid.condition(setting) != grid.condition(other):

@@ -33,7 +33,7 @@ def figure_of(drawn: Axes | Figure) -> Figure:
         return drawn
     figure = drawn.get_figure(root=True)
     if figure is None:
-        raise InvalidParameterError("ax", "axes that stand in a figure", drawn)
+        raise InvalidParameterError("ax", "axes that belong to a figure", drawn)
     return figure
 
 

@@ -89,7 +89,7 @@ def test_events_are_checked(make_agent):
         with pytest.raises(InvalidParameterError, match="started before it is cut"):
             output.cut("r")
         await output.start(make_agent())
-        with pytest.raises(AudioError, match="declared 24000 Hz, its audio comes at 8000 Hz"):
+        with pytest.raises(AudioError, match="declared 24000 Hz, but its audio comes at 8000 Hz"):
             await output(audio(1, sample_rate=8000))
 
     run_virtual(main())

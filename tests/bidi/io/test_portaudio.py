@@ -70,7 +70,7 @@ def test_portaudio_that_does_not_start(monkeypatch):
         raise type("PortAudioError", (Exception,), {})("Error initializing PortAudio")
 
     monkeypatch.setattr("bidilab.bidi.io.portaudio.require_extra", broken)
-    with pytest.raises(DeviceError, match="does not start: Error initializing"):
+    with pytest.raises(DeviceError, match="cannot start PortAudio: Error initializing"):
         list_devices()
 
     def wrong(*_, **__):

@@ -233,7 +233,7 @@ def test_wrong_audio_is_refused(make_agent, tmp_path):
             recorder.record_user(BidiAudioInputEvent.from_pcm(b"\0\0", sample_rate=16000))
         await recorder.stop()
         await recorder.start(make_agent())
-        with pytest.raises(AudioError, match="declared 24000 Hz, its audio comes at 8000 Hz"):
+        with pytest.raises(AudioError, match="declared 24000 Hz, but its audio comes at 8000 Hz"):
             await recorder(agent_audio(1, 10, sample_rate=8000))
         recorder.record_user(BidiAudioInputEvent.from_pcm(b"\0\0", sample_rate=16000))
         with pytest.raises(AudioError, match="changed"):

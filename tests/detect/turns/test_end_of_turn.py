@@ -233,11 +233,11 @@ def test_the_rule_changes_while_it_runs():
 def test_events_say_what_goes_together():
     assert SpeechStopped(offset=1, decided_at=2, audio_end=2).cause == "silence"
     assert SpeechStopped(offset=1, decided_at=2, audio_end=2, flushed=True).cause == "flush"
-    with pytest.raises(InvalidParameterError, match="cause must be flush where flushed is True, got 'score'"):
+    with pytest.raises(InvalidParameterError, match="cause must be flush if flushed is True, got 'score'"):
         SpeechStopped(offset=1, decided_at=2, audio_end=2, flushed=True, cause="score", score=0.9)
-    with pytest.raises(InvalidParameterError, match="cause must be silence, score, timeout where flushed is False"):
+    with pytest.raises(InvalidParameterError, match="cause must be silence, score, timeout if flushed is False"):
         SpeechStopped(offset=1, decided_at=2, audio_end=2, cause="boredom")
-    with pytest.raises(InvalidParameterError, match="score must be given just where the cause is score"):
+    with pytest.raises(InvalidParameterError, match="score must be given if, and only if, the cause is score"):
         SpeechStopped(offset=1, decided_at=2, audio_end=2, cause="timeout", score=0.9)
 
 

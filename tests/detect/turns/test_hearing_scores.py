@@ -173,7 +173,7 @@ def test_what_a_question_says_and_that_the_ear_waits_with_it():
     assert decisions[0] == SpeechStopped(
         offset=12 * FRAME, decided_at=16 * FRAME, audio_end=16 * FRAME, cause="score", score=0.75
     )
-    with pytest.raises(BidilabError, match="nothing that is not answered"):
+    with pytest.raises(BidilabError, match="no open question"):
         Ear(VAD, PARAMS).answer(0.5)
 
 

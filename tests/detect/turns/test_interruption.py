@@ -85,7 +85,7 @@ def test_bounds(wrong, message):
 
 def test_a_guard_is_answered_in_its_place():
     guard = TurnGuard(Guards(), adaptive=AdaptiveInterruption(first_ms=0), **KW)
-    with pytest.raises(BidilabError, match="wants no score"):
+    with pytest.raises(BidilabError, match="has not asked for a score"):
         guard.answer(0.5)
     assert guard.wanted(512) is None  # no turn
     guard.start(SpeechStarted(onset=512, decided_at=1024, audio_start=0))
@@ -107,7 +107,7 @@ def test_the_kernel_is_given_what_its_rule_needs():
         silence_frames=1,
     )  # fmt: skip
     rule = Guards().in_frames(**KW)._replace(adaptive=POLICY.in_frames(**KW))
-    with pytest.raises(InvalidParameterError, match="given just where the rule has an adaptive interruption"):
+    with pytest.raises(InvalidParameterError, match="given if, and only if, the rule has an adaptive interruption"):
         acted_in_frames(table, rule, frame_samples=FRAME, word_ends=np.zeros(0), word_bounds=np.zeros(2, np.int64))
 
 

@@ -58,7 +58,7 @@ def test_files_and_table_say_the_same(tmp_path):
 def test_what_is_missing_is_counted_and_named(tmp_path):
     tracks = VadTracks(written(tmp_path / "t", a=TRACK))
     assert tracks.missing(["a", "b"]) == ("b",)
-    with pytest.raises(DatasetError, match=r"holds no track of 4 of 5 recordings, as b, c, d$"):
+    with pytest.raises(DatasetError, match=r"lacks the tracks of 4 of 5 recordings, such as b, c, d$"):
         tracks.check(["a", "b", "c", "d", "e"])
     with pytest.raises(
         DatasetError, match=r"the track of a has 100 frames; its audio of 15999 samples .* has 99 of 160"
@@ -90,7 +90,7 @@ def test_tracks_that_are_wrong_are_named(tmp_path):
     wrong = TRACK.copy()
     wrong[[7, 9]] = 1.5, np.nan
     tracks = VadTracks(written(tmp_path / "t", a=wrong, b=TRACK.astype(int), c=TRACK.reshape(2, 50)))
-    with pytest.raises(DatasetError, match=r"the track of a: 2 values are not in \[0, 1\], as .*1.5.* at frame 7"):
+    with pytest.raises(DatasetError, match=r"the track of a: 2 values are not in \[0, 1\], such as .*1.5.* at frame 7"):
         tracks.track("a", 16_000)
     with pytest.raises(DatasetError, match=r"the track of b: must be .* floating point, is int64"):
         tracks.track("b", 16_000)

@@ -58,7 +58,7 @@ def test_dataset_json_keys(folder):
         ("{", "not JSON: Expecting property name"),
         ("[1]", "expected a JSON object, got list"),
         ('{"id": "a", "id": "b"}', "the key 'id' is given twice"),
-        ('{"duration_s": NaN}', "NaN is not a number that JSON knows"),
+        ('{"duration_s": NaN}', "NaN is not a number in JSON"),
         ("[" * 100_000, "nested too deeply"),
     ],
 )

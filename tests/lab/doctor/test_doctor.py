@@ -116,7 +116,7 @@ def test_what_cannot_be_looked_at_is_said(tmp_path):
     with pytest.raises(InvalidParameterError, match="user_channel"):
         doctor(call())
     (tmp_path / "x.json").write_text("{}")
-    with pytest.raises(TraceError, match="in none of the formats"):
+    with pytest.raises(TraceError, match="not in a known format"):
         doctor(tmp_path / "x.json")
 
 

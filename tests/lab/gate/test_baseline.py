@@ -210,7 +210,7 @@ def test_more_is_worse_or_better_by_the_column(made):
 def test_results_of_two_kinds_are_not_compared(made):
     with pytest.raises(InvalidParameterError, match="baseline must be a replay"):
         check(made(SIX), baseline=made(SIX, kind="client probe"), metrics=["missed_rate"])
-    with pytest.raises(InvalidParameterError, match="margin must be of metrics that are checked"):
+    with pytest.raises(InvalidParameterError, match="margin must be given for metrics that are compared"):
         check(made(SIX), baseline=made(SIX), metrics=["missed_rate"], margin={"false_stop_share": 0.1})
     with pytest.raises(InvalidParameterError, match="metrics must be at least one of"):
         check(made(SIX), baseline=made(SIX))

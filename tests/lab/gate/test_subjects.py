@@ -73,7 +73,7 @@ def test_a_saved_sweep_gives_the_same_and_minutes_only_where_the_recordings_are_
     here.rename(tmp_path / "gone")
     kept = evidence_of(tmp_path / "kept", 3)
     assert kept.estimate(kept.column("missed_rate")).value >= 0
-    with pytest.raises(NotJudged, match="it needs minutes by recording, and the recordings are not at hand"):
+    with pytest.raises(NotJudged, match="it needs the minutes of each recording, but the recordings are not available"):
         kept.estimate(kept.column("false_per_min"))
     report = check(tmp_path / "kept", max={"false_per_min": 3, "missed_rate": 1}, setting=3)
     assert report.exit_code == 2
@@ -149,7 +149,7 @@ def test_a_recommendation_of_another_sweep_is_found_out(result, folder, tmp_path
     with written_together(tmp_path / "two") as stage:  # by hand
         bl.sweep(folder, grid, vad="energy", cache=False, progress=False, n_resamples=2, jobs=1).save(stage)
         (stage / "recommendation.json").write_text(json.dumps(found.to_dict()))
-    with pytest.raises(ResultError, match="of another sweep than the one beside it: threshold differ"):
+    with pytest.raises(ResultError, match="to a different sweep than the one beside it: threshold differ"):
         check(tmp_path / "two", max={"missed_rate": 1})
 
 

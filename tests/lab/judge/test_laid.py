@@ -130,11 +130,11 @@ def test_one_trace_for_many_calls_is_refused(sessions):
 
 def test_traces_that_belong_to_no_call_are_named(sessions, tmp_path):
     shutil.copy(sessions / "logs" / "early-clean-01.jsonl", tmp_path / "other.jsonl")
-    with pytest.raises(TraceError, match="no trace goes with a call"):
+    with pytest.raises(TraceError, match="no trace belongs to a call"):
         bl.judge(sessions / "calls", trace=tmp_path, progress=False)
     shutil.copy(sessions / "logs" / "early-clean-01.jsonl", tmp_path / "early-clean-01.jsonl")
     result = bl.judge(sessions / "calls", trace=tmp_path, user_channel=1, progress=False)
-    assert any("tells of no call" in str(problem) for problem in result.problems)
+    assert any("belongs to none of the calls" in str(problem) for problem in result.problems)
 
 
 def test_without_a_trace_the_channel_must_be_said(sessions):

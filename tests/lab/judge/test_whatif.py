@@ -59,12 +59,12 @@ def test_a_guard_delays_by_its_length(judged):
 
 
 def test_a_stack_that_does_not_decide_like_this_is_refused(judged):
-    with pytest.raises(ResultError, match="does not decide like this"):
+    with pytest.raises(ResultError, match="does not decide like our detector"):
         judged.what_if(bl.ServerVad(), as_recorded=bl.ServerVad(threshold=1.0), progress=False)
 
 
 def test_guards_that_count_words_are_refused(judged):
-    with pytest.raises(InvalidParameterError, match="count no words"):
+    with pytest.raises(InvalidParameterError, match="no words to count"):
         judged.what_if(bl.ServerVad(), guards=bl.Guards(min_words=2), progress=False)
 
 

@@ -112,7 +112,7 @@ def test_too_few_edges_and_audio_that_is_too_short_are_refused(speech):
     with pytest.raises(InvalidParameterError, match="at least 10"):
         fit_detector(few, speech)
     short = Audio(samples=speech.samples[: 20 * RATE], sample_rate=RATE)
-    with pytest.raises(InvalidParameterError, match="as long as the session"):
+    with pytest.raises(InvalidParameterError, match="the length of the session"):
         fit_detector(dataclasses.replace(told, n_samples=0), short)
 
 

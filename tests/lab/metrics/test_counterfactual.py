@@ -91,11 +91,11 @@ def test_a_setting_beside_itself_changes_nothing(swept):
 
 
 def test_what_cannot_be_answered_is_refused(swept):
-    with pytest.raises(ResultError, match="the stack does not decide like this"):
+    with pytest.raises(ResultError, match="the stack does not decide like our detector"):
         what_if_of([], as_recorded="a", changed="b", reproduced=[True] * 7 + [False] * 3, left=[])
     with pytest.raises(InvalidParameterError):
         swept.what_if(0, 99)
-    with pytest.raises(ResultError, match="not at hand"):
+    with pytest.raises(ResultError, match="not available"):
         swept.what_if(0, 1).play(0)
     with pytest.raises(InvalidParameterError, match="row"):
         swept.what_if(0, 1).play(10_000)

@@ -224,7 +224,7 @@ def test_scores_computed_elsewhere(bursts):
     causes = {name: {t.cause for t in result.turns(name, k)} for name in ("r0", "r2")}
     assert "score" in causes["r0"]
     assert causes["r2"] <= {"timeout", "flush"}
-    with pytest.raises(DatasetError, match="1 of 7 score tracks are of no recording of the dataset: nobody"):
+    with pytest.raises(DatasetError, match="1 of 7 score tracks belong to no recording of the dataset: nobody"):
         sweep(bursts, Grid(eot={**tracks_of(bursts), "nobody": tracks["r0"]}), **HOW)
     other = dataclasses.replace(tracks["r0"], version="4")
     with pytest.raises(InvalidParameterError, match="score tracks of one detector and version"):
@@ -253,7 +253,7 @@ def test_results_keep_the_scorer(bursts, tmp_path, monkeypatch):
     assert loaded.end_of_turn(k) == result.end_of_turn(k)
     assert loaded.guards(k) == Guards(min_interruption_ms=500)
     assert not loaded.has_recordings
-    with pytest.raises(ResultError, match=r"loudness 1, was given as an object, a Loudness: give it again by result"):
+    with pytest.raises(ResultError, match=r"loudness 1, was given as an object, a Loudness: give it again with result"):
         _ = loaded.source
     changed = Loudness()
     changed.version = "2"

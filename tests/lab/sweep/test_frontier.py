@@ -141,7 +141,7 @@ def test_what_cannot_be_compared(base, bursts, bursts_folder):
         frontier({"a": base}, y="n_missed")
     more = made(base, [(300, 0.5)])
     more.settings["n_pauses"] = 101
-    with pytest.raises(InvalidParameterError, match=r"made in the same way, with one n_pauses.*100, 101"):
+    with pytest.raises(InvalidParameterError, match=r"made in the same way, with the same n_pauses.*100, 101"):
         frontier({"a": made(base, [(300, 0.5)]), "b": more})
     with pytest.raises(InvalidParameterError, match="y_budgets"):
         frontier({"a": base}, y_budgets=[-1])

@@ -82,7 +82,7 @@ def test_a_saved_result_says_that_it_was_an_object_and_takes_it_again(dataset, a
     assert json.loads((saved / "sweep.json").read_text())["vad"]["given_as"] == "tests.detect.vad.toys.AheadVad"
     again = bl.SweepResult.load(saved)
     assert not again.has_recordings
-    assert "given as an object, a tests.detect.vad.toys.AheadVad: give it again by result.attach" in repr(again)
+    assert "given as an object, a tests.detect.vad.toys.AheadVad: give it again with result.attach" in repr(again)
     assert again.detector == "ahead 1"
     attached = again.attach(dataset, vad=AheadVad(ahead=240))
     assert attached.turns(dataset[0].id, 1) == ahead.turns(dataset[0].id, 1)
@@ -182,7 +182,7 @@ def test_known_tracks_of_other_recordings_or_audio_are_refused(dataset, tracks):
         swept(dataset, tracks, grid=bl.Grid(conditions=[None, bl.Condition(gain_db=-6)]))
     with pytest.raises(InvalidParameterError, match="computes nothing"):
         bl.replay(dataset[0], vad=tracks, clock="real")
-    with pytest.raises(InvalidParameterError, match="tail_ms must be none with VadTracks"):
+    with pytest.raises(InvalidParameterError, match="tail_ms must be 0 with VadTracks"):
         bl.replay(dataset[0], vad=tracks, tail_ms=500)
     with pytest.raises(InvalidParameterError, match="vad must be left out with a model other than the local one"):
         bl.replay(dataset[0], "openai", clock="real", vad=tracks)

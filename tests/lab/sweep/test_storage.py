@@ -89,7 +89,7 @@ def test_a_result_that_was_saved_over_is_not_read_on_from_the_other(bursts, resu
     loaded = SweepResult.load(result.save(tmp_path / "one"))
     other = bl.sweep(bursts, bl.Grid(threshold=[0.4, 0.7]), vad="energy", progress=False, n_resamples=50)
     other.save(tmp_path / "one")
-    with pytest.raises(ResultError, match="saved over since it was loaded"):
+    with pytest.raises(ResultError, match="overwritten after it was loaded"):
         len(loaded.recordings)
     assert len(SweepResult.load(tmp_path / "one").recordings)
 

@@ -60,14 +60,16 @@ def decode_message(data: bytes | str) -> tuple[dict[str, Any], bytes]:
         If it is not one.
     """
     if isinstance(data, str) or len(data) < _LENGTH_BYTES:
-        raise EventError(f"a message of the page is binary with a head, got {type(data).__name__} of {len(data)}")
+        raise EventError(
+            f"a message from the page must be binary with a head, got {type(data).__name__} of {len(data)}"
+        )
     end = _LENGTH_BYTES + int.from_bytes(data[:_LENGTH_BYTES], "little")
     try:
         head = parse_json_object(data[_LENGTH_BYTES:end])
     except JSONError as error:
-        raise EventError(f"the head of a page's message: {error}") from error
+        raise EventError(f"cannot read the head of a page's message: {error}") from error
     if end > len(data) or not isinstance(head.get("kind"), str):
-        raise EventError("the head of a page's message is an object with a kind")
+        raise EventError("the head of a page's message must be an object with a kind")
     return head, data[end:]
 
 
@@ -175,7 +177,7 @@ class LoopbackSocket:
             If ``origin`` is not that of a web page.
         """
         if self._server is None:
-            raise SessionError("the loopback socket does not listen")
+            raise SessionError("the loopback socket is not listening")
         if not origin.startswith(("http://", "https://")):
             raise InvalidParameterError("origin", "a page's http:// or https:// origin", origin)
         self._origins.add(origin)

@@ -164,14 +164,16 @@ class BrowserMicrophone:
         """
         capture = self._capture
         if capture is None:
-            raise SessionError("audio of a page that has not opened the microphone")
+            raise SessionError("a page sent audio but has not opened the microphone")
         if not 0 <= frame < _MAX_FRAME or len(pcm) % 2:
-            raise EventError(f"captured audio has a frame >= 0 and whole samples, got {frame} and {len(pcm)} bytes")
+            raise EventError(
+                f"captured audio must have a frame >= 0 and whole samples, got {frame} and {len(pcm)} bytes"
+            )
         now_s = self._running().clock.now_s()
         end = frame + len(pcm) // 2
         ahead_s = self._received / self._rate - _FAST * (now_s - self._started_s)
         if ahead_s > _AHEAD_S:
-            raise EventError(f"the page sent {ahead_s:.0f} s more audio than there was time to capture")
+            raise EventError(f"the page sent {ahead_s:.0f} s more audio than it can have captured")
         if self._has_jumped(capture, frame, end, now_s, may_swap=may_swap):
             self._end(capture)
             capture.clock = ArrivalClock(sample_rate=capture.clock.sample_rate)

@@ -136,7 +136,9 @@ class BrowserSpeaker(PlayingOutput):
         if self._agent is None or self._page_clock is None:
             return  # the last words of a page whose session is over
         if head.get("kind") not in ("played", "tick") or not isinstance(frame, int) or frame < 0:
-            raise EventError(f"the page's loudspeaker tells of played or tick with a frame, got {dict(head)!r}")
+            raise EventError(
+                f"a report of the page's loudspeaker must be played or tick with a frame, got {dict(head)!r}"
+            )
         if head["kind"] == "tick":
             self._page_clock.observe(frame, self._clock.now_s())
             return

@@ -94,5 +94,5 @@ class EspeakVoice:
             raise BidilabError(f"espeak-ng failed with error {status}")
         samples = pcm16_to_float(b"".join(blocks))
         if not len(samples) or not np.any(samples):
-            raise InvalidParameterError("text", "something that can be said", text)
+            raise InvalidParameterError("text", "a text that espeak-ng can say", text)
         return Audio(samples=samples, sample_rate=sample_rate, name=text)

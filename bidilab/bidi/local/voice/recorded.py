@@ -38,7 +38,7 @@ def _recording(name: str) -> _Recording:
     told = json.loads(folder.joinpath(f"{name}.json").read_text(encoding="utf-8"))
     samples, rate = soundfile.read(io.BytesIO(folder.joinpath(f"{name}.flac").read_bytes()), dtype="float32")
     if rate != told["sample_rate"]:
-        raise AudioError(f"{name}.flac has {rate} Hz, {name}.json says {told['sample_rate']}")
+        raise AudioError(f"{name}.flac has {rate} Hz, but {name}.json says {told['sample_rate']}")
     places = {place["text"]: (place["start"], place["end"]) for place in told["sentences"]}
     return _Recording(samples=samples, sample_rate=rate, places=places)
 

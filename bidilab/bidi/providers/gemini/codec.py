@@ -247,7 +247,7 @@ class GeminiLiveCodec(SpokenCodec[Conversation]):
 
     def _check_manual(self, *, want_open: bool) -> None:
         if not self._c.settings.turn_detection.manual:
-            raise SessionError("activity is marked by hand only where the server's detection is disabled")
+            raise SessionError("activity can be marked by hand only if the server's detection is disabled")
         if self._c.user_speaking != want_open:
             raise SessionError("no activity is open" if want_open else "activity is open already")
 

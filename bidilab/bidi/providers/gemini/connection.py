@@ -193,7 +193,7 @@ def check_session(session: Mapping[str, Any]) -> None:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"][:2])
         raise InvalidParameterError(
-            f"provider_config: {place}", f"what google-genai takes ({first['msg']})", first["input"]
+            f"provider_config: {place}", f"what google-genai accepts ({first['msg']})", first["input"]
         ) from error
 
 

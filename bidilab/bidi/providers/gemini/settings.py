@@ -196,7 +196,7 @@ class GeminiSettings(ProviderSettings):
 
     def _check(self) -> None:
         if self.voice is not None and "speechConfig" in self.inference:
-            raise InvalidParameterError("voice", "left out where speech_config is given", self.voice)
+            raise InvalidParameterError("voice", "left out if speech_config is given", self.voice)
         modalities = self.inference.get("responseModalities", ["AUDIO"])
         if not isinstance(modalities, Sequence) or list(modalities) not in MODALITIES:
             raise InvalidParameterError("response_modalities", "['AUDIO'] or ['TEXT']", modalities)

@@ -157,7 +157,7 @@ def _check_rate(c: Conversation, event: Fields) -> None:
     if event.body.get("audioOutputConfiguration") is not None:
         rate = event.object("audioOutputConfiguration").count("sampleRateHertz", c.settings.output_rate)
         if rate != c.settings.output_rate:
-            raise EventError(f"{event.name}: audio at {rate} Hz, asked for {c.settings.output_rate} Hz")
+            raise EventError(f"{event.name}: audio at {rate} Hz, but {c.settings.output_rate} Hz was requested")
 
 
 def _response(c: Conversation, event: Fields) -> SpokenResponse:
@@ -218,7 +218,9 @@ def audio_output(c: Conversation, event: Fields) -> None:
     """Hand on audio of the agent; of a response that was cut it is only counted."""
     block = _block(c, event)
     if block.kind != "AUDIO" or (response := block.response) is None:
-        raise EventError(f"{event.name}: the block {block.content_id!r} is {block.role} {block.kind}")
+        raise EventError(
+            f"{event.name}: the block {block.content_id!r} must hold audio of the agent, got {block.role} {block.kind}"
+        )
     pcm = block.whole.feed(event.base64("content"))
     c.hand_on(response, pcm, sample_rate=c.settings.output_rate, item_id=block.content_id)
 

@@ -196,7 +196,7 @@ class NovaSonicCodec(SpokenCodec[Conversation]):
     def _encode_text(self, event: BidiTextInputEvent) -> None:
         if event.role != "user":
             raise InvalidParameterError(
-                "role", "'user': Nova Sonic takes words of the agent only before it starts", event.role
+                "role", "'user': Nova Sonic accepts words of the agent only before it starts", event.role
             )
         self._say(event.text)
 

@@ -213,7 +213,9 @@ class ClientSettings(config.ClientSettings):
         if self.boto_session is not None and not callable(getattr(self.boto_session, "get_credentials", None)):
             raise InvalidParameterError("boto_session", "a boto3.Session", type(self.boto_session).__name__)
         if self.http_client is not None and not callable(self.http_client):
-            raise InvalidParameterError("http_client", "a function that makes one", type(self.http_client).__name__)
+            raise InvalidParameterError(
+                "http_client", "a function that returns an HTTP client", type(self.http_client).__name__
+            )
         if self.region is not None and not _REGION.fullmatch(self.region):
             raise InvalidParameterError("region", "a region of AWS such as 'us-east-1'", self.region)
         check_at_least("settle_s", self.settle_s, 0.001)
@@ -378,7 +380,7 @@ def _json_object(data: bytes | None) -> dict[str, Any]:
     try:
         return parse_json_object(data, unique_keys=False)
     except JSONError as error:
-        raise EventError(f"the service sent what is not a JSON object ({error})") from error
+        raise EventError(f"the service sent something that is not a JSON object ({error})") from error
 
 
 def _session(settings: ClientSettings) -> Any:
@@ -402,7 +404,7 @@ def _identity(session: Any) -> Any:
         credentials = session.get_credentials()
         frozen = None if credentials is None else credentials.get_frozen_credentials()
     except BotoCoreError as error:
-        raise CredentialsError(f"the credentials for AWS cannot be had: {redact_text(str(error))}") from None
+        raise CredentialsError(f"cannot get credentials for AWS: {redact_text(str(error))}") from None
     if frozen is None or not frozen.access_key or not frozen.secret_key:
         raise CredentialsError(
             "no credentials for AWS: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, log in with the AWS CLI, "

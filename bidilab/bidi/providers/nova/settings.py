@@ -36,7 +36,9 @@ def check_turn_detection(value: object, model_id: str) -> NovaTurnDetection | No
     if value is None or value == {}:
         return None
     if model_id == NOVA_SONIC_V1:
-        raise InvalidParameterError("turn_detection", f"left out: {NOVA_SONIC_V1} has none, {NOVA_SONIC_V2} has", value)
+        raise InvalidParameterError(
+            "turn_detection", f"left out: {NOVA_SONIC_V1} has no turn detection, {NOVA_SONIC_V2} has", value
+        )
     if isinstance(value, NovaTurnDetection):
         return value
     if not isinstance(value, Mapping):

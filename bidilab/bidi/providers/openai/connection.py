@@ -118,7 +118,7 @@ class RealtimeConnection:
         try:
             return parse_json_object(data, unique_keys=False)
         except JSONError as error:
-            raise EventError(f"the server sent what is not a JSON object ({error})") from error
+            raise EventError(f"the server sent something that is not a JSON object ({error})") from error
 
     async def close(self) -> None:
         """Close the connection; closing it twice is no error."""

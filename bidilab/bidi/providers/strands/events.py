@@ -370,6 +370,6 @@ def strands_input(event: object, audio: StrandsAudio) -> str | dict[str, Any]:
                 return {"image": {"format": kind, "source": {"bytes": event.data}}}
             return event.as_dict()
         case ToolResultEvent():
-            raise InvalidParameterError("content", "input of the user: a Strands agent runs its own tools", event)
+            raise InvalidParameterError("content", "the user's input: a Strands agent runs its own tools", event)
         case _:
             raise InvalidParameterError("content", "an input event", event)

@@ -105,7 +105,7 @@ class StrandsAgentModel(BidiModel):
             if value:
                 raise InvalidParameterError(name, "left out: the Strands agent has its own", value)
         if self._events is not None:
-            raise SessionError("the Strands agent runs already: stop it before it is started again")
+            raise SessionError("the Strands agent is already running: stop it before you start it again")
         try:
             await self.agent.start()
         except RuntimeError:
@@ -162,7 +162,7 @@ class StrandsAgentModel(BidiModel):
                     return
                 if quiet_s >= _TIMEOUT_S:
                     raise ProviderConnectionError(
-                        f"the Strands agent told nothing for {_TIMEOUT_S:.0f} s in a response"
+                        f"the Strands agent sent nothing for {_TIMEOUT_S:.0f} s during a response"
                     )
             await clock.sleep_s(_LOOK_S)
 

@@ -341,7 +341,7 @@ class Connection:
         self._to_let_go = 0
         if not freed:
             limit = self._settings.max_held_bytes // 2**20
-            raise _Over(1013, f"the server may hold {limit} MiB for its clients, and holds the most for this one")
+            raise _Over(1013, f"the server holds at most {limit} MiB for its clients, and this client has the most")
         self._count(self._clock.now_s())
 
     def _count(self, now_s: float) -> None:

@@ -227,7 +227,7 @@ class RealtimeServer:
             If it does not listen.
         """
         if self._server is None or not self._server.sockets:
-            raise SessionError("the server does not listen: start it first")
+            raise SessionError("the server is not listening: start it first")
         port: int = next(iter(self._server.sockets)).getsockname()[1]
         return port
 
@@ -274,7 +274,7 @@ class RealtimeServer:
             If it has been started before.
         """
         if self._clock is not None:
-            raise SessionError("a server runs once; make another")
+            raise SessionError("a server runs only once: create a new one")
         self._clock = running_clock()
         await asyncio.get_running_loop().run_in_executor(self._executor, self._warm_up)
         starting = serve(

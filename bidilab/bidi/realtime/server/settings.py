@@ -117,7 +117,9 @@ class ServerSettings:
         if self.token is not None and len(self.token) < _MIN_TOKEN_CHARACTERS:
             raise InvalidParameterError("token", f"at least {_MIN_TOKEN_CHARACTERS} characters", "a shorter one")
         if self.token is None and not is_loopback(self.host):
-            raise InvalidParameterError("token", f"given when listening on {self.host}, beyond this machine", None)
+            raise InvalidParameterError(
+                "token", f"given when the server listens on {self.host}, which other machines can reach", None
+            )
         if not isinstance(self.allowed_origins, tuple):
             raise InvalidParameterError("allowed_origins", "a tuple of origins", self.allowed_origins)
         if self.token is not None:

@@ -111,7 +111,7 @@ class GeminiActivityDetection(SweptParams):
             If detection is disabled: then there is none to describe.
         """
         if self.disabled:
-            raise InvalidParameterError("disabled", "False for detection to have parameters", True)
+            raise InvalidParameterError("disabled", "False: disabled detection has no parameters", True)
         threshold = self.THRESHOLDS[self.start_of_speech_sensitivity]
         margin = self.DEACTIVATION_MARGINS[self.end_of_speech_sensitivity]
         prefix = self.ASSUMED_PREFIX_PADDING_MS if self.prefix_padding_ms is None else self.prefix_padding_ms

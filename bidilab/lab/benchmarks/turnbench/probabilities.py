@@ -81,7 +81,7 @@ def events_of_probabilities(
     (0.5, 2.5)
     """
     if not 0 < frame_rate_hz < float("inf"):
-        raise InvalidParameterError("frame_rate_hz", "frames in a second > 0", frame_rate_hz)
+        raise InvalidParameterError("frame_rate_hz", "frames per second > 0", frame_rate_hz)
     if not 0 <= threshold <= 1:
         raise InvalidParameterError("threshold", "a number in [0, 1]", threshold)
     if not 0 <= rest_s < float("inf"):

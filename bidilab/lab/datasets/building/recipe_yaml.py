@@ -230,7 +230,7 @@ def _count_nodes(node: yaml.Node, counted: dict[int, int], within: set[int]) -> 
         return 1
     line = node.start_mark.line + 1
     if id(node) in within:
-        raise yaml.YAMLError(f"line {line}: an alias names what it lies in")
+        raise yaml.YAMLError(f"line {line}: an alias refers to the value that contains it")
     if id(node) not in counted:
         within.add(id(node))
         parts = chain.from_iterable(node.value) if isinstance(node, yaml.MappingNode) else node.value
@@ -280,7 +280,7 @@ def load_recipe(path: str | os.PathLike[str]) -> Recipe:
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # also what is no UTF-8, number or date
         raise InvalidParameterError("recipe", f"YAML ({' '.join(str(error).split())})", str(file)) from error
     except RecursionError as error:
-        raise InvalidParameterError("recipe", "YAML that is not nested so deeply", str(file)) from error
+        raise InvalidParameterError("recipe", "YAML that is nested less deeply", str(file)) from error
     return _recipe(Settings(data, ""))
 
 

@@ -181,7 +181,9 @@ def _pair(
         number = channels.get((meeting, letter), str(ord(letter) - ord("A")))
         found = audio.named(f"{meeting}.Headset-{number}")
         if len(found) != 1:
-            raise ImportFaultError(meeting, None, f"no one file {meeting}.Headset-{number} (of {letter}) in it")
+            raise ImportFaultError(
+                meeting, None, f"it must contain exactly one audio file {meeting}.Headset-{number} (of {letter})"
+            )
         headsets[letter] = ChannelSource(path=found[0])
     return SourceRecording(
         id=f"{meeting}-{user}-{agent}",

@@ -193,7 +193,7 @@ def _stretches(lines: list[str], file: str) -> Iterator[tuple[float, float, str]
     while fields and not fields[-1]:
         fields.pop()
     if not fields or len(fields) % 3:
-        raise ImportFaultError(file, 1, "is not a name and then start, end and label of each stretch")
+        raise ImportFaultError(file, 1, "must be a name, and then start, end and label of each stretch")
     for index in range(0, len(fields), 3):
         try:
             start, end = span(seconds(fields[index]), seconds(fields[index + 1]))

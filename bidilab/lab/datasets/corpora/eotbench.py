@@ -94,7 +94,7 @@ def _silences(given: Any, name: str, file: str) -> list[tuple[float, float]]:
     except (KeyError, TypeError, ValueError) as error:
         raise ImportFaultError(file, None, f"{name}: silence_spans are not [{{start, end}}]") from error
     if not spans:
-        raise ImportFaultError(file, None, f"{name}: has no silence, so that its turn does not end")
+        raise ImportFaultError(file, None, f"{name}: has no silence, so its turn does not end")
     before = 0.0
     for start, end in spans:
         if not (math.isfinite(end) and before <= start < end):

@@ -178,7 +178,7 @@ class _Sample:
             raise ImportFaultError(shown(source.path, self._root), None, message) from error
         channels = audio.samples.reshape(audio.n_samples, -1)
         if any(not np.array_equal(channels[:, 0], channels[:, k]) for k in range(1, audio.n_channels)):
-            message = f"has {audio.n_channels} channels that differ; one speaker's channel is to be heard in it"
+            message = f"has {audio.n_channels} channels that differ; it must hold one speaker"
             raise ImportFaultError(shown(source.path, self._root), None, message)
         rate = audio.sample_rate
         stretches = active_stretches(channels[:, 0], rate, _hearing(channels[:, 0], rate))
@@ -201,7 +201,7 @@ class _Sample:
         if (data := self._json("turn_taking.json")) is not None:
             items = data if isinstance(data, list) else [data]
             if not items:
-                raise self._fault("turn_taking.json holds nothing")
+                raise self._fault("turn_taking.json is empty")
             end = self._pair(items[0])[0]
             return "turn_taking", "1.0", (Utterance(start_s=0.0, end_s=self._second(end), kind="turn", given=False),)
         if self._json("pause.json") is not None:
@@ -217,7 +217,7 @@ class _Sample:
             raise self._fault(f"metadata.json is in no folder named {', '.join(_EVENTS)}, but in {above[0]!r}")
         if any(_letters(name).startswith("iccbackchannel") for name in above):
             return "backchannel", "1.0", ()
-        raise self._fault("no JSON that tells the task (interrupt, pause, turn_taking or metadata)")
+        raise self._fault("no JSON file that names the task (interrupt, pause, turn_taking or metadata)")
 
     def _of_user(self, task: str, words: Sequence[Utterance], events: tuple[Utterance, ...]) -> tuple[Utterance, ...]:
         if task in ("turn_taking", "pause_handling"):
@@ -276,14 +276,14 @@ class _Sample:
                 yield from self._items(item, name)
             return
         if not isinstance(data, dict):
-            raise self._fault(f"{name} holds {data!r:.60} where a word is to be")
+            raise self._fault(f"{name} holds {data!r:.60} where a word is expected")
         inner = next((data[key] for key in _LISTS if isinstance(data.get(key), list | dict)), None)
         if inner is not None:
             yield from self._items(inner, name)
         elif set(data) - {"text"}:  # a transcript without words has a text alone
             yield data
         elif data.get("text"):
-            raise self._fault(f"{name} has a text and no list of chunks with times")
+            raise self._fault(f"{name} has a text but no list of chunks with times")
 
     def _pair(self, item: Any) -> tuple[Any, Any]:
         """Start and end of an item, by the names of the fields or else by what they hold."""

@@ -68,7 +68,7 @@ def _read_audacity(path: Path, sheet: LabelSheet) -> None:
 def _audacity_fields(line: str) -> tuple[float, float, str]:
     fields = line.split("\t", 2)
     if len(fields) < 3 or not fields[2].strip():
-        raise ValueError("a label is start, end and text, with tabs between")
+        raise ValueError("a label line is start, end and text, separated by tabs")
     # Some versions write the decimal comma of the language they run in.
     return *span(*(seconds(field.strip().replace(",", ".", 1)) for field in fields[:2])), fields[2]
 

@@ -137,7 +137,7 @@ def from_hf(rows: Iterable[Mapping[str, Any]], dest: str | os.PathLike[str], *, 
                     try:
                         line, info = _written(row, partial)
                     except JSONError as error:
-                        raise DatasetError(f"the tags of row {row['id']!r} are no JSON object: {error}") from error
+                        raise DatasetError(f"the tags of row {row['id']!r} are not a JSON object: {error}") from error
                     manifest.write(line + "\n")
             (partial / DATASET_FILE).write_text(info or "{}", encoding="utf-8")
             Dataset.load(partial)  # refused with every reason, before it takes its place
@@ -164,7 +164,7 @@ def _written(row: Mapping[str, Any], root: Path) -> tuple[str, str]:
     if not isinstance(audio, Mapping) or not isinstance(audio.get("bytes"), bytes):
         raise InvalidParameterError("rows", "audio that is not decoded, with its bytes", type(audio).__name__)
     if (why := check_id(str(row["id"]))) is not None:
-        raise DatasetError(f"a row is no recording: id {why}, got {row['id']!r}")
+        raise DatasetError(f"a row is not a recording: id {why}, got {row['id']!r}")
     suffix = Path(str(audio.get("path") or "")).suffix or ".wav"
     name = f"audio/{row['id']}{suffix}"
     (root / name).write_bytes(audio["bytes"])

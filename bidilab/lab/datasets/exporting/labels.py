@@ -99,7 +99,7 @@ def _rttm_line(recording: Recording, segment: Segment) -> str:
     speaker = segment.speaker or segment.channel
     for what, name in (("recording", recording.id), ("speaker", speaker)):
         if name.split() != [name]:
-            raise InvalidParameterError("dataset", f"names without blanks for RTTM; this is a {what}", name)
+            raise InvalidParameterError("dataset", f"one whose {what} names have no blanks, as RTTM requires", name)
     # Of a file that does not hold the channel, as of a mixed one, the first is named.
     channel = (recording.channel_index(segment.channel) or 0) + 1
     text = segment.text if segment.text is not None and segment.text.split() == [segment.text] else "<NA>"

@@ -173,7 +173,7 @@ def _plan_joined(
     start, end = region or (0, max(lengths))
     n_channels = 1 if source.agent is None else 2
     if dtype == "float32" and (end - start) * n_channels * 4 > _WAV_LIMIT_BYTES:
-        raise AudioError(f"{source.user.path}: too long to be put together as a float WAV file (4 GB)")
+        raise AudioError(f"{source.user.path}: the two channels are too long for one float WAV file (4 GB)")
     return AudioPlan(
         sample_rate=rate,
         n_samples=end - start,
@@ -250,9 +250,7 @@ def _write_joined(source: SourceRecording, plan: AudioPlan, partial: Path) -> No
                 out.write(np.stack([stream.take(n) for stream in streams], axis=1))
                 left -= n
     except soundfile.LibsndfileError as error:
-        raise AudioError(
-            f"{source.user.path}: cannot be put together as {file_format} ({refusal_of(error)})"
-        ) from error
+        raise AudioError(f"{source.user.path}: cannot be written as {file_format} ({refusal_of(error)})") from error
 
 
 class _Stream:

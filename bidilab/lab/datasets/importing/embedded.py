@@ -52,7 +52,7 @@ def written_audio(audio: object, folder: Path, name: str, file: str) -> Path:
     """
     content: Any = audio.get("bytes") if isinstance(audio, Mapping) else None
     if not isinstance(content, bytes) or not content:
-        raise ImportFaultError(file, None, f"{name}: has no audio inside of the table")
+        raise ImportFaultError(file, None, f"{name}: has no audio in the table")
     suffix = next((suffix for magic, suffix in _SUFFIXES.items() if content.startswith(magic)), ".mp3")
     path = folder / (_UNSAFE.sub("_", name)[:180] + suffix)
     if not path.is_file() or path.stat().st_size != len(content):

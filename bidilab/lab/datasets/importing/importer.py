@@ -174,7 +174,7 @@ def _import_held(job: ImportJob, source: Path, dest: Path) -> ImportResult:
     regions = _regions(job, source, problems)
     found = _with_own_ids(parts_that_count(job.scan(source, problems), regions, problems), problems)
     if given.limit is not None and len(found) > given.limit:
-        message = f"limit: the first {given.limit} of {len(found)} recordings are taken"
+        message = f"limit: only the first {given.limit} of {len(found)} recordings were imported"
         notes.append(Problem(file=shown(Path(source.name)), line=None, message=message))
         found = found[: given.limit]
     staging = Staging(dest)
@@ -293,7 +293,7 @@ def _check_text(source: SourceRecording) -> None:
     for utterance in source.utterances:
         for text in (utterance.text, utterance.speaker):
             if text is not None and any("\ud800" <= character <= "\udfff" for character in text):
-                message = f"holds half a surrogate pair, which is no text: {text!r}"
+                message = f"holds half a surrogate pair, which is not text: {text!r}"
                 raise ImportFaultError(source.label_file, utterance.line, message)
 
 

@@ -72,7 +72,7 @@ class LabelFormat:
                 labelled_in.setdefault(name, []).append(sheet.file)
         rivals = {name: files for name, files in labelled_in.items() if len(files) > 1}
         for name, names in rivals.items():
-            message = f"{name!r} is labelled in {len(names)} files: {', '.join(names)}; import the one that is meant"
+            message = f"{name!r} is labelled in {len(names)} files: {', '.join(names)}; import the one that you mean"
             problems.append(Problem(file=names[0], line=None, message=message))
         found: list[SourceRecording] = []
         for sheet in sheets:

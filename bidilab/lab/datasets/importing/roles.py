@@ -178,7 +178,9 @@ def _ask_about_names(
     """Refuse a name beside kinds that may be a kind that is misspelled, or somebody whose role nobody has said."""
     kinds = {utterance.kind for utterance in utterances if utterance.kind is not None}
     for speaker in speakers if kinds else ():
-        what = f"{speaker!r} in {name!r} is no kind of segment, and stands beside kinds ({', '.join(sorted(kinds))})"
+        what = (
+            f"{speaker!r} in {name!r} is not a kind of segment, but appears beside kinds ({', '.join(sorted(kinds))})"
+        )
         if (kind := kind_like(speaker)) is not None:
             message = f"{what}: write {kind!r}, or name the speaker otherwise if it is a person"
             raise ImportFaultError(label_file, None, message)
@@ -279,7 +281,7 @@ def _channels(
     if user > n_channels:
         raise ImportFaultError(scene.label_file, None, f"the audio of {scene.name!r} has no channel {user}")
     if separate and of_role["agent"] == {user}:
-        message = f"the labels of {scene.name!r} put the agent on channel {user}, which is to be the user's"
+        message = f"the labels of {scene.name!r} put the agent on channel {user}, which was given as the user's"
         raise ImportFaultError(scene.label_file, None, f"{message}; give another user_channel (--user-channel)")
     others = of_role["agent"] - {user} if separate else set()
     if len(others) == 1 and next(iter(others)) <= n_channels:
@@ -325,7 +327,10 @@ def _on_their_channels(
     )
     everywhere = {u.channel for u in utterances} - {None, user}
     if not separate and everywhere:
-        notes = (f"channel {everywhere.pop()} on every label tells nobody apart: the user is on {user}, as given",)
+        notes = (
+            f"channel {everywhere.pop()} on every label does not separate the speakers: the user is on {user}, "
+            "as given",
+        )
     return heard, notes
 
 
@@ -339,7 +344,9 @@ def _of_speaker_files(scene: _Scene, audio: AudioFiles, speaker_files: Mapping[s
     missing = [speaker for speaker in speakers if speaker not in files]
     if missing or not scene.users:
         looked_for = [scene.name, *(f"{scene.name}_{speaker}" for speaker in missing)]
-        raise ImportFaultError(scene.label_file, None, f"no one audio file named {' or '.join(looked_for)}")
+        raise ImportFaultError(
+            scene.label_file, None, f"there must be exactly one audio file named {' or '.join(looked_for)}"
+        )
     recordings = []
     for user in scene.users:
         # Another user's speech is on that user's own channel, and on this one only as it leaks: it is not labelled.

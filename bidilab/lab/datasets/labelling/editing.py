@@ -38,7 +38,7 @@ class LabelEditing:
 
     def __init__(self, store: LabelStore, recording_id: str, *, by: str) -> None:
         if not by.strip():
-            raise InvalidParameterError("by", "the name of whoever mends, not empty", by)
+            raise InvalidParameterError("by", "the name of the person who edits, not empty", by)
         dataset = store.dataset
         known = {recording.id: recording for recording in dataset}
         if recording_id not in known:
@@ -136,7 +136,7 @@ class LabelEditing:
 
     def _back(self, source: list[_Step], target: list[_Step], word: str) -> str:
         if not source:
-            raise InvalidParameterError(word, "something to take", "nothing was changed")
+            raise InvalidParameterError(word, "called after a change", "nothing to take back")
         step = source[-1]
         kept = [segment for segment in self.segments if segment not in step.added]
         # Only what this step changed: what others have changed since stays.

@@ -186,7 +186,7 @@ def _label_held(
         if changed:
             store.write(changed)
     if problems and len(problems) == len(recordings):
-        raise DatasetError(f"{root}: no recording of it could be labelled", problems)
+        raise DatasetError(f"{root}: none of its recordings could be labelled", problems)
     return LabelResult(
         dataset=store.dataset,
         n_labelled=len(changed),

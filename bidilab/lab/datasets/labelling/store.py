@@ -250,8 +250,8 @@ class LabelStore:
     def __init__(self, root: Path) -> None:
         if name := bundled_name(bundled_dataset(root)):
             raise DatasetError(
-                f"{name} comes with bidilab, and its labels stay as they are; "
-                f"copy it, and change those of the copy: bidilab datasets copy {name} my-{name}"
+                f"{name} comes with bidilab, and its labels cannot be changed; "
+                f"copy it, and change the labels of the copy: bidilab datasets copy {name} my-{name}"
             )
         self.root = root
         self._journal = Journal(root)
@@ -384,7 +384,7 @@ def _merged(before: Recording, wanted: tuple[Segment, ...], there: Recording) ->
     kept = [segment for segment in there.segments if segment not in removed]
     clash = any(_same_place(one, other) for one in added for other in kept)
     if clash or any(segment not in there.segments for segment in removed):
-        raise DatasetError(f"{before.id}: its labels were changed elsewhere meanwhile; load it again")
+        raise DatasetError(f"{before.id}: its labels were changed elsewhere in the meantime; load it again")
     return (*kept, *added)
 
 

@@ -136,7 +136,7 @@ def align(trace: Trace, user: Stretches, agent: Stretches, *, duration_s: float)
     heard = {role: spoken if ends_told[role] else _begun(spoken) for role, spoken in both.items()}
     roles = [role for role in ROLES if told[role] and heard[role]]
     if not roles:
-        raise AlignmentError(f"{trace.source.name}: tells of no speech that the recording has; it cannot be aligned")
+        raise AlignmentError(f"{trace.source.name}: contains no speech of this recording; it cannot be aligned")
     zero_s = min(start for role in roles for start, _ in told[role])
     length_s = max(end for role in roles for _, end in told[role]) - zero_s
     curve = _curve([(told[role], heard[role]) for role in roles], zero_s, length_s, duration_s)
@@ -160,11 +160,11 @@ def align(trace: Trace, user: Stretches, agent: Stretches, *, duration_s: float)
     if curve[best] < LEAST_CORRELATION:
         raise AlignmentError(
             f"{trace.source.name}: who speaks when is not as in the recording (correlation {curve[best]:.2f}, at least "
-            f"{LEAST_CORRELATION:g} is asked); does it belong to this recording?"
+            f"{LEAST_CORRELATION:g} is needed); does it belong to this recording?"
         )
     if runner_up > RUNNER_UP * curve[best]:
         raise AlignmentError(
-            f"{trace.source.name}: two places of the recording fit about as well (correlation {curve[best]:.2f} and "
+            f"{trace.source.name}: two places of the recording fit equally well (correlation {curve[best]:.2f} and "
             f"{runner_up:.2f})"
         )
     return _refined(pairs, offset_s, float(curve[best]), runner_up)
@@ -335,7 +335,7 @@ def user_channel_by(trace: Trace, first: Stretches, second: Stretches, *, durati
         told = [(_told(trace, "user"), user), (_told(trace, "agent"), agent)]
         told = [(stretches, heard) for stretches, heard in told if stretches]
         if not told:
-            raise AlignmentError(f"{trace.source.name}: tells of no speech; say which channel is the user's")
+            raise AlignmentError(f"{trace.source.name}: contains no speech; say which channel is the user's")
         zero_s = min(start for stretches, _ in told for start, _ in stretches)
         length_s = max(end for stretches, _ in told for _, end in stretches) - zero_s
         found.append(float(_curve(told, zero_s, length_s, duration_s).max()))

@@ -91,7 +91,7 @@ def format_of(path: Path) -> TraceFormat:
     for one in _ALL:
         if body is not None and one.document is not None and one.document(body):
             return one
-    raise TraceError(f"{path.name}: in none of the formats that are known ({', '.join(FORMATS)})")
+    raise TraceError(f"{path.name}: not in a known format ({', '.join(FORMATS)})")
 
 
 def _heads(path: Path) -> Iterator[Fields]:
@@ -141,5 +141,5 @@ def read_traces(folder: Path) -> list[Trace]:
                 if "in none of the formats" not in str(error):
                     raise
     if not traces:
-        raise TraceError(f"{folder}: holds no trace in a format that is known ({', '.join(FORMATS)})")
+        raise TraceError(f"{folder}: holds no trace in a known format ({', '.join(FORMATS)})")
     return traces

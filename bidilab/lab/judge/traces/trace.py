@@ -183,7 +183,9 @@ def merged(traces: Sequence[Trace]) -> Trace:
     first, *rest = sorted(traces, key=lambda trace: (not trace.events, not trace.of("audible")))
     clocks = {trace.clock for trace in traces if trace.events}
     if len(clocks) > 1:
-        raise InvalidParameterError("traces", "files that count from the same beginning", " and ".join(sorted(clocks)))
+        raise InvalidParameterError(
+            "traces", "files whose clocks start at the same moment", " and ".join(sorted(clocks))
+        )
     settings: dict[str, Any] = {}
     for trace in (*reversed(rest), first):
         settings |= trace.settings

@@ -72,7 +72,7 @@ class Plane:
         given = dict(at or {})
         for name in given:
             if name not in others:
-                raise InvalidParameterError("at", f"values of {', '.join(others) or 'nothing'}", name)
+                raise InvalidParameterError("at", f"values of {', '.join(others) or 'no other parameter'}", name)
         held = {name: _held(name, axes[name], given.get(name), metric) for name in others}
         return cls(metric=metric, x=x, y=y, at=held)
 
@@ -104,7 +104,9 @@ def _held(name: str, values: tuple[float, ...], given: Any, column: str) -> floa
         return nearest_value(values, PARAMETERS[name].default)
     if given == BEST:
         if metric(column).lower_is_better is None:
-            raise InvalidParameterError("at", f"a value: neither more nor less {metric(column).label} is better", given)
+            raise InvalidParameterError(
+                "at", f"a value, because neither more nor less {metric(column).label} is better", given
+            )
         return BEST
     given = float(given)
     nearest = nearest_value(values, given)

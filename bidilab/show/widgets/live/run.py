@@ -78,7 +78,7 @@ class CommPage:
     def send(self, head: Mapping[str, Any], payload: bytes = b"") -> None:
         """Tell the page; ``to``, ``line`` and ``n`` of a message are this line's own."""
         if taken := {"to", "line", "n"} & head.keys():
-            raise EventError(f"a message to a page may not say {', '.join(sorted(taken))}: its number is put there")
+            raise EventError(f"a message to a page may not contain {', '.join(sorted(taken))}: its number is put there")
         numbered = {**head, "to": self._page, "line": self._line, "n": self._next}
         self._next += 1
         self._kept.append((numbered, payload))
@@ -109,7 +109,7 @@ class CommPage:
         if line != self._line:
             return 0  # of before the page came back to the comm: those were told anew
         if not isinstance(start, int) or not isinstance(end, int) or not 0 <= start < end <= self._next:
-            raise EventError(f"a page asks again for messages from 0 to {self._next}, got {start!r} to {end!r}")
+            raise EventError(f"a page can ask again for messages 0 to {self._next}, got {start!r} to {end!r}")
         if start < self._first:
             self._send({"kind": "gone", "to": self._page, "line": self._line, "before": self._first}, b"")
         for number in range(max(start, self._first), end):
@@ -344,7 +344,7 @@ class LiveRun:
     def _from_socket(self, peer: Peer, head: dict[str, Any], payload: bytes) -> None:
         page = head.get("page")
         if not isinstance(page, str):
-            raise EventError("a page's message names its page")
+            raise EventError("a page's message must name its page")
         if head["kind"] == "hello":  # not at later words: an old socket's last may come after the page's hello by comm
             self._pages[page] = peer
         self._note_refusal(head, payload)
@@ -405,7 +405,7 @@ class LiveRun:
             case "audio_refused":
                 self._refused(head)
             case _:
-                raise EventError(f"a page may not say {head['kind']!r}")
+                raise EventError(f"a page may not send {head['kind']!r}")
 
     def _forget_page(self, page: str) -> None:
         self._origins.pop(page, None)
@@ -431,7 +431,7 @@ class LiveRun:
 
     def _open_audio(self, head: Mapping[str, Any]) -> None:
         if not self._ready:
-            raise SessionError("the session takes no audio yet")
+            raise SessionError("the session does not accept audio yet")
         page, epoch = head["page"], str(head["epoch"])
         if epoch == self._epoch:
             return  # it only changed its way; frames go on in one count
@@ -507,7 +507,7 @@ class LiveRun:
         if chosen is not None and chosen.unheard:
             raise EventError("nobody heard the response that was cut: it is neither a true nor a false interruption")
         if chosen is None or not isinstance(head.get("label"), bool):
-            raise EventError(f"a label is true or false and names an interruption, got {dict(head)!r}")
+            raise EventError(f"a label must be true or false and name an interruption, got {dict(head)!r}")
         self.label(chosen.seq, chosen.response_id, "true" if head["label"] else "false")
 
     def label(self, seq: int, response_id: str | None, label: str) -> None:

@@ -256,7 +256,7 @@ def test_an_existing_folder_is_replaced_only_when_told_and_only_a_dataset(tmp_pa
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / "thesis.tex").write_text("x")
-    with pytest.raises(DatasetError, match="is not a dataset; it is left alone"):
+    with pytest.raises(DatasetError, match="is not a dataset; it was not touched"):
         build(recipe, precious, force=True, progress=False)
     assert (precious / "thesis.tex").exists()
 

@@ -163,8 +163,8 @@ def bomb(n):
     ("text", "said"),
     [
         (bomb(9), "more than 100000 values with its aliases written out"),
-        ("a: &a [1, *a]", "line 1: an alias names what it lies in"),
-        ("[" * 100_000, "not nested so deeply"),
+        ("a: &a [1, *a]", "line 1: an alias refers to the value that contains it"),
+        ("[" * 100_000, "nested less deeply"),
         ("seed: " + "9" * 5000, "YAML"),
         ("when: 2026-99-99", "YAML"),
         ("x: " + "a" * (1 << 20), "at most 1048576"),

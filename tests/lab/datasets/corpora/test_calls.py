@@ -95,7 +95,7 @@ def test_a_broken_file_is_named_and_the_rest_goes_on(corpus):
     result = from_calls(corpus.root, corpus.dest, progress=False)
     assert [r.id for r in result.dataset] == ["good"]
     faults = {problem.file: problem.message for problem in result.problems}
-    assert faults["cut.wav"] == "truncated: the data chunk promises 16000 bytes, 14000 are there"
+    assert faults["cut.wav"] == "truncated: the data chunk promises 16000 bytes, but the file holds 14000"
     assert faults["nan.wav"] == "holds NaN or infinity, first at sample 0"
     assert faults["empty.wav"] == "the file is empty (0 bytes)"
     assert faults["three.wav"] == "has 3 channels; a call has one or two"

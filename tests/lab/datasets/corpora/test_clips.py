@@ -91,11 +91,11 @@ def test_a_faulty_row_is_told_and_the_rest_goes_on(esc50, row, complaint):
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        ("a,0.0,0.5\n", "a.scv:1: is not a name and then start, end and label"),
+        ("a,0.0,0.5\n", "a.scv:1: must be a name, and then start, end and label"),
         ("a,0.0,0.5,2\n", "a.scv:1: stretch 1: the label is 0 or 1, not '2'"),
         ("a,0.0,0.5,1,0.9,0.5,0\n", "a.scv:1: stretch 2: ends at 0.5 s, before it starts (0.9 s)"),
         ("a,5.0,6.5,1\n", "a.wav: has no region 5.0 to 6.5 s"),
-        ("", "a.scv:1: is not a name"),
+        ("", "a.scv:1: must be a name"),
     ],
 )
 def test_faulty_labels(corpus, content, complaint):

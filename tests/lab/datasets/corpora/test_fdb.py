@@ -110,14 +110,14 @@ def test_backchannel_folders_have_no_task_file(corpus):
         ("interrupt.json", "[" * 100_000, "t/1/interrupt.json: not JSON we read: nested too deeply"),
         ("interrupt.json", '[{"timestamp": [5]}]', "t/1: timestamp is not [start, end]: [5]"),
         ("interrupt.json", '[{"timestamp": [7, 5]}]', "t/1: ends at 5 s, before it starts (7 s)"),
-        ("interrupt.json", '[{"timestamp": [NaN, 5]}]', "t/1/interrupt.json: NaN is not a number that JSON knows"),
+        ("interrupt.json", '[{"timestamp": [NaN, 5]}]', "t/1/interrupt.json: NaN is not a number in JSON"),
         ("interrupt.json", '[{"timestamp": [-1, 5]}]', "t/1: -1 s is not in"),
         ("interrupt.json", '[{"timestamp": ["1", 5]}]', "t/1: a time is not a number: '1'"),
         ("interrupt.json", '[{"timestamp": [1, 500]}]', "t/1: 1 to 500 s is past the end of the audio (10 s)"),
         ("interrupt.json", "7", "t/1: timestamp is not [start, end]: None"),
-        ("turn_taking.json", "[]", "t/1: turn_taking.json holds nothing"),
+        ("turn_taking.json", "[]", "t/1: turn_taking.json is empty"),
         ("metadata.json", '{"timestamps": [1, 2]}', "t/1: metadata.json is in no folder named user_interruption"),
-        ("notes.json", "{}", "t/1: no JSON that tells the task"),
+        ("notes.json", "{}", "t/1: no JSON file that names the task"),
     ],
 )
 def test_faults(corpus, file, content, complaint):

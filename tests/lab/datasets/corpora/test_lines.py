@@ -118,7 +118,12 @@ def test_people_who_speak_at_once_are_one_event(corpus):
         (from_ctm, "a.ctm", "call1 1 5.0 inf yes\n", "a.ctm:1: 'inf' is not a number of seconds"),
         (from_turns, "call1.txt", "1 2 amy: x\n1 amy\n", "call1.txt:2: a line is 'start end SPEAKER: text'"),
         (from_turns, "call1.txt", "1:2:99999999999.5 2 amy: x\n", "call1.txt:1: '1:2:99999999999.5' is not a number"),
-        (from_audacity, "call1.txt", "1.0 2.0 amy\n", "call1.txt:1: a label is start, end and text, with tabs between"),
+        (
+            from_audacity,
+            "call1.txt",
+            "1.0 2.0 amy\n",
+            "call1.txt:1: a label line is start, end and text, separated by tabs",
+        ),
         (from_audacity, "call1.txt", b"1.0\t2.0\tam\xe9lie\n", "call1.txt:1: not UTF-8: byte 10 of the line"),
         (from_audacity, "call1.txt", "1.0\t2.0\tamy\n".encode("utf-16"), "call1.txt: is in UTF-16; save it as UTF-8"),
         (from_turns, "call1.txt", "11.0 11.2 amy: late\n", "call1.txt:1: 11 to 11.2 s is past the end of the audio"),

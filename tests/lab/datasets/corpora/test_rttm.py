@@ -129,7 +129,10 @@ def test_uem_regions_are_cut_out_with_their_labels(corpus):
         ("SPEAKER call1 1 3.0 90.0 <NA> <NA> amy <NA> <NA>", "a.rttm:1: 3 to 93 s is past the end of the audio (10 s)"),
         ("SPEAKER call1 1 3.0 1.0 <NA> <NA> <NA> <NA> <NA>", "a.rttm:1: the line names no speaker"),
         ("SPEKAER call1 1 3.0 1.0 <NA> <NA> amy <NA> <NA>", "a.rttm:1: 'SPEKAER' is not a type of RTTM line"),
-        ("SPEAKER ../call1 1 3.0 1.0 <NA> <NA> amy <NA> <NA>", "a.rttm: no one audio file named ../call1"),
+        (
+            "SPEAKER ../call1 1 3.0 1.0 <NA> <NA> amy <NA> <NA>",
+            "a.rttm: there must be exactly one audio file named ../call1",
+        ),
     ],
 )
 def test_a_fault_leaves_its_recording_out_and_the_rest_goes_on(corpus, line, complaint):
@@ -159,7 +162,7 @@ def test_one_channel_number_on_every_line_counts_for_nothing(corpus, number):
     result = from_rttm(corpus.root, corpus.dest, agent="bot", user_channel=2, progress=False)
     assert (corpus.said(result.dataset["call1"]), result.dataset["call1"].channels) == (EXPECTED, ("agent", "user"))
     assert [note.message for note in result.notes] == (
-        ["channel 1 on every label tells nobody apart: the user is on 2, as given"] if number == "1" else []
+        ["channel 1 on every label does not separate the speakers: the user is on 2, as given"] if number == "1" else []
     )
 
 
@@ -175,7 +178,7 @@ def test_one_speaker_on_channel_one_does_not_say_where_the_user_is(corpus):
 @pytest.mark.parametrize(
     ("channels", "options", "complaint"),
     [
-        (("2", "1"), {"agent": "bot"}, "'call1' put the agent on channel 2, which is to be the user's"),
+        (("2", "1"), {"agent": "bot"}, "'call1' put the agent on channel 2, which was given as the user's"),
         (("1", "1"), {"user": "amy"}, "'call1' put the user on channel 1, not on 2"),
         (("3", "1"), {"agent": "bot"}, "'call1' put the user on channel 1, not on 2"),
     ],
@@ -217,7 +220,7 @@ def test_a_recording_that_is_labelled_twice_is_not_guessed(corpus, files):
     result = from_rttm(corpus.root, corpus.dest, agent="bot", progress=False)
     assert [r.id for r in result.dataset] == ["call2"]
     (complaint,) = corpus.complaints(result)
-    assert complaint == f"{files[0]}: 'call1' is labelled in 2 files: {', '.join(files)}; import the one that is meant"
+    assert complaint == f"{files[0]}: 'call1' is labelled in 2 files: {', '.join(files)}; import the one that you mean"
 
 
 def test_an_agent_who_is_not_there_and_one_who_is_the_user(corpus):

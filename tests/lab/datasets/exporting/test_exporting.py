@@ -50,7 +50,9 @@ def test_what_is_unsure_does_not_count_and_names_have_no_blanks(corpus, tmp_path
     assert len(json.loads(bl.datasets.to_seglst(unsure, tmp_path / "a.json").read_text())) == 3
     line["segments"][0]["speaker"] = "the bot"
     manifest.write_text(json.dumps(line))
-    with pytest.raises(InvalidParameterError, match="without blanks for RTTM; this is a speaker, got 'the bot'"):
+    with pytest.raises(
+        InvalidParameterError, match="one whose speaker names have no blanks, as RTTM requires, got 'the bot'"
+    ):
         bl.datasets.to_rttm(bl.load_dataset(dataset.root), tmp_path / "b.rttm")
     assert not (tmp_path / "b.rttm").exists()
 
@@ -123,7 +125,7 @@ def test_rows_that_are_none_of_ours(mini, tmp_path):
         bl.datasets.from_hf([row | {"audio": {"array": [0.0]}}], tmp_path / "a")
     with pytest.raises(DatasetError, match="id must not hold a path separator"):
         bl.datasets.from_hf([row | {"id": "../a"}], tmp_path / "a")
-    with pytest.raises(DatasetError, match="are no JSON object"):
+    with pytest.raises(DatasetError, match="are not a JSON object"):
         bl.datasets.from_hf([row | {"tags": "["}], tmp_path / "a")
     with pytest.raises(DatasetError, match=r"dataset\.json"):
         bl.datasets.from_hf([row], tmp_path / "a")

@@ -93,7 +93,7 @@ def test_replaces_only_a_dataset_and_only_when_told(calls, tmp_path):
     other = tmp_path / "precious"
     other.mkdir()
     (other / "thesis.tex").write_text("x")
-    with pytest.raises(DatasetError, match="is not a dataset; it is left alone"):
+    with pytest.raises(DatasetError, match="is not a dataset; it was not touched"):
         from_calls(calls, other, user_channel=1, force=True, progress=False)
 
 

@@ -121,7 +121,7 @@ def test_limit_takes_the_first_and_says_so(corpus):
         corpus.audio(f"c{k}.wav", 1.0, channels=2, seed=k)
     result = from_calls(corpus.root, corpus.dest, user_channel=1, limit=2, progress=False)
     assert [r.id for r in result.dataset] == ["c0", "c1"]
-    assert [str(note) for note in result.notes] == ["corpus: limit: the first 2 of 4 recordings are taken"]
+    assert [str(note) for note in result.notes] == ["corpus: limit: only the first 2 of 4 recordings were imported"]
     assert from_calls(corpus.root, corpus.dest, user_channel=1, limit=9, progress=False).notes == ()
 
 

@@ -78,7 +78,7 @@ def test_of_another_call_it_is_refused():
 def test_too_few_edges_are_refused():
     with pytest.raises(AlignmentError, match="at least 4"):
         align(told([], [(1.0, 2.0)]), [], [(1.0, 2.0)], duration_s=10)
-    with pytest.raises(AlignmentError, match="tells of no speech"):
+    with pytest.raises(AlignmentError, match="contains no speech"):
         align(told([], []), [], [(1.0, 2.0)], duration_s=10)
 
 

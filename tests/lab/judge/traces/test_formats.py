@@ -211,7 +211,7 @@ def test_a_log_of_our_own_is_one_more_format(tmp_path):
 def test_a_file_in_no_known_format_is_named(tmp_path, text):
     path = tmp_path / "what.json"
     path.write_text(text)
-    with pytest.raises(TraceError, match=r"what\.json: in none of the formats"):
+    with pytest.raises(TraceError, match=r"what\.json: not in a known format"):
         read_trace(path)
 
 

@@ -175,7 +175,7 @@ def test_tools_run_at_the_same_time_and_a_failing_one_is_an_error_result():
     assert by_id["call_0"] == ("success", "[{'json': 2.0}]")
     assert by_id["call_2"] == ("error", "[{'text': 'RuntimeError: out of order'}]")
     assert "one of the tools (slow, fails)" in by_id["call_3"][1]
-    assert "named seconds" in by_id["call_4"][1]
+    assert "no keys but seconds" in by_id["call_4"][1]
     assert "seconds missing" in by_id["call_5"][1]
     assert sum("toolResult" in message["content"][0] for message in agent.messages) == 6
 

@@ -69,10 +69,10 @@ class EventLog:
     path
         Journal to write, JSONL; an existing one is continued. ``None`` keeps the rows in memory only.
     session_id
-        Names the session in each row; by default random.
+        Name of the session in each row; random by default.
     clock
-        What `append` takes the time from; by default a `RealClock` made now. From the start of a session that the log
-        is given to, it is the session's.
+        Clock that `append` reads; by default a new `RealClock`. Once a session that has this log starts, the session's
+        clock is used.
     zero_s
         Where on that clock ``t_s`` is 0. By default, at the first sample of the user's audio: `begin_input` says when
         that came, and until then times count from now.
@@ -143,7 +143,7 @@ class EventLog:
         t_s
             When the row is written, in seconds on the session's clock; by default, now. Not before the last row.
         at_s
-            When the event happened, on the same clock, for one who knows it better than the event's own position. By
+            When the event happened, on the same clock, if the caller knows it better than the event's own position. By
             default by that position (`bidilab.bidi.log.fold.happened_s`); where there is none, when it is written.
         response_id, item_id
             The response and the item that the row is about.
@@ -152,7 +152,7 @@ class EventLog:
         reason, stop_reason, role, text
             Values that the event has under these names.
         detail
-            Everything else. Secrets are struck out, audio becomes byte counts (`bidilab.core.redaction`).
+            Everything else. Secrets are removed, audio becomes byte counts (`bidilab.core.redaction`).
 
         Returns
         -------
@@ -207,7 +207,7 @@ class EventLog:
         return row.seq
 
     def append_event(self, event: Mapping[str, Any], *, source: str, **columns: Any) -> int:
-        """Add a session event: what has a column goes there, the rest to ``detail``.
+        """Add a session event: values that have a column go there, the rest to ``detail``.
 
         Parameters
         ----------
@@ -216,7 +216,7 @@ class EventLog:
         source
             As in `append`.
         **columns
-            Columns that the event itself has not.
+            Columns that the event itself lacks.
         """
         rest = dict(event)
         kind = rest.pop("type")
@@ -226,9 +226,9 @@ class EventLog:
         return self.append(kind, source=source, detail=rest, **{**lifted, **columns})
 
     def follow(self, clock: Clock) -> None:
-        """Take the time from another clock from now on; ``t_s`` goes on where it stands.
+        """Take the time from another clock from now on; ``t_s`` continues from its current value.
 
-        A session calls it with the clock that times its samples: by two clocks no latency would be right.
+        A session calls it with the clock that times its samples; with two clocks, latencies would be wrong.
         """
         with self._lock:
             if clock is not self._clock:
@@ -243,9 +243,9 @@ class EventLog:
     def begin_input(self, first_s: float) -> None:
         """Say when the first sample of the user's audio came: ``t_s`` is 0 there.
 
-        Rows from before it are moved to where they belong on that clock, and a row ``input_started`` tells of it. A log
-        whose zero is known already, because it was given one or has heard a session before, keeps it: then positions
-        of the new stream count from ``at_s`` of that row.
+        Earlier rows are moved to their place on that clock, and a row ``input_started`` records the moment. A log whose
+        zero is known already, because it was given one or has heard a session before, keeps it: then positions of the
+        new stream count from ``at_s`` of that row.
 
         Parameters
         ----------
@@ -282,7 +282,7 @@ class EventLog:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Self:
-        """Read a journal: all whole rows; `dropped` says what was not whole. The log takes no more rows.
+        """Read a journal with all complete rows; `dropped` lists incomplete lines. The log accepts no more rows.
 
         Raises
         ------
@@ -303,7 +303,7 @@ class EventLog:
         return tuple(self._rows)
 
     def since(self, seq: int) -> tuple[LogRow, ...]:
-        """Rows from ``seq`` on, for one that follows the log as it grows.
+        """Rows from ``seq`` on, for a reader that follows the log while it grows.
 
         Rows from before ``input_started`` change their times when it comes (`begin_input`).
         """
@@ -342,7 +342,7 @@ class EventLog:
         return iter(self.rows)
 
     def close(self) -> None:
-        """Refuse further rows, and close the journal; closing twice is no error."""
+        """Refuse further rows, and close the journal; closing it twice is not an error."""
         with self._lock:
             self._closed = True
             if self._journal is not None:
@@ -370,7 +370,7 @@ class EventLog:
         return path
 
     def write(self, path: str | os.PathLike[str]) -> Path:
-        """Write all rows as a journal of their own, whole, in the place of one that is there; return the path."""
+        """Write all rows as a new journal, replacing an existing one in one step; return the path."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as partial:

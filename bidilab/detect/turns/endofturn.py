@@ -33,7 +33,7 @@ class EndOfTurnRule(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndOfTurn:
-    """How a turn ends by a score. It stands beside `TurnParams`, whose ``silence_duration_ms`` says when it is asked.
+    """How a turn ends by a score. It adds to `TurnParams`, whose ``silence_duration_ms`` says when the scorer is asked.
 
     Parameters
     ----------
@@ -46,8 +46,8 @@ class EndOfTurn:
     interval_ms
         How often to ask again while the pause lasts; 0: once. Scores computed elsewhere are looked at on every frame.
     latency_ms
-        From asking to knowing, in stream time; ``None``: the scorer's own, and 0 for scores computed elsewhere, which
-        say when they were known.
+        Time from question to answer, in stream time; ``None``: the scorer's own, and 0 for scores computed elsewhere,
+        which say when they were known.
     context
         What the scorer hears. ``turn``: from its preroll before the onset of the turn, at most its window; ``window``:
         always its whole window, what came before the turn too.

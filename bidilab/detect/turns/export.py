@@ -60,7 +60,7 @@ class ExportedSetting:
     Parameters
     ----------
     target
-        For what: one of `EXPORT_TARGETS`.
+        The target, one of `EXPORT_TARGETS`.
     setting
         The setting as the provider's own parameters, or, where a model ends turns or lets speech interrupt, as all that
         the target is given.
@@ -93,7 +93,7 @@ class ExportedSetting:
 
     @property
     def exact(self) -> bool:
-        """Whether every value could be expressed, by the assumptions of the parameter class; see `remarks`, too."""
+        """Whether every value could be expressed, under the assumptions of the parameter class; see also `remarks`."""
         return not self.compromises
 
     def to_dict(self) -> dict[str, Any]:
@@ -125,7 +125,7 @@ class ExportedSetting:
 
     @property
     def notes(self) -> list[str]:
-        """What is lost and what a user must know, one sentence or two each."""
+        """What is lost and what a user must know, in one or two sentences each."""
         first = "Every value is expressed." if self.exact else "Not every value can be expressed:"
         return [first, *map(str, self.compromises), *self.remarks]
 
@@ -412,13 +412,13 @@ def export_setting(
     prefix_meaning: PrefixMeaning | None = None,
     reason: str = "",
 ) -> ExportedSetting:
-    """A setting as another framework's JSON or code, with what that framework cannot express.
+    """Write a setting as another framework's JSON or code, and list what that framework cannot express.
 
     Parameters
     ----------
     params
-        Canonical parameters, as a sweep has them, or those of a provider. A provider's own setting is exported to its
-        provider as it is; to others by way of what it means, `canonical`.
+        Canonical parameters, as a sweep has them, or those of a provider. A provider's own setting is exported
+        unchanged to that provider, and to others through its meaning, `canonical`.
     to
         ``"openai"`` (the session's JSON), ``"strands"``, ``"livekit"`` or ``"pipecat"`` (Python), ``"gemini"`` (part
         of the setup) or ``"nova"`` (part of the session start).

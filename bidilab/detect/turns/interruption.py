@@ -34,7 +34,7 @@ class AdaptiveRule(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdaptiveInterruption:
-    """How a scorer decides whether speech over the agent interrupts it. It stands beside `Guards`.
+    """How a scorer decides whether speech over the agent interrupts it. It works in addition to `Guards`.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class AdaptiveInterruption:
     window_ms
         A turn that has lasted this long interrupts without a score; infinity: never.
     latency_ms
-        From asking to knowing, in stream time; ``None``: the scorer's own, and 0 for scores computed elsewhere.
+        Time from question to answer, in stream time; ``None``: the scorer's own, and 0 for scores computed elsewhere.
 
     Raises
     ------

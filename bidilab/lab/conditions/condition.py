@@ -50,12 +50,13 @@ _NEEDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """What is done to the user's channel of every recording, in the order of nature.
+    """Changes to the user's channel of every recording, applied in the order of nature.
 
     1. ``room``: reflections of the talker's voice; 2. ``gain_db``; 3. echo of the agent's channel, and noise at a ratio
     to the user's speech as it is then; 4. ``bandwidth``; 5. ``codec``; 6. ``packet_loss``; 7. back at the recording's
-    rate, 16-bit PCM as every provider is sent, clipped at full scale. No stage delays: labels hold to the sample. What
-    is random is drawn from ``seed`` and the recording, for each stage apart: another SNR has the same noise.
+    rate, 16-bit PCM as every provider is sent, clipped at full scale. No stage adds a delay, so labels stay exact to
+    the sample. Random values are drawn from ``seed`` and the recording, for each stage on its own: another SNR has the
+    same noise.
 
     Parameters
     ----------
@@ -65,8 +66,8 @@ class Condition:
         ``"white"``, ``"pink"``, ``"babble"`` (six talkers from bidilab's clips), a file of noise, a folder of speech
         clips to make babble of, or an `Audio`. Given when and only when ``snr_db`` is.
     echo_db
-        Level of the agent's voice in the user's microphone over the agent's channel, dB: minus the echo return loss.
-        Recordings without an agent channel are refused.
+        Level of the agent's voice in the user's microphone relative to the agent's channel, dB: minus the echo return
+        loss. Recordings without an agent channel are refused.
     echo_delay_ms
         From playing to picking up; 50 when not given.
     room
@@ -91,7 +92,7 @@ class Condition:
     Raises
     ------
     InvalidParameterError
-        If a value is not allowed, one is given that has no effect without another, or nothing is.
+        If a value is not allowed, a value is given that has no effect without another, or no value is given.
 
     Examples
     --------
@@ -140,12 +141,12 @@ class Condition:
 
     @property
     def effective_echo_delay_ms(self) -> float:
-        """Delay of the echo, milliseconds, where nothing is said as well."""
+        """Delay of the echo in milliseconds, given or the default."""
         return ECHO_DELAY_MS if self.echo_delay_ms is None else self.echo_delay_ms
 
     @property
     def effective_bitrate_kbps(self) -> float:
-        """Bit rate of Opus, where nothing is said as well."""
+        """Bit rate of Opus, given or the default."""
         return OPUS_KBPS if self.bitrate_kbps is None else self.bitrate_kbps
 
     def __str__(self) -> str:

@@ -50,7 +50,7 @@ class Dataset:
     recordings
         In the order of the manifest.
     part
-        Which part of the dataset these recordings are, in words; empty for all of it, or where nobody said.
+        Which part of the dataset these recordings are, in words; empty for all of it, or if unknown.
     place
         Where the files are if not on this machine, such as ``s3://bucket/calls``; empty if they are.
 
@@ -73,19 +73,19 @@ class Dataset:
     def load(cls, path: str | os.PathLike[str]) -> Dataset:
         """Load a dataset's folder, or one that comes with bidilab by its name: ``"overlap-mini"``.
 
-        The address of a place that fsspec reads (``"s3://bucket/calls"``, extra ``s3``) loads the dataset there: it can
-        be swept, and each part of its audio is fetched by who hears it.
+        An address that fsspec reads (``"s3://bucket/calls"``, extra ``s3``) loads the dataset there. It can be swept:
+        each worker fetches the part of the audio that it needs.
 
-        A folder that exists wins over such a name. The manifest is checked in full and each audio file is checked to
-        exist; no audio is opened, so that a corpus of 100 hours loads in a few seconds. :func:`validate` with
-        ``deep=True`` opens the audio too.
+        An existing folder takes precedence over such a name. The manifest is checked in full and each audio file is
+        checked to exist; no audio is opened, so that a corpus of 100 hours loads in a few seconds. :func:`validate`
+        with ``deep=True`` opens the audio too.
 
         Raises
         ------
         DatasetError
             If anything is wrong; it lists every problem, each with file and line.
         MissingExtraError
-            If it is an address, and what reads it is not installed.
+            If it is an address, and the package that reads it is not installed.
         """
         if is_remote(path):
             return cls._load_from(str(path).rstrip("/"))
@@ -109,7 +109,7 @@ class Dataset:
 
     @contextmanager
     def fetched(self) -> Iterator[Dataset]:
-        """Give the dataset with its audio on this machine; what is fetched for that goes when the block ends.
+        """Provide the dataset with its audio on this machine; fetched audio is deleted when the block ends.
 
         Raises
         ------
@@ -147,7 +147,7 @@ class Dataset:
     def sha256(self) -> str:
         """Hex digest over the manifest lines of these recordings (which hold the audio's own digests).
 
-        It changes with audio, labels, tags, selection and order; not with where the folder lies.
+        It changes with audio, labels, tags, selection and order, but not with the place of the folder.
         """
         digest = hashlib.sha256()
         for recording in self.recordings:
@@ -177,17 +177,17 @@ class Dataset:
         return self.recordings[key]
 
     def filter(self, **tags: TagValue | list[TagValue] | tuple[TagValue, ...] | set[TagValue]) -> Dataset:
-        """The recordings whose tags have these values.
+        """Return the recordings whose tags have these values.
 
         Parameters
         ----------
         **tags
-            For each tag a value, or a collection of which any will do.
+            For each tag a value, or a collection of values of which any matches.
 
         Raises
         ------
         InvalidParameterError
-            If no recording has such a tag, or none has such a value: a misspelling is not an empty result.
+            If no recording has such a tag or such a value, so that a misspelling is an error and not an empty result.
         """
         kept = self.recordings
         for name, wanted in tags.items():
@@ -201,10 +201,11 @@ class Dataset:
         return replace(self, recordings=kept, part="")
 
     def split(self, *, by: SplitBy = "recording", fraction: float = 0.3, seed: int = 0) -> tuple[Dataset, Dataset]:
-        """Two parts that share nothing: one to choose a setting on, one held out. No audio is copied.
+        """Split into two parts that share nothing: one to choose a setting on, one held out. No audio is copied.
 
-        The same audio stays on one side: equal files, the same samples in another container, a mono mix or a channel
-        alone beside the whole file, one user before two agents. Only files of one rate and length are opened for this.
+        The same audio stays on one side: equal files, the same samples in another container, a mono mix or a single
+        channel beside the whole file, one user with two agents. Only files of equal rate and length are opened for
+        this.
 
         Parameters
         ----------
@@ -225,7 +226,7 @@ class Dataset:
         InvalidParameterError
             If an argument is not allowed.
         DatasetError
-            If there are no two such parts, or a speaker is not labelled.
+            If no such split is possible, or a speaker is not labelled.
         AudioError
             If a file that has to be compared cannot be decoded.
 
@@ -253,9 +254,9 @@ class Dataset:
         force: bool = False,
         progress: bool = True,
     ) -> Dataset:
-        """Write a dataset whose user channels are under a condition of the audio, with the same labels.
+        """Write a dataset with the same labels whose user channels are changed by a condition.
 
-        A sweep needs none: `Grid` takes conditions. See `bidilab.lab.conditions.condition_dataset`.
+        A sweep does not need this: `Grid` takes conditions. See `bidilab.lab.conditions.condition_dataset`.
 
         Parameters
         ----------

@@ -57,11 +57,11 @@ class Diagnosis:
     name
         Of the call.
     findings
-        Causes with their evidence, what breaks most first; none where nothing was found.
+        Causes with their evidence, the most serious first; empty if nothing was found.
     facts
         What was measured: a name and its value in words, in order.
     notes
-        What could not be looked at, and why.
+        What could not be checked, and why.
     """
 
     name: str
@@ -125,7 +125,8 @@ def doctor(
 ) -> Diagnosis:
     """Say why an agent is not interrupted, talks on, or is interrupted falsely.
 
-    Facts are measured first; then each cause is tested on them and named with its evidence. Nothing found is an answer.
+    It measures facts first, then tests each cause on them and names it with its evidence. "Nothing found" is a possible
+    answer.
 
     Parameters
     ----------
@@ -133,9 +134,9 @@ def doctor(
         A recording of two channels; a folder that `replay` wrote; or a log or trace alone (docs/traces.md), which may
         be the log of a session in memory.
     trace
-        What the stack told of the call, beside a recording: a file, or a session's log.
+        The stack's own report of the call, beside a recording: a file, or a session's log.
     user_channel
-        The user's channel of a recording, from 1; not needed where the trace tells, or for a replay.
+        The user's channel of a recording, counted from 1; not needed if the trace shows it, or for a replay.
 
     Returns
     -------
@@ -145,11 +146,11 @@ def doctor(
     Raises
     ------
     AudioError
-        If a recording has other than two channels, or cannot be read.
+        If a recording does not have two channels, or cannot be read.
     TraceError
         If a trace cannot be read.
     InvalidParameterError
-        If it was not said which channel is the user's.
+        If the user's channel is not given and cannot be known.
 
     Examples
     --------

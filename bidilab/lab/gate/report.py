@@ -160,7 +160,7 @@ class CheckReport:
     pairing
         How recordings were paired, in words; empty without a baseline.
     notes
-        What else is to be known, a sentence each.
+        What else you should know, one sentence each.
     """
 
     title: str
@@ -173,7 +173,7 @@ class CheckReport:
 
     @property
     def exit_code(self) -> int:
-        """0: passed; 1: something fails; 2: something cannot be judged; 3: inconclusive, where proof is asked for."""
+        """0: passed; 1: a metric fails; 2: a metric cannot be judged; 3: inconclusive, if proof is asked for."""
         verdicts = {row.verdict for row in self.rows}
         if "fail" in verdicts:
             return FAILED
@@ -188,7 +188,7 @@ class CheckReport:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is inconclusive although the check passes, a sentence each."""
+        """Metrics that are inconclusive although the check passes, one sentence each."""
         if self.proof:
             return ()
         return tuple(f"{row.metric} is {row.shown}, {row.asked} is asked: {row.reason}." for row in self._inconclusive)
@@ -199,7 +199,7 @@ class CheckReport:
 
     @property
     def verdict(self) -> str:
-        """The whole in one sentence."""
+        """The result in one sentence."""
         counts = {name: sum(row.verdict == name for row in self.rows) for name in _SHOUTED}
         n = len(self.rows)
         if counts["fail"]:
@@ -243,7 +243,8 @@ class CheckReport:
     def to_junit(self, path: str | os.PathLike[str]) -> Path:
         """Write JUnit XML, which CI systems show: a case per row, with value, n, bound and limit as its properties.
 
-        What fails is a failure, what is inconclusive is skipped with the reason, and what cannot be judged is an error.
+        A failing metric is a failure, an inconclusive one is skipped with the reason, and one that cannot be judged is
+        an error.
         """
         return write_junit(Path(path), f"bidilab check: {self.title}", [_case(row) for row in self.rows])
 

@@ -75,23 +75,23 @@ class DetectorFit:
     detector
         Our detector that was tried, with its release.
     best
-        The setting that explains most edges, and least beyond them.
+        The setting that explains the most edges, with the fewest extra ones.
     agreement
         F1 of its edges, in [0, 1].
     n_told, n_matched
-        Edges that were told, and those of them that ``best`` explains.
+        Number of edges that the provider told, and of those that ``best`` explains.
     table
         The settings that explain the edges as well, best first: ``threshold``, ``silence_duration_ms``,
         ``min_speech_ms``, ``prefix_padding_ms``, ``n_matched``, ``n_unexplained`` (edges of either side without a
-        partner), ``f1``. Durations stand for all that round up to as many frames.
+        partner), ``f1``. A duration stands for all that round up to the same number of frames.
     frame_ms
-        Milliseconds of a frame: a duration is known up to one.
+        Milliseconds per frame: a duration is known to within one frame.
     asked, in_force
-        The setting that was asked for, and what the provider said is in force; ``None`` where nobody said.
+        The setting that was asked for, and the one that the provider said is in force; ``None`` if unknown.
     ignored
-        Knobs whose value asked for does not fit, though another does.
+        Knobs whose requested value does not fit, although another value does.
     audio_s
-        Seconds of audio that were fitted to.
+        Seconds of audio used for the fit.
     vad
         The detector that was tried, as `sweep` takes it.
     """
@@ -112,7 +112,7 @@ class DetectorFit:
 
     @property
     def ours(self) -> bool:
-        """Whether the provider's detector does what ours would: an agreement of at least `LEAST_AGREEMENT`."""
+        """Whether the provider's detector behaves like ours: an agreement of at least `LEAST_AGREEMENT`."""
         return self.agreement >= LEAST_AGREEMENT
 
     @property
@@ -130,7 +130,7 @@ class DetectorFit:
 
     @property
     def twin(self) -> str:
-        """What the results of `sweep`, `replay` and `export` are named: whose twin our detector is, and how good a one.
+        """Name in the results of `sweep`, `replay` and `export`: whose twin our detector is, and how well it agrees.
 
         Raises
         ------
@@ -144,7 +144,7 @@ class DetectorFit:
         )
 
     def sweep(self, dataset: Dataset | str | os.PathLike[str], grid: Grid | None = None, **options: Any) -> SweepResult:
-        """Sweep with the provider's twin: what other settings would do there.
+        """Sweep with the provider's twin, to see what other settings would do with that provider.
 
         Parameters
         ----------
@@ -304,14 +304,14 @@ def fit_detector(
     provider: str = "the provider",
     seed: int = 0,
 ) -> DetectorFit:
-    """Fit our detector to the positions that a provider told in one session.
+    """Fit our detector to the speech positions that a provider reported in one session.
 
     Parameters
     ----------
     log
         The session's log, its file, or the edges themselves.
     audio
-        The user's audio that the session heard, from its first sample on; of several channels the first.
+        The user's audio that the session heard, from its first sample; if it has several channels, the first.
     vad
         The detector to try.
     asked
@@ -319,17 +319,17 @@ def fit_detector(
     provider
         What to call it.
     seed
-        Of the resamples by which the set of settings that fit as well is widened.
+        Seed of the resamples that widen the set of equally good settings.
 
     Returns
     -------
     DetectorFit
-        The best setting, how well it agrees, those that fit as well, and knobs that were ignored.
+        The best setting, its agreement, the settings that fit equally well, and the knobs that were ignored.
 
     Raises
     ------
     InvalidParameterError
-        If the log is of several sessions, tells fewer than `FEWEST_EDGES` edges, or edges beyond the audio's end.
+        If the log contains several sessions, fewer than `FEWEST_EDGES` edges, or edges beyond the audio's end.
 
     Examples
     --------

@@ -71,7 +71,7 @@ def _call(function: Callable[[Any, Any], Any], task: Any) -> Any:
 
 
 class ProcessPool:
-    """Does the work in processes of this machine.
+    """Run a sweep in processes of this machine.
 
     Parameters
     ----------
@@ -105,11 +105,11 @@ class ProcessPool:
 
 
 class DaskExecutor:
-    """Does the work on a Dask cluster (extra ``dask``), part by part of the recordings.
+    """Run a sweep on a Dask cluster (extra ``dask``), one part of the recordings at a time.
 
-    A worker hears some hours of recordings, evaluates all settings on them and sends counts back. Nothing is sent to
-    all workers; the scheduler holds some tasks for each thread and no more. A part whose worker is lost is done again
-    by another one.
+    A worker runs the VAD over some hours of recordings, evaluates all settings on them and sends counts back. Nothing
+    is broadcast to all workers; the scheduler holds a few tasks for each thread and no more. If a worker is lost,
+    another one does its part again.
 
     A client that is made here, from an address, is closed by `close`, or at the end of a ``with`` block.
 
@@ -171,7 +171,7 @@ class DaskExecutor:
     def map(
         self, function: Callable[[Shared, Task], Result], tasks: Sequence[Task], *, shared: Shared
     ) -> Iterator[tuple[int, Result]]:
-        """Yield results as they come. ``shared`` goes with each task: what is scattered is lost with its workers.
+        """Yield results as they come. ``shared`` goes with each task: scattered data are lost with their workers.
 
         Raises
         ------

@@ -68,7 +68,7 @@ _ANY_SCORER = (("eot_threshold", "interrupt_threshold"), "no scorer")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Frontier:
-    """The least of a fault at each latency, for each of several detectors. `frontier` returns one.
+    """The lowest rate of a fault at each latency, for each of several detectors. `frontier` returns one.
 
     Parameters
     ----------
@@ -109,9 +109,9 @@ class Frontier:
         Parameters
         ----------
         x
-            Most latency, in the unit of the column: the least fault within it.
+            The largest latency, in the unit of the column; returns the lowest fault within it.
         y
-            Most of the fault (0.05 for 5 %): the least latency at which it is kept.
+            The largest fault (0.05 for 5 %); returns the shortest latency that keeps it.
 
         Returns
         -------
@@ -121,7 +121,7 @@ class Frontier:
         Raises
         ------
         InvalidParameterError
-            If not just one budget is given.
+            If not exactly one budget is given.
         """
         if (x is None) == (y is None):
             raise InvalidParameterError("x, y", "exactly one of the two budgets", (x, y))
@@ -158,7 +158,7 @@ class Frontier:
         return showing().frontier(self, ax=ax)
 
     def n_of(self, name: str) -> str:
-        """What the numbers of a detector rest on: ``705 pauses, 400 user turns``."""
+        """The counts behind the numbers of a detector: ``705 pauses, 400 user turns``."""
         row = self.table[self.table["detector"] == name].iloc[0]
         counted = dict.fromkeys((column.n_columns, column.n_label) for column in (SETTINGS[self.y], SETTINGS[self.x]))
         return ", ".join(f"{sum(int(row[n]) for n in columns)} {label}" for columns, label in counted)
@@ -192,7 +192,7 @@ def frontier(
     x_budgets: Sequence[float] = LATENCY_BUDGETS_MS,
     y_budgets: Sequence[float] = FAULT_BUDGETS,
 ) -> Frontier:
-    """Find the least of a fault at each latency, for each of several detectors on the same recordings.
+    """Find the lowest rate of a fault at each latency, for each of several detectors on the same recordings.
 
     Parameters
     ----------
@@ -214,8 +214,8 @@ def frontier(
     Raises
     ------
     InvalidParameterError
-        If there is no sweep; ``x`` is no latency or ``y`` no rate that should be small; the sweeps are not of the same
-        recordings, judged in the same way; or one is under several conditions of the audio.
+        If there is no sweep; ``x`` is not a latency, or ``y`` is not a rate that should be small; the sweeps are not of
+        the same recordings, judged in the same way; or one has several conditions of the audio.
     ResultError
         If a sweep lacks a column, as one that an earlier version made, or no setting of it has a finite latency.
 

@@ -194,7 +194,7 @@ def test_a_frame_that_is_high_and_low_begins_a_pause_of_its_own():
 def test_a_question_is_answered_before_the_next_frame_and_once():
     policy = EndOfTurn()
     detector = TurnDetector(TurnParams(silence_duration_ms=0), end_of_turn=policy, **KW)
-    with pytest.raises(BidilabError, match="asked nothing"):
+    with pytest.raises(BidilabError, match="no open question"):
         detector.answer(0.5)
     detector.feed(0.9)
     assert isinstance(detector.feed(0.0), ScoreWanted)
@@ -207,7 +207,7 @@ def test_a_question_is_answered_before_the_next_frame_and_once():
         detector.answer(1.5)
     assert detector.answer(None) is None
     assert detector.question is None
-    with pytest.raises(BidilabError, match="asked nothing"):
+    with pytest.raises(BidilabError, match="no open question"):
         detector.answer(0.5)
     assert detector.feed(0.0) is None  # asked once: an interval of 0
 
@@ -460,11 +460,11 @@ def test_a_missing_or_impossible_score_is_an_error():
 
 
 def test_detect_turns_takes_the_rule_and_the_scores_together():
-    with pytest.raises(InvalidParameterError, match="scores must be given where"):
+    with pytest.raises(InvalidParameterError, match="scores must be given, because"):
         detect_turns(TRACK, PARAMS, end_of_turn=EndOfTurn(), **KW)
-    with pytest.raises(InvalidParameterError, match="end_of_turn must be given where"):
+    with pytest.raises(InvalidParameterError, match="end_of_turn must be given, because"):
         detect_turns(TRACK, PARAMS, scores=always(0.9), **KW)
-    with pytest.raises(InvalidParameterError, match="scores must be what answers"):
+    with pytest.raises(InvalidParameterError, match="scores must be given with end_of_turn, to answer"):
         detect_turns_reference(TRACK, PARAMS, end_of_turn=EndOfTurn(), **KW)
     wrong = ScoreTrack(
         task="interruption", sample_rate=16_000, detector="d", version="1", heard_at=[], known_at=[], score=[]

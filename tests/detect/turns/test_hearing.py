@@ -165,7 +165,7 @@ def test_the_audio_of_a_turn_is_kept_and_silence_is_not():
                 audio = ear.turn_audio(start, decision.audio_end)
                 np.testing.assert_array_equal(audio, user[start : decision.audio_end])
     assert start > 5 * RATE
-    with pytest.raises(AudioError, match="is forgotten"):
+    with pytest.raises(AudioError, match="is no longer kept"):
         ear.turn_audio(0, RATE)
 
 

@@ -102,7 +102,7 @@ def test_another_detector_is_refused(speech, vad):
             what()
     assert "not our detector" in str(fit)
     assert fit.to_dict()["params"] is None
-    with pytest.raises(ResultError, match="stands for"):
+    with pytest.raises(ResultError, match="describes"):
         _ = fit.params
 
 

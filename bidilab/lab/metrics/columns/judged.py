@@ -42,7 +42,7 @@ _EVIDENCE = Text(
     name="evidence",
     label="evidence",
     meaning="What decided: who told of the end, resume, sound, chance, time (the agent spoke on), another event (the "
-    "end is put down to another one), or recording ends.",
+    "end belongs to another one), or recording ends.",
     source=_CHANCE,
 )
 _P_CUT = Value(
@@ -56,7 +56,7 @@ _RESUMED = _s("resumed_s", "resumed", "Where the agent goes on after a false sto
 _CAUSE = Text(
     name="cause",
     label="cause",
-    meaning="What the stop is put down to: the kind of the event, or nothing.",
+    meaning="Cause of the stop: the kind of the event, or nothing.",
     categories=(*EVENT_KINDS, "nothing"),
     source=_EXCHANGE,
 )
@@ -116,13 +116,13 @@ OVERLAPS = Schema(
             decimals=2,
             source=_CHANCE,
         ),
-        Text(name="outcome", label="outcome", meaning="What became of it.", categories=OUTCOMES, source=_CHANCE),
+        Text(name="outcome", label="outcome", meaning="How the overlap ended.", categories=OUTCOMES, source=_CHANCE),
         _FALSE_STOP,
         _ms("detected_ms", "detected", f"Onset to the detector's decision. {_TRACE}", better="lower"),
         _ms("event_ms", "event", f"Onset to the event of an interruption. {_TRACE}", better="lower"),
         _ms("silent_ms", "silent", "Onset to the agent's last audible sample, whatever ended it.", better="lower"),
         _ms("leak_ms", "leak", f"Event to the agent's last audible sample. {_TRACE}", better="lower"),
-        _ms("talk_over_ms", "talk-over", "For how long both are heard together.", better="lower"),
+        _ms("talk_over_ms", "talk-over", "How long both are audible together.", better="lower"),
         _ms("overrun_ms", "overrun", "How much the agent says after the onset.", better="lower"),
         _CAUSE,
         _RESUMED,
@@ -139,7 +139,7 @@ STOPS = Schema(
         _RESPONSE,
         _s("response_start_s", "start of the response", "Where the response begins."),
         _s("stopped_s", "stopped", "The agent's last audible sample."),
-        _s("onset_s", "onset", "Where the event begins that the stop is put down to; missing where there is none."),
+        _s("onset_s", "onset", "Start of the event that caused the stop; missing if there is none."),
         _CAUSE,
         _FALSE_STOP,
         _P_CUT,
@@ -196,24 +196,26 @@ _COUNTS: tuple[Column, ...] = (
     _minutes("agent_min", "agent's speech", "How long the agent was audible."),
     _count("n_responses", "responses", "Responses of the agent."),
     _count("n_overlaps", "overlaps", "Events that begin while the agent is audible."),
-    _count("n_interruptions", "interruptions", "Those that are speech at length: the agent ought to yield."),
+    _count("n_interruptions", "interruptions", "Overlaps by longer speech: the agent ought to yield."),
     _likely("n_yielded", "yielded", "Interruptions that the agent yielded to, as a sum of probabilities.", "higher"),
     _count("n_not_yielded", "not yielded", "Interruptions that the agent spoke on over.", "lower"),
-    _likely("n_finished", "finished by itself", "Interruptions at which the agent had said all: neither of the two."),
-    _count("n_undecided", "undecided", "Interruptions of which the end belongs to another event, or was not recorded."),
+    _likely(
+        "n_finished", "finished by itself", "Interruptions in which the agent finished by itself: neither of the two."
+    ),
+    _count("n_undecided", "undecided", "Interruptions whose end belongs to another event, or was not recorded."),
     _count("n_ended_soon", "ended soon", "Interruptions after which the agent fell silent in time, however it ended."),
-    _likely("n_expected_soon", "expected by chance", "How many of those chance alone would make: responses end."),
+    _likely(
+        "n_expected_soon", "expected by chance", "How many of those to expect by chance alone: every response ends."
+    ),
     _likely("n_terminal", "terminal overlaps", "Interruptions in the last 200 ms of a response that ended by itself."),
-    _count("n_must_not_stop", "must not stop", "Overlaps by what must not stop the agent."),
+    _count("n_must_not_stop", "must not stop", "Overlaps by sound or speech that must not stop the agent."),
     _likely("n_false_stops", "false stops", "Those that the agent yielded to, as a sum of probabilities.", "lower"),
     *(
         _likely(f"n_false_stops_{kind}", f"false stops, {kind.replace('_', ' ')}", f"False stops by {kind}.", "lower")
         for kind in MUST_NOT_STOP
     ),
-    _count(
-        "n_stops_by_nothing", "stops by nothing", "Responses that are known to be cut with nothing before.", "lower"
-    ),
-    _count("n_spoken_on", "spoken on", "Overlaps by what must not stop the agent, that did not stop it.", "higher"),
+    _count("n_stops_by_nothing", "stops by nothing", "Responses known to be cut with no event before.", "lower"),
+    _count("n_spoken_on", "spoken on", "Overlaps that must not stop the agent, and did not.", "higher"),
     _likely("n_resumed", "resumed", "False stops after which the agent went on."),
     _count("n_answers", "answers", "Responses that begin after, over, or in a pause of the user."),
     _count(
@@ -224,7 +226,7 @@ _COUNTS: tuple[Column, ...] = (
     Value(
         name="talk_over_s",
         label="talk-over",
-        meaning="How long interruptions and the agent are heard together.",
+        meaning="How long interruptions and the agent are audible together.",
         unit="s",
         decimals=1,
         better="lower",
@@ -292,7 +294,7 @@ JUDGED_TOTALS = Schema(
         Rate(
             name="not_yielded_rate",
             label="interruptions not yielded to",
-            meaning="Share of the interruptions that the agent spoke on over, of those it did or did not yield to.",
+            meaning="Share that the agent spoke on over, of the interruptions that it yielded to or spoke on over.",
             of=("n_not_yielded",),
             per=("n_yielded", "n_not_yielded"),
             n_label="interruptions",
@@ -312,7 +314,7 @@ JUDGED_TOTALS = Schema(
         Rate(
             name="false_rate",
             label="stops by what must not stop it",
-            meaning="Share of the overlaps by what must not stop the agent that stopped it, of those that did or not.",
+            meaning="Share that stopped the agent, of the overlaps that must not stop it and either did or did not.",
             of=("n_false_stops",),
             per=("n_false_stops", "n_spoken_on"),
             n_label="overlaps",
@@ -357,7 +359,7 @@ JUDGED_TOTALS = Schema(
             "talk_over",
             0.5,
             "talk-over of an interruption",
-            "For how long an interruption and the agent are heard together.",
+            "How long an interruption and the agent are audible together.",
             "n_interruptions",
             "interruptions",
             "Woodruff 1952; Francisco & Fuller 1991",
@@ -379,7 +381,7 @@ RATES = Schema(
     name="JudgedCalls.rates",
     rows="one row per rate; its name, a column of JudgedCalls.totals, is the index",
     columns=(
-        Text(name="label", label="rate", meaning="What it is, in words.", source=_RATES),
+        Text(name="label", label="rate", meaning="Name of the rate, in words.", source=_RATES),
         Value(
             name="value",
             label="value",
@@ -387,16 +389,16 @@ RATES = Schema(
             interval="95 %, recordings as the unit",
             source=_RATES,
         ),
-        Text(name="unit", label="unit", meaning="Of the value; a rate of counts is a fraction.", source=_RATES),
-        Value(name="n", label="n", meaning="What it rests on.", decimals=1, source=_RATES),
+        Text(name="unit", label="unit", meaning="Unit of the value; a rate of counts is a fraction.", source=_RATES),
+        Value(name="n", label="n", meaning="Number of cases behind the rate.", decimals=1, source=_RATES),
         Value(
             name="n_calls",
             label="calls",
-            meaning="Calls that hold any of it.",
+            meaning="Calls that have any of these cases.",
             dtype="int64",
             source=_RATES,
         ),
-        Text(name="meaning", label="meaning", meaning="What it says.", source=_RATES),
+        Text(name="meaning", label="meaning", meaning="What the rate means.", source=_RATES),
     ),
 )
 """Columns of ``JudgedCalls.rates``."""

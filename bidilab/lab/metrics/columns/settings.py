@@ -335,7 +335,7 @@ _TRUE: tuple[Column, ...] = (
     Flag(
         name="degenerate",
         label="degenerate",
-        meaning="Whether silence may never come under this setting, so that its numbers are not those of a use.",
+        meaning="Whether silence may never come under this setting, so that its numbers say nothing about real use.",
         better="lower",
         group=SETTING,
         source="bidilab.detect.turns.params",
@@ -464,7 +464,7 @@ _LABELLED: tuple[Column, ...] = (
     PerMinute(
         name="unprompted_per_min",
         label="unprompted stops",
-        meaning="Stretches of the agent's speech with nothing labelled near in which it would stop all the same, per "
+        meaning="Stretches of the agent's speech with nothing labelled near in which it would still stop, per "
         "minute of such stretches.",
         of=("n_unprompted",),
         per=("unprompted_min",),
@@ -513,7 +513,7 @@ _LABELLED: tuple[Column, ...] = (
             (
                 "terminal",
                 "turns that begin as the response ends",
-                "Turns that begin with less than 200 ms of the response left: turn-taking, in no rate.",
+                "Turns that begin with less than 200 ms of the response left: normal turn-taking, counted in no rate.",
             ),
             (
                 "cut_in",
@@ -564,7 +564,7 @@ _TURNS: tuple[Column, ...] = (
     Count(
         name="n_premature_endpoints",
         label="premature endpoints",
-        meaning="User turns taken to be over in one of their pauses.",
+        meaning="User turns that the detector ended in one of their pauses.",
         counted_in="turns",
         better="lower",
         group=TURNS,
@@ -573,7 +573,7 @@ _TURNS: tuple[Column, ...] = (
     Rate(
         name="premature_endpoint_rate",
         label="premature endpoints",
-        meaning="User turns taken to be over in one of their pauses, per turn.",
+        meaning="User turns that the detector ended in one of their pauses, per turn.",
         of=("n_premature_endpoints",),
         per=_TURNS_N,
         n_label="user turns",
@@ -639,8 +639,8 @@ _TURNS: tuple[Column, ...] = (
         "endpoint_latency_ms",
         "endpoint latency",
         "Time from the true end of a turn to the decision that it is over, {} over all turns by Kaplan–Meier: one that "
-        "is still open when the recording ends is censored there, one cut into and not ended after waits for nothing, "
-        "one never heard is infinite.",
+        "is still open when the recording ends is censored there, one that was cut into and not ended again counts as "
+        "0, one never heard is infinite.",
         n_columns=_TURNS_N,
         n_label="user turns",
         interval=_BY_RECORDING,
@@ -654,7 +654,7 @@ _TURNS: tuple[Column, ...] = (
         label="endpoint latency, mean",
         short="mean",
         meaning="Time from the true end of a turn to the decision that it is over, mean over all turns by "
-        "Kaplan–Meier, each counted up to 5 s: one cut into and not ended after waits for nothing, one never heard "
+        "Kaplan–Meier, each counted up to 5 s: one that was cut into and not ended again counts as 0, one never heard "
         "counts as 5 s, and so does what lies beyond the longest wait that was seen to its end.",
         n_columns=_TURNS_N,
         n_label="user turns",
@@ -665,7 +665,7 @@ _TURNS: tuple[Column, ...] = (
     Count(
         name="n_onsets",
         label="detected onsets",
-        meaning="User turns of which the detector heard anything.",
+        meaning="User turns in which the detector heard anything.",
         counted_in="turns",
         group=TURNS,
         source=_ENDPOINT,
@@ -719,7 +719,7 @@ _SESSION: tuple[Column, ...] = (
     Rate(
         name="false_stop_share",
         label="responses stopped falsely",
-        meaning="Responses that something stopped which ought not to have, per response.",
+        meaning="Responses stopped by something that ought not to stop them, per response.",
         of=("n_responses_stopped_falsely",),
         per=("n_responses",),
         n_label="responses",
@@ -739,7 +739,7 @@ _SESSION: tuple[Column, ...] = (
     *_counts_by_kind(
         "n_false",
         "false stops, cause: {}",
-        "False stops that are put down to a segment of this kind: {}.",
+        "False stops caused by a segment of this kind: {}.",
         counted_in="stops",
         better="lower",
         group=SESSION,
@@ -748,7 +748,7 @@ _SESSION: tuple[Column, ...] = (
     Count(
         name="n_false_none",
         label=f"false stops, cause: {KIND_LABELS['none']}",
-        meaning="False stops where no label says that anything was to be heard.",
+        meaning="False stops that no label explains.",
         better="lower",
         group=SESSION,
         source=_STOPS,
@@ -779,7 +779,7 @@ _SESSION: tuple[Column, ...] = (
     Count(
         name="n_responses_stopped_falsely",
         label="responses stopped falsely",
-        meaning="Responses that something stopped which ought not to have.",
+        meaning="Responses stopped by something that ought not to stop them.",
         better="lower",
         drawn=False,
         group=SESSION,
@@ -811,7 +811,7 @@ _SESSION: tuple[Column, ...] = (
         name="masked_s",
         label="agent speech masked",
         meaning="Seconds of recorded agent speech in which the detector was still in a turn from before, so that an "
-        "agent would not have spoken; they are no exposure.",
+        "agent would not have spoken; they do not count as agent speech.",
         counted="masked_samples",
         group=SESSION,
         source=_STOPS,
@@ -821,7 +821,7 @@ _SIMULATED_COLUMNS: tuple[Column, ...] = (
     Count(
         name="n_cancelled_unheard",
         label="responses cut before they were heard",
-        meaning="Responses that were cut before their first audible sample; to the ear they are no interruption.",
+        meaning="Responses that were cut before their first audible sample; a listener hears no interruption.",
         drawn=False,
         group=SIMULATED,
         source=_STOPS,
@@ -837,7 +837,7 @@ _SIMULATED_COLUMNS: tuple[Column, ...] = (
     Duration(
         name="cut_in_talk_s",
         label="agent over the unfinished turn",
-        meaning="Seconds for which cut-ins were audible over the turn that was not over.",
+        meaning="Seconds in which a cut-in was audible over the unfinished turn.",
         counted="cut_in_talk_samples",
         better="lower",
         group=SIMULATED,

@@ -46,14 +46,14 @@ _KIND = Text(
 _CAUSE = Text(
     name="cause",
     label="cause",
-    meaning=f"What a false stop of the session is put down to: {', '.join(CAUSES)}.",
+    meaning=f"Cause of a false stop of the session: {', '.join(CAUSES)}.",
     categories=CAUSES,
     source=_STOPS,
 )
 _TEXT = Text(
     name="text",
     label="text",
-    meaning="What was said in the labelled segment, where the label tells.",
+    meaning="What was said in the labelled segment, if the label has it.",
     source="bidilab.lab.datasets.labels",
 )
 _SEGMENT: tuple[Column, ...] = (
@@ -156,11 +156,11 @@ VERDICTS = Schema(
         _ONSET,
         _seconds("decided_s", "decision", "Where the detector decided that speech had started.", _VERDICTS),
         _seconds("event_s", "event", "When the application was told of the interruption.", _VERDICTS),
-        _ms("latency_ms", "latency", "Time from the true onset to the decision, of a detected one.", _VERDICTS),
+        _ms("latency_ms", "latency", "Time from the true onset to the decision, if it was detected.", _VERDICTS),
         _ms(
             "event_latency_ms",
             "latency of the event",
-            "Time from the true onset to the event in the application, of a detected one.",
+            "Time from the true onset to the event in the application, if it was detected.",
             _VERDICTS,
         ),
         Value(
@@ -193,7 +193,7 @@ MODELS = Schema(
         Text(
             name="detector",
             label="detector",
-            meaning="What heard the user, with its release; missing where it is the provider's own.",
+            meaning="Detector that heard the user, with its release; missing if it is the provider's own.",
             dtype="string",
             source=_MODELS,
         ),
@@ -206,7 +206,9 @@ MODELS = Schema(
         ),
         _count_of_models("n_missed", "true interruptions missed", "True interruptions that did not stop the agent."),
         _count_of_models("n_unheard", "cut before they were heard", "Responses cut before their first audible sample."),
-        _median_of_models("latency_ms", "latency", "Median latency of the decision; missing where it is not told."),
+        _median_of_models(
+            "latency_ms", "latency", "Median latency of the decision; missing if the provider does not tell it."
+        ),
         _median_of_models(
             "event_latency_ms", "latency of the event", "Median latency of the event in the application."
         ),
@@ -258,7 +260,7 @@ SESSIONS = Schema(
             name="missed_rate",
             label="missed interruptions",
             meaning="True interruptions that met a speaking agent and did not stop it, per such interruption. Which "
-            "ones meet it hangs on what the session did, so n may differ from one build to the next.",
+            "ones meet it depends on what the session did, so n may differ from one build to the next.",
             of=("n_missed",),
             per=("n_met",),
             n_label="true interruptions met",
@@ -282,11 +284,11 @@ SESSIONS = Schema(
             interval=_BY_RECORDING,
         ),
         _of_sessions("n_responses", "responses heard", "Responses of the agent that were audible and ended."),
-        _of_sessions("n_false", "false stops", "Responses that something stopped which ought not to have.", "lower"),
+        _of_sessions("n_false", "false stops", "Responses stopped by something that ought not to stop them.", "lower"),
         Rate(
             name="false_stop_share",
             label="responses stopped falsely",
-            meaning="Responses that something stopped which ought not to have, per response heard.",
+            meaning="Responses stopped by something that ought not to stop them, per response heard.",
             of=("n_false",),
             per=("n_responses",),
             n_label="responses heard",

@@ -326,7 +326,7 @@ def test_go_away_moves_at_the_end_of_the_turn_and_resumes_by_the_handle():
     [
         ({"turn_detection": {"threshold": 0.5}}, "start_of_speech_sensitivity.*got 'threshold'"),
         ({"turn_detection": {"activity_handling": "MAYBE"}}, "START_OF_ACTIVITY_INTERRUPTS"),
-        ({"audio": {"output_rate": 16000}}, "24000, all that the API has"),
+        ({"audio": {"output_rate": 16000}}, "24000, the only one that the API has"),
         ({"inference": {"voice": "Puck"}}, "got 'voice'"),
         ({"inference": {"temperature": "hot"}}, "temperature must be what google-genai accepts"),
         ({"inference": {"response_modalities": ["VIDEO"]}}, r"\['AUDIO'\] or \['TEXT'\]"),

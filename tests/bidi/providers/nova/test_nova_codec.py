@@ -165,7 +165,7 @@ def test_what_is_not_set_is_left_to_the_service():
         ({"turn_detection": {"endpointingSensitivity": "FAST"}}, "HIGH"),
         ({"turn_detection": "HIGH"}, "endpointingSensitivity"),
         ({"audio": {"output_rate": 44100}}, "24000"),
-        ({"audio": {"channels": 2}}, "1, all that Nova Sonic has"),
+        ({"audio": {"channels": 2}}, "1, the only one that Nova Sonic has"),
         ({"audio": {"speed": 2}}, "speed"),
         ({"inference": {"topP": 1}}, "topP"),
         ({"inference": {"temperature": 1.5}}, r"\[0, 1\]"),
@@ -181,7 +181,7 @@ def test_nothing_asked_for_is_ignored(config, words):
 def test_v1_has_no_turn_detection():
     v1 = "amazon.nova-sonic-v1:0"
     assert NovaSettings.from_config({"turn_detection": {}}, model_id=v1).turn_detection_configuration is None
-    with pytest.raises(InvalidParameterError, match="nova-sonic-v1:0 has none"):
+    with pytest.raises(InvalidParameterError, match="nova-sonic-v1:0 has no turn detection"):
         NovaSettings.from_config({"turn_detection": {"endpointingSensitivity": "LOW"}}, model_id=v1)
 
 

@@ -40,7 +40,7 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Scores(Mapping[str, ScoreTrack]):
-    """Scores of one detector for the recordings of a dataset, by their ids: what a session or a sweep is given.
+    """Scores of one detector for the recordings of a dataset, by their ids, to give to a session or a sweep.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Scores(Mapping[str, ScoreTrack]):
     tracks
         By recording id.
     without
-        Ids of recordings that have none. They are not scored 0: nothing is said of them.
+        Ids of recordings without scores. They do not count as 0.
 
     Examples
     --------
@@ -109,23 +109,23 @@ def read_scores(
     Parameters
     ----------
     source
-        A file of one of the kinds that the module names, told by its content; or a table of the first kind.
+        A file of one of the kinds that the module lists, recognised by its content; or a table of the first kind.
     dataset
         The recordings.
     task
         Which task's scores, where a file of rows holds those of several; or what they are of, where it does not say.
     detector, version
-        Which detector's, where it holds those of several. A file that does not say takes these as its own; by default
-        the file's name, and the start of its hash. A table that does not say is to be given a ``detector``.
+        Which detector's, where it holds those of several. If the file does not say, these are used; by default the
+        file's name, and the start of its hash. A table that does not say needs a ``detector``.
 
     Raises
     ------
     DatasetError
-        If the file is of no such kind; an id is no recording, a time lies outside the audio, a score is outside [0, 1]
-        or was known before its audio was heard: with how many, and three of them.
+        If the file is of no such kind; or an id is not a recording, a time is outside the audio, or a score is outside
+        [0, 1] or was known before its audio was heard. The error says how many and shows three.
     InvalidParameterError
-        If the file holds scores of several tasks or detectors and it is not said which, or none of those asked for; or
-        nothing says the task of its scores, or the detector of a table.
+        If the file has scores of several tasks or detectors and you do not say which, or none of those you ask for; or
+        if the task of the scores, or the detector of a table, is unknown.
 
     Examples
     --------

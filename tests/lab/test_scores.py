@@ -81,11 +81,14 @@ def test_the_arguments_say_what_the_columns_do_not(dataset, tmp_path):
     ("change", "message"),
     [
         ({"recording_id": "x1"}, r"in 3 of 3 rows recording_id is not a recording of bursts, such as\n  x1$"),
-        ({"heard_s": 8.01, "known_s": 8.01}, r"in 3 of 3 rows heard_s lies outside the audio, as\n  r0: heard_s 8.01"),
+        (
+            {"heard_s": 8.01, "known_s": 8.01},
+            r"in 3 of 3 rows heard_s lies outside the audio, such as\n  r0: heard_s 8.01",
+        ),
         ({"heard_s": -0.1}, r"in 3 of 3 rows heard_s lies outside the audio"),
         (
             {"known_s": 1.0},
-            r"in 3 of 3 rows known_s is before heard_s: a score from the future, as\n  r0: known_s 1.0",
+            r"in 3 of 3 rows known_s is before heard_s: a score from the future, such as\n  r0: known_s 1.0",
         ),
         (
             {"score": 1.01},
@@ -93,7 +96,7 @@ def test_the_arguments_say_what_the_columns_do_not(dataset, tmp_path):
         ),
         ({"score": None}, "in 3 of 3 rows score is no number"),
         ({"score": "high"}, "in 3 of 3 rows score is no number"),
-        ({"channel": "left"}, "in 4 of 4 rows channel is neither user nor agent, as"),
+        ({"channel": "left"}, "in 4 of 4 rows channel is neither user nor agent, such as"),
         ({"task": "vad"}, "in 4 of 4 rows task is not one of eot, interruption"),
     ],
 )

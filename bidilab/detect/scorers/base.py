@@ -118,7 +118,7 @@ class InterruptionScorer(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ScoreTrack:
-    """Scores of one recording that were computed elsewhere; also for models that stream.
+    """Scores of one recording that were computed elsewhere, also by models that stream.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ class ScoreTrack:
     heard_at
         ``(n,) int64`` rising samples: all audio that a score used was heard by then.
     known_at
-        ``(n,) int64`` samples, ``>= heard_at``: the score was at hand then, network included.
+        ``(n,) int64`` samples, ``>= heard_at``: when the score was available, network included.
     score
         ``(n,) float32`` in [0, 1].
 

@@ -61,7 +61,7 @@ def scorer_name(name: str, version: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScorerSpec:
-    """Which scorer, how set: small, hashable and picklable, for a worker process to build.
+    """Name and options of a scorer: small, hashable and picklable, so that a worker process can build it.
 
     Parameters
     ----------

@@ -82,7 +82,7 @@ class GuardRule(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guards:
-    """What must hold, beyond the detector's decision, for speech to interrupt the agent.
+    """Conditions, beyond the detector's decision, for speech to interrupt the agent.
 
     Parameters
     ----------
@@ -127,12 +127,12 @@ class Guards:
 
     @property
     def needs_words(self) -> bool:
-        """Whether it must be known when the user's words end."""
+        """Whether the guards need to know when the user's words end."""
         return self.min_words > 0 or self.resumes
 
     @property
     def words_to_stand(self) -> int:
-        """Words that a turn must have for the interruption of a paused response to stand."""
+        """Number of words that a turn needs to confirm the interruption of a paused response."""
         return max(1, self.min_words)
 
     def in_frames(self, *, frame_samples: int, sample_rate: int, lookahead_samples: int = 0) -> GuardRule:

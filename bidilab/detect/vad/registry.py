@@ -44,7 +44,7 @@ VAD_REGISTRY = Registry("bidilab.vad", what="VAD", parameter="vad", own=BACKENDS
 
 
 def vad_names() -> tuple[str, ...]:
-    """Names that `get_vad` knows: bidilab's own, then those of installed plug-ins."""
+    """Return the names that `get_vad` knows: bidilab's own, then those of installed plug-ins."""
     return VAD_REGISTRY.names()
 
 
@@ -106,7 +106,7 @@ def detector_change(name: str, then: str, now: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VadSpec:
-    """Which backend, how set: small, hashable and picklable, for a worker process to build.
+    """Name and options of a backend: small, hashable and picklable, so that a worker process can build it.
 
     Parameters
     ----------

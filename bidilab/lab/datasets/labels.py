@@ -64,8 +64,8 @@ class Segment:
     speaker
         Who says it, where known.
     origin
-        Where the label comes from: ``"given"`` by the corpus or its builder; ``"proposed"`` by a rule and seen by
-        nobody; ``"confirmed"`` by a person who looked at a proposal (and kept, mended or added it).
+        Where the label comes from: ``"given"`` by the corpus or its builder; ``"proposed"`` by a rule and checked by
+        nobody; ``"confirmed"`` by a person who looked at a proposal (and kept, corrected or added it).
     by
         The rule that proposed it, or the person who confirmed it; not empty.
     at
@@ -73,8 +73,8 @@ class Segment:
     words
         The words with their times, in order, inside the segment; empty where the times are not known.
     unsure
-        Whether it cannot be said what it is, or whether it is there at all. It enters no rate until a person decides;
-        what lies beside it is judged as if it were there.
+        Whether it is unclear what the segment is, or whether it exists at all. It enters no rate until a person
+        decides; segments beside it are judged as if it existed.
 
     Raises
     ------

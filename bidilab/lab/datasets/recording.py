@@ -42,7 +42,7 @@ class Recording:
     segments
         Labels, in order of their start.
     tags
-        Whatever tells recordings apart: condition, voice, microphone.
+        Anything that distinguishes recordings: condition, voice, microphone.
     """
 
     id: str
@@ -85,7 +85,7 @@ class Recording:
         Raises
         ------
         AudioError
-            If the file cannot be read, or is not what the manifest says it is.
+            If the file cannot be read, or does not match the manifest.
         """
         audio = read_audio(self.path)
         self._check(audio.sample_rate, audio.n_channels, audio.n_samples)

@@ -61,13 +61,14 @@ def check_machine(
 ) -> MachineReport:
     """Say whether this machine's microphone and loudspeaker can carry a conversation.
 
-    Each microphone is heard for 2.5 s: speak meanwhile, and its level says something. Then two short sweeps are played,
-    and looked for in the microphone. What cannot be looked at is a note, and the rest is looked at all the same.
+    Each microphone is recorded for 2.5 s: speak during this time, so that its level means something. Then two short
+    frequency sweeps are played and looked for in the microphone. If something cannot be checked, a note says so and the
+    rest is checked.
 
     Parameters
     ----------
     input_device_index, output_device_index
-        Devices, as `BidiAudioIO` takes them. Without an input each is heard, and the system's default is judged.
+        Devices, as `BidiAudioIO` takes them. Without an input, each is recorded and the system's default is judged.
     play
         Whether to play the sweeps.
     provider
@@ -75,9 +76,9 @@ def check_machine(
     api_key
         For a URL, where the server asks for one.
     on_step
-        Called with what is done next, in words.
+        Called with the next step, in words.
     clock
-        What samples are counted against; the machine's own by default.
+        Clock for counting samples; the machine's own by default.
     patience_s
         How long to wait, beyond the audio's length, for a device that gives or takes nothing, seconds.
 

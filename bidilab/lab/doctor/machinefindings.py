@@ -140,15 +140,15 @@ class MachineReport:
     devices
         All that PortAudio lists.
     inputs
-        Those microphones that were heard.
+        The microphones that were tested.
     echo
-        The way from loudspeaker to microphone; ``None`` where there is none of either, or nothing was to be played.
+        The path from loudspeaker to microphone; ``None`` if either is missing, or nothing was to be played.
     provider
-        What a provider says of its settings; ``None`` where none was asked.
+        What a provider says about its settings; ``None`` if none was asked.
     findings
         Causes with their evidence, of the microphone that is used, the loudspeaker and the provider.
     notes
-        What could not be looked at, and why.
+        What could not be checked, and why.
     """
 
     devices: tuple[Device, ...]

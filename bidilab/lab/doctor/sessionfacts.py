@@ -28,20 +28,20 @@ _PROCESSED = {
 
 
 def machine_facts(log: EventLog) -> tuple[tuple[str, str], ...]:
-    """Return what a session's log says of the devices that it ran on.
+    """Return what a session's log says about its audio devices.
 
-    Of a browser: the rate of its microphone, what it does to the sound (echo canceller, noise suppression, automatic
-    gain), its latencies, and refusals. Of any input and output: gaps, and audio that was lost.
+    For a browser: the rate of its microphone, what it does to the sound (echo canceller, noise suppression, automatic
+    gain), its latencies, and refusals. For any input and output: gaps and lost audio.
 
     Parameters
     ----------
     log
-        Of a session, as of `LiveSession`, or one read back from its file.
+        Log of a session such as `LiveSession`, or one read from its file.
 
     Returns
     -------
     tuple of (str, str)
-        A name and a value in words, in order; empty where the log says nothing of devices.
+        A name and a value in words, in order; empty if the log says nothing about devices.
 
     Examples
     --------

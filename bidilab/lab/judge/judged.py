@@ -53,7 +53,7 @@ _TABLES = ("calls", "overlaps", "stops", "responses", "rates", "delays")
 @lists_columns(OVERLAPS, STOPS, RESPONSES, JUDGED_CALLS, RATES, JUDGED_TOTALS)
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class JudgedCalls:
-    """Calls that happened, judged.
+    """Recorded calls, judged.
 
     Parameters
     ----------
@@ -64,9 +64,9 @@ class JudgedCalls:
     problems
         Recordings that could not be judged, each with the reason.
     rule
-        Numbers of the judging.
+        The numbers by which the calls were judged.
     heard_by
-        What heard the calls, with every number.
+        The detector that heard the calls, with all of its numbers.
     exchanges, decisions
         Who spoke when in each call, and what was decided of its overlaps: what the tables and figures are made from.
     files
@@ -110,7 +110,7 @@ class JudgedCalls:
         problems: Sequence[Problem] = (),
         laid: Mapping[str, LaidTrace] | None = None,
     ) -> JudgedCalls:
-        """Decide what became of every overlap, and make the tables.
+        """Decide how every overlap ended, and make the tables.
 
         Parameters
         ----------
@@ -159,7 +159,7 @@ class JudgedCalls:
 
     @property
     def alignment(self) -> pd.DataFrame:
-        """How each trace lies on its recording, one row per call that has one.
+        """How each trace is aligned with its recording, one row per call that has a trace.
 
         Columns: ``call``, ``format``, ``offset_s``, ``spread_ms`` (the error of a time that is moved over), ``n_edges``
         (matched), ``n_steps``, ``step_ms`` (the largest), ``correlation``.
@@ -184,7 +184,7 @@ class JudgedCalls:
 
     @property
     def settings(self) -> pd.DataFrame:
-        """Settings in force, one row per call and setting that its trace states; what is absent is not in the trace.
+        """Settings in force, one row per call and setting; only those that the trace states.
 
         Columns: ``call``, ``setting`` (under the stack's own name), ``value`` (as text).
         """
@@ -207,14 +207,14 @@ class JudgedCalls:
     ) -> WhatIf:
         """Say what another setting of our detector would have done: `bidilab.lab.judge.whatif.what_if`.
 
-        First the setting in force is replayed, and the answer is refused where it does not explain the recorded stops.
+        First the setting in force is replayed; if it does not explain the recorded stops, no answer is given.
 
         Parameters
         ----------
         params, guards
             The other setting.
         as_recorded, guards_as_recorded
-            The setting in force; what the traces state when not given, else OpenAI's default.
+            The setting in force; by default what the traces state, otherwise OpenAI's default.
         vad
             The detector.
         progress
@@ -249,7 +249,8 @@ class JudgedCalls:
     def tau(self) -> TauPanel:
         """Return τ-voice's interaction panel of the calls; see `bidilab.lab.benchmarks.tauvoice` for what it means.
 
-        What is found by its level and is no speech counts as a vocal tic, speech to somebody else as non-directed.
+        A sound that is found by its level and is not speech counts as a vocal tic, speech to somebody else as
+        non-directed.
         """
         from bidilab.lab.benchmarks.tauvoice import tau_voice
         from bidilab.lab.judge.panels import voice_ticks
@@ -330,7 +331,7 @@ class JudgedCalls:
         return showing().judge_report(self, path, max_clips=max_clips)
 
     def to_csv(self, folder: str | os.PathLike[str]) -> list[Path]:
-        """Write each table as a CSV file, and ``judge.json``: what made them, and what could not be judged.
+        """Write each table as a CSV file, and `provenance` as ``judge.json``.
 
         Returns
         -------
@@ -352,7 +353,7 @@ class JudgedCalls:
         return [*written, path]
 
     def provenance(self) -> dict[str, Any]:
-        """What made the tables, and what could not be judged, ready for JSON."""
+        """How the tables were made, and which calls could not be judged, ready for JSON."""
         return {
             "bidilab": version("bidilab"),
             "heard_by": self.heard_by,
@@ -362,7 +363,7 @@ class JudgedCalls:
         }
 
     def to_dataset(self, dest: str | os.PathLike[str], *, licence: str = "not stated", force: bool = False) -> Dataset:
-        """Make a dataset of the calls, with what was found as proposed labels, so that it can be mended and swept.
+        """Make a dataset of the calls whose proposed labels are the findings, to be corrected and swept.
 
         Parameters
         ----------
@@ -376,14 +377,14 @@ class JudgedCalls:
         Returns
         -------
         Dataset
-            Audio is copied; a kind that hangs on a length near the limit is marked unsure.
+            The audio is copied; a kind that depends on a length near the limit is marked unsure.
 
         Raises
         ------
         DatasetError
             If the folder exists.
         AudioError
-            If a recording is gone, or has changed since.
+            If a recording is missing, or has changed since.
         """
         from bidilab.lab.judge.dataset import dataset_of
 

@@ -229,7 +229,7 @@ class DetectorFit:
     def _verdict(self) -> str:
         return (
             f"{self.n_matched} of {self.n_told} edges match (agreement {self.agreement:.2f}, "
-            f"at least {LEAST_AGREEMENT:g} is asked)"
+            f"at least {LEAST_AGREEMENT:g} is needed)"
         )
 
     def _said(self) -> Iterator[str]:

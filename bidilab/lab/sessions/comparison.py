@@ -34,9 +34,9 @@ class ModelComparison:
     models
         Names, in order.
     replays
-        By name, of those that held a session.
+        By name, for models that ran a session.
     problems
-        By name, of those that held none: what is missing, or what the provider refused, in words.
+        By name, for models that ran none: what is missing, or what the provider refused, in words.
     """
 
     name: str
@@ -67,7 +67,7 @@ class ModelComparison:
 
     @property
     def summary(self) -> str:
-        """One line: how many models held a session."""
+        """One line: how many models ran a session."""
         return f"{self.name}: {len(self.replays)} of {len(self.models)} models held a session"
 
     def __repr__(self) -> str:
@@ -99,7 +99,8 @@ def compare_models(
     models
         Names; by default all: ``"local"``, ``"openai"``, ``"gemini"``, ``"nova"`` and what else is registered.
     turn_detection
-        By name, as `replay` takes it for that model. Of a model that is left out, its own default: those differ.
+        By name, as `replay` takes it for that model. A model that is left out uses its own default; the defaults
+        differ.
     out
         Folder to write to, a folder in it for each model.
     progress

@@ -59,7 +59,7 @@ PROVIDER_TAIL_MS = 2000.0
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Replay:
-    """A session that heard a recording.
+    """A session that a recording was played to.
 
     Parameters
     ----------
@@ -72,13 +72,13 @@ class Replay:
     segments
         Labels of the recording.
     params
-        The setting; ``None`` where it is not known, as of a provider's default.
+        The setting; ``None`` if it is not known, such as a provider's default.
     file
         Where the user's audio is from: path and channel; ``None`` when it was in memory only.
     vad
-        The detector that the session decided by; ``None`` where a provider's own did, or it is not at hand.
+        The session's detector; ``None`` if a provider's own detector decided, or it is not available.
     twin
-        Whose twin that detector is, in words (`DetectorFit.twin`); empty for nobody's.
+        Whose twin that detector is, in words (`DetectorFit.twin`); empty if it is no twin.
     """
 
     name: str
@@ -98,17 +98,17 @@ class Replay:
     @property
     @lists_columns(VERDICTS)
     def interruptions(self) -> pd.DataFrame:
-        """What became of each interruption, by the labels: `bidilab.lab.sessions.verdicts.verdicts`."""
+        """The verdict on each interruption, by the labels: `bidilab.lab.sessions.verdicts.verdicts`."""
         return verdicts(self.log, self.segments)
 
     @property
     def detector(self) -> str | None:
-        """What heard the user, with its release: ``silero 6.2``; ``None`` where a provider's own detector did."""
+        """Detector that heard the user, with its release: ``silero 6.2``; ``None`` for a provider's own detector."""
         return self.log.fold().detector
 
     @property
     def turns(self) -> tuple[Turn, ...]:
-        """Turns of the detector, in samples of its stream; one still open is not among them."""
+        """Turns of the detector, in samples of its stream; a turn still open is left out."""
         return logged_turns(self.log)
 
     def turns_at(self, sample_rate: int) -> tuple[Turn, ...]:
@@ -123,7 +123,7 @@ class Replay:
 
     @property
     def spoken(self) -> tuple[Segment, ...]:
-        """The agent's responses as they were heard, as segments; what was never audible is not among them."""
+        """The agent's audible responses, as segments."""
         return logged_responses(self.log)
 
     def timeline(self, *, xlim: tuple[float, float] | None = None) -> Figure:
@@ -141,8 +141,9 @@ class Replay:
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write ``events.jsonl``, ``events.parquet``, ``interruptions.csv``, ``session.wav`` and ``timeline.*``.
 
-        All of them or none; those of an earlier replay go in the same step (``generation.json`` ties them together).
-        The timeline of a session longer than two minutes shows the first two; `timeline` draws any other part.
+        Either all files are written or none; those of an earlier replay are removed in the same step
+        (``generation.json`` ties them together). The timeline of a session longer than two minutes shows the first two;
+        `timeline` draws any other part.
         """
         out = Path(folder)
         with written_together(out) as stage:
@@ -235,7 +236,7 @@ def replay(
         the parameters of any provider, which it takes at what they mean (``canonical()``). A model that is given has
         its own.
     guards
-        What must hold for speech to interrupt the local model (`bidilab.detect.turns.guards`).
+        Conditions for speech to interrupt the local model (`bidilab.detect.turns.guards`).
     end_of_turn
         How the user's turns end by a score, for the local model; the defaults of `EndOfTurn` with a ``scorer``.
     scorer
@@ -262,7 +263,7 @@ def replay(
     Raises
     ------
     InvalidParameterError
-        If a parameter is not allowed; a model of a provider on the virtual clock is not.
+        If a parameter is not allowed, such as a provider's model on the virtual clock.
     AudioError, DatasetError
         If the recording cannot be read, or its labels lack the words that a guard needs.
     """
@@ -336,8 +337,8 @@ def record_strands(
 ) -> Replay:
     """Play a recording to a Strands agent in real time, and log everything that happens.
 
-    Both generations are taken: ``strands.bidi`` (strands-agents 1.58 and later) and ``strands.experimental.bidi`` (1.54
-    to 1.57). The agent keeps its model, tools and hooks; `StrandsAgentModel` says what of its session is known and what
+    Both generations work: ``strands.bidi`` (strands-agents 1.58 and later) and ``strands.experimental.bidi`` (1.54 to
+    1.57). The agent keeps its model, tools and hooks; `StrandsAgentModel` says what is known of its session and what
     Strands does not pass on. To talk to it instead, or to run it beside other outputs, give a `StrandsAgentModel` to a
     `bidilab.bidi.BidiAgent`.
 
@@ -360,8 +361,8 @@ def record_strands(
     Returns
     -------
     Replay
-        As of our own agents. Strands does not tell where speech began, so there are no turns, and interruptions are
-        judged by when they were told (`bidilab.lab.sessions.verdicts`).
+        As for our own agents. Strands does not report where speech began, so there are no turns, and interruptions are
+        judged by the time at which Strands reported them (`bidilab.lab.sessions.verdicts`).
 
     Raises
     ------

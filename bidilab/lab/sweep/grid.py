@@ -78,7 +78,7 @@ class Setting(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """Every combination of thresholds, prefix paddings and silence durations, and of further axes that are given.
+    """Every combination of thresholds, prefix paddings and silence durations, and of any further axes.
 
     Parameters
     ----------
@@ -109,8 +109,8 @@ class Grid:
         the same ways, and ``None`` (in text ``never``) for never. The guards' exact meaning:
         `bidilab.detect.turns.guards`.
     interrupt
-        A scorer of interruptions, as ``eot``: a turn then interrupts by a score (`AdaptiveInterruption`) where the
-        guards let it too, and the axes below are swept.
+        A scorer of interruptions, given like ``eot``: a turn then interrupts by a score (`AdaptiveInterruption`) if the
+        guards allow it too, and the axes below are swept.
     interrupt_threshold
         A turn interrupts on a score above it; in [0, 1]. ``None`` (in text ``off``): no scorer.
     interrupt_first_ms, interrupt_interval_ms, interrupt_window_ms
@@ -122,16 +122,17 @@ class Grid:
         What is done to the audio before the detector hears it: a `Condition`, its text, or several; ``None`` (in text
         ``as recorded``) stands for nothing. The settings are evaluated under each of them.
     provider
-        Whose words these are: with ``"openai"`` the prefix padding looks back and moves only onset clipping; with
-        ``"gemini"`` it is speech required before the start is committed, and moves latency and false interruptions;
-        with ``"livekit"`` it looks back, and a turn needs LiveKit's 50 ms of speech unless ``min_speech_ms`` is given.
+        Whose meaning the names have: with ``"openai"`` the prefix padding looks back and moves only onset clipping;
+        with ``"gemini"`` it is speech required before the start is committed, and moves latency and false
+        interruptions; with ``"livekit"`` it looks back, and a turn needs LiveKit's 50 ms of speech unless
+        ``min_speech_ms`` is given.
 
     Raises
     ------
     InvalidParameterError
-        If an axis is empty, out of bounds, runs backwards or holds a value twice, or the provider is unknown; or
-        ``min_speech_ms`` is given for a provider whose prefix padding is just that, as Gemini's; or an axis of the end
-        of turn is given without a scorer.
+        If an axis is empty, out of bounds, runs backwards or contains a value twice; the provider is unknown;
+        ``min_speech_ms`` is given for a provider whose prefix padding already means that, such as Gemini; or an axis of
+        the end of turn is given without a scorer.
 
     Examples
     --------
@@ -261,7 +262,7 @@ class Grid:
 
     @property
     def axes(self) -> dict[str, tuple[float, ...]]:
-        """Values of each axis of numbers, by its name: the three knobs, and the others that are not left out."""
+        """Values of each numeric axis by name: the three knobs, and the other axes that are given."""
         guards = {name: getattr(self, name) for name in GUARD_AXES}
         used = {name: values for name, values in guards.items() if values != (getattr(NO_GUARDS, name),)}
         speech = {} if self.min_speech_ms is None else {MIN_SPEECH: self.min_speech_ms}
@@ -284,23 +285,23 @@ class Grid:
 
     @property
     def eot_name(self) -> str | None:
-        """Name of the end-of-turn scorer; of scores computed elsewhere, what computed them."""
+        """Name of the end-of-turn scorer; for scores computed elsewhere, the name of what computed them."""
         return _name_of(self.eot)
 
     @property
     def interrupt_name(self) -> str | None:
-        """Name of the interruption scorer; of scores computed elsewhere, what computed them."""
+        """Name of the interruption scorer; for scores computed elsewhere, the name of what computed them."""
         return _name_of(self.interrupt)
 
     @property
     def guard_settings(self) -> tuple[Guards, ...]:
-        """Every combination of the guards, in the order in which they run within a setting of the detector."""
+        """Every combination of the guards, in their order within one setting of the detector."""
         combinations = itertools.product(*(getattr(self, name) for name in GUARD_AXES))
         return tuple(Guards(**dict(zip(GUARD_AXES, values, strict=True))) for values in combinations)
 
     @property
     def n_guard_settings(self) -> int:
-        """How many combinations of guards there are: settings of one detector that lie side by side."""
+        """Number of combinations of guards, which are adjacent settings of one detector."""
         return math.prod(len(getattr(self, name)) for name in GUARD_AXES) * self._n_interrupt
 
     @property
@@ -309,12 +310,12 @@ class Grid:
 
     @property
     def guard_points(self) -> tuple[tuple[Guards, AdaptiveInterruption | None], ...]:
-        """What guards the settings of one detector that lie side by side, in their order."""
+        """The guards of the adjacent settings of one detector, in order."""
         return tuple((self.guards(k), self.adaptive(k)) for k in range(self.n_guard_settings))
 
     @property
     def has_conditions(self) -> bool:
-        """Whether anything is done to the audio."""
+        """Whether any condition changes the audio."""
         return self.conditions != (None,)
 
     @property
@@ -362,7 +363,7 @@ class Grid:
         return params.replace(min_speech_ms=self.min_speech_ms[place])
 
     def end_of_turn(self, index: int) -> EndOfTurn | None:
-        """How turns end by a score in the setting at ``index``; ``None`` where silence alone ends them."""
+        """How turns end by a score in the setting at ``index``; ``None`` if silence alone ends them."""
         values = self._eot_values(index)
         threshold = values["eot_threshold"]
         if self.eot is None or threshold == math.inf:
@@ -389,13 +390,13 @@ class Grid:
         return values
 
     def guards(self, index: int) -> Guards:
-        """Guards of the setting at ``index``; those that hold nothing back where no guard is swept."""
+        """Guards of the setting at ``index``; without effect if no guard is swept."""
         self[index]  # raises where there is no such setting
         values = self._values_at(GUARD_AXES, index % self.n_guard_settings // self._n_interrupt)
         return Guards(**values)  # type: ignore[arg-type]  # whole numbers of words
 
     def adaptive(self, index: int) -> AdaptiveInterruption | None:
-        """How a score lets speech interrupt in the setting at ``index``; ``None`` where none is asked for."""
+        """How a score lets speech interrupt in the setting at ``index``; ``None`` if no scorer is asked."""
         self[index]  # raises where there is no such setting
         values = self._values_at(INTERRUPT_AXES, index % self._n_interrupt)
         threshold = values["interrupt_threshold"]
@@ -433,7 +434,7 @@ class Grid:
         return replace(self, conditions=(self.conditions[self.condition_index(condition)],))
 
     def only(self, index: int) -> Grid:
-        """The grid of one setting of this one."""
+        """Return a grid with one setting of this grid."""
         guards = {name: getattr(self.guards(index), name) for name in GUARD_AXES}
         return Grid(
             **self[index]._asdict(),
@@ -460,7 +461,7 @@ class Grid:
         return frame
 
     def to_json(self) -> dict[str, Any]:
-        """What `from_json` takes to make it anew, as plain JSON: never and off are ``None``, a scorer is its name."""
+        """Return the grid as plain JSON, for `from_json`: never and off are ``None``, a scorer is its name."""
         axes = {name: [None if v == math.inf else v for v in values] for name, values in self.axes.items()}
         conditions = [None if condition is None else condition.to_dict() for condition in self.conditions]
         return {
@@ -481,15 +482,15 @@ class Grid:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Grid:
-        """What `to_json` gave, as a grid again."""
+        """Read the grid that `to_json` returned."""
         texts = data.get("conditions", [None])
         conditions = [None if text is None else Condition.from_dict(text) for text in texts]
         return cls(**{**data, "conditions": conditions})
 
     def nearest(self, *, condition: Condition | str | None = None, **values: float) -> int:
-        """Index of the setting nearest to the values given, each by its own axis; the middle of axes not named.
+        """Index of the setting nearest to the given values, axis by axis; for axes not named, the middle value.
 
-        Under the condition given; the first where none is.
+        The setting is under the given condition, or the first one.
         """
         axes = self.axes
         for name in values:

@@ -83,13 +83,13 @@ class Recommendation:
     message
         The recommendation in words: what to print first.
     notes
-        Further sentences, each of its own.
+        Further remarks, one sentence each.
     weights
-        What each fault was taken to cost.
+        The cost of each fault used for the choice.
     limits
         By name; ``None`` for none.
     choice
-        How it was chosen; ``None`` where there was nothing to choose by.
+        How it was chosen; ``None`` if there was nothing to choose by.
     params, guards, end_of_turn, adaptive
         Of the setting; ``None`` where none is chosen, and the last two where no score decides.
     validation
@@ -125,7 +125,7 @@ class Recommendation:
         return int(self.admissible.sum())
 
     def export(self, to: str, *, prefix_meaning: PrefixMeaning | None = None) -> ExportedSetting:
-        """The recommended setting in the words of what it will run on: `bidilab.export_setting`.
+        """Write the recommended setting for the framework that it will run on: `bidilab.export_setting`.
 
         Guards are not written; those that the setting has are named among the compromises, with what the target cannot
         express of an end of turn or an interruption by a score.
@@ -151,7 +151,7 @@ class Recommendation:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain JSON; NaN and infinity become ``None``."""
+        """Return the recommendation as plain JSON; NaN and infinity become ``None``."""
         rows = [
             {str(key): _plain(value) for key, value in row.items()}
             for row in self.table.rename_axis("setting").reset_index().to_dict("records")

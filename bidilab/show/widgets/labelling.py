@@ -31,16 +31,16 @@ __all__ = ["LabelEditor"]
 
 
 class LabelEditor(Widget, module="labeleditor.js", stylesheets=("labeleditor.css",), kept=("recording", "labels")):
-    """Look through the labels of a dataset: hear each, accept or correct it; changes are saved at once.
+    """Review the labels of a dataset: listen to each, accept or correct it; changes are saved at once.
 
     Parameters
     ----------
     dataset
-        A dataset or its folder. Opening it brings in changes that a killed kernel left in the journal.
+        A dataset or its folder. Opening it applies changes that a killed kernel left in the journal.
     recording_id
         First recording to show; by default the first with an unconfirmed label, else the first.
     by
-        Name of the person, kept in each label and in the journal. By default the user name of this machine.
+        Name of the person, stored in each label and in the journal. By default the user name of this machine.
 
     Raises
     ------
@@ -49,10 +49,8 @@ class LabelEditor(Widget, module="labeleditor.js", stylesheets=("labeleditor.css
     DatasetError, AudioError
         If the dataset or the recording cannot be read.
 
-    Notes
-    -----
-    Every change is a line of ``labels.jsonl``, beside the manifest, before the manifest is written. Lines are never
-    removed: they say who changed what, when, and what it was before.
+    Notes ----- Every change is first written as a line of ``labels.jsonl``, beside the manifest, and then to the
+    manifest. Lines are never removed: they say who changed what, when, and what it was before.
 
     Examples
     --------
@@ -104,7 +102,7 @@ class LabelEditor(Widget, module="labeleditor.js", stylesheets=("labeleditor.css
         self._show_recording()
 
     def refresh(self) -> None:
-        """Show changes made from a cell."""
+        """Update the widget after changes made from a cell."""
         self._show_labels(selected=self.labels.get("selected"), said="")
 
     # -- what the front end asks ------------------------------------------------------------------------------------

@@ -61,11 +61,11 @@ def test_one_audio_file_stays_together_and_order_is_kept():
 
 
 def test_what_cannot_be_split():
-    with pytest.raises(DatasetError, match="two parts without common speakers are not possible"):
+    with pytest.raises(DatasetError, match=r"two parts without common speakers .* are not possible"):
         split_recordings([recording(0), recording(1)], by="speaker", fraction=0.5, seed=0)
     with pytest.raises(DatasetError, match="some segments have no speaker in r1"):
         split_recordings([recording(0), recording(1, [None])], by="speaker", fraction=0.5, seed=0)
-    with pytest.raises(DatasetError, match="no two parts"):
+    with pytest.raises(DatasetError, match="are not possible"):
         split_recordings([recording(0)], by="recording", fraction=0.5, seed=0)
 
 
@@ -84,5 +84,5 @@ def test_a_dataset_in_two_parts():
     assert "held out: 22 of 75 recordings, split by recording, seed 1" in repr(held_out)
     assert "53 of 75" in held_out._repr_html_() or "53 of 75" in chosen_on._repr_html_()
     assert len({dataset.sha256, chosen_on.sha256, held_out.sha256}) == 3
-    with pytest.raises(DatasetError, match="hang together as one group"):  # side speech ties all voices
+    with pytest.raises(DatasetError, match="form one group"):  # side speech ties all voices
         dataset.split(by="speaker")

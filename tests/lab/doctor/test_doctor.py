@@ -111,7 +111,7 @@ def test_an_uninterruptible_speech_is_told_from_its_neighbours(traces):
 
 def test_what_cannot_be_looked_at_is_said(tmp_path):
     mono = Audio(samples=np.zeros(RATE_2S, np.float32), sample_rate=16_000, name="mono")
-    with pytest.raises(AudioError, match="on one each"):
+    with pytest.raises(AudioError, match="two are needed"):
         doctor(mono, user_channel=1)
     with pytest.raises(InvalidParameterError, match="user_channel"):
         doctor(call())

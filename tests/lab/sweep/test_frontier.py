@@ -67,7 +67,7 @@ def test_budgets(base):
     ]
     assert list(found.headlines) == ["cut off at 300 ms", "cut off at 600 ms", "ms at 5 %", "ms at 10 %"]
     for wrong in ({}, {"x": 1, "y": 1}):
-        with pytest.raises(InvalidParameterError, match="just one"):
+        with pytest.raises(InvalidParameterError, match="exactly one"):
             found.at(**wrong)
 
 

@@ -278,7 +278,7 @@ class ProbeReport:
     sessions
         In order.
     detector
-        What detected the user's speech, with its release: ``silero 6.2``. ``None`` where it is not known.
+        Detector of the user's speech, with its release: ``silero 6.2``. ``None`` if unknown.
     """
 
     sessions: tuple[ProbedSession, ...]
@@ -286,20 +286,20 @@ class ProbeReport:
 
     @property
     def n_interruptions(self) -> int:
-        """Of all sessions."""
+        """Number of interruptions in all sessions."""
         return sum(len(session.interruptions) for session in self.sessions)
 
     @property
     def max_leak_ms(self) -> float:
-        """The greatest of all interruptions; NaN when there was none."""
+        """The largest leak of all interruptions; NaN if there was none."""
         return max((i.max_leak_ms for s in self.sessions for i in s.interruptions), default=float("nan"))
 
     def passes(self, max_leak_ms: float) -> bool:
-        """Whether there were interruptions, and none may have leaked more than that."""
+        """Whether there were interruptions, and none may have leaked more than the limit."""
         return self.n_interruptions > 0 and self.max_leak_ms <= max_leak_ms
 
     def to_frame(self) -> pd.DataFrame:
-        """One row an interruption: ``session`` (from 0), ``pace``, and the fields of `Interrupted`."""
+        """One row per interruption: ``session`` (from 0), ``pace``, and the fields of `Interrupted`."""
         import pandas as pd
 
         fields = [field.name for field in dataclasses.fields(Interrupted)]
@@ -326,7 +326,7 @@ class ProbeReport:
 
     @classmethod
     def from_dict(cls, shown: Mapping[str, Any]) -> ProbeReport:
-        """The report that `to_dict` showed.
+        """Read the report that `to_dict` returned.
 
         Raises
         ------

@@ -17,6 +17,7 @@ from bidilab.lab.judge.traces.trace import Trace, TraceError, merged
 __all__ = ["FORMATS", "TraceFormat", "format_of", "read_trace", "read_traces"]
 
 _HEAD_LINES = 200
+_UNKNOWN = "not in a known format"
 _SUFFIXES = (".json", ".jsonl", ".ndjson", ".log")
 
 
@@ -91,7 +92,7 @@ def format_of(path: Path) -> TraceFormat:
     for one in _ALL:
         if body is not None and one.document is not None and one.document(body):
             return one
-    raise TraceError(f"{path.name}: not in a known format ({', '.join(FORMATS)})")
+    raise TraceError(f"{path.name}: {_UNKNOWN} ({', '.join(FORMATS)})")
 
 
 def _heads(path: Path) -> Iterator[Fields]:
@@ -138,7 +139,7 @@ def read_traces(folder: Path) -> list[Trace]:
             try:
                 traces.append(read_trace(path))
             except TraceError as error:
-                if "in none of the formats" not in str(error):
+                if _UNKNOWN not in str(error):
                     raise
     if not traces:
         raise TraceError(f"{folder}: holds no trace in a known format ({', '.join(FORMATS)})")

@@ -35,12 +35,12 @@ __all__ = ["SweepExplorer"]
 
 
 class SweepExplorer(Widget, module="explorer.js", stylesheets=("explorer.css",), kept=("_plane", "selected", "pinned")):
-    """A sweep to click through: heat map, numbers, recordings, what is heard in one of them, two settings compared.
+    """Explore a sweep by clicking: heat map, numbers, recordings, the sound of one of them, two settings compared.
 
     Parameters
     ----------
     result
-        What `sweep` gave, or the folder that ``result.save`` wrote.
+        The result of `sweep`, or the folder that ``result.save`` wrote.
     dataset
         Where the recordings are now, for a result whose dataset has moved.
     condition
@@ -184,7 +184,7 @@ class SweepExplorer(Widget, module="explorer.js", stylesheets=("explorer.css",),
         return self._result.compare(a, b)
 
     def export(self, name: str = "python") -> str:
-        """The setting selected as a program takes it.
+        """Write the selected setting as code or JSON.
 
         Parameters
         ----------

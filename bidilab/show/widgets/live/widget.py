@@ -68,23 +68,24 @@ _WRITTEN_EVERY_S = 5.0
 
 
 class LiveSession(LiveState, module="live.js", stylesheets=("live.css",), kept=("state", "message")):
-    """Hold a session: talk to an agent, interrupt it, move the knobs, see what happens.
+    """Run a live session: talk to an agent, interrupt it, move the knobs, see what happens.
 
     Parameters
     ----------
     model
         A model, or the name of a provider: ``"local"`` (the default), ``"openai"``, …
     microphone
-        ``"browser"``, ``"soundcard"`` (the kernel's; extra ``audio``), or what is spoken in real time: a path,
-        ``"DATASET#recording-id"``, `Audio`, `Recording`, or an array ``(n,)`` or ``(n, channels)``.
+        ``"browser"``, ``"soundcard"`` (the kernel's; extra ``audio``), or a recording that is played in real time: a
+        path, ``"DATASET#recording-id"``, `Audio`, `Recording`, or an array ``(n,)`` or ``(n, channels)``.
     speaker
         ``"browser"``, ``"soundcard"``, or ``"none"``: played in real time without sound. By default
         ``"browser"`` with the browser's microphone, ``"soundcard"`` with the sound card's, otherwise ``"none"``.
     turn_detection
-        `ServerVad` or its dict: initial values of the knobs. With a given model, the values that it was made with.
+        `ServerVad` or its dict: initial values of the knobs. If you give a model object, pass the values that it was
+        made with.
     end_of_turn, scorer
-        How the user's turns end by a score, and what scores them, for the local model (`BidiLocalModel`).
-        The rule has knobs, and the page shows how often a score came late. A given model's own are taken from it.
+        How the user's turns end by a score, and what scores them, for the local model (`BidiLocalModel`). The rule has
+        knobs, and the page shows how often a score came late. A model object brings its own.
     interruption, interruption_scorer
         How a score decides that speech interrupts the local model, and what scores it.
     sample_rate
@@ -216,7 +217,7 @@ class LiveSession(LiveState, module="live.js", stylesheets=("live.css",), kept=(
     # ---- what a cell may do ----------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start a session in a thread of its own. While one runs, this does nothing.
+        """Start a session in its own thread. While one runs, this does nothing.
 
         Raises
         ------
@@ -260,7 +261,7 @@ class LiveSession(LiveState, module="live.js", stylesheets=("live.css",), kept=(
         self._run.start()
 
     def stop(self) -> None:
-        """End the session and wait until it has ended; its log stays. Stopping twice is no error.
+        """End the session and wait until it has ended; its log stays. Stopping twice is not an error.
 
         Raises
         ------
@@ -274,7 +275,7 @@ class LiveSession(LiveState, module="live.js", stylesheets=("live.css",), kept=(
             self._look_at_run()
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until the session ends by itself, as with a recording for a microphone; return whether it has.
+        """Wait until the session ends by itself, as one with a recording does; return whether it has.
 
         Parameters
         ----------

@@ -99,7 +99,7 @@ def _notes(subject: Subject, *, scored: bool) -> list[str]:
 
 
 class ReplayPlayer(Widget, module="replay.js", stylesheets=("replay.css",), kept=("decisions",)):
-    """Look at one recording, hear it, and move the three parameters: turns and interruptions move at once.
+    """Look at one recording, listen to it, and move the three parameters: turns and interruptions follow at once.
 
     Parameters
     ----------

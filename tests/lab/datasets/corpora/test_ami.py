@@ -114,5 +114,5 @@ def test_what_is_missing(meeting):
     with pytest.raises(DatasetError, match="no usable annotation of the agent D in ES2002a"):
         from_ami(meeting.root, meeting.dest, agent="D", progress=False)
     (meeting.root / "ES2002a/audio/ES2002a.Headset-0.wav").unlink()
-    with pytest.raises(DatasetError, match=r"no one file ES2002a\.Headset-0 \(of B\) in it"):
+    with pytest.raises(DatasetError, match=r"exactly one audio file ES2002a\.Headset-0 \(of B\)"):
         from_ami(meeting.root, meeting.dest, user="B", progress=False)

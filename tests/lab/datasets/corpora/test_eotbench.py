@@ -61,7 +61,7 @@ def test_pauses_of_a_sweep_are_the_spans_that_the_benchmark_counts(tmp_path):
         ({"spans": [{"start": 0.0, "end": 4.5}]}, "nothing is said before the last silence"),
         ({"spans": [{"from": 0.0, "to": 4.5}]}, r"silence_spans are not \[\{start, end\}\]"),
         ({"spans": [{"start": 8.0, "end": 9.0}]}, "past the end of the audio"),
-        ({"audio": {"bytes": b"", "path": "x"}}, "has no audio inside"),
+        ({"audio": {"bytes": b"", "path": "x"}}, "has no audio in the table"),
         ({"audio": {"bytes": b"fLaC but no", "path": "x"}}, "en-1"),
     ],
 )

@@ -200,10 +200,10 @@ def test_transcripts_in_every_form_and_language_of_field_names(corpus, form):
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        ({"text": "so you see"}, "transcription.json has a text and no list of chunks with times"),
+        ({"text": "so you see"}, "transcription.json has a text but no list of chunks with times"),
         ([{"text": "so", "wann": 3}], "no start and end among the fields 'text', 'wann'"),
         ([{"a": 1, "b": 2, "c": 3}], "no start and end among the fields 'a', 'b', 'c'"),
-        ([7], "transcription.json holds 7 where a word is to be"),
+        ([7], "transcription.json holds 7 where a word is expected"),
     ],
 )
 def test_transcripts_that_tell_no_times_are_refused_in_words(corpus, words, complaint):

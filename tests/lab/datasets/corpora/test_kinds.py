@@ -81,10 +81,10 @@ def test_a_response_by_name_ends_where_the_user_speaks_by_kind(corpus):
 @pytest.mark.parametrize(
     ("labels", "options", "complaint"),
     [
-        ("1\t2\tturn\n3\t4\tbakchannel\n", {}, "'bakchannel' in 'call1' is no kind .*: write 'backchannel'"),
-        ("1\t2\tresponse\n3\t4\tinteruption\n", {}, "'interuption' in 'call1' is no kind .*: write 'interruption'"),
+        ("1\t2\tturn\n3\t4\tbakchannel\n", {}, "'bakchannel' in 'call1' is not a kind .*: write 'backchannel'"),
+        ("1\t2\tresponse\n3\t4\tinteruption\n", {}, "'interuption' in 'call1' is not a kind .*: write 'interruption'"),
         ("1\t2\tturn\n3\t4\tamy\n5\t6\tbakchannel\n", {"user": "amy"}, "write 'backchannel'"),
-        ("1\t2\tturn\n3\t4\tcough\n", {}, "'cough' in 'call1' is no kind .*beside kinds .turn.*give agent or user"),
+        ("1\t2\tturn\n3\t4\tcough\n", {}, "'cough' in 'call1' is not a kind .*beside kinds .turn.*give agent or user"),
     ],
 )
 def test_an_unknown_label_beside_kinds_is_asked_about(corpus, labels, options, complaint):

@@ -127,7 +127,12 @@ def test_people_who_speak_at_once_are_one_event(corpus):
         (from_audacity, "call1.txt", b"1.0\t2.0\tam\xe9lie\n", "call1.txt:1: not UTF-8: byte 10 of the line"),
         (from_audacity, "call1.txt", "1.0\t2.0\tamy\n".encode("utf-16"), "call1.txt: is in UTF-16; save it as UTF-8"),
         (from_turns, "call1.txt", "11.0 11.2 amy: late\n", "call1.txt:1: 11 to 11.2 s is past the end of the audio"),
-        (from_turns, "other.txt", "1.0 1.2 amy: x\n", "other.txt: no one audio file named other or other_amy"),
+        (
+            from_turns,
+            "other.txt",
+            "1.0 1.2 amy: x\n",
+            "other.txt: there must be exactly one audio file named other or other_amy",
+        ),
     ],
 )
 def test_every_fault_has_a_file_and_a_line(corpus, importer, name, content, complaint):

@@ -56,5 +56,5 @@ def test_a_provider_is_known_by_one_name_everywhere(provider):
 
 
 def test_a_provider_whose_parameters_have_another_name_is_refused():
-    with pytest.raises(InvalidParameterError, match="that of NovaTurnDetection, 'nova'"):
+    with pytest.raises(InvalidParameterError, match="'nova', the provider of NovaTurnDetection"):
         dataclasses.replace(ON_NETWORK["openai"], params=NovaTurnDetection)

@@ -187,5 +187,5 @@ def test_known_tracks_of_other_recordings_or_audio_are_refused(dataset, tracks):
     with pytest.raises(InvalidParameterError, match="vad must be left out with a model other than the local one"):
         bl.replay(dataset[0], "openai", clock="real", vad=tracks)
     (tracks.folder / f"{dataset[1].id}.npy").unlink()
-    with pytest.raises(DatasetError, match=f"no track of 1 of {len(dataset)} recordings, as {dataset[1].id}"):
+    with pytest.raises(DatasetError, match=f"the tracks of 1 of {len(dataset)} recordings, such as {dataset[1].id}"):
         swept(dataset, VadTracks(tracks.folder))

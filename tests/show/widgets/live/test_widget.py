@@ -336,7 +336,7 @@ def test_a_page_by_the_comm(session):
     (dropped,) = logged("page_messages_dropped")
     assert json.loads(dropped.detail)["n_dropped"] == 2
     say(kind="again", line=wanted["line"], **{"from": 5, "until": 10_000})
-    assert "asks again" in until("refused")[0]["text"]
+    assert "can ask again" in until("refused")[0]["text"]
     say(kind="open_audio", epoch="e", microphone_rate=16_000, speaker_rate=None)
     until("owner")
     say(kind="bye")

@@ -6,7 +6,7 @@ import errno
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -14,6 +14,7 @@ from bidilab import __version__
 from bidilab.cli import check, datasets, doctor, judge, knobs, notebooks, probe, replay, serve, sweep
 from bidilab.cli.helping import HelpfulCommand, HelpfulGroup
 from bidilab.cli.stopping import Stopped, told_of_a_stop
+from bidilab.core.collecting import collecting_rarely
 from bidilab.core.errors import BidilabError
 
 __all__ = ["NamingCommand", "app", "main"]
@@ -63,6 +64,15 @@ class NamingCommand(HelpfulCommand):
     names = _NAMES
 
 
+class ReportingCommand(NamingCommand):
+    """A command that leaves a report and ends: it imports and draws much, and makes little garbage."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        with collecting_rarely():
+            return super().invoke(ctx)
+
+
 _REFUSALS = (
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
     *(errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
@@ -79,11 +89,11 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-app.command("sweep", cls=NamingCommand)(sweep.sweep_command)
+app.command("sweep", cls=ReportingCommand)(sweep.sweep_command)
 app.command("replay", cls=NamingCommand)(replay.replay_command)
 app.command("notebooks", cls=HelpfulCommand)(notebooks.notebooks_command)
 app.command("check", cls=HelpfulCommand)(check.check_command)
-app.command("judge", cls=HelpfulCommand)(judge.judge_command)
+app.command("judge", cls=ReportingCommand)(judge.judge_command)
 app.command("serve", cls=HelpfulCommand)(serve.serve_command)
 app.command("probe-client", cls=HelpfulCommand)(probe.probe_command)
 app.command("doctor", cls=HelpfulCommand)(doctor.doctor_command)

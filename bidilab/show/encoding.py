@@ -19,6 +19,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from bidilab.core.processes import worker_processes
+from bidilab.show.pdffonts import fonts_cut_once
 
 __all__ = ["FORMATS", "EncodedFigure", "Encoder", "Format", "encoded", "encoder"]
 
@@ -48,7 +49,8 @@ def encoded(figure: Figure, suffix: Format, *, dpi: float = PNG_DPI) -> bytes:
         Of PNG, and of what is an image in SVG and PDF.
     """
     buffer = BytesIO()
-    figure.savefig(buffer, format=suffix, dpi=dpi, metadata=_METADATA[suffix])
+    with fonts_cut_once():
+        figure.savefig(buffer, format=suffix, dpi=dpi, metadata=_METADATA[suffix])
     return buffer.getvalue()
 
 
@@ -133,6 +135,7 @@ def _warm() -> None:
         figure = Figure(figsize=(1, 1))
         figure.text(0, 0, "0")
         encoded(figure, suffix)
+    gc.set_threshold(100_000, 20, 100)  # as `collecting_rarely`, until the process ends
     gc.freeze()  # a figure is many small objects; what was imported need not be looked through for each of them
 
 

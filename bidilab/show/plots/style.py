@@ -72,6 +72,8 @@ RC: Mapping[str, Any] = MappingProxyType(
         "lines.markersize": 4,
         "hatch.linewidth": 0.6,
         "figure.dpi": 110,
+        "figure.autolayout": False,  # each figure says how it is laid out
+        "figure.constrained_layout.use": False,
         "figure.facecolor": "white",
         "axes.facecolor": "white",
         "savefig.facecolor": "white",

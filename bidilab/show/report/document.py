@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from bidilab.core.collecting import collecting_rarely
 from bidilab.core.errors import InvalidParameterError, ResultError
 from bidilab.core.files import written_whole
 from bidilab.lab.conditions.condition import condition_label
@@ -153,7 +154,7 @@ def render(
     )
     environment.filters["md"] = _markdown
     drawing = _Drawing(encoder or Encoder(), formats=("svg",) if figures is None else FORMATS)
-    with detached_figures():
+    with detached_figures(), collecting_rarely():
         drawing.add(condition_figures(result, found))
         drawing.add(summary_figures(one, focus))
         absent = _examples(drawing, one, focus)

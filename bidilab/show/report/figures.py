@@ -130,13 +130,16 @@ def write_figures(
 
 
 def settle(figure: ReportFigure) -> None:
-    """Fix the layout of a figure, so that each format and each run gives the same picture."""
+    """Fix the layout of a figure, so that each format and each run gives the same picture.
+
+    No engine is left, not even matplotlib's placeholder: with one, each file of the figure is drawn twice.
+    """
     drawn = figure_of(figure.drawn)
     engine = drawn.get_layout_engine()
-    if engine is not None:
-        with style():
+    with style():
+        if engine is not None:
             engine.execute(drawn)
-    drawn.set_layout_engine("none")
+        drawn.set_layout_engine(None)
 
 
 def condition_figures(result: SweepResult, focus: Focus) -> Iterator[ReportFigure]:

@@ -16,6 +16,8 @@ from rich.console import Console
 from rich.text import Text
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
+from bidilab.core.errors import InvalidParameterError
+
 __all__ = ["HelpfulCommand", "HelpfulGroup", "first_sentence"]
 
 _WIDEST: Final = 100
@@ -41,7 +43,17 @@ class _Helpful:
 
 
 class HelpfulCommand(_Helpful, TyperCommand):
-    """A command whose help is written here."""
+    """A command whose help is written here, and whose errors name an option as it is typed."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; what is said of a parameter of its own names the option."""
+        try:
+            return super().invoke(ctx)
+        except InvalidParameterError as error:
+            options = {each.name: each.opts[0] for each in self.params if not isinstance(each, TyperArgument)}
+            if error.name not in options:
+                raise
+            raise InvalidParameterError(options[error.name], error.allowed, error.got) from error
 
 
 class HelpfulGroup(_Helpful, TyperGroup):

@@ -410,7 +410,6 @@ def sweep_command(
     2 when an option or a recording is wrong, with one line that says what;
     130 after Ctrl-C. What the detector has heard by then is kept.
     """
-    from bidilab.lab.conditions import AS_RECORDED
     from bidilab.lab.datasets import Dataset
     from bidilab.lab.datasets.onefile import dataset_of_audio
     from bidilab.lab.datasets.remote import is_remote
@@ -428,6 +427,8 @@ def sweep_command(
     is_file = not is_remote(dataset) and Path(dataset).is_file()
     if user_channel is not None and not is_file:
         raise InvalidParameterError("--user-channel", "left out for a dataset, whose manifest says it", user_channel)
+    if holdout is not None and not 0 < holdout < 1:
+        raise InvalidParameterError("--holdout", "a share of the recordings in (0, 1)", holdout)
     if holdout is not None and validate_on is not None:
         raise InvalidParameterError("--holdout", "left out with --validate-on", holdout)
     for name, file in (("--scores", scores), ("--interrupt-scores", interrupt_scores)):
@@ -439,8 +440,21 @@ def sweep_command(
     if is_remote(cluster):
         raise InvalidParameterError("--cluster", "recording or speaker; a Dask cluster is given by --dask", cluster)
     targets, weights = _targets(export), _weights(weight)
+    knobs: dict[str, Any] = {
+        "threshold": threshold,
+        "prefix_padding_ms": prefix_padding_ms,
+        "silence_duration_ms": silence_duration_ms,
+        "min_speech_ms": min_speech_ms,
+        "min_interruption_ms": min_interruption_ms,
+        "min_words": min_words,
+        "false_interruption_timeout_ms": false_interruption_timeout_ms,
+        "conditions": _conditions(condition),
+        "provider": provider,
+    }
+    Grid(**knobs)  # what no dataset makes possible is told before one is looked at
     loaded = dataset_of_audio(dataset, user_channel) if is_file else Dataset.load(dataset)
     grid = Grid(
+        **knobs,
         **_given(
             "interrupt",
             _interruption(interrupt, interrupt_scores, loaded),
@@ -459,15 +473,6 @@ def sweep_command(
             latency_ms=eot_latency_ms,
             context=eot_context,
         ),
-        threshold=threshold,
-        prefix_padding_ms=prefix_padding_ms,
-        silence_duration_ms=silence_duration_ms,
-        min_speech_ms=min_speech_ms,
-        min_interruption_ms=min_interruption_ms,
-        min_words=min_words,
-        false_interruption_timeout_ms=false_interruption_timeout_ms,
-        conditions=list(dict.fromkeys([AS_RECORDED, *condition])) if condition else None,
-        provider=provider,
     )
     others = None if validate_on is None else Dataset.load(validate_on)
     if holdout is not None:
@@ -586,6 +591,18 @@ def _targets(text: str) -> list[str]:
     return names
 
 
+def _conditions(texts: list[str] | None) -> list[str] | None:
+    """The conditions, behind the audio as it was recorded; what is wrong in one is told with the option."""
+    from bidilab.lab.conditions import AS_RECORDED, parse_condition
+
+    for text in texts or ():
+        try:
+            parse_condition(text)
+        except InvalidParameterError as error:
+            raise InvalidParameterError(f"--condition {text}: {error.name}", error.allowed, error.got) from error
+    return list(dict.fromkeys([AS_RECORDED, *texts])) if texts else None
+
+
 def _weights(text: str) -> Weights:
     """Weights as they are written: ``missed=1,wait_per_s=1/3``."""
     from bidilab.lab.sweep import Weights
@@ -600,7 +617,11 @@ def _weights(text: str) -> Weights:
             given[name] = float(Fraction(value))
         except (ValueError, ZeroDivisionError, OverflowError) as error:
             raise InvalidParameterError("--weight", f"a number or a fraction such as 1/3 for {name}", part) from error
-    return Weights(**given)
+    try:
+        return Weights(**given)
+    except InvalidParameterError as error:
+        _, _, name = error.name.partition(".")
+        raise InvalidParameterError("--weight", f"{error.allowed}{f' for {name}' if name else ''}", text) from error
 
 
 def _name_of(exported: ExportedSetting) -> str:

@@ -79,7 +79,7 @@ def test_audio_says_why_it_is_not_written(tmp_path):
         (["probe-client", "--write-wav", "FILE"], "--write-wav must be a .wav file"),
         (["probe-client", "--out", "FILE/x.json"], "--out must be a file in a folder that exists"),
         (["sweep", "DATA", "--out", "FILE/x"], "--out must be a place that can be written to"),
-        (["sweep", "DATA", "--seed", "-1"], "seed must be a whole number"),
+        (["sweep", "DATA", "--seed", "-1"], "--seed must be a whole number"),
     ],
 )
 def test_it_is_told_before_the_work(command, word, tmp_path, monkeypatch, capsys):

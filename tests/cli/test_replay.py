@@ -51,11 +51,11 @@ def test_a_guard_that_counts_words_needs_words(wav, tmp_path):
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        (("--min-words", "-1"), "min_words must be"),
-        (("--min-interruption-ms", "nan"), "min_interruption_ms must be"),
+        (("--min-words", "-1"), "--min-words must be"),
+        (("--min-interruption-ms", "nan"), "--min-interruption-ms must be"),
         (("--false-interruption-timeout-ms", "soon"), "'never', or a number"),
         (("--min-words", "2", "--model", "openai"), "--min-words"),
-        (("--word-times", "guessed"), "word_times must be"),
+        (("--word-times", "guessed"), "--word-times must be"),
     ],
 )
 def test_guards_that_cannot_be(wav, tmp_path, options, word):

@@ -94,13 +94,13 @@ def test_it_leaves_tables_figures_a_report_and_settings_and_replaces_them_when_a
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        (("--threshold", "0.9:0.2:0.1"), "threshold must be"),
-        (("--threshold", "0.2:1.5:0.1"), "threshold must be"),
-        (("--threshold", ""), "threshold must be"),
-        (("--silence-duration-ms", "-5"), "silence_duration_ms must be"),
-        (("--provider", "azure"), "provider must be"),
-        (("--vad", "sielro"), "vad must be"),
-        (("--jobs", "0"), "jobs must be"),
+        (("--threshold", "0.9:0.2:0.1"), "--threshold must be"),
+        (("--threshold", "0.2:1.5:0.1"), "--threshold must be"),
+        (("--threshold", ""), "--threshold must be"),
+        (("--silence-duration-ms", "-5"), "--silence-duration-ms must be"),
+        (("--provider", "azure"), "--provider must be"),
+        (("--vad", "sielro"), "--vad must be"),
+        (("--jobs", "0"), "--jobs must be"),
         (("--max-false-rate", "5"), "--max-false-rate must be"),
         (("--max-missed-rate", "-0.1"), "--max-missed-rate must be"),
         (("--max-premature-rate", "1.01"), "--max-premature-rate must be a rate in [0, 1]"),
@@ -108,15 +108,20 @@ def test_it_leaves_tables_figures_a_report_and_settings_and_replaces_them_when_a
         (("--weight", "wait_per_s=1/0"), "--weight must be a number or a fraction such as 1/3 for wait_per_s"),
         (("--weight", "late=1"), "--weight must be NAME=NUMBER, each of missed, false, cut_in, late_per_s, wait_per_s"),
         (("--weight", "false=1,false=2"), "at most once"),
-        (("--weight", "false=-1"), "weights.false must be a finite number >= 0"),
-        (("--cluster", "dataset"), "cluster must be one of recording, speaker"),
+        (("--weight", "false=-1"), "--weight must be a finite number >= 0 for false, got 'false=-1'"),
+        (("--cluster", "dataset"), "--cluster must be one of recording, speaker"),
         (("--cluster", "speaker"), "cluster='speaker' needs the speaker of every recording"),
-        (("--min-speech-ms", "0:100"), "min_speech_ms must be"),
+        (("--min-speech-ms", "0:100"), "--min-speech-ms must be"),
         (("--min-speech-ms", "0,50", "--provider", "gemini"), "prefix padding is the speech that a turn needs"),
         (("--user-channel", "2"), "--user-channel must be left out for a dataset"),
         (("--export", "azure"), "--export must be"),
-        (("--min-words", "0.5"), "min_words must be"),
-        (("--holdout", "1.5"), "fraction must be"),
+        (("--min-words", "0.5"), "--min-words must be"),
+        (("--holdout", "1.5"), "--holdout must be a share of the recordings in (0, 1), got 1.5"),
+        (("--prefix-padding-ms", "700000"), "--prefix-padding-ms must be a number of milliseconds in [0, 600000]"),
+        (("--silence-duration-ms", "500.5"), "--silence-duration-ms must be whole milliseconds"),
+        (("--condition", "packet_loss=3"), "--condition packet_loss=3: packet_loss must be a share of packets"),
+        (("--response-ms", "-5"), "--response-ms must be"),
+        (("--evaluation", "closed"), "--evaluation must be one of recorded, simulated"),
     ],
 )
 def test_bad_options_are_one_clear_line(folder, tmp_path, here, options, word):
@@ -136,6 +141,7 @@ def test_unknown_option_is_exit_code_2(folder, tmp_path):
 
 def test_missing_and_empty_datasets(tmp_path, here):
     assert here("sweep", "nowhere")[0] == 2
+    assert "--threshold must be a number in [0, 1], got 2.0" in here("sweep", "nowhere", "--threshold", "2")[2]
     empty = write_dataset(tmp_path / "empty", n=1)
     (empty / "manifest.jsonl").write_text("")
     assert here("sweep", empty)[0] == 2
@@ -386,17 +392,20 @@ def test_turns_end_by_scores_of_a_file(folder, tmp_path, here):
 def test_options_of_the_end_of_turn_that_do_not_go_together(folder, tmp_path, here):
     scores = rows_of_scores(folder, tmp_path / "scores.csv")
     for given, said in (
-        (("--eot-threshold", "0.4"), "eot_threshold must be left out without eot"),
+        (("--eot-threshold", "0.4"), "--eot-threshold must be left out without eot"),
         (("--eot-option", "a=b"), "--eot must be the name of a scorer"),
         (("--eot", "nothing-such"), "smart-turn"),
         (("--scores", scores, "--eot-option", "a=b"), "--eot-option must be left out with --scores"),
         (("--scores", scores, "--validate-on", folder), "--validate-on must be left out with --scores"),
-        (("--scores", scores, "--eot-timeout-ms", "300", "--eot-action-delay-ms", "400"), "eot_timeout_ms must be not"),
+        (
+            ("--scores", scores, "--eot-timeout-ms", "300", "--eot-action-delay-ms", "400"),
+            "--eot-timeout-ms must be not",
+        ),
         (("--scores", scores, "--eot", "vap2"), "vap"),
         (("--scores", tmp_path / "none.csv"), "no such file"),
         (("--interrupt-scores", scores), "interruption"),  # they are of ends of turns
         (("--interrupt", "nothing-such"), "nothing-such"),
-        (("--interrupt-window-ms", "800"), "interrupt_window_ms must be left out without interrupt"),
+        (("--interrupt-window-ms", "800"), "--interrupt-window-ms must be left out without interrupt"),
     ):
         code, _, told = here("sweep", folder, *GRID, *given, "--out", "found")
         assert code == 2, told

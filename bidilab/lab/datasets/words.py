@@ -83,8 +83,9 @@ def word_ends(
 def _complaint(segment: Segment, name: str, word_times: WordTimes) -> str:
     where = f"{name}: {segment.kind} {segment.start_s:g}-{segment.end_s:g} s"
     if word_times == "spread":
-        return f"{where} has neither words with times nor a text; a guard that counts words needs one of them"
+        return f"a guard that counts words needs their times or a text: {where} has neither words with times nor a text"
     return (
-        f"{where} has no words with times, which min_words and false_interruption_timeout_ms need; "
-        "word_times='spread' (--word-times spread) assumes that the words of a text take equal parts of its segment"
+        f"a guard that counts words (min_words, false_interruption_timeout_ms) needs their times: {where} has no words "
+        "with times; word_times='spread' (--word-times spread) assumes that the words of a text take equal parts of "
+        "its segment"
     )

@@ -114,7 +114,7 @@ def provider_document() -> str:
     lines = [
         "# Providers",
         "",
-        "Made from the code by `python -m bidilab.bidi.providers.table docs/providers.md`; a test holds them equal.",
+        "Made from the code by `python -m bidilab.bidi.providers.table docs/providers.md`; a test keeps the two equal.",
         "",
         "## Interruptions",
         "",
@@ -124,18 +124,18 @@ def provider_document() -> str:
         "",
         *_table(["", *titles], _class_rows()),
         "",
-        "## One more provider",
+        "## Adding a provider",
         "",
-        "A folder with its settings, codec (`bidilab.bidi.providers.codec`), connection and model "
-        "(`bidilab.bidi.providers.shell`) and its descriptor (`bidilab.bidi.providers.provider`), and "
+        "Write a folder with its settings, codec (`bidilab.bidi.providers.codec`), connection and model "
+        "(`bidilab.bidi.providers.shell`) and descriptor (`bidilab.bidi.providers.provider`), and call "
         "`register_provider(DESCRIPTOR)` of `bidilab.bidi.providers.registry`: `replay`, `compare_models`, "
-        "`LiveSession`, `export_setting`, the command line and this page then name it. `tests/bidi/providers/toy` is a "
-        "small one.",
+        "`LiveSession`, `export_setting`, the command line and this page then list it. `tests/bidi/providers/toy` is a "
+        "small example.",
         "",
         "## Knobs",
         "",
-        "What a knob moves is found by turning it and comparing `canonical()`; — is a knob that moves no decision of "
-        "the detector. What a provider does not publish is assumed; the assumptions stand below its table.",
+        "*Moves* is measured by turning the knob and comparing `canonical()`; — means that the knob moves no decision of "
+        "the detector. Where a provider publishes nothing, assumptions are made; they are below its table.",
     ]
     for provider, cls in PROVIDERS.items():
         about = (inspect.getdoc(cls) or "").split("\nParameters\n", 1)[0].strip()

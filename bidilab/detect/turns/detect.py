@@ -46,7 +46,7 @@ def detect_turns(
     scorer_latency_ms: float = 0,
     asks_every_frame: bool = False,
 ) -> tuple[Turn, ...]:
-    """Turns of a probability track, by the compiled kernel.
+    """Find the turns of a probability track, with the compiled kernel.
 
     Parameters
     ----------
@@ -55,16 +55,17 @@ def detect_turns(
     params
         What to decide by; the defaults of `TurnParams` when not given.
     frame_samples, sample_rate, lookahead_samples
-        Samples a frame, hertz, and what the detector hears beyond a frame's end (`VadBackend`): it decides later by it.
+        Samples per frame, hertz, and how much the detector hears beyond a frame's end (`VadBackend`): it decides later
+        by as much.
     end_of_turn
         How turns end by a score; ``None``: by silence alone.
     scores
         The scores of ``end_of_turn``: a function of `ScoreWanted`, called once for each question that is met, or a
         `ScoreTrack`, which is looked at on every frame.
     scorer_latency_ms
-        The scorer's own latency, for an ``end_of_turn`` that does not say; none of a `ScoreTrack`.
+        The scorer's own latency, for an ``end_of_turn`` that does not say; not used with a `ScoreTrack`.
     asks_every_frame
-        As in `TurnDetector`; of a `ScoreTrack` it is so.
+        As in `TurnDetector`; always true with a `ScoreTrack`.
 
     Returns
     -------
@@ -74,8 +75,8 @@ def detect_turns(
     Raises
     ------
     InvalidParameterError
-        If a probability or a score lies outside [0, 1], one of ``end_of_turn`` and ``scores`` is given without the
-        other, or the scores are of interruptions.
+        If a probability or a score is outside [0, 1], one of ``end_of_turn`` and ``scores`` is given without the other,
+        or the scores are of interruptions.
 
     Examples
     --------

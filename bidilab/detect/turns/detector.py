@@ -227,7 +227,7 @@ class TurnDetector:
     sample_rate
         Hertz.
     lookahead_samples
-        What the voice activity detector hears beyond a frame's end: every decision is later by it.
+        How much the voice activity detector hears beyond a frame's end: every decision comes later by as much.
     end_of_turn
         How turns end by a score; ``None``: by silence alone, and nothing is asked.
     scorer_latency_ms
@@ -306,7 +306,7 @@ class TurnDetector:
         return self.position_samples + self._lookahead
 
     def update(self, params: TurnParams) -> None:
-        """Decide by other parameters from the next frame on; what has been counted so far is kept."""
+        """Use other parameters from the next frame on; speech and silence counted so far are kept."""
         self._in_frames = params.in_frames(frame_samples=self._frame_samples, sample_rate=self._sample_rate)
         self._params = params
 
@@ -314,7 +314,7 @@ class TurnDetector:
         """End turns by another rule from now on.
 
         The answers of a pause under way are kept and judged by the new threshold and delay; a question that is open is
-        answered under the new rule. With ``None`` they mean nothing any more.
+        answered under the new rule. With ``None`` they are ignored.
         """
         self._end_of_turn = end_of_turn
         self._rule: EndOfTurnRule | None = None
@@ -406,12 +406,12 @@ class TurnDetector:
         Parameters
         ----------
         score
-            In [0, 1]; ``None`` where no score is at hand.
+            In [0, 1]; ``None`` if there is no score.
 
         Raises
         ------
         InvalidParameterError
-            If ``score`` is neither.
+            If ``score`` is anything else.
         BidilabError
             If no question is open.
         """

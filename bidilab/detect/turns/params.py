@@ -66,9 +66,8 @@ class TurnParams:
     InvalidParameterError
         If a value is out of bounds.
 
-    Notes
-    -----
-    Use `replace` rather than `dataclasses.replace`: it derives a ``deactivation_threshold`` that was not given anew.
+    Notes ----- Use `replace` rather than `dataclasses.replace`: it derives a ``deactivation_threshold`` again if none
+    was given.
 
     Examples
     --------
@@ -97,7 +96,7 @@ class TurnParams:
 
     @property
     def degenerate(self) -> bool:
-        """Whether the deactivation threshold lies at its floor, so that silence may never come."""
+        """Whether the deactivation threshold is at its floor, so that silence may never be detected."""
         return self.deactivation_threshold <= DEACTIVATION_FLOOR
 
     def replace(self, **changes: Any) -> TurnParams:

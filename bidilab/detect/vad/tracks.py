@@ -93,11 +93,11 @@ class VadTracks:
 
     @property
     def options(self) -> tuple[tuple[str, Any], ...]:
-        """None: the folder says it all."""
+        """Always empty: the folder contains everything."""
         return ()
 
     def build(self) -> VadTracks:
-        """The tracks themselves: they stand where a `VadSpec` does."""
+        """Return the tracks themselves, so that they can be used like a `VadSpec`."""
         return self
 
     @cached_property
@@ -106,21 +106,21 @@ class VadTracks:
 
     @property
     def recording_ids(self) -> tuple[str, ...]:
-        """Recordings that there is a track of."""
+        """Ids of the recordings that have a track."""
         return tuple(sorted(self._files or self._table))
 
     def missing(self, recording_ids: Sequence[str]) -> tuple[str, ...]:
-        """Those of some recordings that there is no track of."""
+        """Those of the given recordings that have no track."""
         known = set(self.recording_ids)
         return tuple(each for each in recording_ids if each not in known)
 
     def check(self, recording_ids: Sequence[str]) -> None:
-        """Make sure that each of some recordings has a track.
+        """Check that each of the given recordings has a track.
 
         Raises
         ------
         DatasetError
-            If some have none; it counts them and names three.
+            If any has none; the message counts them and names three.
         """
         if missing := self.missing(recording_ids):
             some = ", ".join(missing[:3])
@@ -129,7 +129,7 @@ class VadTracks:
             )
 
     def part(self, recording_ids: Sequence[str]) -> VadTracks:
-        """The tracks of some recordings: less to send to a worker, which finds the folder at the same path."""
+        """The tracks of the given recordings: less to send to a worker, which finds the folder at the same path."""
         found = copy.copy(self)
         if self._files:
             found._files = {each: self._files[each] for each in recording_ids if each in self._files}
@@ -155,7 +155,7 @@ class VadTracks:
         Raises
         ------
         DatasetError
-            If there is none, it has another length, or holds something that is no probability.
+            If there is none, or it has another length or values that are not probabilities.
         """
         self.check([recording_id])
         track = _read_array(self._files[recording_id], recording_id) if self._files else self._table[recording_id]
@@ -177,7 +177,7 @@ class VadTracks:
         return KnownTrack(self, checked, self.track(recording_id, len(checked)))
 
     def refuse_live(self) -> NoReturn:
-        """Raise: nothing here hears."""
+        """Raise `InvalidParameterError`: known tracks cannot hear live audio."""
         raise InvalidParameterError(
             "vad",
             "a detector that hears audio as it comes: VadTracks knows recordings and computes nothing. Sweep with it, "
@@ -186,7 +186,7 @@ class VadTracks:
         )
 
     def stream(self) -> VadStream:
-        """Raise `InvalidParameterError`: nothing here hears."""
+        """Raise `InvalidParameterError`: known tracks cannot hear a stream."""
         self.refuse_live()
 
     def probabilities(self, samples: npt.ArrayLike) -> FloatArray:  # noqa: ARG002 - as in the protocol

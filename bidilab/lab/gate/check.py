@@ -46,33 +46,33 @@ def check(
         A sweep (its recommended setting is judged), replays of recordings with labels, judged calls, a client probe's
         report, or the path of a saved one.
     max, min
-        The most and the least that each metric may be, by the name of its column: rates in [0, 1], milliseconds.
-        Without any, a sweep is held to the limits that it was made with.
+        The largest and smallest value of each metric, by the name of its column: rates in [0, 1], milliseconds. Without
+        any, a sweep is held to the limits that it was made with.
     baseline
-        An older result of the same kind. Every metric that is named must not be worse than there. Recordings that both
-        have are compared pairwise, by their audio where it is known, else by name.
+        An older result of the same kind. No named metric may be worse than there. Recordings that both results have are
+        compared pairwise, matched by their audio if it is known, otherwise by name.
     metrics
         Metrics that are only compared with the baseline.
     margin
         By how much a metric may be worse than the baseline, in its own unit; 0 when not given.
     setting, baseline_setting
-        Of a sweep: the row, a dict of knobs (``{"threshold": 0.6}``, each a value that was swept; the others as near
-        to the provider's default as was swept), or a `Recommendation`.
+        For a sweep: the row, a dict of knobs (``{"threshold": 0.6}``, each a swept value; the others are the swept
+        values nearest to the provider's default), or a `Recommendation`.
     proof
-        Let a metric pass only when it is shown to be within its limit.
+        Whether a metric passes only if it is shown to be within its limit.
 
     Returns
     -------
     CheckReport
-        Its ``exit_code`` is 0 where nothing fails (with ``proof``: where all is shown), 1 where something surely fails
-        or the sweep recommends no setting, 2 where there is too little to judge by, 3 where proof is asked for and
-        wanting.
+        Its ``exit_code`` is 0 if nothing fails (with ``proof``: if every limit is shown to be kept), 1 if a metric
+        surely fails or the sweep recommends no setting, 2 if there is too little to judge by, 3 if proof is asked for
+        and missing.
 
     Raises
     ------
     InvalidParameterError
-        If a metric is not known or has no bound (the message names near ones), a limit is not in its range, or there is
-        nothing to check.
+        If a metric is not known or has no bound (the message names similar ones), a limit is not in its range, or there
+        is nothing to check.
     ResultError
         If a saved result cannot be read.
 

@@ -40,24 +40,24 @@ def judge(
     cache: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> JudgedCalls:
-    """Judge calls that happened: did the agent give way, did it stop when it need not have, and how fast?
+    """Judge recorded calls: did the agent yield, did it stop needlessly, and how fast was it?
 
-    The calls may come from any agent. All that is needed is a recording with the two sides apart.
+    The calls may come from any agent. All you need is a recording with the two sides on separate channels.
 
     Parameters
     ----------
     path
         A recording of two channels, or a folder of them, which may hold folders.
     trace
-        What a stack told of the calls: a trace, or a folder of them, paired with the calls by name (docs/traces.md). It
-        says which ends are cuts, when the application was told, and which settings were in force.
+        What a stack recorded about the calls: a trace, or a folder of traces, paired with the calls by name
+        (docs/traces.md). It says which ends are cuts, when the application was told, and which settings were in force.
     user_channel
-        Which channel is the user's, counted from 1. Not needed where the trace tells.
+        Which channel is the user's, counted from 1. Not needed if the trace shows it.
     max_yield_ms
-        An agent that speaks on for so long past the user's onset, and past the user's end, has not yielded.
+        An agent that speaks on for this long past the user's onset, and past the user's end, has not yielded.
     cache
-        Folder for what was heard in each call; bidilab's cache folder when not given. A run that was stopped goes on
-        from there, and the same calls are judged anew in no time.
+        Folder for what was heard in each call; bidilab's cache folder when not given. A run that was stopped continues
+        from there, and judging the same calls again is fast.
     progress
         Show a progress bar.
 
@@ -69,11 +69,11 @@ def judge(
     Raises
     ------
     AudioError
-        If no recording can be judged: it is mono, a mix of both sides, silent, or no audio.
+        If no recording can be judged: each is mono, a mix of both sides, silent, or not audio.
     TraceError
-        If no trace can be read, or none goes with a call.
+        If no trace can be read, or none belongs to a call.
     InvalidParameterError
-        If it was not said which channel is the user's, or a value is out of range.
+        If the user's channel is not given and cannot be known, or a value is out of range.
 
     Examples
     --------

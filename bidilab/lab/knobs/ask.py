@@ -44,13 +44,13 @@ def probe_provider(
         ``"openai"``, ``"gemini"``, or the URL of a server that speaks OpenAI's Realtime protocol, such as
         ``ws://127.0.0.1:8765/v1/realtime`` of ``bidilab serve``.
     turn_detection
-        What to ask for. Ask for other values than the provider's defaults: a knob that is ignored shows only then.
+        What to ask for. Use values other than the provider's defaults: only then can you see that a knob is ignored.
     audio
         What to send; by default 90 s of `knob_speech`.
     api_key
-        For a URL, where the server asks for one; the named providers take theirs from the environment.
+        For a URL, if the server needs one; the named providers take theirs from the environment.
     out
-        Folder to keep the session in, as `replay` does.
+        Folder to save the session in, as `replay` does.
     progress
         Whether to show a bar of seconds.
 
@@ -62,7 +62,7 @@ def probe_provider(
     Raises
     ------
     InvalidParameterError
-        If the provider is unknown, or tells no positions of speech, as Nova Sonic.
+        If the provider is unknown, or reports no positions of speech, such as Nova Sonic.
     CredentialsError
         If there is no key for it.
 
@@ -95,7 +95,7 @@ def probe_model(provider: str, asked: ServerVad, api_key: str | None) -> ModelPr
     Raises
     ------
     InvalidParameterError
-        If the provider is unknown, or tells no positions of speech, as Nova Sonic.
+        If the provider is unknown, or reports no positions of speech, such as Nova Sonic.
     """
     if provider == "nova":
         raise InvalidParameterError(

@@ -32,7 +32,7 @@ __all__ = ["DatasetReplay", "replay_dataset"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DatasetReplay:
-    """Replays of a dataset, in its order.
+    """Replays of a dataset's recordings, in order.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class DatasetReplay:
 
     @property
     def interruptions(self) -> pd.DataFrame:
-        """`Replay.interruptions` of all, with a column ``recording_id``."""
+        """`Replay.interruptions` of all replays, with a column ``recording_id``."""
         tables = [made.interruptions.assign(recording_id=made.name) for made in self.replays]
         table = pd.concat(tables, ignore_index=True)
         return table[["recording_id", *table.columns.drop("recording_id")]]
@@ -119,7 +119,7 @@ def replay_dataset(
     jobs: int | None = None,
     progress: bool = True,
 ) -> DatasetReplay:
-    """Replay every recording with the local model on the virtual clock, in processes side by side.
+    """Replay every recording with the local model on the virtual clock, in parallel processes.
 
     Parameters
     ----------
@@ -128,14 +128,14 @@ def replay_dataset(
     turn_detection, end_of_turn, interruption
         As in `replay`.
     scorer, interruption_scorer
-        As in `replay`, or a `ScoreTrack` for each recording, by its id. With more than one process a scorer that is
-        given itself must be picklable; its name or spec always works.
+        As in `replay`, or a `ScoreTrack` for each recording, by its id. With more than one process, a scorer object
+        must be picklable; a name or spec always works.
     vad
-        The detector, as in `replay`; one that is given itself must be picklable, too.
+        The detector, as in `replay`; a detector object must be picklable, too.
     out
         Folder to write to, a folder in it for each recording.
     jobs
-        Processes; by default one a core.
+        Processes; by default one per core.
     progress
         Whether to show a bar of recordings.
 

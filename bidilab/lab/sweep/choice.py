@@ -65,16 +65,16 @@ class Weights:
     Parameters
     ----------
     missed
-        An interruption that is never acted upon.
+        An interruption that the agent never reacts to.
     false
-        A stop by what must not stop the agent.
+        A stop by an event that must not stop the agent.
     cut_in
         An end of turn that is decided inside a turn.
     late_per_s
         A second between the onset of an interruption and the stop; a late stop never costs more than a miss.
     wait_per_s
-        A second between the end of a turn and the decision. A wait never costs more than a cut-in (where ``cut_in`` is
-        0: than one second of waiting).
+        A second between the end of a turn and the decision. A wait never costs more than a cut-in (if ``cut_in`` is 0:
+        never more than one second of waiting).
 
     Raises
     ------
@@ -109,7 +109,7 @@ class Weights:
         return np.where(np.isfinite(delay), np.minimum(late, self.missed), self.missed)
 
     def of_turns(self, premature: npt.ArrayLike, wait_s: npt.ArrayLike) -> FloatArray:
-        """Loss of turns: whether one was cut into, and how long its end was waited for; infinite where never heard."""
+        """Loss of turns, by whether one was cut into and how long the wait for its end was; infinite if never heard."""
         wait = np.asarray(wait_s, dtype=np.float64)
         waited = self.wait_per_s * np.where(np.isfinite(wait), np.maximum(wait, 0), 0)
         cost = np.where(np.isfinite(wait), np.minimum(waited, self.longest_wait_cost), self.longest_wait_cost)

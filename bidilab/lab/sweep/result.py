@@ -43,13 +43,13 @@ __all__ = ["SweepResult"]
 
 @lists_columns(SETTINGS, RECORDINGS)
 class SweepResult(SweepFacts):
-    """What a sweep found. `sweep` returns one, `SweepResult.load` reads one.
+    """The result of a sweep. `sweep` returns one, `SweepResult.load` reads one.
 
     Attributes
     ----------
     settings : DataFrame
-        One row per setting. A quantile that too many misses keep from being reached is infinite; what is undefined is
-        NaN, with its ``n`` 0.
+        One row per setting. A quantile that is not reached, because of too many misses, is infinite; an undefined value
+        is NaN, with its ``n`` 0.
     grid : Grid
         The settings swept.
     meta : dict
@@ -117,7 +117,7 @@ class SweepResult(SweepFacts):
         Raises
         ------
         ResultError
-            If the result holds none: one of an earlier rule.
+            If the result has none, because it was made by an earlier rule.
         """
         if self._verdicts is None:
             raise ResultError(self.outdated or "this result holds no verdicts on events")
@@ -132,7 +132,7 @@ class SweepResult(SweepFacts):
         return pd.concat(self._recording_counts.frames(), ignore_index=True)
 
     def counts_at(self, setting: int) -> pd.DataFrame:
-        """Return the stored counts of each recording under one setting; the recordings need not be there.
+        """Return the stored counts of each recording under one setting; this does not need the recordings.
 
         Indexed by ``recording_id``; columns: `bidilab.lab.sweep.counts.RECORDING_COUNTS`.
 
@@ -168,7 +168,7 @@ class SweepResult(SweepFacts):
 
     @property
     def has_recordings(self) -> bool:
-        """Whether the recordings swept are where they were, unchanged. Without them only the tables can be shown."""
+        """Whether the swept recordings are still in place, unchanged. Without them only the tables can be shown."""
         try:
             return self.source is not None
         except ResultError:
@@ -182,11 +182,10 @@ class SweepResult(SweepFacts):
         eot: EndOfTurnScores | None = None,
         interrupt: InterruptionScores | None = None,
     ) -> SweepResult:
-        """Take the recordings from here instead of where they were; return the result itself.
+        """Use the recordings of this dataset instead of those at their old place; return the result itself.
 
-        ``vad`` is the detector of the sweep where the result does not hold it: it was given as an object, or the known
-        tracks lie elsewhere now. ``eot`` and ``interrupt`` are its scorers where those were given as
-        objects or as score tracks.
+        ``vad`` is the detector of the sweep if the result does not contain it, because it was given as an object or its
+        tracks have moved. ``eot`` and ``interrupt`` are its scorers if they were given as objects or as score tracks.
         """
         loaded = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
         given = None if vad is None else as_vad(vad)
@@ -230,7 +229,7 @@ class SweepResult(SweepFacts):
 
     @lists_columns(RECORDINGS_AT)
     def recordings_at(self, setting: int) -> pd.DataFrame:
-        """What became of each recording under one setting, by the sweep's own evaluation; indexed by ``recording_id``.
+        """Counts of each recording under one setting, by the sweep's own evaluation; indexed by ``recording_id``.
 
         Raises
         ------
@@ -247,7 +246,7 @@ class SweepResult(SweepFacts):
     def compare(self, a: int, b: int) -> pd.DataFrame:
         """Differences ``b - a`` of two settings, paired by recording; one row per metric.
 
-        Where the recordings of a loaded result are not at hand, rates are paired by the stored counts, and the rest is
+        If the recordings of a loaded result are not available, rates are paired by the stored counts, and the rest is
         not paired.
 
         Raises
@@ -258,10 +257,10 @@ class SweepResult(SweepFacts):
         return compare(self, self._check(a), self._check(b))
 
     def what_if(self, setting: int, other: int) -> WhatIf:
-        """Say what another setting would have made of the stops that one makes: avoided, lost, later.
+        """Compare the stops of one setting with those of another: avoided, lost, later.
 
-        The user's channel is heard anew with the other setting, each response as it was heard up to the first moment
-        at which the agent would have acted otherwise.
+        The detector hears the user's channel again with the other setting. Each response stays as it was heard, up to
+        the first moment at which the agent would have acted differently.
 
         Parameters
         ----------
@@ -273,7 +272,7 @@ class SweepResult(SweepFacts):
         InvalidParameterError
             If there is no such setting, they are under different conditions, or the evaluation is simulated.
         ResultError
-            If the recordings are not at hand.
+            If the recordings are not available.
         """
         from bidilab.lab.sweep.whatif import what_if
 
@@ -281,7 +280,7 @@ class SweepResult(SweepFacts):
 
     @property
     def pauses(self) -> str:
-        """How many pauses the cut-off rate rests on and what they come from, in words."""
+        """How many pauses the cut-off rate is based on, and where they come from, in words."""
         if "n_pauses" not in self.settings:
             return "not counted by the version that made this sweep; sweep again for the cut-off rate"
         n, by_words = (int(self.settings[name].iloc[0]) for name in ("n_pauses", "n_pauses_by_words"))
@@ -303,14 +302,14 @@ class SweepResult(SweepFacts):
         weights: Weights | None = None,
         validate_on: Dataset | SweepResult | None = None,
     ) -> Recommendation:
-        """Choose a setting: the least loss, with no knob moved that need not be; see `bidilab.lab.sweep.choice`.
+        """Choose a setting: the smallest loss, without moving any knob needlessly; see `bidilab.lab.sweep.choice`.
 
         Parameters
         ----------
         max_false_interruption_rate, max_missed_rate, max_premature_endpoint_rate
             Limits in [0, 1]; ``None`` for none. A setting keeps a limit when the upper end of the rate's 95 % interval
-            is within it, under every condition. Where none does, the message says so, and how many opportunities would
-            show it.
+            is within it, under every condition. If none does, the message says so, and how many opportunities would be
+            needed to show it.
         weights
             What each fault costs; ``Weights()`` when not given.
         validate_on
@@ -420,7 +419,7 @@ class SweepResult(SweepFacts):
 
     @property
     def summary(self) -> str:
-        """What was swept and how, a line each, without the recommendation."""
+        """What was swept and how, one line each, without the recommendation."""
         return "\n".join(f"{name:<12} {text}" for name, text in self._facts()[:-1])
 
     def _facts(self) -> list[tuple[str, str]]:

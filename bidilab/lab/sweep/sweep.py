@@ -50,16 +50,16 @@ def sweep(
 ) -> SweepResult:
     """Evaluate a grid of turn-detection settings on recordings of people talking over an agent.
 
-    The VAD runs once per recording. Its probabilities are cached on disk: the next sweep of the same recordings, or
-    this one when it is started again, takes them from there. Where the grid has conditions, the VAD runs once per
-    recording and condition; audio under a condition is made in memory and not kept. The pauses of turns whose words
-    have no times are heard by Silero on the audio as it was recorded: where that is not swept, it runs once more.
+    The VAD runs once per recording. Its probabilities are cached on disk for the next sweep of the same recordings, or
+    for this one if it is started again. If the grid has conditions, the VAD runs once per recording and condition;
+    audio under a condition is made in memory and not stored. In turns whose words have no times, Silero finds the
+    pauses on the audio as it was recorded: if that is not swept, it runs once more.
 
     Parameters
     ----------
     dataset
-        A `Dataset`, the path of one, or of a single audio file. Without labels nothing can be missed or false; the
-        table then says how many turns the detector makes, and the result which command labels recordings.
+        A `Dataset`, the path of one, or of a single audio file. Without labels nothing can be called missed or false;
+        then the table says how many turns the detector makes, and the result says which command labels recordings.
     grid
         The settings; ``Grid()`` when not given.
     vad
@@ -67,19 +67,21 @@ def sweep(
         `VadSpec` with options: ``VadSpec.of("silero", weights="silero_vad.onnx")`` for other weights. Or a detector
         itself, any `VadBackend`; or `VadTracks` that were computed elsewhere.
     jobs
-        Processes, ``>= 1``; by default as many as pay off for this amount of audio.
+        Processes, ``>= 1``; by default as many as are worthwhile for this amount of audio.
     executor
         Where the work is done, e.g. a `DaskExecutor`; ``jobs`` is then not used.
     cache
         ``True`` for the user's cache folder, ``False`` for none, or a `ProbabilityCache`, in whose folder the scores of
         an end-of-turn scorer are kept too.
     min_overlap_ms
-        How much of a response must be left when a turn begins in it: with less, it is turn-taking and in no rate.
+        How much of a response must be left when a turn begins in it. With less, it is normal turn-taking and enters no
+        rate.
     tolerance_ms
-        How long before a segment's labelled onset, and after its end, what is heard is still put down to it.
+        How long before a segment's labelled onset, and after its end, detected speech is still attributed to it.
     evaluation
-        What a whole conversation costs: with ``"recorded"`` the agent is what it was, with ``"simulated"`` (closed
-        loop) it answers each end of turn and stops when interrupted. The rates of events are the same in both.
+        How the costs of a whole conversation are computed. With ``"recorded"`` the agent speaks as recorded; with
+        ``"simulated"`` (closed loop) it answers each end of turn and stops when interrupted. The event rates are the
+        same in both.
     response_delay_ms, response_ms
         The simulated agent: from the end of a turn to its first audible sample, and how long it speaks;
         ``"recorded"`` takes the lengths of each recording's own responses in turn. Not used in a recorded evaluation.
@@ -88,16 +90,17 @@ def sweep(
         in the labels and refuses labels without; ``"spread"`` assumes that the words of a text take equal parts of its
         segment where the labels give no times.
     cluster
-        What an interval takes as the unit: ``"recording"``, or ``"speaker"`` where several recordings have one on the
-        user's side, and the labels name them. With fewer than 20 speakers intervals are wide.
+        The unit of the intervals: ``"recording"``, or ``"speaker"`` if several recordings share a speaker on the user's
+        side and the labels name the speakers. With fewer than 20 speakers intervals are wide.
     checkpoint
-        A folder in which the sweep keeps what it has found of each part of the recordings: one that was stopped, and is
-        called again with the same arguments, goes on with the parts that are missing. The result reads from it, so keep
-        it until the result is saved. A sweep too large for memory goes by parts in any case, in a temporary folder.
+        A folder for the findings of each part of the recordings. If the sweep is stopped and called again with the same
+        arguments, it continues with the missing parts. The result reads from it, so keep it until the result is saved.
+        A sweep too large for memory goes by parts in any case, in a temporary folder.
     user_channel
         Of an audio file: which channel is the user's, counted from 1; the first when not given.
     n_resamples, seed
-        Of the resamples of recordings with which `SweepResult.recommend` says how stable its choice is.
+        Number and seed of the resamples of recordings by which `SweepResult.recommend` measures how stable its choice
+        is.
     progress
         Whether to show progress bars.
 
@@ -108,8 +111,8 @@ def sweep(
     Raises
     ------
     DatasetError
-        If the dataset is not one, or holds no recording or other audio than its manifest describes, or lacks the words
-        that a guard needs or the agent's channel that an echo needs.
+        If it is not a dataset, has no recording, has audio that its manifest does not describe, or lacks the words that
+        a guard needs or the agent's channel that an echo needs.
     AudioError
         If a recording cannot be read.
     InvalidParameterError

@@ -174,9 +174,9 @@ GEMINI: Final = Provider(
     connection=GeminiConnection,
     interruption=InterruptionFacts(
         on_the_wire="`serverContent` with `interrupted`, then one with `turnComplete`, and no "
-        "`generationComplete`; `toolCallCancellation` for calls whose results are not wanted any more",
-        comes_first="`interrupted`. The start of speech is told only where the service sends `voiceActivity`; "
-        "nothing is told when the model's turn was over and its audio still plays",
+        "`generationComplete`; `toolCallCancellation` for calls whose results are no longer wanted",
+        comes_first="`interrupted`. The start of speech is reported only if the service sends `voiceActivity`; "
+        "nothing is reported if the model's turn is over but its audio still plays",
         to_be_cleared="all audio of the turn that has not been played; what arrives before `turnComplete` belongs "
         "to it",
         told_of_heard="nothing: there is no message for it",

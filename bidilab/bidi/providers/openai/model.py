@@ -182,10 +182,10 @@ OPENAI: Final = Provider(
     codec=OpenAIRealtimeCodec,
     connection=RealtimeConnection,
     interruption=InterruptionFacts(
-        on_the_wire="`input_audio_buffer.speech_started`; of a response that is still being generated also "
+        on_the_wire="`input_audio_buffer.speech_started`; if the response is still being generated, also "
         "`response.done` with status `cancelled`",
         comes_first="`input_audio_buffer.speech_started`, whether or not a response is being generated",
-        to_be_cleared="all audio of the response that has not been played, and what of it still arrives",
+        to_be_cleared="all audio of the response that has not been played, and any of it that still arrives",
         told_of_heard="`conversation.item.truncate` with `audio_end_ms`: the conversation keeps what was heard",
         messages=("input_audio_buffer.speech_started", "response.done"),
         documents=(

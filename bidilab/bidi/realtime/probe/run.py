@@ -82,7 +82,7 @@ async def probe_client(
     Returns
     -------
     ProbeReport
-        Of all sessions, those that had not ended by then too.
+        All sessions, including those that had not ended by then.
 
     Raises
     ------

@@ -34,16 +34,16 @@ class GeminiActivityDetection(SweptParams):
 
     - the reference: "the required duration of detected speech before start-of-speech is committed". It is then the
       canonical ``min_speech_ms``: it delays every interruption and keeps short sounds from being one. The committed
-      speech itself is kept, nothing from before the onset is.
+      speech itself is kept, but nothing from before the onset.
     - the Live API capabilities guide: the amount of audio included from before the detection. It then looks back, as
       OpenAI's does, and moves no decision.
 
-    ``prefix_meaning`` says which one `canonical` follows; it is no field of the wire.
+    ``prefix_meaning`` says which one `canonical` follows; it is not a field on the wire.
 
-    Assumptions, as Google publishes neither detector nor numbers: a start sensitivity of HIGH is a threshold of 0.5
-    and LOW 0.7; an end sensitivity of HIGH ends at 0.15 below that and LOW at 0.30 below; where ``prefix_padding_ms``
-    or ``silence_duration_ms`` is not given, the server's defaults are taken to be the 20 ms and 100 ms of Google's own
-    configuration example.
+    Assumptions, because Google publishes neither the detector nor numbers: a start sensitivity of HIGH means a
+    threshold of 0.5 and LOW 0.7; an end sensitivity of HIGH ends at 0.15 below that and LOW at 0.30 below. If
+    ``prefix_padding_ms`` or ``silence_duration_ms`` is not given, the server's defaults are taken to be the 20 ms and
+    100 ms of Google's own configuration example.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class GeminiActivityDetection(SweptParams):
         Raises
         ------
         InvalidParameterError
-            If detection is disabled: then there is none to describe.
+            If detection is disabled, so that there is nothing to describe.
         """
         if self.disabled:
             raise InvalidParameterError("disabled", "False: disabled detection has no parameters", True)
@@ -126,7 +126,7 @@ class GeminiActivityDetection(SweptParams):
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The ``automaticActivityDetection`` object of a Live API setup message; what is not given is left out."""
+        """The ``automaticActivityDetection`` object of a Live API setup message; values not given are left out."""
         values = {
             "disabled": self.disabled,
             "startOfSpeechSensitivity": f"START_SENSITIVITY_{self.start_of_speech_sensitivity}",
@@ -148,7 +148,7 @@ class GeminiActivityDetection(SweptParams):
 
     @classmethod
     def nearest(cls, params: TurnParams, *, prefix_meaning: PrefixMeaning = "required_speech") -> Self:
-        """The nearest that Gemini can express, by the assumptions named above.
+        """The nearest setting that Gemini can express, under the assumptions named above.
 
         The threshold becomes the start sensitivity whose assumed one is nearest, the distance from there to the
         deactivation threshold the nearest end sensitivity. The prefix padding becomes ``min_speech_ms`` or the

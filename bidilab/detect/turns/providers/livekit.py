@@ -19,14 +19,14 @@ __all__ = ["LiveKitVad"]
 class LiveKitVad(SweptParams):
     """The VAD of LiveKit Agents: ``livekit.plugins.silero.VAD.load(…)``.
 
-    Names, defaults and meaning: ``livekit/plugins/silero/vad.py`` of livekit-plugins-silero 1.8.9 (2026). Durations
-    are seconds. The parameters of ``load`` that move no decision (``max_buffered_speech``, ``sample_rate``,
-    ``force_cpu``, ``onnx_file_path``) are not here.
+    Names, defaults and meaning: ``livekit/plugins/silero/vad.py`` of livekit-plugins-silero 1.8.9 (2026). Durations are
+    seconds. The parameters of ``load`` that move no decision (``max_buffered_speech``, ``sample_rate``, ``force_cpu``,
+    ``onnx_file_path``) are left out.
 
-    Where LiveKit does otherwise than the canonical detector, which `canonical` cannot express:
+    LiveKit differs from the canonical detector in ways that `canonical` cannot express:
 
     - it smooths the probabilities, ``0.35 · last + 0.65 · new``, before it compares them;
-    - a frame between the two thresholds cancels a silence, where the canonical one lets it go on;
+    - a frame between the two thresholds cancels a silence, whereas the canonical detector lets it continue;
     - its padding may reach back into the turn before.
 
     An ``AgentSession`` adds conditions of its own. By default an interruption needs 0.5 s of speech
@@ -83,7 +83,7 @@ class LiveKitVad(SweptParams):
                 raise InvalidParameterError("deactivation_threshold", allowed, given)
 
     def canonical(self) -> TurnParams:
-        """The canonical parameters that behave like these, but for what is named above."""
+        """The canonical parameters that behave like these, except for the differences named above."""
         threshold = self.activation_threshold
         given = self.deactivation_threshold
         return TurnParams(

@@ -22,9 +22,9 @@ class NovaTurnDetection:
     Name, values and pauses: Amazon Nova 2 user guide, "Turn-taking controllability" (2026): HIGH ends a turn after
     1.5 s of silence, MEDIUM after 1.75 s, LOW after 2 s. It is Nova's only knob; Nova Sonic v1 has none.
 
-    Assumptions, as AWS publishes no detector: speech starts at a threshold of 0.5 with the first frame, silence lies
-    0.15 below it, and 300 ms from before the onset are kept. AWS publishes no default either; MEDIUM is ours, and it
-    is sent.
+    Assumptions, because AWS publishes no detector: speech starts at a threshold of 0.5 with the first frame, the
+    threshold of silence is 0.15 below it, and 300 ms from before the onset are kept. AWS publishes no default either;
+    MEDIUM is our default, and it is always sent.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class NovaTurnDetection:
     Raises
     ------
     InvalidParameterError
-        If it is another one.
+        If it is any other value.
 
     Examples
     --------
@@ -76,7 +76,7 @@ class NovaTurnDetection:
 
     @classmethod
     def nearest(cls, params: TurnParams) -> Self:
-        """The sensitivity whose pause is nearest; of two equally near the more patient one."""
+        """The sensitivity with the nearest pause; if two are equally near, the more patient one."""
         names: tuple[EndpointingSensitivity, ...] = ("LOW", "MEDIUM", "HIGH")
         return cls(
             endpointing_sensitivity=min(names, key=lambda name: abs(cls.PAUSES_MS[name] - params.silence_duration_ms))

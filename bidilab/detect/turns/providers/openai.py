@@ -22,11 +22,11 @@ class ServerVad(SweptParams):
     """OpenAI Realtime's ``server_vad``.
 
     Names, defaults and meaning: ``openai/types/realtime/realtime_audio_input_turn_detection.py`` of the ``openai``
-    package 3.54 (2026). ``prefix_padding_ms`` is "audio to include before the VAD detected speech": it looks back,
-    and moves nothing but where the turn's audio starts.
+    package 3.54 (2026). ``prefix_padding_ms`` is "audio to include before the VAD detected speech": it looks back, and
+    moves only the start of the turn's audio.
 
-    Assumption: which detector runs on the server, and that silence is what lies 0.15 below ``threshold``, are not
-    published.
+    Assumptions: OpenAI publishes neither the detector that runs on the server nor the threshold of silence, which is
+    taken to be 0.15 below ``threshold``.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class ServerVad(SweptParams):
 
     @classmethod
     def nearest(cls, params: TurnParams) -> Self:
-        """The nearest that ``server_vad`` can express: milliseconds rounded to whole ones."""
+        """The nearest setting that ``server_vad`` can express: milliseconds are rounded to whole ones."""
         return cls(
             threshold=params.threshold,
             prefix_padding_ms=round(params.prefix_padding_ms),

@@ -26,12 +26,12 @@ class PipecatVad:
     Durations are seconds; Pipecat rounds them to the *nearest* number of 32 ms frames, at least one, where the
     canonical set rounds up. It has one threshold for both directions. The analyzer marks turns and cuts no audio.
 
-    Where Pipecat does otherwise than the canonical detector, which `canonical` cannot express:
+    Pipecat differs from the canonical detector in ways that `canonical` cannot express:
 
-    - a frame is speech only when the smoothed loudness of the last 400 ms is at least ``min_volume`` too (0 is quiet,
-      1 is loud); `canonical` describes it with this condition always met, which ``min_volume=0`` makes true;
+    - a frame is speech only if the smoothed loudness of the last 400 ms is also at least ``min_volume`` (0 is quiet, 1
+      is loud); `canonical` assumes that this condition is always met, which is true with ``min_volume=0``;
     - it resets the model every 2 s of quiet;
-    - it counts to ``start_secs`` and ``stop_secs`` frame by frame only when it is given at most one frame at a time.
+    - it counts to ``start_secs`` and ``stop_secs`` frame by frame only if it receives at most one frame at a time.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class PipecatVad:
         check_duration_s("stop_secs", self.stop_secs)
 
     def canonical(self) -> TurnParams:
-        """The canonical parameters that behave like these, but for what is named above."""
+        """The canonical parameters that behave like these, except for the differences named above."""
         return TurnParams(
             threshold=self.confidence,
             deactivation_threshold=self.confidence,

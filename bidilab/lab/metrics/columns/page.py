@@ -35,8 +35,8 @@ Every column of every table, as the code declares it (`bidilab/lab/metrics/colum
 This page is made by `python -m bidilab.lab.metrics.columns > docs/columns.md`; change the declaration, not the page.
 
 *Shown* is the unit and the number of decimals in figures and reports; rates are stored as fractions. *n* is the sum of
-the columns that the number rests on; below the limit it is drawn as uncertain. An undefined number is NaN and its n is
-0; a quantile that is not reached is infinite.
+the columns that the number is based on; below the limit, the number is drawn as uncertain. An undefined number is NaN,
+with n = 0; a quantile that is not reached is infinite.
 """
 _TABLE_HEAD = (
     "| column | label | shown | n | 95 % interval | better | meaning | from |",

@@ -134,7 +134,7 @@ def provider_document() -> str:
         "",
         "## Knobs",
         "",
-        "*Moves* is measured by turning the knob and comparing `canonical()`; — means that the knob moves no decision of "
+        "*Moves* is measured by turning the knob and comparing `canonical()`; — means that it moves no decision of "
         "the detector. Where a provider publishes nothing, assumptions are made; they are below its table.",
     ]
     for provider, cls in PROVIDERS.items():

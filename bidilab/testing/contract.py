@@ -54,17 +54,17 @@ def check_vad(backend: VadBackend) -> None:
         ``repeat``
             The same samples give the same bits again.
         ``chunks``
-            A stream gives the bits of the whole however it is cut, also after ``reset``; as many zeros as it hears
-            ahead are fed at its end.
+            A stream gives the same bits as the whole, however the samples are split, also after ``reset``; at its end
+            it is fed as many zeros as it hears ahead.
         ``on time``
-            A stream gives a frame with the sample that completes its frame and what it hears ahead: neither sooner nor
-            later.
+            A stream gives a value exactly with the sample that completes the frame and its lookahead: neither sooner
+            nor later.
         ``ahead``
             No value depends on samples beyond its frame's end and ``lookahead_samples``.
         ``batch``
             ``probabilities_batch`` gives the bits of each alone, in order, and calls back for each.
         ``streams``
-            Streams that are fed in turn do not touch each other, nor those that are fed together (``feed_streams``).
+            Streams that are fed in turn, or together (``feed_streams``), do not affect each other.
         ``input``
             The samples that it is given are not written to.
         ``version``

@@ -23,11 +23,12 @@ def copy_dataset(
     Parameters
     ----------
     dataset
-        The dataset, its folder, or the name of one that comes with bidilab. Of a part, the whole folder is copied.
+        The dataset, its folder, or the name of one that comes with bidilab. For a part of a dataset, the whole folder
+        is copied.
     dest
         Folder to make.
     force
-        An earlier dataset there may be replaced.
+        Whether an earlier dataset there may be replaced.
 
     Raises
     ------

@@ -79,7 +79,7 @@ class DatasetInfo:
     source
         Where the audio comes from.
     how_made
-        How the dataset was made, so that it can be judged and made again.
+        How the dataset was made, in enough detail to judge it and make it again.
     """
 
     name: str

@@ -57,7 +57,7 @@ class ProposalRule:
     backchannel_max_words
         Most words in one, ``>= 0``; not asked where the words are unknown.
     min_overlap_ms
-        What must be left of a response for speech to be more than terminal overlap, [0, 60000].
+        How much of a response must be left for speech to be more than terminal overlap, [0, 60000].
 
     Raises
     ------

@@ -54,22 +54,22 @@ def _no_dataset(root: Path) -> str:
 
 
 def validate(path: str | os.PathLike[str], *, deep: bool = True) -> list[Problem]:
-    """Find every problem of a dataset: files, manifest, labels that were read wrongly, audio that is there twice.
+    """Find every problem of a dataset: files, manifest, labels that were read wrongly, duplicate audio.
 
     Parameters
     ----------
     path
         The folder, or the name of a dataset that comes with bidilab.
     deep
-        Also decode each audio file to its end, in bounded memory: it must hold no NaN, its rate, channels and
-        length (within one sample) must be those of the manifest, and its SHA-256 too; and compare the files of one
-        length: the same samples in another container, a mono mix or a channel alone beside the whole file; and hold
-        the labels against the levels of the channels. Takes about a second per hour of audio.
+        Also decode each audio file to its end, in bounded memory. It must contain no NaN, and its rate, channels,
+        length (within one sample) and SHA-256 must match the manifest. Files of equal length are compared: the same
+        samples in another container, a mono mix or a single channel beside the whole file. Labels are compared with the
+        levels of the channels. Takes about a second per hour of audio.
 
     Returns
     -------
     list of Problem
-        Empty when the dataset is sound.
+        Empty if nothing is wrong.
     """
     info, recordings, problems = read_folder(bundled_dataset(path))
     source, cut_through = ("", False) if info is None else (info.source, info.parts_may_overlap)

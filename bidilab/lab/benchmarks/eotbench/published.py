@@ -46,7 +46,7 @@ _CLOSE_S = 1e-6
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EotBench:
-    """What follows from eot-bench's published figures, beside them. `eot_bench` returns one.
+    """eot-bench's published figures and what follows from them. `eot_bench` returns one.
 
     Each table has the published figure, ours, and whether they agree in the digits that are published.
 
@@ -64,7 +64,7 @@ class EotBench:
     frontiers
         ``(mean_latency_s, cutoff_rate)`` of each model, as published.
     n_hold, n_eot
-        Spans that the figures rest on.
+        Number of spans behind the figures.
     """
 
     silence: pd.DataFrame
@@ -107,7 +107,7 @@ class EotBench:
 
 
 def eot_bench(folder: str | os.PathLike[str]) -> EotBench:
-    """Read eot-bench's published figures and find again what can be found without its scores and audio.
+    """Read eot-bench's published figures and reproduce those that need neither its scores nor its audio.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def eot_bench(folder: str | os.PathLike[str]) -> EotBench:
     Raises
     ------
     DatasetError
-        If a file is not there or not in this form.
+        If a file is missing or not in this form.
 
     Examples
     --------

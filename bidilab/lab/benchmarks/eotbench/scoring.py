@@ -124,7 +124,7 @@ class Policy:
 
 
 class Score(NamedTuple):
-    """What a policy costs; NaN where there is no span to say it."""
+    """What a policy costs; NaN if there is no span to measure it."""
 
     mean_latency_s: float
     cutoff_rate: float
@@ -237,7 +237,7 @@ def policies() -> Iterator[Policy]:
 
 
 def pareto_scores(scores: Sequence[Score]) -> list[Score]:
-    """The scores that no other one beats in both latency and cut-offs, by rising latency."""
+    """The scores that no other score beats in both latency and cut-offs, by rising latency."""
     latencies, cutoffs = [s.mean_latency_s for s in scores], [s.cutoff_rate for s in scores]
     return [scores[k] for k in pareto_front(latencies, cutoffs)]
 
@@ -260,7 +260,7 @@ def latency_by_identity(detect_rate: float, policy: Policy, score_point_s: float
 
 
 class Headline(NamedTuple):
-    """Least cut-off rate within a mean latency, and least mean latency within a cut-off rate; ``None``: not reached."""
+    """Lowest cut-off rate within a mean latency, shortest mean latency within a cut-off rate; ``None``: not reached."""
 
     cutoff_at_300ms: float | None
     cutoff_at_600ms: float | None

@@ -70,7 +70,7 @@ class Annotation:
     start_s, end_s
         Seconds, ``0 <= start_s <= end_s``.
     label
-        The fine label, such as ``Normal Turn``; one that `FINE_LABELS` does not hold counts for nothing.
+        The fine label, such as ``Normal Turn``; a label that is not in `FINE_LABELS` is ignored.
     text
         What is said.
     """
@@ -141,7 +141,7 @@ def read_conversations(folder: str | os.PathLike[str]) -> list[Conversation]:
     Raises
     ------
     DatasetError
-        If there is none, or a row is not what it should be; it lists every fault.
+        If there is none, or a row is wrong; the message lists every fault.
     """
     found: dict[str, Conversation] = {}
     problems: list[str] = []

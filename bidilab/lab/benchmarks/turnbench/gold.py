@@ -54,7 +54,7 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskGold:
-    """What is scored of one speaker in one task.
+    """The reference for scoring one speaker in one task.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class TaskGold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gold:
-    """What is scored of a conversation.
+    """The reference for scoring a conversation.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class Gold:
     tasks
         By ``(speaker, task)``.
     unknown_labels
-        How often each label was met that `FINE_LABELS` does not hold; it counts for nothing.
+        How often each label occurs that is not in `FINE_LABELS`; these labels are ignored.
     """
 
     conversation_id: str
@@ -99,7 +99,7 @@ class _Mark(NamedTuple):
 
 
 def consensus(conversation: Conversation, speaker: int, view: View) -> tuple[list[Event], list[Span]]:
-    """Return what the annotators agree on of a speaker, and the spans on which they do not.
+    """Return the events of a speaker on which the annotators agree, and the spans on which they do not.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def _joined(spans: Iterable[Span]) -> list[Span]:
 
 
 def gold_of(conversation: Conversation) -> Gold:
-    """Return what TurnBench scores of a conversation.
+    """Return the reference that TurnBench scores a conversation against.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakerEvents:
-    """What is predicted of one speaker.
+    """The predictions for one speaker.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class Predictions:
 
 
 def check_predictions(data: object, durations_s: Mapping[str, float]) -> list[str]:
-    """Return every reason for which TurnBench would not take a predictions file; none: it would.
+    """Return every reason why TurnBench would refuse a predictions file; empty if it would accept the file.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def _speaker_faults(where: str, events: object, duration_s: float | None) -> lis
 
 
 def write_predictions(path: str | os.PathLike[str], predictions: Predictions, durations_s: Mapping[str, float]) -> Path:
-    """Write a predictions file; nothing is written that TurnBench would not accept.
+    """Write a predictions file; a file that TurnBench would not accept is refused.
 
     Parameters
     ----------
@@ -211,11 +211,11 @@ def read_predictions(path: str | os.PathLike[str], durations_s: Mapping[str, flo
 
 
 def predictions_of_turns(turns: Mapping[tuple[str, int], Sequence[Turn]], *, sample_rate: int) -> Predictions:
-    """Return what a turn detector, run on each speaker's channel, predicts.
+    """Return the predictions of a turn detector that ran on each speaker's channel.
 
-    A turn is over where the detector decides so (``stopped_at``); one that the end of the audio closed is not
-    predicted. A speaker interrupts where a turn is decided to have begun (``started_at``) while the detector has the
-    other speaker in a turn. Both times are those at which all audio that was used has been heard.
+    A turn is over when the detector decides so (``stopped_at``); a turn that ends with the audio is not predicted. A
+    speaker interrupts when the detector decides that a turn has begun (``started_at``) while the other speaker is in a
+    turn. At both times, all audio used for the decision has been heard.
 
     Parameters
     ----------

@@ -181,7 +181,7 @@ def sweep(
     *,
     rule: MatchRule | None = None,
 ) -> pd.DataFrame:
-    """Score a threshold after the other.
+    """Score one threshold after another.
 
     Parameters
     ----------

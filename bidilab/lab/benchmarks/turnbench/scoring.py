@@ -53,7 +53,7 @@ class MatchRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskScore:
-    """Counts of one task, and what follows from them.
+    """Counts of one task, and the rates that follow from them.
 
     Parameters
     ----------

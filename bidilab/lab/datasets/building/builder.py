@@ -287,7 +287,7 @@ def build_dataset(
     Raises
     ------
     InvalidParameterError
-        If the recipe asks for something it cannot have.
+        If the recipe asks for something that is not possible.
     AudioError
         If a clip cannot be used.
     DatasetError

@@ -40,7 +40,7 @@ _FOLDERS = {"0": "nonspeech", "1": "speech"}
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ClipsResult:
-    """A folder of clips, and all that could not be taken.
+    """A folder of clips, and everything that could not be imported.
 
     Parameters
     ----------

@@ -27,11 +27,11 @@ _COLUMNS = ("id", "audio", "sample_rate", "channels", "duration_s", "sha256", "s
 
 
 def to_hf(dataset: Dataset) -> Any:
-    """Make a Hugging Face dataset of a dataset: one row per recording, the audio as the bytes of its file.
+    """Make a Hugging Face dataset from a dataset: one row per recording, the audio as the bytes of its file.
 
     ``audio`` is an ``Audio(decode=False)``: bytes and the file's name, so that neither torch nor torchcodec is needed.
     ``segments`` has the labels, with a word's times and text in ``words``; ``tags`` and ``dataset`` (what
-    ``dataset.json`` says) are JSON. `from_hf` makes the same dataset of it again.
+    ``dataset.json`` says) are JSON. `from_hf` turns it back into the same dataset.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def from_hf(rows: Iterable[Mapping[str, Any]], dest: str | os.PathLike[str], *, 
     dest
         Folder to make. It appears whole or not at all.
     force
-        An earlier dataset there may be replaced.
+        Whether an earlier dataset there may be replaced.
 
     Returns
     -------
@@ -121,7 +121,7 @@ def from_hf(rows: Iterable[Mapping[str, Any]], dest: str | os.PathLike[str], *, 
     InvalidParameterError
         If a column is missing, or the audio has been decoded.
     DatasetError
-        If ``dest`` exists and is not to be replaced, or what the rows say is no dataset.
+        If ``dest`` exists and is not to be replaced, or the rows do not make a dataset.
     """
     target = Path(dest)
     check_target(target, force=force)

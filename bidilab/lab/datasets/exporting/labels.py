@@ -30,8 +30,8 @@ def to_rttm(dataset: Dataset, path: str | os.PathLike[str]) -> Path:
 
     The format is that of NIST, "The 2009 (RT-09) Rich Transcription Meeting Recognition Evaluation Plan", appendix A. A
     segment of speech is a ``SPEAKER`` line; one that is ``unsure`` is a ``NOSCORE`` line. A segment without a speaker
-    is given its channel's name. A text of one word stands in the line, as a longer one cannot. ``noise`` and ``echo``
-    are no speech and are left out.
+    is given its channel's name. A text of one word is part of the line; RTTM cannot hold longer ones. ``noise`` and
+    ``echo`` are not speech and are left out.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def to_rttm(dataset: Dataset, path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     InvalidParameterError
-        If the name of a recording or a speaker holds a blank, which RTTM has no way to write.
+        If the name of a recording or a speaker contains a blank, which RTTM cannot represent.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def to_seglst(dataset: Dataset, path: str | os.PathLike[str]) -> Path:
 
     The format is that of MeetEval and chime-utils: a JSON list of ``session_id``, ``speaker``, ``start_time``,
     ``end_time`` (seconds) and ``words``. ``channel`` and ``kind`` are added to each. A segment without a text has no
-    words. ``noise`` and ``echo`` are no speech and are left out, and so is what is ``unsure``.
+    words. ``noise`` and ``echo`` are not speech and are left out, and so are ``unsure`` segments.
 
     Parameters
     ----------

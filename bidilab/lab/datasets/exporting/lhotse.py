@@ -24,9 +24,9 @@ __all__ = ["to_lhotse"]
 def to_lhotse(dataset: Dataset, folder: str | os.PathLike[str]) -> tuple[Path, Path]:
     """Write lhotse's manifests: ``recordings.jsonl`` and ``supervisions.jsonl``.
 
-    Every label becomes a supervision. What lhotse has no word for stands in its ``custom``: ``kind``, ``origin``,
+    Every label becomes a supervision. Values that lhotse has no field for are in its ``custom``: ``kind``, ``origin``,
     ``unsure`` and the recording's ``tags``. Words with their times become its ``alignment``. Audio is not copied: the
-    manifests name the files where they lie.
+    manifests point to the existing files.
 
     Parameters
     ----------

@@ -40,7 +40,7 @@ _SHOWN = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ImportResult:
-    """A corpus as a dataset, and all that could not be taken.
+    """A corpus as a dataset, and everything that could not be imported.
 
     Parameters
     ----------
@@ -49,11 +49,12 @@ class ImportResult:
     problems
         One for each fault found in the corpus, with file and line. A recording with a fault is left out.
     notes
-        What was changed in recordings that were taken: silence added, an agent resampled.
+        What was changed in imported recordings: silence added, an agent resampled.
     n_taken_over
-        Recordings that an earlier attempt, which was stopped, had finished.
+        Recordings that an earlier, stopped attempt had finished.
     copies
-        Recordings with the samples of one before them in another container; both are kept, on one side of any split.
+        Recordings with the same samples as an earlier one, in another container; both are kept, on one side of any
+        split.
     """
 
     dataset: Dataset

@@ -37,9 +37,9 @@ class LabelResult:
     n_done_before
         Recordings that this labeller, with these numbers, had labelled before.
     n_kept
-        Recordings left as they are, because every channel has a label that was given or confirmed.
+        Recordings left unchanged, because every channel has a given or confirmed label.
     problems
-        One for each recording that could not be labelled, with its error; the others were labelled all the same.
+        One for each recording that could not be labelled, with its error; the others were still labelled.
     """
 
     dataset: Dataset
@@ -102,11 +102,11 @@ def label(
 ) -> LabelResult | Recording:
     """Propose labels for recordings that have none.
 
-    Speech is found on each channel by a slow pass (`docs/labelling.md`), what leaks from one channel into the other is
-    taken off, sounds of the user's channel that are no speech are found by their level, and kinds are proposed by the
-    rules of `proposals`. A label whose kind is not clear is marked ``unsure`` and enters no rate. Every label is marked
-    ``origin="proposed"``, with the method and its numbers in ``by``. A channel with a label that was given or confirmed
-    keeps the labels it has.
+    A slow pass finds the speech on each channel (`docs/labelling.md`), leaks from one channel into the other are
+    removed, sounds on the user's channel that are not speech are found by their level, and the rules of `proposals`
+    propose the kinds. A label whose kind is not clear is marked ``unsure`` and enters no rate. Every label is marked
+    ``origin="proposed"``, with the method and its numbers in ``by``. A channel with a given or confirmed label keeps
+    its labels.
 
     Parameters
     ----------
@@ -120,12 +120,12 @@ def label(
     Returns
     -------
     LabelResult or Recording
-        Labelling that was stopped goes on where it was; the same call on a labelled dataset changes nothing.
+        Labelling that was stopped continues where it was; the same call on a labelled dataset changes nothing.
 
     Raises
     ------
     DatasetError
-        If the folder is no dataset, or not one recording could be labelled.
+        If the folder is not a dataset, or no recording could be labelled.
     PlaceHeldError
         If another process writes there.
     AudioError

@@ -18,11 +18,11 @@ class LabelRule:
     speech_probability
         Mean of the forward and the backward probability from which a frame is surely speech, (0, 1).
     edge_probability
-        A stretch reaches as far as either direction is at or above this, (0, 1). Either direction hangs over at one
-        end; the energy then takes off what is too much.
+        A stretch extends as far as either direction is at or above this, (0, 1). Each direction lasts too long at one
+        end; the energy then removes the excess.
     over_floor
-        Evidence that a frame is louder than its noise: how many spreads (90 % − 50 % of the noise's level) the
-        loudest bands lie over the noise, (0, 20].
+        Evidence that a frame is louder than its noise: how many spreads (90 % − 50 % of the noise's level) the loudest
+        bands exceed the noise, (0, 20].
     below_peak_db
         Speech begins and ends at this much below its loudest 20 ms, (0, 90]: the same number as the builder's
         `TruthRule`, so that one word means one thing.
@@ -33,17 +33,17 @@ class LabelRule:
     min_speech_ms
         Sure speech that a unit has at least, [10, 5000].
     search_ms
-        How far an edge is looked for outside of the stretch, [0, 1000].
+        How far outside the stretch an edge is searched for, [0, 1000].
     leak_correlation
         Correlation of the two channels' level tracks from which one leaks into the other, (0, 1].
     leak_lag_ms
         Longest delay of a leak, [0, 2000].
     sound_db
-        How far a sound that is no speech lies over the floor, in the loudest bands, [1, 60].
+        How far a sound that is not speech exceeds the floor, in the loudest bands, [1, 60].
     sound_max_ms
         A louder stretch that lasts longer is background and gets no label, [100, 60000].
     unsure_length_ms
-        What a rule of the length alone decides is unsure when the length is this near to the limit, [0, 5000].
+        A decision by length alone is unsure if the length is this near to the limit, [0, 5000].
 
     Raises
     ------

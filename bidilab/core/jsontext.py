@@ -71,7 +71,7 @@ def parse_json(
     {'a': [1, 2.5]}
     >>> parse_json('{"a": NaN}')
     Traceback (most recent call last):
-    bidilab.core.jsontext.JSONError: NaN is not a number that JSON knows
+    bidilab.core.jsontext.JSONError: NaN is not a number in JSON
     """
     text = data if isinstance(data, str) else _decoded(bytes(data))
     if max_characters is not None and len(text) > max_characters:

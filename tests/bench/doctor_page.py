@@ -63,7 +63,7 @@ def sound(calls: Mapping[int, DrawnCalls], folder: Path) -> Iterator[tuple[str, 
         if "-clean-" in recording.id:
             yield "clean recordings of overlap-mini", doctor(recording.audio(), user_channel=1)
     for seed in range(1, N_SEEDS + 1):
-        yield "made calls", doctor(call(seed), user_channel=1)
+        yield "constructed calls", doctor(call(seed), user_channel=1)
         for name in SCENARIOS:
             try:
                 recording = calls[seed][f"{name}-clean-01"]
@@ -71,8 +71,8 @@ def sound(calls: Mapping[int, DrawnCalls], folder: Path) -> Iterator[tuple[str, 
                 continue
             here = folder / f"sound-{name}-{seed}"
             here.mkdir()
-            yield "recordings drawn anew", doctor(recording.audio(), user_channel=1)
-            yield "logs of sound clients", doctor(FaultyClient(recording).write(here / "events.jsonl"))
+            yield "newly drawn recordings", doctor(recording.audio(), user_channel=1)
+            yield "logs of clients without a fault", doctor(FaultyClient(recording).write(here / "events.jsonl"))
             yield "sessions at the defaults", doctor(keep(bl.replay(recording), here / "session"))
 
 
@@ -95,7 +95,7 @@ def measured() -> str:
             if diagnosis.causes:
                 print(kind, diagnosis, flush=True)
     lines = [
-        "| # | planted | cause | named first | named | beside it |",
+        "| # | planted | cause | named first | named | also named |",
         "|---|---|---|---|---|---|",
         *rows,
         "",

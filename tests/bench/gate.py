@@ -217,8 +217,8 @@ shown: swapping the builds in each of k recordings gives 2^k arrangements, so no
 
 ## Gate on a fixed corpus, watch new calls
 
-Measured with `bl.check` by `python -m tests.bench.gate {command} --out docs/gate.md`: calls are drawn
-anew from overlap-mini, and the same build (threshold 0.5, silence 500 ms, false rate {rate:.3f}) is judged on them.
+Measured with `bl.check` by `python -m tests.bench.gate {command} --out docs/gate.md`: calls are drawn at random from
+overlap-mini, and the same build (threshold 0.5, silence 500 ms, false rate {rate:.3f}) is judged on them.
 
 Against a limit 3 points above the true rate. The first three columns say how often two runs of the *same* build come
 to different verdicts:

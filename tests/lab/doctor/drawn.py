@@ -251,7 +251,7 @@ class Fault:
 FAULTS = (
     Fault("the user's channel holds zeros", "mic-dead", _in_sound("mic-dead")),
     Fault("the user 34 dB softer, in 16 bit", "mic-quiet", _in_sound("mic-quiet")),
-    Fault("the agent for the user, 25 ms later, -2 dB", "wrong-device", _in_sound("wrong-device")),
+    Fault("the agent on the user's channel, 25 ms later, -2 dB", "wrong-device", _in_sound("wrong-device")),
     Fault("zeros while the agent is audible", "half-duplex", _in_sound("half-duplex")),
     Fault("the user 20 dB softer while the agent is audible", "ducked", _in_sound("ducked")),
     Fault(
@@ -294,7 +294,7 @@ FAULTS = (
     Fault(
         "a detector of the client's own beside the server's", "two-detectors", _in_client("early", own_vad_leads_s=0.1)
     ),
-    Fault("the user times 14, clipped", "clipping", _in_sound("clipping")),
+    Fault("the user amplified 14 times, clipped", "clipping", _in_sound("clipping")),
     Fault("50 Hz", "hum", _in_sound("hum")),
     Fault("15 % of the packets lost", "loss", _in_sound("loss")),
 )

@@ -164,8 +164,8 @@ def align(trace: Trace, user: Stretches, agent: Stretches, *, duration_s: float)
         )
     if runner_up > RUNNER_UP * curve[best]:
         raise AlignmentError(
-            f"{trace.source.name}: two places of the recording fit equally well (correlation {curve[best]:.2f} and "
-            f"{runner_up:.2f})"
+            f"{trace.source.name}: two places of the recording fit about equally well (correlation {curve[best]:.2f} "
+            f"and {runner_up:.2f})"
         )
     return _refined(pairs, offset_s, float(curve[best]), runner_up)
 

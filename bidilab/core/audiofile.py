@@ -136,8 +136,8 @@ def read_audio(path: str | os.PathLike[str], *, full_scale: float | None = None)
     path
         The file.
     full_scale
-        What stands for full scale in a file of floats, such as 32768 for 16-bit integers that were written as floats;
-        samples are divided by it. Without it such a file is refused.
+        Value of full scale in a file of floats, such as 32768 for 16-bit integers that were written as floats; samples
+        are divided by it. Without it such a file is refused.
 
     Returns
     -------
@@ -147,7 +147,7 @@ def read_audio(path: str | os.PathLike[str], *, full_scale: float | None = None)
     Raises
     ------
     AudioError
-        If the file is absent, empty, not audio, shorter than its container says, without samples, holds NaN, is of
+        If the file is absent, empty, not audio, shorter than its container says, without samples, contains NaN or
         floats far beyond full scale, or needs the extra ``codecs``.
     InvalidParameterError
         If ``full_scale`` is not a number > 0.

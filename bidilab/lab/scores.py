@@ -45,9 +45,9 @@ class Scores(Mapping[str, ScoreTrack]):
     Parameters
     ----------
     detector, version
-        What computed them.
+        Name and version of what computed the scores.
     task
-        What they are of.
+        Task of the scores.
     tracks
         By recording id.
     without
@@ -113,10 +113,11 @@ def read_scores(
     dataset
         The recordings.
     task
-        Which task's scores, where a file of rows holds those of several; or what they are of, where it does not say.
+        Which task to read, if a file of rows has scores of several; or the task of the scores, if the file does not
+        say.
     detector, version
-        Which detector's, where it holds those of several. If the file does not say, these are used; by default the
-        file's name, and the start of its hash. A table that does not say needs a ``detector``.
+        Which detector to read, if the file has scores of several. If the file does not say, these are used; by default
+        the file's name, and the start of its hash. A table that does not say needs a ``detector``.
 
     Raises
     ------

@@ -144,7 +144,7 @@ class EventLog:
             When the row is written, in seconds on the session's clock; by default, now. Not before the last row.
         at_s
             When the event happened, on the same clock, if the caller knows it better than the event's own position. By
-            default by that position (`bidilab.bidi.log.fold.happened_s`); where there is none, when it is written.
+            default by that position (`bidilab.bidi.log.fold.happened_s`); if there is none, the time of writing.
         response_id, item_id
             The response and the item that the row is about.
         input_samples, playback_samples
@@ -271,9 +271,9 @@ class EventLog:
     def rezero(self, first_s: float) -> None:
         """Count ``t_s`` so that the first sample of the user's audio came at another time, for the rows that follow.
 
-        This is how the session's clock follows a sound card that leaves the machine's. ``t_s`` never goes back: where
-        the clock does, it stands still until that is made up for; ``at_s`` is right all the while. Before `begin_input`
-        it is the same as that. ``wall_time`` is in step throughout.
+        This is how the session's clock follows a sound card that leaves the machine's. ``t_s`` never goes back: if the
+        clock does, ``t_s`` stands still until the clock has caught up; ``at_s`` stays right. Before `begin_input` it is
+        the same as that. ``wall_time`` is in step throughout.
         """
         if not self._has_zero:
             self.begin_input(first_s)

@@ -123,9 +123,9 @@ class ScoreTrack:
     Parameters
     ----------
     detector, version
-        What computed them.
+        Name and version of what computed the scores.
     task
-        What the scores are of: one of `TASKS`.
+        Task of the scores: one of `TASKS`.
     sample_rate
         Hertz of the positions.
     heard_at

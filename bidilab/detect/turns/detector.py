@@ -223,7 +223,7 @@ class TurnDetector:
     params
         Parameters of the detection.
     frame_samples
-        Samples that one probability stands for.
+        Samples per probability.
     sample_rate
         Hertz.
     lookahead_samples
@@ -297,7 +297,7 @@ class TurnDetector:
 
     @property
     def position_samples(self) -> int:
-        """Samples that the frames fed so far stand for."""
+        """Number of samples in the frames fed so far."""
         return self._frames * self._frame_samples
 
     @property
@@ -401,7 +401,7 @@ class TurnDetector:
         return self._stop("timeout") if self._lasts(pause, n_frames) else None
 
     def answer(self, score: float | None) -> SpeechStopped | None:
-        """Answer the open question; return the end of the turn where the frame that asked ends it.
+        """Answer the open question; return the end of the turn if the frame that asked ends it.
 
         Parameters
         ----------

@@ -62,8 +62,8 @@ class ExportedSetting:
     target
         The target, one of `EXPORT_TARGETS`.
     setting
-        The setting as the provider's own parameters, or, where a model ends turns or lets speech interrupt, as all that
-        the target is given.
+        The setting as the provider's own parameters, or, if a model ends turns or lets speech interrupt, as everything
+        that is given to the target.
     wanted
         The canonical parameters that were to be exported.
     language
@@ -423,7 +423,7 @@ def export_setting(
         ``"openai"`` (the session's JSON), ``"strands"``, ``"livekit"`` or ``"pipecat"`` (Python), ``"gemini"`` (part
         of the setup) or ``"nova"`` (part of the session start).
     guards
-        Of the interruptions, where the setting has some: they are not written, and named among the compromises.
+        Guards of the interruptions, if the setting has any: they are not written, but named among the compromises.
     end_of_turn
         How its turns end by a score. LiveKit, Pipecat and OpenAI ask models of their own and are given what of it they
         take; the others are given the timeout as the silence that ends a turn. A threshold of 1, which no score is
@@ -437,7 +437,7 @@ def export_setting(
         For ``"gemini"``: which of Google's two meanings of prefix padding to go by, see `GeminiActivityDetection`;
         ``None`` is ``"required_speech"``.
     reason
-        Why this setting: it stands at the head of code, and first among the remarks of JSON, which has no comments.
+        Why this setting: written at the head of code, or as the first remark of JSON, which has no comments.
 
     Returns
     -------
@@ -447,7 +447,7 @@ def export_setting(
     Raises
     ------
     InvalidParameterError
-        If there is no such target, ``params`` is no setting, or ``prefix_meaning`` is given for another target.
+        If there is no such target, ``params`` is not a setting, or ``prefix_meaning`` is given for another target.
 
     Examples
     --------

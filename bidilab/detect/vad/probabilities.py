@@ -84,7 +84,7 @@ def speech_probabilities(
     Raises
     ------
     InvalidParameterError
-        If there is no such channel, or one is given with a recording of a dataset, which knows its user's; or
+        If there is no such channel, or one is given with a recording of a dataset, which names its user's channel; or
         ``audio`` is none of these.
     AudioError
         If the file cannot be read.

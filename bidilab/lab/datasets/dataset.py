@@ -214,7 +214,7 @@ class Dataset:
         fraction
             Share of the recordings that is held out, in (0, 1), as nearly as whole groups allow.
         seed
-            Of the draw, ``>= 0``.
+            Seed of the draw, ``>= 0``.
 
         Returns
         -------
@@ -273,7 +273,7 @@ class Dataset:
         return condition_dataset(self, parsed, dest, force=force, progress=progress)
 
     def tag_values(self, name: str) -> dict[TagValue, int]:
-        """How many recordings have each value of a tag; ``None`` stands for the tag being absent.
+        """How many recordings have each value of a tag; ``None`` counts recordings without the tag.
 
         Raises
         ------
@@ -311,7 +311,7 @@ class Dataset:
         pandas.DataFrame
             One row per segment, in the order of recordings and starts: ``recording_id``, ``channel``, ``kind``,
             ``start_s``, ``end_s`` and ``length_s`` (seconds), ``text``, ``speaker``, ``origin``, ``by``, ``at``,
-            ``unsure``, ``n_words`` (words with times). What is not known is missing.
+            ``unsure``, ``n_words`` (words with times). Unknown values are missing.
         """
         import pandas as pd
 

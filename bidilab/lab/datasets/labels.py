@@ -60,9 +60,9 @@ class Segment:
         On the user channel ``turn``, ``interruption``, ``backchannel``, ``side_speech``, ``noise`` or
         ``echo``; on the agent channel ``response``.
     text
-        What is said, where known.
+        What is said, if known.
     speaker
-        Who says it, where known.
+        Who says it, if known.
     origin
         Where the label comes from: ``"given"`` by the corpus or its builder; ``"proposed"`` by a rule and checked by
         nobody; ``"confirmed"`` by a person who looked at a proposal (and kept, corrected or added it).
@@ -71,7 +71,7 @@ class Segment:
     at
         When that was: ISO 8601 with an offset from UTC (``"2026-11-22T21:05:00+00:00"``).
     words
-        The words with their times, in order, inside the segment; empty where the times are not known.
+        The words with their times, in order, inside the segment; empty if the times are not known.
     unsure
         Whether it is unclear what the segment is, or whether it exists at all. It enters no rate until a person
         decides; segments beside it are judged as if it existed.

@@ -33,8 +33,8 @@ class Recording:
     sample_rate
         Hertz.
     channels
-        What each channel of the file holds, in order: ``"user"``, ``"agent"`` or a name of your own.
-        One of them is ``"user"``.
+        Content of each channel of the file, in order: ``"user"``, ``"agent"`` or a name of your own. One of them is
+        ``"user"``.
     duration_s
         Length in seconds, ``> 0``.
     sha256

@@ -50,16 +50,16 @@ _NO_SETTINGS = ("requested.", "vad_", "probabilities_known", "system_prompt", "n
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """What was found in a call.
+    """The findings in a call.
 
     Parameters
     ----------
     name
-        Of the call.
+        Name of the call.
     findings
         Causes with their evidence, the most serious first; empty if nothing was found.
     facts
-        What was measured: a name and its value in words, in order.
+        The measurements: names and values in words, in order.
     notes
         What could not be checked, and why.
     """

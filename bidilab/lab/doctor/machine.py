@@ -74,7 +74,7 @@ def check_machine(
     provider
         ``"openai"``, ``"gemini"`` or a URL: ask it for the settings in effect, too; see `effective_settings`.
     api_key
-        For a URL, where the server asks for one.
+        For a URL, if the server asks for one.
     on_step
         Called with the next step, in words.
     clock

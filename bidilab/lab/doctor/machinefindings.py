@@ -133,7 +133,7 @@ class EchoCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineReport:
-    """What was found on a machine.
+    """The findings on a machine.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ class MachineReport:
 
     @property
     def judged(self) -> InputCheck | None:
-        """The microphone that is judged; ``None`` where there is none."""
+        """The microphone that is judged; ``None`` if there is none."""
         return next((one for one in self.inputs if one.used), None)
 
     def to_dict(self) -> dict[str, Any]:

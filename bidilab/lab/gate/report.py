@@ -148,7 +148,7 @@ class CheckReport:
     Parameters
     ----------
     title
-        What was judged.
+        Name of the result that was judged.
     rows
         A row per metric and limit, then a row per metric against the baseline.
     proof
@@ -156,7 +156,7 @@ class CheckReport:
     unit
         The unit of the bounds: ``"recording"`` or ``"session"``.
     baseline
-        What it was compared with; empty for nothing.
+        The result it was compared with; empty if none.
     pairing
         How recordings were paired, in words; empty without a baseline.
     notes
@@ -233,7 +233,7 @@ class CheckReport:
         }
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
-        """`to_dict` as indented text, written to a file where one is given."""
+        """Return `to_dict` as indented text, and write it to a file if one is given."""
         text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
         if path is not None:
             with written_whole(Path(path)) as partial:

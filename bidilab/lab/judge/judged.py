@@ -282,9 +282,9 @@ class JudgedCalls:
     def delays(self) -> pd.DataFrame:
         """The delays behind the quantiles, a row each: ``time``, ``call``, ``ms``, ``seen``, ``weight``.
 
-        ``time`` is ``yield``, ``response``, ``talk_over`` or ``resume``. A yield of which it is only likely that the
-        agent was cut is two rows whose weights add up to 1: one that was seen to end, and one that is only known to be
-        longer.
+        ``time`` is ``yield``, ``response``, ``talk_over`` or ``resume``. A yield that is only likely (the agent may
+        have been cut) has two rows whose weights add up to 1: one that was seen to end, and one that is only known to
+        be longer.
         """
         return delays_table(delays_of(list(self.exchanges.values()), list(self.decisions.values())), self.exchanges)
 
@@ -294,7 +294,7 @@ class JudgedCalls:
         Parameters
         ----------
         call
-            Its name; not needed where there is one.
+            Its name; not needed if there is only one call.
         xlim
             Seconds to draw; by default the whole call, of one longer than five minutes the first five.
 
@@ -370,7 +370,7 @@ class JudgedCalls:
         dest
             Folder to make.
         licence
-            Of the recordings, for the dataset's description.
+            Licence of the recordings, for the dataset's description.
         force
             Whether an earlier dataset there may be replaced.
 

@@ -66,7 +66,7 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DetectorFit:
-    """What a fit found.
+    """The result of a fit.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ class DetectorFit:
         dataset, options
             As of `bidilab.sweep`; ``vad`` is the twin's.
         grid
-            The settings to sweep; by default the default grid, with the least speech of the twin.
+            The settings to sweep; by default the default grid, with the twin's ``min_speech_ms``.
 
         Returns
         -------
@@ -258,7 +258,7 @@ class DetectorFit:
         yield f"{len(self.table)} setting{'s' if len(self.table) > 1 else ''} of the grid fit as well as the best."
 
     def to_dict(self) -> dict[str, Any]:
-        """The fit as plain JSON: ``params`` is ``None`` where the detector is not ours."""
+        """The fit as plain JSON: ``params`` is ``None`` if the detector is not ours."""
         return {
             "provider": self.provider,
             "detector": self.detector,
@@ -317,7 +317,7 @@ def fit_detector(
     asked
         The setting that was asked for, by the names of `TurnParams`; by default what the log says.
     provider
-        What to call it.
+        Name of the provider in the result.
     seed
         Seed of the resamples that widen the set of equally good settings.
 

@@ -30,7 +30,7 @@ class ModelComparison:
     Parameters
     ----------
     name
-        Of the recording.
+        Name of the recording.
     models
         Names, in order.
     replays
@@ -59,7 +59,7 @@ class ModelComparison:
     @property
     @lists_columns(MODELS)
     def table(self) -> pd.DataFrame:
-        """One row per model. What is not known is missing, never 0."""
+        """One row per model. Unknown values are missing, never 0."""
         rows = [_row(self.replays[name]) if name in self.replays else {} for name in self.models]
         for name, row in zip(self.models, rows, strict=True):
             row.update(model=name, problem=self.problems.get(name))

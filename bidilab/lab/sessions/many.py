@@ -37,7 +37,7 @@ class DatasetReplay:
     Parameters
     ----------
     name
-        Of the dataset.
+        Name of the dataset.
     replays
         One replay per recording.
     """

@@ -225,9 +225,9 @@ def replay(
         is ``unlabelled``, neither true nor false.
     model
         A model, or one of `model_names`: ``"local"`` (the default), ``"openai"``, ``"gemini"``, ``"nova"``. The local
-        one answers with the lengths of the recording's own responses, where they are labelled, else with the four
-        recorded sentences in turn, and reads transcripts off the labels; where a sweep has left the recording's
-        probabilities in the cache, it takes them from there, bit for bit what its detector would compute.
+        one answers with the lengths of the recording's own responses, if they are labelled, otherwise with the four
+        recorded sentences in turn, and takes transcripts from the labels. If a sweep has cached the recording's
+        probabilities, it uses them; they equal bit for bit what its detector would compute.
     clock
         ``"virtual"``: as fast as it goes; ``"real"``: in real time, as a model on a network needs it.
     turn_detection
@@ -250,7 +250,7 @@ def replay(
     word_times
         For guards that count words: ``"labelled"`` or ``"spread"``, as in `sweep`.
     user_channel
-        Of a file or of `Audio`: which channel is the user's, counted from 1; the first when not given.
+        For a file or `Audio`: the user's channel, counted from 1; by default the first.
     out
         Folder to write to (`Replay.save`); the journal is written there as things happen.
     chunk_ms
@@ -371,7 +371,7 @@ def record_strands(
     AudioError, DatasetError
         If the recording cannot be read.
     Exception
-        What the Strands agent raises: when it cannot connect, or when its session fails.
+        Any error of the Strands agent: when it cannot connect, or when its session fails.
 
     Examples
     --------

@@ -79,7 +79,7 @@ class Frontier:
     x, y
         Names of the two columns.
     n_settings
-        Of each detector: how many settings the frontier is the best of.
+        Number of settings behind the frontier of each detector.
     x_budgets, y_budgets
         Budgets of the headlines, in the units of the columns.
 
@@ -87,7 +87,7 @@ class Frontier:
     --------
     >>> import bidilab as bl
     >>> found = bl.frontier({"silero": bl.sweep("datasets/overlap-mini")})  # doctest: +SKIP
-    >>> found.at(y=0.05)  # the least mean wait at which at most 5 % of the pauses are cut off  # doctest: +SKIP
+    >>> found.at(y=0.05)  # the shortest mean wait at which at most 5 % of the pauses are cut off  # doctest: +SKIP
     >>> found.plot()  # doctest: +SKIP
     """
 
@@ -116,7 +116,7 @@ class Frontier:
         Returns
         -------
         DataFrame
-            Indexed by ``detector``, with the columns of `table`; missing where no setting keeps the budget.
+            Indexed by ``detector``, with the columns of `table`; missing if no setting keeps the budget.
 
         Raises
         ------

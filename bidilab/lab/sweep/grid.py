@@ -89,8 +89,8 @@ class Grid:
     min_speech_ms
         How long speech must last before a turn starts, rounded up to whole frames: `TurnParams.min_speech_ms`. Whole
         milliseconds ``>= 0``, given in the same ways; ``None``: the provider's own (OpenAI's 0, LiveKit's 50 ms). A
-        grid that has no other value than the provider's own holds ``None``, and has no such axis. Where the provider
-        has no such knob, as OpenAI, an export names what it cannot express.
+        grid with only the provider's own value contains ``None`` and has no such axis. Where the provider has no such
+        knob, as OpenAI, an export names what it cannot express.
     eot
         A scorer of ends of turns: its name, a `ScorerSpec`, an object, or a `ScoreTrack` of each recording by its id.
         Turns then end by a score (`EndOfTurn`), and the axes below are swept; ``None``: by silence alone.
@@ -120,7 +120,7 @@ class Grid:
         As in `AdaptiveInterruption`; one value.
     conditions
         What is done to the audio before the detector hears it: a `Condition`, its text, or several; ``None`` (in text
-        ``as recorded``) stands for nothing. The settings are evaluated under each of them.
+        ``as recorded``) means no change. The settings are evaluated under each of them.
     provider
         Whose meaning the names have: with ``"openai"`` the prefix padding looks back and moves only onset clipping;
         with ``"gemini"`` it is speech required before the start is committed, and moves latency and false

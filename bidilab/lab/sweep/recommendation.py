@@ -67,21 +67,21 @@ class Recommendation:
     Parameters
     ----------
     setting
-        Row of ``SweepResult.settings``, under the condition in which the setting does worst; ``None`` where none is
-        shown to keep the limits.
+        Row of ``SweepResult.settings``, under the condition in which the setting does worst; ``None`` if none is shown
+        to keep the limits.
     default
         Row of the provider's default, or of the swept setting nearest to it.
     losses
         ``float64``: points of loss, each setting under its worst condition; NaN where undefined.
     tied
-        Settings that cannot be told from the chosen one, at 95 %, paired by recording.
+        Settings that cannot be distinguished from the chosen one, at 95 %, paired by recording.
     admissible
         Settings that may be chosen: not degenerate, and shown to keep every limit under every condition.
     table
-        The chosen setting, the default, then the next best, with their `LOSS`; where none is chosen, those that come
-        nearest to the limits, and the default.
+        The chosen setting, the default, then the next best, with their `LOSS`; if none is chosen, those nearest to the
+        limits, and the default.
     message
-        The recommendation in words: what to print first.
+        The recommendation in words; print this first.
     notes
         Further remarks, one sentence each.
     weights
@@ -91,9 +91,10 @@ class Recommendation:
     choice
         How it was chosen; ``None`` if there was nothing to choose by.
     params, guards, end_of_turn, adaptive
-        Of the setting; ``None`` where none is chosen, and the last two where no score decides.
+        Parts of the chosen setting; ``None`` if none is chosen, and the last two if no score decides.
     validation
-        What the setting does on recordings it was not chosen on; ``None`` where that was not asked, or none was chosen.
+        How the setting does on recordings that it was not chosen on; ``None`` if this was not asked for, or none was
+        chosen.
     """
 
     setting: int | None

@@ -217,7 +217,7 @@ class SweepResult(SweepFacts):
     def events(self, setting: int, recording_id: str | None = None) -> pd.DataFrame:
         """One row per opportunity and per interruption under a setting: what, when and why.
 
-        Of all recordings, or of one.
+        The rows are those of all recordings, or of one.
         """
         return self.source_of(setting).events(
             self.params(setting),
@@ -311,7 +311,7 @@ class SweepResult(SweepFacts):
             is within it, under every condition. If none does, the message says so, and how many opportunities would be
             needed to show it.
         weights
-            What each fault costs; ``Weights()`` when not given.
+            What each fault costs; by default ``Weights()``.
         validate_on
             Recordings that the setting was not chosen on (``dataset.split(…)[1]``), or a sweep of them. The
             recommendation then says what the setting does on them, and warns where the two sets share recordings or
@@ -320,8 +320,8 @@ class SweepResult(SweepFacts):
         Raises
         ------
         InvalidParameterError
-            If a limit lies outside [0, 1]; or ``validate_on`` is neither, or a sweep made in another way, or without
-            the setting.
+            If a limit is outside [0, 1]; or ``validate_on`` is neither of these, or is a sweep made in another way or
+            without the setting.
         ResultError
             If a setting is to be validated, and its sweep was evaluated by another rule than today's.
         """
@@ -377,7 +377,7 @@ class SweepResult(SweepFacts):
         path
             The file, ``.html`` or ``.md``.
         max_false_interruption_rate, max_missed_rate, max_premature_endpoint_rate, weights
-            Of the recommendation, as in `recommend`.
+            Arguments of the recommendation, as in `recommend`.
         figures
             A folder to write the figures into as well, as SVG, PDF, PNG and CSV; of Markdown, ``NAME-figures`` beside
             the file when not given.
@@ -411,7 +411,7 @@ class SweepResult(SweepFacts):
         Raises
         ------
         ResultError
-            If the folder holds no whole result.
+            If the folder has no complete result.
         """
         return cls(**read_sweep(Path(directory)))
 

@@ -97,7 +97,7 @@ def sweep(
         arguments, it continues with the missing parts. The result reads from it, so keep it until the result is saved.
         A sweep too large for memory goes by parts in any case, in a temporary folder.
     user_channel
-        Of an audio file: which channel is the user's, counted from 1; the first when not given.
+        For an audio file: the user's channel, counted from 1; by default the first.
     n_resamples, seed
         Number and seed of the resamples of recordings by which `SweepResult.recommend` measures how stable its choice
         is.

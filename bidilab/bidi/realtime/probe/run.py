@@ -73,7 +73,7 @@ async def probe_client(
     settings, session, vad
         As `RealtimeServer`'s; the delivery's ``pace`` is set here.
     timeout_s
-        How long to wait for all sessions to end, ``> 0``; ``None`` waits for ever.
+        How long to wait for all sessions to end, ``> 0``; ``None`` waits without limit.
     stop
         Set it to end the probe early.
     on_ready

@@ -44,9 +44,9 @@ class SweepExplorer(Widget, module="explorer.js", stylesheets=("explorer.css",),
     dataset
         Where the recordings are now, for a result whose dataset has moved.
     condition
-        Of a sweep under several conditions, the one shown; the first when not given. ``result`` is then that part.
+        For a sweep under several conditions, the one to show; by default the first. ``result`` is then that part.
     metric, x, y, at
-        What the heat map shows at first; see `show`. By default the loss; where there is none, false interruptions.
+        What the heat map shows at first; see `show`. By default the loss; if there is none, false interruptions.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class SweepExplorer(Widget, module="explorer.js", stylesheets=("explorer.css",),
     InvalidParameterError
         If an argument is not allowed.
     ResultError
-        If the folder holds no whole result, or the dataset is not the one swept.
+        If the folder has no complete result, or the dataset is not the one swept.
 
     Examples
     --------
@@ -119,7 +119,7 @@ class SweepExplorer(Widget, module="explorer.js", stylesheets=("explorer.css",),
         y: str | None = None,
         at: Mapping[str, float | str] | None = None,
     ) -> None:
-        """Change what the heat map shows; what is not given stays.
+        """Change what the heat map shows; arguments that are not given stay as they are.
 
         Parameters
         ----------

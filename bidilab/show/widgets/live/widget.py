@@ -91,7 +91,7 @@ class LiveSession(LiveState, module="live.js", stylesheets=("live.css",), kept=(
     sample_rate
         Hertz of an array.
     user_channel
-        Of a file, `Audio` or an array: which channel is the user's, counted from 1; the first when not given.
+        For a file, `Audio` or an array: the user's channel, counted from 1; by default the first.
     tail_ms
         Silence after a recording, ``>= 0``, so that its last turn can end and be answered.
     journal
@@ -287,7 +287,7 @@ class LiveSession(LiveState, module="live.js", stylesheets=("live.css",), kept=(
         SessionError
             If none was started.
         Exception
-            What the session failed with.
+            The error that ended the session.
         """
         run = self._started()
         over = run.wait(timeout_s)
@@ -315,7 +315,7 @@ class LiveSession(LiveState, module="live.js", stylesheets=("live.css",), kept=(
     ) -> None:
         """Set the knobs; a running session detects turns by the new values from the next frame on.
 
-        Those of the end of turn by a score are there where the session has a scorer.
+        The knobs of the end of turn by a score exist if the session has a scorer.
 
         Raises
         ------
@@ -350,7 +350,7 @@ class LiveSession(LiveState, module="live.js", stylesheets=("live.css",), kept=(
         is_true
             Whether the agent was rightly interrupted.
         seq
-            Of the interruption's row; by default the last one's that anyone heard.
+            ``seq`` of the interruption's row; by default of the last audible interruption.
 
         Raises
         ------
@@ -394,7 +394,7 @@ class LiveSession(LiveState, module="live.js", stylesheets=("live.css",), kept=(
 
     @property
     def diagnosis(self) -> Diagnosis:
-        """What the doctor says of the session so far, or of the last one: facts, causes, what mends them.
+        """The doctor's findings on the session so far, or on the last one: facts, causes and remedies.
 
         It is from the log and the last two minutes of the user's levels. With a recording, `bidilab.doctor` knows more.
 

@@ -107,7 +107,7 @@ class ReplayPlayer(Widget, module="replay.js", stylesheets=("replay.css",), kept
         A dataset's `Recording`, ``"DATASET#recording-id"``, a stereo audio file (the user first, the agent second; a
         mono file is the user alone), `Audio`, what `bidilab.replay` returns, or an `EventLog`.
     vad
-        Detector, as `sweep` takes it; by default a session's own where it is at hand, else ``"silero"``. Its
+        Detector, as `sweep` takes it; by default a session's own if it is available, otherwise ``"silero"``. Its
         probabilities are taken from the cache that sweeps use.
     params
         The setting to begin with: `TurnParams` or `ServerVad`; by default the session's, else the defaults.
@@ -223,7 +223,7 @@ class ReplayPlayer(Widget, module="replay.js", stylesheets=("replay.css",), kept
     def scores(self) -> pd.DataFrame:
         """What the scorer was asked under the setting: ``onset_s``, ``pause_start_s``, ``asked_s``, ``score``.
 
-        ``score`` is ``NaN`` where none was at hand.
+        ``score`` is ``NaN`` if there was none.
         """
         rate, asked = self.vad_sample_rate, () if self._trial is None else self._trial.asked
         rows = [(q.onset / rate, q.pause_start / rate, q.asked_at / rate, score) for q, score in asked]
@@ -241,7 +241,7 @@ class ReplayPlayer(Widget, module="replay.js", stylesheets=("replay.css",), kept
     def interruptions(self) -> pd.DataFrame:
         """What stops the agent under the setting, and what is missed; the columns are those of ``SweepResult.events``.
 
-        Of a log without audio, those that happened, with the columns of ``Replay.interruptions``.
+        For a log without audio, the interruptions that happened, with the columns of ``Replay.interruptions``.
         """
         if self._trial is not None:
             return self._trial.interruptions
@@ -261,7 +261,7 @@ class ReplayPlayer(Widget, module="replay.js", stylesheets=("replay.css",), kept
 
     @property
     def log(self) -> EventLog | None:
-        """Events of the session or log, where one was given."""
+        """Events of the session or log, if one was given."""
         return self._subject.log
 
     @property

@@ -113,7 +113,7 @@ def validate_command(
         typer.echo(f"{dataset}: {len(problems)} problem{'s' if len(problems) != 1 else ''}", err=True)
         raise typer.Exit(1)
     depth = "manifest and files (audio not opened)" if shallow else "manifest and audio"
-    typer.echo(f"{dataset}: sound, {depth}")
+    typer.echo(f"{dataset}: no problems; checked {depth}")
 
 
 @app.command("copy", cls=HelpfulCommand)

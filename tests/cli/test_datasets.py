@@ -74,7 +74,7 @@ def test_list_of_nothing(tmp_path):
 
 def test_validate(built):
     result = run("validate", built)
-    assert (result.exit_code, result.stdout) == (0, f"{built}: sound, manifest and audio\n")
+    assert (result.exit_code, result.stdout) == (0, f"{built}: no problems; checked manifest and audio\n")
     assert "audio not opened" in run("validate", built, "--shallow").stdout
 
 

@@ -41,7 +41,7 @@ _RESPONSE = Value(
 _EVIDENCE = Text(
     name="evidence",
     label="evidence",
-    meaning="What decided: who told of the end, resume, sound, chance, time (the agent spoke on), another event (the "
+    meaning="What decided: who reported the end, resume, sound, chance, time (the agent spoke on), another event (the "
     "end belongs to another one), or recording ends.",
     source=_CHANCE,
 )

@@ -11,6 +11,7 @@ import signal
 from collections.abc import Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from io import BytesIO
 from os import cpu_count
 from typing import Any, Final, Literal, cast
@@ -142,4 +143,10 @@ def _warm() -> None:
 def _encoded_there(sent: bytes, suffix: Format, style: dict[str, Any]) -> bytes:
     """In the second process: the file of a figure that was sent there."""
     with mpl.rc_context(cast("Any", style)):
-        return encoded(pickle.loads(sent), suffix)  # noqa: S301  # sent by the process that started this one
+        return encoded(_unpickled(sent), suffix)
+
+
+@lru_cache(maxsize=1)
+def _unpickled(sent: bytes) -> Figure:
+    """The figure, once for all formats of it, which come one after the other."""
+    return cast("Figure", pickle.loads(sent))  # noqa: S301  # sent by the process that started this one

@@ -45,12 +45,6 @@ def _inverse(at, survival, n_at, fraction):  # type: ignore[no-untyped-def]  # p
 
 
 @kernel()
-def _orders(times, seen, out):  # type: ignore[no-untyped-def]  # pragma: no cover
-    for row in range(times.shape[0]):
-        out[row] = np.argsort(2 * times[row].astype(np.int64) + (1 - seen[row]), kind="mergesort")
-
-
-@kernel()
 def _quantiles(times, seen, orders, cluster, members, quantiles, targets, t, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     n = times.shape[1]
     m = 0
@@ -100,7 +94,8 @@ def _quantiles(times, seen, orders, cluster, members, quantiles, targets, t, out
             value = np.inf
             r = 1.0
             if reached < 0:
-                holding[:] = members
+                for c in range(len(members)):  # to assign all at once takes a second to compile
+                    holding[c] = members[c]
             else:
                 value = at[reached]
                 r = 1 - survival[reached]
@@ -229,7 +224,9 @@ def clustered_km_means(
     members = np.bincount(clusters)
     influences, late = np.zeros((2, len(times), len(members)))
     order = rising_waits(times, observed) if orders is None else orders
-    _means(times, observed.astype(np.int8), order, clusters, float(at_most), out[:, 0], influences, late)
+    values = np.empty(len(times))  # not a column of `out`, which is another type to the compiler where it has many rows
+    _means(times, observed.astype(np.int8), order, clusters, float(at_most), values, influences, late)
+    out[:, 0] = values
     out[:, 1], out[:, 2] = intervals.mean_ends(out[:, 0], influences, late, members, at_most, confidence)
     return out
 
@@ -240,7 +237,10 @@ def rising_waits(times: npt.NDArray[np.int32], observed: npt.NDArray[np.bool_]) 
     It is most of the work of quantiles and means, and the same for both.
     """
     out = np.empty(times.shape, np.int32)
-    _orders(times, observed.astype(np.int8), out)
+    for row, (waits, seen) in enumerate(
+        zip(times, observed, strict=True)
+    ):  # NumPy's sort: numba's compiles for seconds
+        out[row] = np.argsort(2 * waits.astype(np.int64) + ~seen, kind="stable")
     return out
 
 

@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bidilab.core.compiling import kernel
 from bidilab.lab.metrics.columns import (
     COUNTED,
     RESUME,
@@ -212,40 +211,24 @@ CLIPPED_COLUMNS: tuple[str, ...] = tuple(column.name for column in CLIPPED)
 """Columns that `clipped_quantiles` gives."""
 
 
-@kernel()
-def _clipped(first_turn, starts, prefixes, quantiles, undefined, slack, out):  # type: ignore[no-untyped-def]  # pragma: no cover
-    n = len(starts)
-    lost = np.empty(n, np.int64)
-    for row in range(len(first_turn)):
-        for k in range(len(prefixes)):
-            found = 0
-            some = 0  # of those found, that lose anything
-            for i in range(n):
-                onset = np.int64(first_turn[row, i, 0])
-                if onset == undefined:
-                    continue
-                found += 1
-                audio_start = max(onset - prefixes[k], np.int64(first_turn[row, i, 1]), np.int64(0))
-                if audio_start > starts[i]:
-                    lost[some] = audio_start - starts[i]
-                    some += 1
-            rising = np.sort(lost[:some])
-            for j in range(len(quantiles)):
-                if found == 0:
-                    continue
-                place = max(np.int64(np.ceil(quantiles[j] * found * (1 - slack))) - 1, np.int64(0))
-                out[row, k, j] = 0 if place < found - some else rising[place - (found - some)]
-
-
 def clipped_quantiles(problem: HasLabels, verdicts: TurnVerdicts, prefix_samples: Sequence[int]) -> FloatArray:
     """`CLIPPED_COLUMNS` in milliseconds, ``(n_settings, n_prefixes, n_columns)``; NaN where no onset was found.
 
     Prefix padding moves nothing but this, so one evaluation serves every padding.
     """
     out = np.full((len(verdicts.waits), len(prefix_samples), len(CLIPPED)), np.nan)
+    if not verdicts.first_turn.size:
+        return out
+    onset, least = np.moveaxis(verdicts.first_turn.astype(np.int64), -1, 0)
+    known = onset != UNDEFINED
+    found = known.sum(axis=1)[:, None]
     quantiles = np.array([column.q for column in CLIPPED])
-    prefixes = np.array(prefix_samples, dtype=np.int64)
-    _clipped(verdicts.first_turn, problem.turn_starts, prefixes, quantiles, int(UNDEFINED), ROUNDING_SLACK, out)
+    place = np.maximum(np.ceil(quantiles * found * (1 - ROUNDING_SLACK)).astype(np.int64) - 1, 0)
+    for k, prefix in enumerate(prefix_samples):
+        audio_start = np.maximum(onset - prefix, np.maximum(least, 0))
+        lost = np.maximum(audio_start - problem.turn_starts, 0)
+        rising = np.sort(np.where(known, lost, np.iinfo(np.int64).max), axis=1)
+        out[:, k] = np.where(found > 0, np.take_along_axis(rising, place, axis=1), np.nan)
     return out * 1000 / problem.sample_rate
 
 

@@ -116,6 +116,15 @@ def _root(
     pass
 
 
+def _end_bars() -> None:
+    """End the line of a progress bar that an error has left open, so that what is said next has a line of its own."""
+    if "tqdm" in sys.modules:
+        from tqdm import tqdm
+
+        for bar in list(getattr(tqdm, "_instances", ())):
+            bar.close()
+
+
 def main() -> None:
     """Run the command line; a mistake of the caller, or a disk that refuses, is one line on stderr and exit code 2;
     Ctrl-C is 130.
@@ -126,11 +135,13 @@ def main() -> None:
         typer.echo(f"\nbidilab: stopped; {stop}", err=True)
         sys.exit(STOPPED_BY_CTRL_C)
     except BidilabError as error:
+        _end_bars()
         typer.secho(f"bidilab: {error}", err=True, fg=typer.colors.RED)
         sys.exit(2)
     except OSError as error:
         if error.errno not in _REFUSALS:
             raise
+        _end_bars()
         where = f"{error.filename}: " if error.filename is not None else ""
         typer.secho(f"bidilab: {where}{error.strerror}", err=True, fg=typer.colors.RED)
         sys.exit(2)

@@ -35,7 +35,11 @@ began = time.perf_counter()
 player = bl.ReplayPlayer({path!r}, vad="energy")
 made_s = time.perf_counter() - began
 """
-PEAK = "import re; print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])"
+PEAK = """
+import re
+from pathlib import Path
+print(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+"""
 DRAWN = """() => {
   const canvas = document.querySelector(".bl-replay canvas");
   if (!canvas || !canvas.width) return false;

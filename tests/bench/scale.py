@@ -168,13 +168,18 @@ def on_two_workers(folder, hours, mode):
         executor = None if client is None else bl.DaskExecutor(client)
         plain = {"executor": executor, "jobs": 1, "cache": False, "progress": False}
         bl.sweep(dataset[:2], first, **plain)  # compile
-        started, load = time.perf_counter(), os.getloadavg()[0]
+
+        def cpu_s():
+            return time.process_time() + sum(() if client is None else client.run(time.process_time).values())
+
+        started, cpu, load = time.perf_counter(), cpu_s(), os.getloadavg()[0]
         result = bl.sweep(dataset, bl.Grid(**GRID), **plain)
         line = {
             "hours": hours,
             "mode": mode,
             "recordings": len(dataset),
             "wall_s": time.perf_counter() - started,
+            "cpu_s": cpu_s() - cpu,
             "peak_mb": peak_mb(),
             "workers_mb": [] if client is None else list(client.run(peak_mb).values()),
             "result": digest(result),

@@ -2,7 +2,9 @@
 
 import sys
 
+import numpy as np
 import pytest
+import soundfile
 
 from bidilab.cli import main
 from tests.lab.sweep.conftest import write_dataset
@@ -27,3 +29,13 @@ def here(tmp_path, monkeypatch, capsys):
         return stop.value.code or 0, *capsys.readouterr()
 
     return run
+
+
+@pytest.fixture
+def call(tmp_path):
+    """A folder with a stereo call of 5 s."""
+    (tmp_path / "calls").mkdir()
+    path = tmp_path / "calls" / "call.wav"
+    rng = np.random.default_rng(1)
+    soundfile.write(path, rng.uniform(-0.3, 0.3, (5 * 8000, 2)) * (np.arange(40_000) // 8000 % 2)[:, None], 8000)
+    return path.parent

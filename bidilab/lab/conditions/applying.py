@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,8 +15,6 @@ from tqdm import tqdm
 from bidilab.core.audio import Audio, FloatArray
 from bidilab.core.audiofile import audio_info, write_audio
 from bidilab.core.errors import DatasetError, InvalidParameterError
-from bidilab.core.files import telling_of_a_full_disk
-from bidilab.core.places import held
 from bidilab.detect.dsp.line import in_band, through_codec, with_lost_packets
 from bidilab.detect.dsp.mixing import Samples, db_to_gain
 from bidilab.detect.dsp.noise import with_noise
@@ -28,7 +25,7 @@ from bidilab.lab.conditions.identity import fingerprint
 from bidilab.lab.conditions.noise import noise_of
 from bidilab.lab.datasets.manifest import DATASET_FILE, MANIFEST_FILE, manifest_line
 from bidilab.lab.datasets.recording import Recording
-from bidilab.lab.datasets.safepaths import check_target, put_in_place
+from bidilab.lab.datasets.safepaths import check_target, made_whole
 
 if TYPE_CHECKING:
     from bidilab.lab.datasets.dataset import Dataset
@@ -226,25 +223,17 @@ def condition_dataset(
         raise InvalidParameterError("dest", "another folder than the dataset's own", str(target))
     check_channels(dataset, condition)
     identity = fingerprint(condition)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-    with held(target), telling_of_a_full_disk(target):
-        check_target(target, force=force)  # another may have made it meanwhile
-        (partial / "audio").mkdir(parents=True)
-        try:
-            made = (
-                _write(recording, condition, partial)
-                for recording in tqdm(
-                    dataset, desc=str(condition), unit="rec", disable=not progress, dynamic_ncols=True
-                )
-            )
-            lines = [manifest_line(recording, recording.path.relative_to(partial).as_posix()) for recording in made]
-            (partial / MANIFEST_FILE).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-            how = f"{dataset.info.how_made} Then bidilab, condition {condition} (identity {identity[:16]})."
-            info = replace(dataset.info, name=target.name, how_made=how)
-            (partial / DATASET_FILE).write_text(info.to_json(), encoding="utf-8")
-            put_in_place(partial, target)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+    with made_whole(target, force=force) as partial:
+        (partial / "audio").mkdir()
+        made = (
+            _write(recording, condition, partial)
+            for recording in tqdm(dataset, desc=str(condition), unit="rec", disable=not progress, dynamic_ncols=True)
+        )
+        lines = [manifest_line(recording, recording.path.relative_to(partial).as_posix()) for recording in made]
+        (partial / MANIFEST_FILE).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        how = f"{dataset.info.how_made} Then bidilab, condition {condition} (identity {identity[:16]})."
+        info = replace(dataset.info, name=target.name, how_made=how)
+        (partial / DATASET_FILE).write_text(info.to_json(), encoding="utf-8")
     return type(dataset).load(target)
 
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 from pathlib import Path
 
-from bidilab.core.files import telling_of_a_full_disk
-from bidilab.core.places import held
 from bidilab.lab.datasets.dataset import Dataset
-from bidilab.lab.datasets.safepaths import check_target, put_in_place
+from bidilab.lab.datasets.safepaths import made_whole
 
 __all__ = ["copy_dataset"]
 
@@ -44,16 +41,10 @@ def copy_dataset(
     """
     given = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
     target = Path(dest)
-    check_target(target, force=force)
-    with held(target), telling_of_a_full_disk(target):
-        check_target(target, force=force)  # another may have made it meanwhile
-        partial = target.parent / f".{target.name}.{os.getpid()}.part"
-        shutil.rmtree(partial, ignore_errors=True)
-        try:
-            shutil.copytree(given.root, partial, copy_function=shutil.copyfile)
-            for folder in (partial, *(path for path in partial.rglob("*") if path.is_dir())):
-                folder.chmod(folder.stat().st_mode | stat.S_IRWXU)  # one's own, even of a read-only one
-            put_in_place(partial, target)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+    with made_whole(target, force=force) as partial:
+        for folder, _, names in os.walk(given.root, followlinks=True):
+            copy = partial / Path(folder).relative_to(given.root)
+            copy.mkdir(exist_ok=True)
+            for name in names:
+                shutil.copyfile(Path(folder, name), copy / name)  # without its mode: one's own, even of a read-only one
     return Dataset.load(target)

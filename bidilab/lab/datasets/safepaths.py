@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from bidilab.core.errors import DatasetError
+from bidilab.core.errors import DatasetError, DiskFullError
+from bidilab.core.files import telling_of_a_full_disk
+from bidilab.core.places import held
 
-__all__ = ["DATASET_FILE", "PathGuard", "UnsafePathError", "check_id", "check_target", "put_in_place"]
+__all__ = ["DATASET_FILE", "PathGuard", "UnsafePathError", "check_id", "check_target", "made_whole", "put_in_place"]
 
 _LONGEST_ID = 200
 
@@ -124,3 +128,42 @@ def put_in_place(partial: Path, target: Path) -> None:
     target.rename(old)
     partial.rename(target)
     shutil.rmtree(old)
+
+
+@contextmanager
+def made_whole(target: Path, *, force: bool) -> Iterator[Path]:
+    """Give an empty folder beside ``target``; it takes its place when the block ends without an error.
+
+    Parameters
+    ----------
+    target
+        The folder to be made; nobody else makes it meanwhile.
+    force
+        An earlier dataset there may be replaced.
+
+    Raises
+    ------
+    DatasetError
+        If the folder exists and is not to be replaced.
+    DiskFullError
+        If the disk has no room for it.
+    PlaceHeldError
+        If another process makes it.
+    """
+    check_target(target, force=force)
+    with held(target):
+        check_target(target, force=force)  # another may have made it meanwhile
+        partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+        shutil.rmtree(partial, ignore_errors=True)
+        try:
+            with telling_of_a_full_disk(target):  # who looks at the disk later finds room: what was made is removed
+                partial.mkdir(parents=True)
+                yield partial
+                put_in_place(partial, target)
+        except DiskFullError as error:
+            if not error.path.is_relative_to(partial):
+                raise
+            path = target / error.path.relative_to(partial)  # the name that it would have had
+            raise DiskFullError(path, error.disk, error.free_bytes, errno_=error.errno) from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +20,7 @@ from bidilab.lab.datasets.labels import Channel, Kind, Segment
 from bidilab.lab.datasets.manifest import DATASET_FILE, MANIFEST_FILE, DatasetInfo, manifest_line
 from bidilab.lab.datasets.proposals import Speech, propose_kinds
 from bidilab.lab.datasets.recording import Recording
-from bidilab.lab.datasets.safepaths import check_id, check_target, put_in_place
+from bidilab.lab.datasets.safepaths import check_id, made_whole
 from bidilab.lab.judge.chance import Decision
 from bidilab.lab.judge.exchange import Exchange
 from bidilab.lab.judge.rule import JudgeRule
@@ -92,11 +90,8 @@ def labels_of(
 
 def dataset_of(judged: JudgedCalls, dest: Path, *, licence: str, force: bool) -> Dataset:
     """Make the dataset; see `JudgedCalls.to_dataset`."""
-    check_target(dest, force=force)
-    dest.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{dest.name}.", dir=dest.parent))
     by, at = f"{judged.heard_by}+{judged.rule.name}", now_text()
-    try:
+    with made_whole(dest, force=force) as made:
         (made / "audio").mkdir()
         lines = [_line(judged, name, id_, made, by, at) for name, id_ in _ids(judged).items()]
         (made / MANIFEST_FILE).write_text("".join(line + "\n" for line in lines), "utf-8")
@@ -109,10 +104,6 @@ def dataset_of(judged: JudgedCalls, dest: Path, *, licence: str, force: bool) ->
         )
         (made / DATASET_FILE).write_text(info.to_json(), "utf-8")
         Dataset.load(made)  # what cannot be loaded is not put in place
-        made.chmod(0o755)  # a temporary folder is its maker's alone
-        put_in_place(made, dest)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
     return Dataset.load(dest)
 
 

@@ -18,8 +18,6 @@ import numpy.typing as npt
 
 from bidilab.core.audio import G711_RATE, to_pcm16
 from bidilab.core.bundled import bundled_recipe
-from bidilab.core.files import telling_of_a_full_disk
-from bidilab.core.places import held
 from bidilab.core.units import ms_to_samples, rescale_samples, samples_to_s
 from bidilab.detect.dsp.line import telephone
 from bidilab.detect.dsp.mixing import Samples, add_at, db_to_gain, level_dbfs, lowpass
@@ -33,7 +31,7 @@ from bidilab.lab.datasets.dataset import Dataset
 from bidilab.lab.datasets.labels import Segment
 from bidilab.lab.datasets.manifest import DATASET_FILE, MANIFEST_FILE, manifest_line
 from bidilab.lab.datasets.recording import Recording, TagValue
-from bidilab.lab.datasets.safepaths import check_target, put_in_place
+from bidilab.lab.datasets.safepaths import made_whole
 from bidilab.lab.datasets.validation import file_sha256
 
 __all__ = ["BuiltRecording", "PickedUp", "build_dataset", "build_recordings", "pick_up"]
@@ -295,24 +293,16 @@ def build_dataset(
     """
     recipe_file, target = bundled_recipe(recipe), Path(out)
     parsed = load_recipe(recipe_file)
-    check_target(target, force=force)
-    with held(target), telling_of_a_full_disk(target):
-        check_target(target, force=force)  # another may have made it meanwhile
-        partial = target.parent / f".{target.name}.{os.getpid()}.part"
-        shutil.rmtree(partial, ignore_errors=True)
-        try:
-            (partial / "audio").mkdir(parents=True)
-            _write(
-                parsed,
-                recipe_file,
-                Path(clips) if clips is not None else recipe_file.parent / "clips",
-                partial,
-                progress,
-            )
-            Dataset.load(partial)  # what cannot be loaded is not put in place
-            put_in_place(partial, target)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+    with made_whole(target, force=force) as partial:
+        (partial / "audio").mkdir()
+        _write(
+            parsed,
+            recipe_file,
+            Path(clips) if clips is not None else recipe_file.parent / "clips",
+            partial,
+            progress,
+        )
+        Dataset.load(partial)  # what cannot be loaded is not put in place
     return Dataset.load(target)
 
 

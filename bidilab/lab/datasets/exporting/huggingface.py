@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bidilab.core.errors import DatasetError, InvalidParameterError, require_extra
-from bidilab.core.files import telling_of_a_full_disk
 from bidilab.core.jsontext import JSONError, parse_json_object
-from bidilab.core.places import held
 from bidilab.lab.datasets.dataset import Dataset
 from bidilab.lab.datasets.manifest import DATASET_FILE, MANIFEST_FILE, manifest_line
-from bidilab.lab.datasets.safepaths import check_id, check_target, put_in_place
+from bidilab.lab.datasets.safepaths import check_id, made_whole
 
 if TYPE_CHECKING:
     from bidilab.lab.datasets.recording import Recording
@@ -124,26 +121,18 @@ def from_hf(rows: Iterable[Mapping[str, Any]], dest: str | os.PathLike[str], *, 
         If ``dest`` exists and is not to be replaced, or the rows do not make a dataset.
     """
     target = Path(dest)
-    check_target(target, force=force)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-    with held(target), telling_of_a_full_disk(target):
-        check_target(target, force=force)  # another may have made it meanwhile
-        shutil.rmtree(partial, ignore_errors=True)
-        (partial / "audio").mkdir(parents=True)
-        try:
-            info = ""
-            with (partial / MANIFEST_FILE).open("w", encoding="utf-8", newline="\n") as manifest:
-                for row in _undecoded(rows):
-                    try:
-                        line, info = _written(row, partial)
-                    except JSONError as error:
-                        raise DatasetError(f"the tags of row {row['id']!r} are not a JSON object: {error}") from error
-                    manifest.write(line + "\n")
-            (partial / DATASET_FILE).write_text(info or "{}", encoding="utf-8")
-            Dataset.load(partial)  # refused with every reason, before it takes its place
-            put_in_place(partial, target)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+    with made_whole(target, force=force) as partial:
+        (partial / "audio").mkdir()
+        info = ""
+        with (partial / MANIFEST_FILE).open("w", encoding="utf-8", newline="\n") as manifest:
+            for row in _undecoded(rows):
+                try:
+                    line, info = _written(row, partial)
+                except JSONError as error:
+                    raise DatasetError(f"the tags of row {row['id']!r} are not a JSON object: {error}") from error
+                manifest.write(line + "\n")
+        (partial / DATASET_FILE).write_text(info or "{}", encoding="utf-8")
+        Dataset.load(partial)  # refused with every reason, before it takes its place
     return Dataset.load(target)
 
 

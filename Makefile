@@ -2,11 +2,11 @@
 ZONE ?= lab/sweep
 help:  ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
-test:  ## run the tests
-	uv run pytest
+test:  ## run all tests, those that uv run pytest leaves out too
+	uv run pytest --whole
 quick:  ## run what is fast of one zone's tests: make quick ZONE=bidi/log
 	uv run pytest -q -m "not slow and not realtime and not browser" tests/$(ZONE)
-attack:  ## draw 50 times as many examples, fuzzed messages and broken files as CI does (hours)
+attack:  ## draw 50 times as many examples or more, fuzzed messages and broken files as CI does (hours)
 	BIDILAB_ATTACK=50 uv run pytest -q -m "not realtime and not browser"
 lint:  ## format check, lint, types, zones
 	uv run ruff format --check . && uv run ruff check . && uv run mypy && uv run lint-imports

@@ -26,15 +26,31 @@ ROOT = Path(__file__).resolve().parents[1]
 os.environ.setdefault("NUMBA_CACHE_DIR", str(default_cache_dir() / "kernels"))
 
 
+SHORT = "BIDILAB_TESTS_SHORT"
+SHORT_LEAVES_OUT = "left out: tests marked slow or browser; uv run pytest --whole (make test) runs them too, as CI does"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--whole",
+        action="store_true",
+        help="run the tests marked slow or browser too, which a run without arguments leaves to make test and CI",
+    )
+
+
 @pytest.hookimpl(trylast=True)  # after tests/browser has marked its own
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if SHORT in os.environ:
+        long = [item for item in items if any(item.get_closest_marker(mark) for mark in ("slow", "browser"))]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in set(long)]
     workers.order(items)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """As many workers as cores, and two that mostly wait where tests must keep time."""
-    return (os.cpu_count() or 1) + 2 * workers.asks_for_time(config, ROOT)
+    """As many workers as cores, and those that mostly wait where tests must keep time: in a browser, and others."""
+    return (os.cpu_count() or 1) + (1 if SHORT in os.environ else 2 * workers.asks_for_time(config, ROOT))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -57,6 +73,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
     It goes to pytest's own cache and not beside the sources. Without that cache it lasts as long as the run.
     """
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        _choose(config)
     if not sys.dont_write_bytecode or "PYTEST_XDIST_WORKER" in os.environ:
         return
     if config.pluginmanager.has_plugin("cacheprovider"):
@@ -67,6 +85,14 @@ def pytest_configure(config: pytest.Config) -> None:
     sys.dont_write_bytecode, sys.pycache_prefix = False, str(kept)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PYTHONPYCACHEPREFIX"] = str(kept)  # workers and the processes of tests inherit it
+
+
+def _choose(config: pytest.Config) -> None:
+    """A run that asks for nothing is a short one; its workers hear of it by the environment."""
+    os.environ.pop(SHORT, None)
+    asked = config.option.whole or config.option.markexpr or config.option.keyword
+    if not asked and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        os.environ[SHORT] = "1"
 
 
 COMPILED = "BIDILAB_TEST_COMPILED"
@@ -136,7 +162,9 @@ def real_audio() -> Path:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Why a test was tried again; of what passed in the end, pytest-rerunfailures tells no more than the name."""
+    """What was left out, and why a test was tried again: pytest-rerunfailures tells no more than the name."""
+    if SHORT in os.environ:
+        terminalreporter.write_line(SHORT_LEAVES_OUT)
     for report in terminalreporter.stats.get("rerun", []):
         terminalreporter.section(f"tried again: {report.nodeid}", sep="-")
         terminalreporter.write_line(report.longreprtext)

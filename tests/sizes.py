@@ -8,7 +8,7 @@ __all__ = ["ATTACK", "SAMPLE", "examples"]
 
 ATTACK = int(os.environ.get("BIDILAB_ATTACK", "1"))
 """Times as many examples, from the environment; 1 in a plain test run and in CI."""
-SAMPLE = 0.6
+SAMPLE = 0.25
 """Share of the examples of a plain test run, which has to stay short; an attack draws them all."""
 
 

@@ -26,6 +26,7 @@ def modules():
             yield found.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(modules()))
 def test_doctests(name):
     if name in NEEDS:

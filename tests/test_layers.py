@@ -61,6 +61,7 @@ def _imports(module: str, *, types: bool = False) -> set[str]:
     return {name for name in found if name in _trees() and name != module}
 
 
+@pytest.mark.slow
 def test_no_circle_of_modules_at_run_time():
     """Imports inside of functions count; those that only a type checker sees do not."""
     graph = {module: _imports(module) for module in _trees()}

@@ -58,6 +58,7 @@ def test_its_commands_run_as_printed(folder, tmp_path, monkeypatch):
     assert (detail["vad"], detail["vad_distribution"]) == ("loudness", "bidilab-toy 1.0")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn", "toy")
 def test_a_saved_result_outlives_the_plug_in(folder, tmp_path, distributions):
     dataset = bl.load_dataset(folder)

@@ -16,6 +16,7 @@ from tests.agreement.comparison import (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk_ms", CHUNKS_MS)
 @pytest.mark.parametrize(("vad", "n"), [("energy", 8), ("silero", 1)])
 def test_sessions_do_what_is_predicted(vad, n, chunk_ms):
@@ -32,6 +33,7 @@ def test_sessions_do_what_is_predicted(vad, n, chunk_ms):
     assert (n_interruptions > 0 and n_events > 20) or vad == "silero"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk_ms", CHUNKS_MS)
 def test_sessions_with_guards_do_what_is_predicted(chunk_ms):
     rng = random.Random(f"guards {chunk_ms}")
@@ -48,6 +50,7 @@ def test_sessions_with_guards_do_what_is_predicted(chunk_ms):
     assert n_interruptions > n_resumed > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk_ms", CHUNKS_MS)
 def test_sessions_whose_turns_end_by_a_score_do_what_is_predicted(chunk_ms):
     """55 settings for each chunk: 220 in all."""
@@ -75,6 +78,7 @@ def test_sessions_with_scores_guards_and_silero_do_what_is_predicted():
     assert min(n_by_score, n_resumed) > 0
 
 
+@pytest.mark.slow
 def test_sessions_that_a_score_interrupts_do_what_is_predicted():
     """60 settings: half of them with other guards, half of them with a score at the end of turns too."""
     rng = random.Random("interruptions")

@@ -72,6 +72,7 @@ PACES = (1, 8)
 AT_ONCE = 2  # sessions side by side: with more of them, the machine's other work makes some late
 
 
+@pytest.mark.slow
 def test_sessions_over_the_wire_do_what_is_predicted(tmp_path):
     dataset = bl.load_dataset(ROOT / "datasets" / "overlap-mini")
 
@@ -115,6 +116,7 @@ def n_cut_as_predicted(made, expected, log_dir):
     return n_interruptions
 
 
+@pytest.mark.slow
 def test_the_way_over_24_khz_changes_few_decisions():
     """At least 99 % of the 16 kHz sweep's decisions are within one frame of theirs on the wire; 579 of 582 now.
 

@@ -22,6 +22,7 @@ class SlowScorer(DigestScorer):
         return super().scores(windows)
 
 
+@pytest.mark.slow
 @pytest.mark.realtime
 def test_a_late_scorer_gives_the_same_turns_and_interruptions():
     whole = audio_of(recordings()[0])
@@ -40,6 +41,7 @@ def test_a_late_scorer_gives_the_same_turns_and_interruptions():
     assert virtual.log.fold().counts.scores_late == 0
 
 
+@pytest.mark.slow
 @pytest.mark.realtime
 def test_the_real_clock_gives_the_same_turns_and_interruptions():
     whole = audio_of(recordings()[0])

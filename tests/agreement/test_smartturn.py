@@ -48,6 +48,7 @@ def compared(result: bl.SweepResult, settings: list[int], chunk_ms: int) -> dict
     return causes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "chunk_ms"), [("early-clean-01", 20), ("late-clean-01", 32)])
 def test_on_recordings_of_overlap_mini(shared_cache, name, chunk_ms):
     path = bl.load_dataset(OVERLAP_MINI)[name].path
@@ -57,6 +58,7 @@ def test_on_recordings_of_overlap_mini(shared_cache, name, chunk_ms):
     assert causes["timeout"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.real_audio
 def test_on_a_telephone_call_at_8_khz(shared_cache, tmp_path: Path):
     if not CALLS.is_dir():

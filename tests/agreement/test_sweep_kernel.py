@@ -44,6 +44,7 @@ def swept(tmp_path_factory):
 RESUME = {"false_interruption_timeout_ms": 400}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("threshold", "silence_duration_ms", "guards"),
     [

@@ -41,6 +41,7 @@ SESSIONS = examples(60)
 """Sessions held in each case, each on another setting of its grid."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_sessions_do_what_the_sweep_counts(case, tmp_path, monkeypatch):
     monkeypatch.setenv("BIDILAB_CACHE_DIR", str(tmp_path / "cache"))

@@ -120,7 +120,7 @@ def test_one_that_does_not_end_is_an_error():
     session = BackgroundSession(main)
     session.start()
     assert stuck.wait(10)
-    with pytest.raises(SessionError, match="not ended"):
+    with pytest.raises(SessionError, match="did not end"):
         session.stop(limit_s=0.05)
     release.set()
     session.stop()

@@ -40,6 +40,7 @@ def run(home, monkeypatch, capsys):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "code", "word"),
     [

@@ -95,6 +95,7 @@ def test_help_teaches_with_an_example(command):
     assert f"bidilab datasets {command} " in run(command, "--help").stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

@@ -30,6 +30,7 @@ def options(command):
     return [each for each in command.params if not isinstance(each, TyperArgument)]
 
 
+@pytest.mark.slow
 @EVERY
 @pytest.mark.parametrize("columns", [60, 80, 200])
 def test_lines_fit_and_no_name_is_cut(path, columns):

@@ -26,6 +26,7 @@ def run(calls, monkeypatch, *arguments):
     return CliRunner().invoke(app, ["judge", str(calls / "calls"), *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_a_folder_of_calls(calls, tmp_path, monkeypatch, undrawn):
     monkeypatch.chdir(tmp_path)
     done = run(calls, monkeypatch, "--user-channel", 1, "--dataset", tmp_path / "mine")

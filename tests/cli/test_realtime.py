@@ -127,6 +127,7 @@ def test_serve_serves_until_ctrl_c_and_leaves_a_log(tmp_path: Path) -> None:
     assert EventLog.read(journal).rows[-1].type == "session_end"
 
 
+@pytest.mark.slow
 def test_probe_client_reports_and_its_exit_code_is_the_verdict(tmp_path: Path) -> None:
     wav, out = tmp_path / "user.wav", tmp_path / "report.json"
     options = ("--pace", "1", "--write-wav", str(wav), "--interruptions", "1", "--out", str(out), "--max-leak-ms", "9")

@@ -31,6 +31,7 @@ def wav(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_min_words_lets_backchannels_pass(tmp_path):
     """Without the guard three backchannels interrupt; no word is said three dozen times, so with it none does."""
     plain = run(RECORDING, "--out", tmp_path / "plain")
@@ -65,6 +66,7 @@ def test_guards_that_cannot_be(wav, tmp_path, options, word):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_an_earlier_replay_is_replaced_when_asked_and_nothing_else_ever(wav, tmp_path):
     out = tmp_path / "out"
     assert run(wav, "--out", out).exit_code == 0

@@ -93,6 +93,7 @@ def built():
     return typer.main.get_command(cli.app)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_spoiled_file_is_told_and_nothing_crashes(name, sound, built, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(cli, "app", built)

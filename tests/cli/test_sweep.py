@@ -91,6 +91,7 @@ def test_it_leaves_tables_figures_a_report_and_settings_and_replaces_them_when_a
     assert here("sweep", folder, *GRID, "--out", "other")[0] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "word"),
     [
@@ -139,6 +140,7 @@ def test_unknown_option_is_exit_code_2(folder, tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_missing_and_empty_datasets(tmp_path, here):
     assert here("sweep", "nowhere")[0] == 2
     assert "--threshold must be a number in [0, 1], got 2.0" in here("sweep", "nowhere", "--threshold", "2")[2]
@@ -160,6 +162,7 @@ def _nan(path):
     soundfile.write(path, samples, 16_000, subtype="FLOAT", format="WAV")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("break_it", "word"),
     [
@@ -179,6 +182,7 @@ def test_corrupt_audio_is_one_clear_line_and_nothing_is_left(tmp_path, here, bre
     assert {p.name for p in tmp_path.iterdir()} <= {"data", "cache"}
 
 
+@pytest.mark.slow
 @pytest.mark.realtime
 def test_ctrl_c_leaves_a_cache_to_go_on_from(tmp_path):
     folder = write_dataset(tmp_path / "data", n=200)
@@ -242,6 +246,7 @@ def test_other_weights_are_given_by_path_and_named_by_their_hash(folder, tmp_pat
 WIDE = ("--threshold", "0.3,0.6,0.9", "--silence-duration-ms", "200,400", "--prefix-padding-ms", "100,300")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("columns", [60, 80, 200])
 def test_what_is_said_fits_the_terminal_and_is_said_once(folder, tmp_path, here, columns):
@@ -313,6 +318,7 @@ def test_weights_and_the_unit_of_intervals_are_as_given(folder, tmp_path, here):
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_a_second_sweep_into_a_folder_is_told_at_once_and_touches_nothing(folder, tmp_path, here):
     here("sweep", folder, *GRID, "--out", "found")
@@ -328,6 +334,7 @@ def test_a_second_sweep_into_a_folder_is_told_at_once_and_touches_nothing(folder
     assert code == 0, errors
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
 def test_a_disk_that_takes_no_more_is_one_line_with_its_file_and_the_earlier_sweep_stays(folder, tmp_path, here):

@@ -36,6 +36,7 @@ async def converse(pace: float) -> tuple[Any, list[str]]:
     return probe.result(), kinds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pace", [1.0, 8.0])
 def test_a_conversation_with_a_barge_in(pace: float) -> None:
     measured, kinds = asyncio.run(converse(pace))

@@ -47,6 +47,7 @@ async def act(connection: Any, events: list[Any]) -> None:
                 item_id = None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("pace", "status"), [(1.0, "cancelled"), (100.0, "completed")])
 def test_a_conversation_with_a_barge_in(pace: float, status: str) -> None:
     measured, events = asyncio.run(converse(pace))

@@ -37,6 +37,7 @@ async def converse(pace: float, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, l
     return probe.result(), kinds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("pace", "told"), [(1.0, True), (100.0, False)])
 def test_a_conversation_with_a_barge_in(pace: float, told: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     measured, kinds = asyncio.run(converse(pace, monkeypatch))

@@ -35,6 +35,7 @@ def work(for_ever=False):
     return os.getpid()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", ["SIGKILL", "SIGHUP"] * ATTACK)
 def test_workers_die_with_whom_they_work_for(tmp_path, sign):
     if not hasattr(signal, sign):

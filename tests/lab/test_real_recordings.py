@@ -153,6 +153,7 @@ def onset_errors_ms(labelled: Labelled, call: str) -> list[float]:
     return [(f.start - u.start) * 1000 / RATE for f, u in there if f is not None]
 
 
+@pytest.mark.slow
 def test_every_utterance_is_found_and_nothing_is_invented(labelled):
     """Neither the noises nor the echo nor what a canceller left of another voice becomes speech of the user."""
     assert labelled.result.problems == ()

@@ -63,6 +63,7 @@ def test_a_saved_sweep_loads_for_viewing(kept, name):
     assert loaded.recommend().message in repr(loaded)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SWEEPS)
 def test_a_saved_sweep_draws_what_it_has(kept, name):
     loaded = SweepResult.load(kept / name)
@@ -112,6 +113,7 @@ def test_a_sweep_of_another_rule_is_shown_and_compared_with_nothing(kept, now, t
     assert made_now.outdated == ""
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("name", SWEEPS)
 def test_a_report_of_a_sweep_of_another_rule_says_so_at_its_top(kept, tmp_path, name):

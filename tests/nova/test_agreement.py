@@ -53,6 +53,7 @@ def cuts(made):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pace", [1.0, 8.0])
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_a_barge_in_is_as_predicted_to_the_sample(name, pace):

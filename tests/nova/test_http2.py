@@ -61,6 +61,7 @@ def test_a_barge_in_and_an_orderly_end():
     assert client.rows("send_failed") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "restarts"),
     [("break", True), ("end", True), (exception("throttlingException", "slow down"), True),
@@ -103,6 +104,7 @@ def test_a_key_that_is_not_taken_and_nobody_there():
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_a_notebook_hears_a_recording_in_real_time():
     """`bl.replay` as a user calls it, on the first 9 s of a recording: one interruption, predicted within a frame."""
     audio = bl.load_dataset(ROOT / "datasets" / "overlap-mini")["late-clean-01"].user()[: 9 * 16_000]

@@ -76,6 +76,7 @@ def test_curves_along_guards(guarded):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_the_report_says_what_was_held_out_and_what_words_were_assumed(result, tmp_path):
     chosen_on, held_out = result.dataset.split(fraction=0.4, seed=0)

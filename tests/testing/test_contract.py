@@ -12,6 +12,7 @@ from bidilab.testing import check_scorer, check_vad
 from tests.detect.vad.toys import AheadStream, AheadVad, LoudVad
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BACKENDS)
 def test_our_own_detectors_keep_it(name):
     check_vad(VadSpec.of(name).build())

@@ -119,6 +119,7 @@ def test_loading_the_plugin_loads_nothing_heavy():
     assert json.loads(done.stdout.replace("'", '"')) == []
 
 
+@pytest.mark.slow
 def test_a_folder_of_calls_is_judged_first(judged, tmp_path, monkeypatch):
     """Two overlap-mini recordings: too few to gate, and the tables are there."""
     monkeypatch.setenv("BIDILAB_CACHE_DIR", str(tmp_path / "cache"))

@@ -218,6 +218,7 @@ def stops(made):
     return [tuple(row.get(name) for name in names) for row in rows(made.log, "speech_stopped")]
 
 
+@pytest.mark.slow
 @pytest.mark.realtime
 def test_a_slow_scorer_moves_no_decision_and_each_late_answer_is_written_down():
     policy = EndOfTurn(latency_ms=64)
@@ -236,6 +237,7 @@ def test_a_slow_scorer_moves_no_decision_and_each_late_answer_is_written_down():
     assert not rows(virtual.log, "scorer_late")
 
 
+@pytest.mark.slow
 @pytest.mark.realtime
 def test_scores_of_both_kinds_in_real_time():
     scored = {
@@ -254,6 +256,7 @@ def test_scores_of_both_kinds_in_real_time():
     assert len(late) == slow["scorer"].n_asked + slow["interruption_scorer"].n_asked
 
 
+@pytest.mark.slow
 @pytest.mark.realtime
 def test_a_scorer_in_time_is_not_late_and_the_session_hears_while_it_computes():
     policy = EndOfTurn(latency_ms=600)

@@ -147,7 +147,7 @@ def test_a_service_that_stays_away_ends_the_session(server):
         return heard, running_clock().now_s() - begun_s
 
     heard, took_s = run_virtual(main())
-    assert str(heard.failure) == "the connection to Toy is lost, 3 attempts to reconnect failed"
+    assert str(heard.failure) == "the connection to Toy is lost: 3 attempts to reconnect failed"
     assert heard.events[-1] == BidiConnectionCloseEvent("toy_1", "error")
     assert took_s == pytest.approx(0.5 + 1 + 2)
 

@@ -62,6 +62,7 @@ def _nothing_concealed(monkeypatch):
     monkeypatch.setattr(redaction, "_concealed", ())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
 def test_no_shape_of_a_key_is_in_any_artefact_of_any_failure(key, tmp_path, caplog):
     caplog.set_level(logging.DEBUG)
@@ -106,6 +107,7 @@ def test_no_shape_of_a_key_is_in_any_artefact_of_any_failure(key, tmp_path, capl
     assert not [trace for trace in traces_of(key) if trace in text]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
 def test_no_shape_of_a_key_is_in_any_artefact_of_gemini(key, caplog):
     caplog.set_level(logging.DEBUG)

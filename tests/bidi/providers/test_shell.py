@@ -130,7 +130,7 @@ def test_connections_that_do_not_last_use_up_the_attempts_though_each_stood_and_
     server, heard, _ = run(scenario, reconnect_attempts=3, reconnect_delay_s=1.0, reconnect_reset_s=10.0)
     assert len(server.connections) == 4
     assert str(heard.failure) == (
-        "the connection to Toy is lost, 3 attempts to reconnect gave no connection that lasted 10 s"
+        "the connection to Toy is lost: 3 attempts to reconnect gave no connection that lasted 10 s"
     )
 
 

@@ -74,6 +74,7 @@ def frontier(pauses, scored):
     return np.array(made)
 
 
+@pytest.mark.slow
 def test_by_soxr_the_scores_are_those_measured(pauses):
     found = scores(pauses, lambda samples, rate: soxr.resample(samples, rate, 16_000).astype(np.float32))
     ends = is_end(pauses)
@@ -87,6 +88,7 @@ def test_by_soxr_the_scores_are_those_measured(pauses):
     assert latency[cut <= 0.10 * 29].min() == pytest.approx(0.90, abs=0.05)
 
 
+@pytest.mark.slow
 def test_by_our_resampler_the_auc_is_as_told(pauses, ours):
     assert auc(ours, is_end(pauses)) == pytest.approx(0.776, abs=0.01)
 

@@ -176,6 +176,7 @@ def test_a_frame_between_the_thresholds_neither_asks_nor_times_out():
     assert (turn.stopped_at, turn.cause) == (4096, "timeout")
 
 
+@pytest.mark.slow
 def test_a_frame_that_is_high_and_low_begins_a_pause_of_its_own():
     track = np.full(6, 0.008, np.float32)  # deactivation 0.01, threshold 0.005
     params = TurnParams(threshold=0.005, silence_duration_ms=0)

@@ -72,6 +72,7 @@ def test_it_has_a_name_on_the_command_line(folder, tmp_path):
     assert "loud 3 as the VAD" in (tmp_path / "out" / "report.html").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_a_result_of_a_backend_that_is_not_there_can_be_read(folder, tmp_path, monkeypatch):
     dataset = bl.load_dataset(folder)

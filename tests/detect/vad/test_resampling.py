@@ -68,6 +68,7 @@ def test_one_sample_at_a_time_and_across_the_internal_block():
     np.testing.assert_array_equal(in_chunks(short, 44_100, 16_000, [1] * 2_000), resample(short, 44_100, 16_000))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("from_rate", "to_rate", "minutes"),
     [(*pair, 60 if pair == (44_100, 16_000) else min(60, 10 * ATTACK)) for pair in PAIRS],

@@ -47,6 +47,7 @@ def test_it_is_what_the_protocol_says(spec):
     assert 0 <= track.min() < track.max() <= 1
 
 
+@pytest.mark.slow
 @backends
 @settings(max_examples=examples(15))
 @given(n=st.integers(0, 12_000), sizes=st.lists(st.integers(0, 3_000), max_size=12), seed=st.integers(0, 2**16))

@@ -109,6 +109,7 @@ def test_places_that_are_no_dataset_say_what_to_do(folder, tmp_path):
         bl.load_dataset(tmp_path / "nothing-like-it")
 
 
+@pytest.mark.slow
 def test_from_the_command_line(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     args = ["sweep", str(folder / "call.wav"), "--vad", "energy", "--threshold", "0.5", "--silence-duration-ms", "300"]

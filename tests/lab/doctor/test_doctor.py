@@ -28,6 +28,7 @@ def test_every_cause_has_one_test():
     assert {*SOUND_RULES, *STORY_RULES} == {*CAUSES}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(examples(1)))
 @pytest.mark.parametrize("name", IN_SOUND)
 def test_faults_in_the_sound_are_named_first(name, seed):
@@ -66,6 +67,7 @@ def test_a_sound_clients_log_gives_nothing(tmp_path):
     assert dict(found.facts)["sent_per_s"] == "1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recording", "how", "cause"),
     [
@@ -100,6 +102,7 @@ def test_a_recorder_that_lost_time_is_named(traces):
     assert found.causes[:1] == ["recorder"], found
 
 
+@pytest.mark.slow
 @pytest.mark.real_audio
 def test_an_uninterruptible_speech_is_told_from_its_neighbours(traces):
     """LiveKit's report says allow_interruptions: true; one speech was made with it off."""

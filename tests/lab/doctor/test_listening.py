@@ -42,7 +42,7 @@ def test_too_little_to_tell(n, n_s):
 def test_no_time_passes_backwards():
     with pytest.raises(InvalidParameterError, match="rising"):
         real_rate([1, 2, 3], [0.0, 2.0, 1.0])
-    with pytest.raises(InvalidParameterError, match="one length"):
+    with pytest.raises(InvalidParameterError, match="equal length"):
         real_rate([1, 2, 3], [0.0, 2.0])
 
 

@@ -26,6 +26,7 @@ def judged(traces, name, trace, **how):
     return bl.judge(folder / RECORDINGS[name], trace=folder / trace, progress=False, **how)
 
 
+@pytest.mark.slow
 @pytest.mark.real_audio
 @pytest.mark.parametrize(
     ("name", "trace", "channel", "later_s"),
@@ -53,6 +54,7 @@ def test_with_its_trace_a_call_is_judged_as_it_was(traces, name, trace, channel,
     assert result.alignment["spread_ms"].max() < 20
 
 
+@pytest.mark.slow
 @pytest.mark.real_audio
 @pytest.mark.parametrize(
     ("name", "trace", "channel"), [("retell", "call.json", 2), ("vapi", "end-of-call-report.json", 1)]
@@ -73,6 +75,7 @@ def test_openais_event_silence_and_leak(traces):
     assert "silence_duration_ms=500" in first["settings"]
 
 
+@pytest.mark.slow
 @pytest.mark.real_audio
 def test_telemetry_of_generation_tells_the_cuts(traces):
     """Strands' spans have no ends of sound; what was interrupted was cut."""

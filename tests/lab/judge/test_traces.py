@@ -45,6 +45,7 @@ def expected(traces, name):
     return json.loads((traces / name / "expected.json").read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FIXTURES)
 def test_onsets_stops_and_latencies(traces, name):
     """Onsets to 20 ms and stops to 70 ms; the end of a response that went on is none of the stack's doing."""

@@ -32,6 +32,7 @@ def judged(sessions):
     return bl.judge(sessions / "calls", trace=sessions / "logs", progress=False)
 
 
+@pytest.mark.slow
 def test_the_setting_in_force_changes_nothing(judged):
     answer = judged.what_if(bl.ServerVad(), progress=False)
     assert answer.n_stops > 3

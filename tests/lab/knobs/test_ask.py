@@ -15,6 +15,7 @@ from tests.agreement.test_openai_realtime import ServerThread
 pytestmark = pytest.mark.realtime
 
 
+@pytest.mark.slow
 def test_a_server_is_asked_from_the_command_line(tmp_path):
     """14 s of speech are too little to tell a threshold, and enough to see that the server obeys the rest."""
     speech = knob_speech(14, seed=1)

@@ -67,6 +67,7 @@ def swept():
     return bl.sweep(ROOT / "datasets" / "overlap-mini", grid, progress=False)
 
 
+@pytest.mark.slow
 def test_the_stops_of_overlap_mini(swept):
     """0.5 to 0.6 with a guard of 250 ms: 84 false and 66 true stops by the owner of what a conversation costs."""
     setting, other = (

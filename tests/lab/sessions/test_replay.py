@@ -37,6 +37,7 @@ def recording():
     return bl.load_dataset(OVERLAP_MINI)["early-clean-01"]
 
 
+@pytest.mark.slow
 def test_a_recording_gives_the_turns_of_the_sweep(recording, tmp_path):
     setting = {"type": "server_vad", "threshold": 0.6, "silence_duration_ms": 400}
     made = replay(recording, turn_detection=setting, out=tmp_path / "out")

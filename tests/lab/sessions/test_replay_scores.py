@@ -67,6 +67,7 @@ def test_scores_computed_elsewhere():
         LiveSession(scorer=track)
 
 
+@pytest.mark.slow
 def test_a_dataset_by_a_spec_in_processes_and_by_tracks():
     whole = bl.load_dataset(OVERLAP_MINI)
     dataset = replaced(whole, recordings=tuple(whole)[:2])
@@ -150,17 +151,17 @@ def test_the_command_with_a_scorer_of_interruptions(named_digest, tmp_path):
     [
         (["--interrupt-window-ms", "400"], "--interrupt must be the name of a scorer"),
         (["--interrupt", "smart-turn"], "scorer must be"),
-        (["--interrupt", "digest", "--interrupt-window-ms", "100"], "interrupt_window_ms must be"),
+        (["--interrupt", "digest", "--interrupt-window-ms", "100"], "--interrupt-window-ms must be"),
         (["--interrupt", "digest", "--model", "openai"], "--interrupt must be left out with a model"),
         (["--eot", "diggest"], "digest"),
         (["--eot-threshold", "0.5"], "--eot must be the name of a scorer"),
         (["--eot-option", "window=16000"], "--eot must be the name of a scorer"),
-        (["--eot", "digest", "--eot-threshold", "1.5"], "eot_threshold must be"),
-        (["--eot", "digest", "--eot-timeout-ms", "100", "--eot-action-delay-ms", "200"], "eot_timeout_ms must be"),
+        (["--eot", "digest", "--eot-threshold", "1.5"], "--eot-threshold must be"),
+        (["--eot", "digest", "--eot-timeout-ms", "100", "--eot-action-delay-ms", "200"], "--eot-timeout-ms must be"),
         (["--eot", "digest", "--eot-option", "windows=3"], "windows"),
         (["--eot", "digest", "--eot-option", "window"], "--eot-option must be NAME=VALUE"),
         (["--eot", "digest", "--model", "openai"], "--eot must be left out with a model"),
-        (["--eot", "digest", "--eot-context", "all"], "eot_context must be one of turn, window"),
+        (["--eot", "digest", "--eot-context", "all"], "--eot-context must be one of turn, window"),
     ],
 )
 def test_what_the_command_refuses(named_digest, options, message, tmp_path):

@@ -53,6 +53,7 @@ def test_what_is_not_there_is_told(bucket, url, said):
         bl.load_dataset(url)
 
 
+@pytest.mark.slow
 def test_an_object_that_is_missing_or_another_is_told(bucket, bursts_folder, tmp_path):
     there = bl.load_dataset("s3://calls")
     bucket.folder = tmp_path

@@ -69,7 +69,7 @@ def test_weights_are_what_a_fault_costs():
     for bad in ({"missed": -1}, {"false": math.nan}, {"cut_in": math.inf}, {"late_per_s": True}):
         with pytest.raises(InvalidParameterError, match="weights"):
             Weights(**bad)
-    with pytest.raises(InvalidParameterError, match="zeros"):
+    with pytest.raises(InvalidParameterError, match="not all zero"):
         Weights(missed=0, false=0, cut_in=0, late_per_s=0, wait_per_s=0)
 
 

@@ -59,6 +59,7 @@ class LosesAWorker(bl.DaskExecutor):
             yield found
 
 
+@pytest.mark.slow
 def test_a_lost_worker_costs_no_more_than_its_parts(twelve, client):
     executor = LosesAWorker(client)
     parts = run(twelve, executor=executor)
@@ -87,6 +88,7 @@ run(bl.load_dataset(sys.argv[1]), executor=Stops(sys.argv[2]), checkpoint=sys.ar
 """
 
 
+@pytest.mark.slow
 def test_a_killed_client_goes_on_with_the_parts_that_are_missing(twelve, client, tmp_path):
     kept = tmp_path / "kept"
     args = [sys.executable, "-c", CLIENT, str(twelve.root), client.scheduler.address, str(kept)]

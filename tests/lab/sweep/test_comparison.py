@@ -20,6 +20,7 @@ def result(request, bursts):
     return sweep(bursts, grid, evaluation=request.param, **how)
 
 
+@pytest.mark.slow
 def test_the_recordings_at_a_setting_are_those_of_the_sweep(result):
     stored = result.recordings
     for setting in range(len(result.grid)):

@@ -36,6 +36,7 @@ def old(result, tmp_path):
     return SweepResult.load(tmp_path / "old")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_a_result_names_its_detector(result, tmp_path):
     assert (result.vad, result.detector, result.detector_changed) == ("silero", "silero 6.2", "")
@@ -50,6 +51,7 @@ def test_a_result_names_its_detector(result, tmp_path):
     assert "another detector" not in report
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_a_result_under_other_weights_says_so(old, tmp_path):
     said = "another detector than a sweep made now would be: silero 5.1 then, silero 6.2 now"

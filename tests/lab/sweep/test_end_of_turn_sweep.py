@@ -189,6 +189,7 @@ def test_one_inference_for_each_distinct_window_and_all_of_them_met(bursts, tmp_
     assert again.windows == []
 
 
+@pytest.mark.slow
 def test_many_processes_give_the_same(bursts, monkeypatch):
     monkeypatch.setattr(scores_module, "_POOL_WINDOWS", 1)  # so few are scored in this process otherwise
     grid = Grid(**KNOBS, eot=LoudnessSpec(), **EOT, min_interruption_ms=[0, 500])

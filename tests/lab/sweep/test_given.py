@@ -44,6 +44,7 @@ def ahead(dataset, tmp_path_factory):
         return swept(dataset, AheadVad(ahead=240))
 
 
+@pytest.mark.slow
 def test_sweep_session_and_reference_are_one_with_a_lookahead(dataset, ahead):
     vad, grain = AheadVad(ahead=240), {"frame_samples": 160, "sample_rate": 16_000}
     for recording in dataset:
@@ -98,6 +99,7 @@ def test_a_recommendation_is_checked_with_the_same_object(dataset):
     assert chosen.validation is not None
 
 
+@pytest.mark.slow
 def test_workers_take_what_can_be_pickled(dataset):
     alone = swept(dataset, LoudVad(gain=200.0), cache=False)
     with warnings.catch_warnings():
@@ -106,6 +108,7 @@ def test_workers_take_what_can_be_pickled(dataset):
     assert many.settings.equals(alone.settings)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_pickled_runs_here_and_says_so(dataset):
     vad = LoudVad(gain=200.0)
     vad.lock = lambda: None

@@ -36,6 +36,7 @@ def test_it_is_as_large_as_it_should_be(dataset):
     assert sum(path.stat().st_size for path in (ROOT / "datasets" / "overlap-mini").rglob("*")) <= 25e6
 
 
+@pytest.mark.slow
 def test_false_interruptions_fall_and_misses_rise_with_the_threshold(result):
     result, _ = result
     false = column(result, "false_interruption_rate")

@@ -47,6 +47,7 @@ class Counting(InProcess):
             yield found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "how"),
     [

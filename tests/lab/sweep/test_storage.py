@@ -94,6 +94,7 @@ def test_a_result_that_was_saved_over_is_not_read_on_from_the_other(bursts, resu
     assert len(SweepResult.load(tmp_path / "one").recordings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

@@ -69,6 +69,7 @@ def test_one_inference_for_each_distinct_window_and_none_again(recordings, tmp_p
     assert again.n_inferences == 0
 
 
+@pytest.mark.slow
 def test_many_processes_do_the_same_and_leave_it_in_the_cache(recordings, tmp_path):
     cache, asked = ScoreCache(tmp_path / "cache"), questions(200)
     alone = SweepScores(recordings, Energy(), cache=None, executor=InProcess(), progress=False).answers(asked)

@@ -11,6 +11,7 @@ from tests.conftest import ROOT
 pytestmark = pytest.mark.exports
 
 
+@pytest.mark.slow
 def test_mlflow_keeps_the_recommended_setting_and_its_rates(tmp_path, monkeypatch, shared_cache):
     mlflow = pytest.importorskip("mlflow")
     monkeypatch.chdir(tmp_path)

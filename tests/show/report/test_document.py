@@ -70,6 +70,7 @@ def html(written):
     return written[0].read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_one_file_that_needs_no_other(html, written):
     page = Page(html)
     assert [p.name for p in written[0].parent.iterdir()] == ["report.html"]
@@ -156,6 +157,7 @@ def test_it_says_what_the_cut_off_rate_rests_on(html, result):
     assert SETTINGS["cutoff_rate"].label in text
 
 
+@pytest.mark.slow
 def test_without_limits_the_best_setting_is_recommended(result, tmp_path):
     text = report(result, tmp_path / "r.html", max_false_interruption_rate=None, max_missed_rate=None).read_text(
         "utf-8"
@@ -290,6 +292,7 @@ def test_tag_values_are_ordered_by_size_then_letter():
     assert [_tag_text(value) for value in sorted(values, key=_tag_order)] == ["5", "10", "20", "a", "b", "(absent)"]
 
 
+@pytest.mark.slow
 def test_report_is_the_same_every_time(result, tmp_path, html):
     without_links = re.sub(r' <span class="files">.*?</span>', "", html)
     assert report(result, tmp_path / "again.html").read_text("utf-8") == without_links

@@ -11,6 +11,7 @@ import pytest
 TESTS = sorted((Path(__file__).parent / "js").glob("*.test.mjs"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.name)
 def test_in_node(path):
     if which("node") is None:

@@ -60,6 +60,7 @@ def first_frame_end(position):
     return -(-position // FRAME) * FRAME
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("recording_id", RECORDINGS)
 def test_every_interruption_is_where_it_was_predicted(recording_id, setting):

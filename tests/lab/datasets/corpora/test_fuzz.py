@@ -78,6 +78,7 @@ def test_what_is_sound_is_taken_whole(name, tmp_path):
     assert result.problems == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LABELS)
 @settings(max_examples=examples(60))
 @given(data=st.data())

@@ -168,6 +168,7 @@ def units_of(samples, rate, channels=BOTH):
     return {name: findings.units for name, findings in found.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoilt", "channels"),
     [

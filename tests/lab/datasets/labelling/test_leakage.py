@@ -10,6 +10,7 @@ from bidilab.lab.datasets.labelling.labeller import find_speech
 from tests.conftest import ROOT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gain_db", [-6, -14])
 def test_the_gain_of_a_leak_is_that_of_its_power_though_the_user_talks_over_it(gain_db):
     recording = load_dataset(ROOT / "datasets" / "overlap-mini")["early-clean-02"]

@@ -14,6 +14,7 @@ def tallied(recordings, *, before):
     return tally
 
 
+@pytest.mark.slow
 def test_the_false_rate_on_proposed_labels_is_near_the_true_one():
     """Ten recordings of overlap-mini: by Silero alone nearly every event that has a label stops the agent."""
     recordings = list(Dataset.load(ROOT / "datasets" / "overlap-mini"))[::8]
@@ -24,6 +25,7 @@ def test_the_false_rate_on_proposed_labels_is_near_the_true_one():
     assert now.n_missed < silero_alone.n_missed / 2
 
 
+@pytest.mark.slow
 @pytest.mark.real_audio
 def test_real_noises_that_silero_ignores_get_a_label(real_audio, tmp_path):
     recordings = mixed_real(real_audio, tmp_path, 3, None)

@@ -11,6 +11,7 @@ from bidilab.show.widgets.live.widget import LiveSession
 from tests.show.widgets.live.test_widget import quick_model, session, talk  # noqa: F401  # a fixture
 
 
+@pytest.mark.slow
 @pytest.mark.realtime
 def test_he_looks_while_a_session_runs_and_what_he_found_stays(session, monkeypatch):  # noqa: F811
     monkeypatch.setattr(live_run, "DIAGNOSE_S", 0.1)

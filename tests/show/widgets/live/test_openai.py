@@ -35,6 +35,7 @@ def server():
     assert session.failure is None
 
 
+@pytest.mark.slow
 @pytest.mark.realtime
 def test_a_session_is_interrupted_and_its_knobs_act(server):
     setting = bl.ServerVad(silence_duration_ms=200, prefix_padding_ms=0)

@@ -168,6 +168,7 @@ def test_the_monitor_of_a_session_hears_by_its_detector(session):  # noqa: F811
     assert "energy" in live.static_form().text
 
 
+@pytest.mark.slow
 @pytest.mark.realtime
 def test_knobs_of_the_end_of_turn_act_while_it_runs(session):  # noqa: F811
     # A score of the digest is above 0: at threshold 1 none ends the first turn, its timeout does.

@@ -397,6 +397,7 @@ async def _talk(connect, offer, origin):
     await page.close()
 
 
+@pytest.mark.slow
 def test_interrupting_a_cell_that_waits_ends_the_session():
     program = """
 import os, signal, threading

@@ -38,6 +38,7 @@ def set_to(player, params, rule):
             player.eot_timeout_ms = rule.timeout_ms
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("evaluation", ["recorded", "simulated"])
 def test_decisions_are_those_of_a_sweep(result, evaluation):
     data = result.dataset[1:2]

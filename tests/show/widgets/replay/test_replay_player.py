@@ -45,6 +45,7 @@ def stereo(folder, *, channels=2, rate=16_000):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("evaluation", ["recorded", "simulated"])
 @pytest.mark.parametrize("index", range(3))
 def test_the_numbers_are_those_of_a_sweep_of_the_recording(result, evaluation, index):

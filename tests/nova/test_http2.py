@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("aws_sdk_bedrock_runtime", reason="needs the extra nova, and Python 3.12 or newer")
 
 import bidilab as bl
+from bidilab.bidi.providers.nova import connection
 from bidilab.bidi.types.events import (
     BidiAudioStreamEvent,
     BidiConnectionRestartEvent,
@@ -16,6 +17,7 @@ from bidilab.bidi.types.events import (
     BidiResponseCompleteEvent,
 )
 from bidilab.core.audio import Audio
+from bidilab.core.clock import running_clock
 from bidilab.core.errors import CredentialsError, ProviderConnectionError, ProviderError
 from bidilab.detect.turns.simulation import ResponsePlan
 from tests.conftest import ROOT
@@ -88,6 +90,30 @@ def test_a_fault_in_mid_response(fault, restarts):
     assert (type(client.failure) is ProviderError) == (not restarts)
     if restarts:
         assert made.services[1].order.history[0] == ("USER", "what the user said")
+
+
+def test_a_half_open_line_is_noticed_and_told(monkeypatch):
+    # The service reads nothing more, and TCP stays open. The limit is a tenth of what it is.
+    monkeypatch.setattr(connection, "STALLED_S", connection.STALLED_S / 10)
+    made = backend()
+
+    async def main():
+        async with LoopbackServer(made) as server, running(served(server, reconnect_delay_s=0.05)) as client:
+            await client.speak((0.5, 0))
+            (silent,) = server.connections
+            silent.writer.transport.pause_reading()
+            clock = running_clock()
+            speaking = asyncio.create_task(client.speak((20.0, 0)))
+            (restart,) = await client.until(BidiConnectionRestartEvent, within_s=15)
+            took_s = clock.now_s()
+            await client.until(BidiConnectionStartEvent, 2, within_s=15)
+            speaking.cancel()
+            silent.writer.transport.abort()
+        return restart, took_s
+
+    restart, took_s = asyncio.run(main())
+    assert f"half open: an event was not taken within {connection.STALLED_S:g} s" in restart.message
+    assert took_s < 10
 
 
 def test_a_key_that_is_not_taken_and_nobody_there():

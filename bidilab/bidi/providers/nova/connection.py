@@ -31,6 +31,7 @@ __all__ = [
     "LOST",
     "MODULES",
     "SERVICE",
+    "STALLED_S",
     "ClientSettings",
     "NovaConnection",
     "connect",
@@ -141,6 +142,10 @@ MODULES = ("aws_sdk_bedrock_runtime", "awscrt", "boto3")
 
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]+")
 _DEFAULT_REGION = "us-east-1"
+STALLED_S = 7.0
+"""Longest time without room for an event, once the service has answered; then the line counts as half open. Two seconds
+of audio fill what there is room for: the window of HTTP/2 (64 KiB unless the service grants more, RFC 9113, 6.5.2) and
+the SDK's queue. A ping would notice it sooner, but awscrt 0.32 has none for Python."""
 _ANSWER_S = 3.0
 _REASON_S = 2.0
 _READ_OUT_S = 2.0
@@ -183,7 +188,8 @@ class ClientSettings(config.ClientSettings):
         Makes the SDK's HTTP client of a connection; called without arguments for each one. The client must be able to
         send and receive at once. By default AWS's own (``smithy_http.aio.crt.AWSCRTHTTPClient``).
     timeout_s
-        Seconds within which a connection must be made, and must take an event, ``> 0``.
+        Seconds within which a connection must be made, and must take an event, ``> 0``; once the service has answered,
+        7 at the most.
     reconnect_attempts, reconnect_delay_s, reconnect_reset_s
         How often and when it reconnects; see `config.ClientSettings`.
     restart_after_s
@@ -294,13 +300,16 @@ class NovaConnection:
         chunk = InvokeModelWithBidirectionalStreamInputChunk(value=part)
         sending = asyncio.ensure_future(self._stream.input_stream.send(chunk))
         # The SDK's queue holds 16 events and waits for room, for ever when the connection has failed long since.
+        stands = self._output is not None  # until the service has answered, it may take its time
+        within_s = min(STALLED_S, self._timeout_s) if stands else self._timeout_s
         try:
-            await asyncio.wait({sending, self._over}, timeout=self._timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({sending, self._over}, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             if not sending.done():
                 sending.cancel()
         if not sending.done() or sending.cancelled():
-            return self._end(lost(f"an event was not taken within {self._timeout_s:g} s"))
+            said = f"an event was not taken within {within_s:g} s"
+            return self._end(lost(f"the line is half open: {said}" if stands else said))
         if (error := sending.exception()) is None:
             return None
         # Why, the service has often said by then; whoever receives has time to read it.

@@ -9,6 +9,7 @@ from markdown_it import MarkdownIt
 from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.metrics.columns import SETTINGS
 from bidilab.lab.sweep import SweepResult, Weights
+from bidilab.show import encoding
 from bidilab.show.report import report
 from bidilab.show.report.focus import focus_of
 from bidilab.show.report.tables import (
@@ -51,16 +52,15 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def written(result, tmp_path_factory):
     """The report, drawn, with its figures beside it; PDF and PNG are drawn in tests/cli, for their size takes time."""
-    from matplotlib.figure import Figure
+    saved = encoding._saved
 
-    draw = Figure.savefig
-
-    def draw_svg(figure, target, **kwargs):
-        draw(figure, target, **kwargs) if kwargs["format"] == "svg" else target.write(b"undrawn")
+    def only_svg(figure, suffix, dpi):
+        return saved(figure, suffix, dpi) if suffix == "svg" else b"undrawn"
 
     folder = tmp_path_factory.mktemp("report")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Figure, "savefig", draw_svg)
+        patch.setattr(encoding, "_saved", only_svg)
+        patch.setattr(encoding, "drawn_for_both", lambda *_: None)
         path = report(result, folder / "new" / "report.html", figures=folder / "figures")
     return path, folder / "figures"
 

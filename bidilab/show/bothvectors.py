@@ -47,7 +47,8 @@ def drawn_for_both(figure: Figure, save: Save) -> tuple[bytes, bytes] | None:
             save(figure, svg_file, "svg")
     except _NotSharedError:
         return None
-    return svg_file.getvalue(), pdf_file.getvalue()
+    svg, pdf = svg_file.getvalue(), pdf_file.getvalue()
+    return (svg, pdf) if pdf else None  # none where saving does not draw
 
 
 @contextmanager

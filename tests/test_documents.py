@@ -7,6 +7,7 @@ import pkgutil
 import re
 import shlex
 import shutil
+from importlib.metadata import metadata
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,13 @@ def test_readme_names_what_exists():
         r"`((?:notebooks|datasets|docs)/[^`*]+)`", readme
     ):
         assert (ROOT / target).exists(), target
+
+
+def test_a_package_index_shows_the_readme_without_links_that_lead_nowhere():
+    shown = str(metadata("bidilab").json["description"])
+    assert "uv run bidilab sweep datasets/overlap-mini" in shown
+    assert not re.findall(r"\]\((?!https?://|#)", shown)
+    assert "docs/extras.md" in shown
 
 
 def test_readme_imports_a_folder_of_calls_as_printed(tmp_path, monkeypatch):

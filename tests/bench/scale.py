@@ -218,7 +218,10 @@ def draw(folder):
         ax.grid(visible=True, alpha=0.3)
         ax.xaxis.set_major_formatter("{x:,.0f}")
         ax.yaxis.set_major_formatter("{x:,.4g}")
+        ax.xaxis.set_minor_formatter("")
+        ax.yaxis.set_minor_formatter("")
     axes[1].set_ylim(100, 4000)
+    axes[2].set(xlim=(1, 40), ylim=(10, 2000), xticks=(1, 10))
     for ax in (axes[0], axes[2]):
         ax.legend(frameon=False)
     figure.suptitle("A sweep of 1,000 settings", fontsize=11)

@@ -43,7 +43,7 @@ def test_a_bucket_is_swept_part_by_part_and_goes_on_where_it_was(folder, tmp_pat
 @pytest.mark.usefixtures("undrawn")
 def test_a_cluster_finds_the_same(folder, tmp_path, swept):
     distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster:
         address = cluster.scheduler_address
         there = swept(folder, "--dask", address, "--checkpoint", "parts")
         assert f"Dask cluster {address}, workers: 2, threads: 2" in swept.said

@@ -10,9 +10,10 @@ pytest.importorskip("av")
 
 @pytest.mark.slow
 def test_no_spoiled_file_crashes_hangs_or_is_lost_in_silence():
-    outcomes = fuzzed(examples(200))  # 10,000 under `make attack`
+    n_files = max(120, examples(200))  # fewer do not meet every outcome; 10,000 under `make attack`
+    outcomes = fuzzed(n_files)
     assert [outcome.fault for outcome in outcomes if outcome.fault] == []
-    assert len(outcomes) == examples(200)
+    assert len(outcomes) == n_files
     whats = {outcome.what for outcome in outcomes}
     assert {"read whole", "refused: truncated", "refused: syntax", "imported whole"} <= whats
     if ATTACK > 1:

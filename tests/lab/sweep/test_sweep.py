@@ -172,7 +172,7 @@ def test_dask_agrees_under_conditions(bursts):
         conditions=[None, noise, bl.Condition(bandwidth="telephone", packet_loss=0.2)],
     )
     here = run(bursts, grid)
-    cluster = distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None)
+    cluster = distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0")
     with cluster, distributed.Client(cluster) as client:
         there = run(bursts, grid, executor=bl.DaskExecutor(client))
     pd.testing.assert_frame_equal(there.settings, here.settings)

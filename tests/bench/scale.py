@@ -163,7 +163,7 @@ def on_two_workers(folder, hours, mode):
         if mode == "cluster":
             from distributed import Client, LocalCluster
 
-            options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+            options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
             client = stack.enter_context(Client(stack.enter_context(LocalCluster(processes=True, **options))))
         executor = None if client is None else bl.DaskExecutor(client)
         plain = {"executor": executor, "jobs": 1, "cache": False, "progress": False}

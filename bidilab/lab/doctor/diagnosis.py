@@ -87,7 +87,7 @@ class Diagnosis:
 
     def _said(self) -> Iterator[tuple[str, str]]:
         if not self.findings:
-            yield "nothing found", "No cause shows in what was looked at."
+            yield "nothing found", "None of the checks shows a cause."
         for complaint in COMPLAINTS:
             for finding in (f for f in self.findings if f.cause.complaint == complaint):
                 yield (

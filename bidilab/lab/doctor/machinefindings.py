@@ -38,13 +38,13 @@ _OWN = {
             name="permission",
             complaint=_NOT,
             says="This program may not use the microphone.",
-            advice="Allow it: macOS and Windows, Privacy, Microphone, for the terminal; Linux, the group audio.",
+            advice="Allow it. macOS and Windows: Privacy, Microphone, for the terminal. Linux: join the group audio.",
         ),
         Cause(
             name="device-busy",
             complaint=_NOT,
-            says="Another program holds the device.",
-            advice="End that program, or choose another device by its index.",
+            says="Another program is using the device.",
+            advice="Close that program, or choose another device by its index.",
         ),
         Cause(
             name="device-refused",
@@ -55,20 +55,20 @@ _OWN = {
         Cause(
             name="rate-refused",
             complaint=_NOT,
-            says="The device takes none of the rates that models take.",
-            advice="Choose the same device by an interface that resamples: pulse, default, DirectSound, MME.",
+            says="The device accepts none of the sample rates that models use.",
+            advice="Choose the same device through an interface that resamples: pulse, default, DirectSound, MME.",
         ),
         Cause(
             name="overruns",
             complaint=_NOT,
-            says="Samples of the microphone are lost before the program gets them.",
-            advice="Take larger blocks: BidiAudioIO(input_frames_per_buffer=1024); keep the processor free.",
+            says="Samples from the microphone are lost before the program gets them.",
+            advice="Use larger blocks: BidiAudioIO(input_frames_per_buffer=1024); keep the processor free.",
         ),
         Cause(
             name="settings-differ",
             complaint=_NOT,
-            says="The provider does not have the settings that were asked for.",
-            advice="Run bidilab probe-provider: it finds out what the provider does.",
+            says="The provider does not use the settings that were asked for.",
+            advice="Run bidilab probe-provider to find out what the provider does.",
         ),
     )
 }
@@ -217,7 +217,7 @@ class MachineReport:
         if self.provider is not None:
             yield self.provider.provider, _told(self.provider)
         if not self.findings and self.judged is not None:
-            yield "nothing found", "No cause shows in what was looked at."
+            yield "nothing found", "None of the checks shows a cause."
         for finding in self.findings:
             cause = finding.cause
             yield cause.name, f"{cause.says} Evidence: {finding.evidence}. Do: {cause.advice}"
@@ -281,7 +281,7 @@ def input_findings(
     if facts is None:
         yield Finding(
             cause=CAUSES["mic-dead"],
-            evidence=f"{n_samples} samples came, where more than a second of audio was to come",
+            evidence=f"{n_samples} samples arrived; more than a second of audio was expected",
         )
         return
     if (said := SOUND_RULES["mic-dead"](facts.sound)) is not None:
@@ -290,14 +290,14 @@ def input_findings(
     if facts.rate is None and facts.sound.duration_s > _NO_BURST_S:
         yield Finding(
             cause=CAUSES["rate-wrong"],
-            evidence=f"{facts.sound.duration_s:.0f} s of audio came in less than a second: it is no sound card",
+            evidence=f"{facts.sound.duration_s:.0f} s of audio arrived in less than a second: this is not a sound card",
         )
     if facts.rate is not None:
         off = facts.rate.hertz / facts.sample_rate - 1
         if abs(off) > RATE_OFF + facts.rate.within:
             yield Finding(
                 cause=CAUSES["rate-wrong"],
-                evidence=f"{facts.rate.hertz:.0f} samples per second came, {facts.sample_rate} were asked for",
+                evidence=f"{facts.rate.hertz:.0f} samples per second arrived; {facts.sample_rate} were asked for",
             )
     if facts.overruns:
         times = "once" if facts.overruns == 1 else f"{facts.overruns} times"
@@ -371,11 +371,11 @@ def _heard(one: InputCheck) -> str:
     if one.facts is None:
         return f"{one.device.name}: not heard: {', '.join(finding.cause.name for finding in one.findings)}"
     facts, sound = one.facts, one.facts.sound
-    rate = "its rate cannot be told"
+    rate = "its rate cannot be measured"
     if facts.rate is not None:
         rate = f"{facts.rate.hertz:.0f} Hz by the clock (within {facts.rate.within:.1%}), {facts.sample_rate} asked for"
     models = " and ".join(f"{hertz // 1000}" for hertz in one.model_rates_hz)
-    takes = f"takes {models} kHz of models" if models else "takes no rate of models"
+    takes = f"accepts {models} kHz" if models else "accepts no rate that models use"
     quiet = ""
     if sound.active_dbfs < QUIET_DBFS and "mic-dead" not in [finding.cause.name for finding in one.findings]:
         quiet = "; if somebody spoke, that is too quiet: raise its gain"
@@ -392,7 +392,7 @@ def _path(echo: EchoCheck) -> str:
     if echo.not_checked is not None:
         return f"{way}: not known: {echo.not_checked}"
     if echo.gain_db is None:
-        return f"{way}: none: a headset, a loudspeaker that is mute, or an echo canceller at work"
+        return f"{way}: none: a headset, a muted loudspeaker, or a working echo canceller"
     return f"{way}: {echo.gain_db:+.0f} dB, {echo.delay_ms:.0f} ms"
 
 

@@ -36,7 +36,7 @@ _SHORT_SILENCE_MS, _GOES_ON_S = 300.0, 1.0
 
 
 def _mic_dead(f: SoundFacts) -> str | None:
-    return f"{f.equal_share:.1%} of the samples have one value" if f.equal_share > _DEAD_SHARE else None
+    return f"{f.equal_share:.1%} of the samples have the same value" if f.equal_share > _DEAD_SHARE else None
 
 
 def _wrong_device(f: SoundFacts) -> str | None:
@@ -49,13 +49,13 @@ def _half_duplex(f: SoundFacts) -> str | None:
     if not (f.zeros_with_agent >= _ZEROS_WITH and f.zeros_without_agent <= _ZEROS_WITHOUT):
         return None
     return (
-        f"digitally silent in {f.zeros_with_agent:.0%} of the time in which the agent is audible, and in "
+        f"digitally silent for {f.zeros_with_agent:.0%} of the time while the agent is audible, and for "
         f"{f.zeros_without_agent:.0%} of the rest"
     )
 
 
 def _mic_quiet(f: SoundFacts) -> str | None:
-    return f"its loudest twentieth has {f.active_dbfs:.0f} dBFS" if f.active_dbfs < QUIET_DBFS else None
+    return f"its loudest 5 % is at {f.active_dbfs:.0f} dBFS" if f.active_dbfs < QUIET_DBFS else None
 
 
 def _clipping(f: SoundFacts) -> str | None:
@@ -63,7 +63,7 @@ def _clipping(f: SoundFacts) -> str | None:
 
 
 def _hum(f: SoundFacts) -> str | None:
-    return f"{f.hum_share:.0%} of the power lies at 50, 60, 100 or 120 Hz" if f.hum_share > _HUM else None
+    return f"{f.hum_share:.0%} of the power is at 50, 60, 100 or 120 Hz" if f.hum_share > _HUM else None
 
 
 def _loss(f: SoundFacts) -> str | None:
@@ -120,7 +120,7 @@ def _rate_wrong(s: Story, _: PeakOf | None) -> str | None:
 
 def _detection_off(s: Story, _: PeakOf | None) -> str | None:
     if "type" in s.settings and s.settings["type"] is None and not s.turns:
-        return "turn_detection is null, and no speech is told"
+        return "turn_detection is null, and no speech is reported"
     return None
 
 
@@ -128,14 +128,12 @@ def _interruptions_off(s: Story, _: PeakOf | None) -> str | None:
     missed = _missed(s)
     through = [one for one in s.overlaps if one.outlived and one.said.kind == "interruption"]
     if _turned_off(s) and through:
-        return f"they are turned off in the settings; {len(through)} of {len(s.overlaps)} overlaps were spoken through"
+        return f"the settings turn them off; the agent spoke on in {len(through)} of {len(s.overlaps)} overlaps"
     guard_s = _guard_ms(s) / 1000
     ignored = [one for one in missed if one.detected and one.said.end_s - one.said.start_s > guard_s + 0.5]
     stopped = [one for one in s.overlaps if one.answer.cut]
     if ignored and stopped:
-        return (
-            f"speech was detected in {len(ignored)} responses that were not stopped, while {len(stopped)} others were"
-        )
+        return f"speech was detected in {len(ignored)} responses that did not stop; {len(stopped)} others stopped"
     return None
 
 
@@ -148,7 +146,7 @@ def _threshold_high(s: Story, peak: PeakOf | None) -> str | None:
     if not heard:
         return None
     return (
-        f"{len(heard)} of {len(peaks)} missed sounds reach a probability of {min(heard):.2f} to {max(heard):.2f}, "
+        f"{len(heard)} of {len(peaks)} missed sounds reach a probability of {min(heard):.2f} to {max(heard):.2f}; "
         f"the threshold is {threshold:g}"
     )
 
@@ -165,9 +163,9 @@ def _guard(s: Story, _: PeakOf | None) -> str | None:
     ]
     if held and guard_ms:
         longest = max(1000 * (one.said.end_s - one.said.start_s) for one in held)
-        return f"{len(held)} sounds of up to {longest:.0f} ms were spoken through, {guard_ms:g} ms are asked for"
+        return f"the agent spoke on over {len(held)} sounds of up to {longest:.0f} ms; {guard_ms:g} ms are required"
     if words > 0 and (short := [one for one in _missed(s) if one.detected]):
-        return f"{len(short)} detected interruptions were spoken through, {words:g} words are asked for"
+        return f"the agent spoke on over {len(short)} detected interruptions; {words:g} words are required"
     return None
 
 
@@ -181,7 +179,7 @@ def _still_in_turn(s: Story, _: PeakOf | None) -> str | None:
     ]
     if not inside:
         return None
-    return f"{len(inside)} utterances began while a turn was open; {silence_ms:g} ms of silence are asked to end one"
+    return f"{len(inside)} utterances began while a turn was open; it takes {silence_ms:g} ms of silence to end one"
 
 
 def _ducked(s: Story, _: PeakOf | None) -> str | None:
@@ -206,7 +204,8 @@ def _never_cleared(s: Story, _: PeakOf | None) -> str | None:
     if statistics.median(left) < _LEFT_S:
         return None
     return (
-        f"the agent speaks on for {statistics.median(left):.1f} s after the event (median, n = {len(left)}), no clear"
+        f"the agent speaks on for {statistics.median(left):.1f} s after the event (median, n = {len(left)}); playback "
+        "is never cleared"
     )
 
 
@@ -234,7 +233,7 @@ def _stale_audio(s: Story, _: PeakOf | None) -> str | None:
     heard = (
         f", and sound begins again within 0.5 s after {len(went_on)} of {len(s.cleared_s)} clears" if went_on else ""
     )
-    return f"{stale:.1f} s of audio came for responses that were truncated already{heard}"
+    return f"{stale:.1f} s of audio arrived for responses that were already truncated{heard}"
 
 
 def _not_cancelled(s: Story, _: PeakOf | None) -> str | None:
@@ -269,7 +268,7 @@ def _next_response(s: Story, _: PeakOf | None) -> str | None:
 def _recorder(s: Story, _: PeakOf | None) -> str | None:
     if not s.steps_s:
         return None
-    return f"{len(s.steps_s)} steps against the trace, the largest {1000 * max(s.steps_s, key=abs):+.0f} ms"
+    return f"{len(s.steps_s)} jumps in time against the trace, the largest {1000 * max(s.steps_s, key=abs):+.0f} ms"
 
 
 def _echo(s: Story, _: PeakOf | None) -> str | None:
@@ -277,7 +276,7 @@ def _echo(s: Story, _: PeakOf | None) -> str | None:
         return None
     stops = sum(one.said.kind == "echo" for one in s.overlaps)
     more = f"; {stops} sounds over the agent are its echo" if stops else ""
-    return f"it is heard there at {s.echo_db:.0f} dB against its own channel{more}"
+    return f"its level there is {s.echo_db:.0f} dB relative to its own channel{more}"
 
 
 def _threshold_low(s: Story, _: PeakOf | None) -> str | None:
@@ -285,7 +284,7 @@ def _threshold_low(s: Story, _: PeakOf | None) -> str | None:
     if threshold is None or threshold > _LOW_THRESHOLD:
         return None
     longest = max((end - start for start, end in s.turns), default=0.0)
-    return f"the threshold is {threshold:g}; the longest of {len(s.turns)} turns has {longest:.1f} s"
+    return f"the threshold is {threshold:g}; the longest of {len(s.turns)} turns lasts {longest:.1f} s"
 
 
 def _two_detectors(s: Story, _: PeakOf | None) -> str | None:
@@ -296,7 +295,7 @@ def _two_detectors(s: Story, _: PeakOf | None) -> str | None:
     if len(leads) < _FEWEST_TWICE:
         return None
     return (
-        f"before {len(leads)} of {len(s.events_s)} events, playback was cleared already, "
+        f"playback was already cleared before {len(leads)} of {len(s.events_s)} events, "
         f"{1000 * statistics.median(leads):.0f} ms earlier (median)"
     )
 
@@ -317,11 +316,11 @@ def _cut_in(s: Story, _: PeakOf | None) -> str | None:
     went_on = sum(
         0 < after - before < _GOES_ON_S for (_, before), (after, _) in zip(s.turns, s.turns[1:], strict=False)
     )
-    asked = f"; {silence_ms:g} ms of silence end a turn" if silence_ms is not None else ""
+    asked = f"; {silence_ms:g} ms of silence ends a turn" if silence_ms is not None else ""
     if cut_ins >= 2 or (cut_ins and short):
-        return f"{cut_ins} of {len(s.answers)} responses begin in a pause of the user's{asked}"
+        return f"{cut_ins} of {len(s.answers)} responses begin in a pause of the user{asked}"
     if short and went_on:
-        return f"the user goes on within {_GOES_ON_S:g} s of {went_on} of {len(s.turns)} ends of turns{asked}"
+        return f"the user goes on within {_GOES_ON_S:g} s after {went_on} of {len(s.turns)} turn ends{asked}"
     return None
 
 

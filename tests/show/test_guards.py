@@ -84,10 +84,10 @@ def test_the_report_says_what_was_held_out_and_what_words_were_assumed(result, t
     swept = sweep(chosen_on, grid, vad=result.vad, n_resamples=20, progress=False)
     page = swept.report(tmp_path / "report.html", validate_on=held_out).read_text("utf-8")
     assert swept.recommend().setting is not None
-    assert "On recordings it was not chosen on" in page
+    assert "On recordings not used for the choice" in page
     assert "Chosen on some recordings, validated on others" in page
     assert "min interruption" in page
-    assert "On recordings it was not chosen on" not in swept.report(tmp_path / "other.html").read_text("utf-8")
+    assert "On recordings not used for the choice" not in swept.report(tmp_path / "other.html").read_text("utf-8")
 
 
 @pytest.mark.usefixtures("undrawn")

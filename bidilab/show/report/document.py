@@ -219,7 +219,7 @@ def _unmoved(result: SweepResult, focus: Focus) -> str:
     if not labels:
         return ""
     listed = " and ".join(filter(None, (", ".join(labels[:-1]), labels[-1])))
-    return f"Not mapped, as one of the two does not move it: {listed}. See the next section."
+    return f"Not mapped, because one of the two parameters does not move it: {listed}. See the next section."
 
 
 class _Drawing:
@@ -305,7 +305,7 @@ def _simulated_facts(result: SweepResult) -> list[tuple[str, str]]:
 def _word_facts(result: SweepResult) -> list[tuple[str, str]]:
     if not any(guards.needs_words for guards in result.grid.guard_settings):
         return []
-    words = {"labelled": "as labelled", "spread": "assumed: the words of a text take equal parts of its segment"}
+    words = {"labelled": "as labelled", "spread": "assumed: the words of a text share its segment equally"}
     return [("word times", words[result.meta["protocol"]["word_times"]])]
 
 

@@ -150,7 +150,7 @@ def condition_figures(result: SweepResult, focus: Focus) -> Iterator[ReportFigur
         name="conditions",
         section="conditions",
         caption=f"At {describe(focus.at)}, under each condition of the audio; {_rests_on(result, *CONDITIONS)}",
-        alt="Missed rate, false-interruption rate, premature endpoints and false stops a minute under each condition.",
+        alt="Missed rate, false-interruption rate, premature endpoints, false stops per minute under each condition.",
         drawn=conditions(result.settings, at=focus.at),
     )
 
@@ -166,16 +166,16 @@ def summary_figures(result: SweepResult, focus: Focus) -> Iterator[ReportFigure]
     yield ReportFigure(
         name="curves",
         section="curves",
-        caption=f"Each parameter varied around {focus.words}; {_rests_on(result, *EVENT_RATES)} A parameter that moves "
-        "no event rate is said to, and what it does move is drawn instead.",
+        caption=f"Each parameter varied around {focus.words}; {_rests_on(result, *EVENT_RATES)} Where a parameter "
+        "moves no event rate, its panel says so and shows what it does move.",
         alt="Panels: interruption latency, share stopped within 500 ms, false-interruption and missed rate against "
-        "each parameter that moves them; of the others, that they do not, in words, and what they move.",
+        "each parameter that moves them; for the other parameters, a note that they do not, and what they move.",
         drawn=curves(settings, at=focus.at),
     )
     yield ReportFigure(
         name="by-kind",
         section="kinds",
-        caption="What interrupts falsely, by kind of event, against the threshold; "
+        caption="False-interruption rate by kind of event, against the threshold; "
         f"{_rests_on(result, 'false_interruption_rate')}",
         alt="Lines of false-interruption rate against threshold for backchannels, side speech, noise and echo.",
         drawn=by_kind(settings, at=_others(focus.at, "threshold")),
@@ -207,7 +207,7 @@ def example_figures(result: SweepResult, focus: Focus) -> Iterator[ReportFigure]
     yield ReportFigure(
         name="latency-ecdf",
         section="examples",
-        caption=f"Distribution of interruption latency at {focus.words}; {n}, missed ones among them.",
+        caption=f"Distribution of interruption latency at {focus.words}; {n}, including missed ones.",
         alt="Cumulative distribution of interruption latency; it ends below 100 % where interruptions were missed.",
         drawn=ecdf({focus.words: events}),
     )
@@ -223,9 +223,9 @@ def _others(at: Mapping[str, float], name: str) -> dict[str, float]:
 
 def _loss(result: SweepResult, focus: Focus) -> ReportFigure:
     caption = (
-        "The loss by which a setting is recommended, each setting under its worst condition. The choice has the least "
-        "average over its neighbours, and moves no knob from the default that does not pay. A dot: the recordings "
-        "cannot tell it from the choice (95 %, paired by recording)."
+        "The loss that decides the recommendation, for each setting under its worst condition. The choice has the "
+        "least average over its neighbours; a knob leaves the default only where that pays. A dot marks a setting that "
+        "the recordings cannot tell from the choice (95 %, paired by recording)."
     )
     return ReportFigure(
         name="loss",
@@ -242,7 +242,7 @@ def _endpoints(result: SweepResult, focus: Focus) -> ReportFigure:
         name="endpoints",
         section="choice",
         caption=f"Premature endpoints against waiting, a line per threshold; {_rests_on(result, *ENDPOINT)} Lower left "
-        "is better; along a line, a longer silence cuts in less and waits longer.",
+        "is better; along a line, a longer silence means fewer cut-ins and a longer wait.",
         alt="Lines of the premature-endpoint rate against the median endpoint latency, one per threshold, each through "
         "the silence durations swept, with the recommended setting and the default marked.",
         drawn=endpoints(
@@ -328,7 +328,7 @@ def _turn_ends(result: SweepResult, focus: Focus) -> ReportFigure:
         caption="Cut-ins and waiting at the end of a turn against the silence duration, lost onset against the prefix "
         f"padding, and what a conversation with {agent} costs. {interval_unit(result)}{censored}",
         alt="Panels: premature endpoints and endpoint latency against silence duration, onset clipping against prefix "
-        "padding, false stops a minute, responses stopped falsely and agent speech lost against threshold.",
+        "padding, false stops per minute, responses stopped falsely and agent speech lost against threshold.",
         drawn=figure,
     )
 
@@ -355,7 +355,7 @@ def _example(result: SweepResult, focus: Focus, row: Mapping[str, Any], outcome:
         name=f"timeline-{outcome}",
         section="examples",
         caption=f"{words} ({kind}; {in_session}) at {moment:.1f} s of recording {recording_id}."
-        + (" Pale, in a dashed frame: what the agent would have gone on to say." if data.unheard else ""),
+        + (" The pale part in a dashed frame is what the agent would have gone on to say." if data.unheard else ""),
         alt=f"Timeline of recording {recording_id}: agent and user waveform with labels, probability of speech, "
         f"decisions; {words.lower()} at {moment:.1f} seconds.",
         drawn=timeline(data, title=title, xlim=(start, end)),

@@ -234,7 +234,7 @@ def _calls_table(judged: JudgedCalls) -> Table:
         for _, row in shown.iterrows()
     ]
     head = ("call", "length (s)", *(JUDGED_TOTALS[name].label for name in columns), "echo", "warning")
-    return Table(title="Calls, those with most to listen to first", head=head, rows=tuple(rows))
+    return Table(title="Calls, those with the most to listen to first", head=head, rows=tuple(rows))
 
 
 def _figures(judged: JudgedCalls) -> Iterator[dict[str, str]]:

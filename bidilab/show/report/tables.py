@@ -160,7 +160,7 @@ def settings_table(settings: pd.DataFrame, focus: Focus) -> Table:
     rows.append((LOSS.axis_label, *(LOSS.format(float(table[LOSS.name][setting])) for setting in shown)))
     compared = [metric(name) for name in COMPARED if name in settings]
     rows += [(one.axis_label, *(_with_interval(one, row) for row in shown.values())) for one in compared]
-    title = "Recommended, default, and those of the least loss"
+    title = "Recommended, default, and the settings with the least loss"
     if focus.role != "recommended":
         title = "Nearest to the limits, and the default"
     head = ("", *(f"{setting}: {roles[setting]}" if setting in roles else str(setting) for setting in shown))

@@ -37,7 +37,7 @@ def test_worst_first_with_as_many_clips_as_asked_for(page):
     rows = re.findall(r'class="became (\w+)"', page)
     assert rows == ["bad", "unknown", "good"]
     assert page.count("<audio") == 2
-    assert "3 events of the user begin while the agent speaks" in page
+    assert "3 user events begin while the agent speaks" in page
 
 
 def test_a_clip_holds_2_s_before_and_4_s_after_with_the_user_on_the_left(page):

@@ -313,8 +313,12 @@ def _facts(sound: SoundFacts | None, story: Story) -> Iterator[tuple[str, str]]:
     if story.has_trace:
         yield "told", f"{len(story.events_s)} events, {len(story.cleared_s)} clears, {len(story.turns)} turns"
         stated = ", ".join(
-            f"{name}={value}" for name, value in story.settings.items() if not name.startswith(_NO_SETTINGS)
+            f"{name}={value}"
+            for name, value in story.settings.items()
+            if not name.startswith(_NO_SETTINGS) and not isinstance(value, (dict, list))
         )
         yield "settings", stated or "not in the trace"
-    for name, value in story.measures.items():
-        yield name, f"{value:.3g}"
+    if "sent_per_s" in story.measures:
+        yield "audio sent", f"{story.measures['sent_per_s']:.2f} s of the user's audio per second"
+    if "stale_s" in story.measures:
+        yield "stale audio", f"{story.measures['stale_s']:.1f} s came for responses that were truncated already"

@@ -64,7 +64,7 @@ def test_a_sound_clients_log_gives_nothing(tmp_path):
     ClientLog(tmp_path / "events.jsonl")
     found = doctor(tmp_path / "events.jsonl")
     assert found.causes == [], found
-    assert dict(found.facts)["sent_per_s"] == "1"
+    assert dict(found.facts)["audio sent"] == "1.00 s of the user's audio per second"
 
 
 @pytest.mark.slow

@@ -497,7 +497,7 @@ def _keys(data: TimelineData, events: Sequence[DrawnEvent], start_s: float, end_
     if any(s.unsure for s in data.segments if s.end_s > start_s and s.start_s < end_s):
         keys.append(Patch(facecolor="white", edgecolor="black", hatch="////", label="unsure: in no rate"))
     if any(begins < end_s and stops > start_s for begins, stops in data.unheard):
-        keys.append(Patch(label="not heard: what the agent would have gone on to say", **_UNHEARD))
+        keys.append(Patch(label="response cut: not heard", **_UNHEARD))
     keys.append(Patch(color=TURN_COLOUR, lw=0, label="detector's turn (pale: padding)"))
     keys.append(Line2D([], [], color="black", lw=1.2, label="start of turn decided"))
     if data.end_of_turn is not None:

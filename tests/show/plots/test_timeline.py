@@ -77,7 +77,7 @@ def test_what_the_agent_would_have_gone_on_to_say_is_pale_and_in_a_dashed_frame(
         assert ((unheard > start_s) & (unheard < end_s)).any()
     table = data_behind(figure)
     assert (table["track"] == "agent_unheard").sum() == len(data.unheard)
-    assert any("gone on to say" in text.get_text() for text in figure.legends[0].get_texts())
+    assert any("not heard" in text.get_text() for text in figure.legends[0].get_texts())
 
 
 def event(**cells):

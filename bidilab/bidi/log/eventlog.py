@@ -324,7 +324,7 @@ class EventLog:
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the rows. In the other process the log is read-only, like one that was read."""
-        return {"session_id": self.session_id, "rows": self._rows, "dropped": self._dropped, "path": self.path}
+        return {"session_id": self.session_id, "rows": list(self._rows), "dropped": self._dropped, "path": self.path}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore a read-only log of the rows."""
@@ -360,7 +360,7 @@ class EventLog:
         """All rows as a table, with the columns and types of DESIGN §7."""
         from bidilab.bidi.log.tables import rows_frame
 
-        return rows_frame(self._rows)
+        return rows_frame(self.rows)  # as they are now: a session that runs adds to them
 
     def to_parquet(self, path: str | os.PathLike[str]) -> Path:
         """Write `to_frame` as Parquet, whole or not at all; return the path."""

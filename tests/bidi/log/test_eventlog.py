@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -373,3 +374,15 @@ def test_a_line_that_nobody_wrote_is_dropped_with_its_number_and_the_rest_is_a_t
     assert [row.type for row in again] == ["first"]
     assert [dropped.line for dropped in again.dropped] == [2]
     assert len(again.to_frame()) == 1
+
+
+def test_a_table_can_be_made_while_rows_are_added():
+    """A cell reads the log of a session that runs in another thread."""
+    log = EventLog()
+    adding = threading.Thread(target=lambda: [log.append("tick", source="user") for _ in range(20_000)])
+    adding.start()
+    lengths = []
+    while adding.is_alive():
+        lengths.append(len(log.to_frame()))
+    assert lengths == sorted(lengths)
+    assert len(log.to_frame()) == 20_000

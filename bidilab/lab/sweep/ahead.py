@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
@@ -31,6 +31,8 @@ _log = logging.getLogger(__name__)
 
 _WORTHWHILE_S: Final = 300.0  # of audio: the detector takes a second on them
 _SPEECH_FRAMES: Final = 20
+_LOADED_S: Final = 3.0
+"""Kernels that were compiled before are loaded in less."""
 _begun: set[tuple[str, bool]] = set()
 
 
@@ -57,7 +59,7 @@ def compiling_ahead(
     with ThreadPoolExecutor(1, "bidilab-compile") as thread:
         compiled = thread.submit(_compile, dataset[:1], grid, backend, protocol)
         yield
-        if progress and not compiled.done():
+        if progress and wait([compiled], timeout=_LOADED_S).not_done:
             tqdm.write("Compiling, once for each version of bidilab", file=sys.stderr)
         if (error := compiled.exception()) is not None:  # whatever it is, the sweep meets it and tells it
             _log.debug("the kernels could not be compiled ahead", exc_info=error)

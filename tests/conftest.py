@@ -34,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--whole",
         action="store_true",
-        help="run the tests marked slow or browser too, which a run without arguments leaves to make test and CI",
+        help="run the tests marked slow or browser too; a run without arguments leaves them out, except in CI",
     )
 
 
@@ -88,9 +88,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _choose(config: pytest.Config) -> None:
-    """A run that asks for nothing is a short one; its workers hear of it by the environment."""
+    """A run that asks for nothing is a short one, except in CI; its workers hear of it by the environment."""
     os.environ.pop(SHORT, None)
-    asked = config.option.whole or config.option.markexpr or config.option.keyword
+    asked = config.option.whole or config.option.markexpr or config.option.keyword or os.environ.get("CI")
     if not asked and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         os.environ[SHORT] = "1"
 

@@ -1,9 +1,12 @@
-"""Another process that holds a place."""
+"""Places that are held by another process, or that nobody may read."""
 
+import errno
+import os
 import subprocess
 import sys
+from pathlib import Path
 
-__all__ = ["holder"]
+__all__ = ["deny", "holder"]
 
 HOLDING = """
 import sys, threading
@@ -23,3 +26,15 @@ def holder(place):
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     return process
+
+
+def deny(monkeypatch, name):
+    """Let nobody list folders of this name; permissions do not stop root, who may run the tests."""
+    scan = os.scandir
+
+    def denied(path="."):
+        if not isinstance(path, int) and Path(path).name == name:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", denied)

@@ -31,6 +31,8 @@ def copy_dataset(
     ------
     DatasetError
         If there is no such dataset, or ``dest`` exists and is not to be replaced.
+    OSError
+        If a part of it cannot be read.
 
     Examples
     --------
@@ -42,9 +44,13 @@ def copy_dataset(
     given = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
     target = Path(dest)
     with made_whole(target, force=force) as partial:
-        for folder, _, names in os.walk(given.root, followlinks=True):
+        for folder, _, names in os.walk(given.root, followlinks=True, onerror=_raise):
             copy = partial / Path(folder).relative_to(given.root)
             copy.mkdir(exist_ok=True)
             for name in names:
                 shutil.copyfile(Path(folder, name), copy / name)  # without its mode: one's own, even of a read-only one
     return Dataset.load(target)
+
+
+def _raise(error: OSError) -> None:
+    raise error

@@ -6,6 +6,7 @@ import pytest
 
 import bidilab as bl
 from bidilab.core.errors import DatasetError
+from tests.places import deny
 
 
 def test_a_bundled_dataset_is_copied_and_can_be_changed(tmp_path):
@@ -25,6 +26,13 @@ def test_the_copy_of_a_read_only_dataset_can_be_written(tmp_path):
     copied = bl.datasets.copy(bl.load_dataset(source)[:2], tmp_path / "mine", force=True)
     assert len(copied) == 75
     assert all(path.stat().st_mode & stat.S_IWUSR for path in (copied.root, copied.root / "manifest.jsonl"))
+
+
+def test_a_dataset_with_a_folder_that_cannot_be_read_is_not_copied_in_part(tmp_path, monkeypatch):
+    deny(monkeypatch, "audio")
+    with pytest.raises(PermissionError):
+        bl.datasets.copy("overlap-mini", tmp_path / "mine")
+    assert not (tmp_path / "mine").exists()
 
 
 def test_what_is_no_dataset_is_not_copied(tmp_path):

@@ -29,11 +29,18 @@ _SEPARATORS = "._- "
 def files_below(root: Path, suffixes: tuple[str, ...], problems: list[Problem]) -> list[Path]:
     """Files anywhere below a folder whose names end so (in any case), sorted; hidden ones are passed over.
 
-    A link that leads out of the folder is not followed, and a problem.
+    A link that leads out of the folder is not followed, and a problem; so is a folder that cannot be read.
     """
+
+    def cannot_read(error: OSError) -> None:
+        folder = shown(Path(error.filename), root)
+        problem = Problem(file=folder, line=None, message=f"this folder cannot be read: {error.strerror}")
+        if problem not in problems:  # each sort of file is looked for in it
+            problems.append(problem)
+
     guard = PathGuard(root)
     found = []
-    for folder, folders, names in os.walk(root):
+    for folder, folders, names in os.walk(root, onerror=cannot_read):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             if name.startswith(".") or not name.lower().endswith(suffixes):

@@ -9,6 +9,7 @@ import soundfile
 from bidilab.core.errors import DatasetError
 from bidilab.lab.datasets import from_calls, load_dataset, validate
 from bidilab.lab.datasets.importing import importer
+from tests.places import deny
 
 
 @pytest.fixture
@@ -116,6 +117,14 @@ def test_the_report_lies_beside_the_manifest_and_names_no_path_of_this_machine(c
     assert (
         "".join(result._repr_html_().replace("<br>", "").replace("&emsp;", "").replace("&#x27;", "'").split()) == text
     )
+
+
+def test_a_folder_that_cannot_be_read_is_told_once(calls, tmp_path, monkeypatch):
+    (calls / "locked").mkdir()
+    deny(monkeypatch, "locked")
+    result = from_calls(calls, tmp_path / "made", user_channel=1, progress=False)
+    told = [(problem.file, problem.message) for problem in result.problems]
+    assert told == [("locked", "this folder cannot be read: Permission denied")]
 
 
 def test_names_no_file_can_have(calls, tmp_path):

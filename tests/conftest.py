@@ -27,7 +27,9 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(default_cache_dir() / "kernels"))
 
 
 SHORT = "BIDILAB_TESTS_SHORT"
-SHORT_LEAVES_OUT = "left out: tests marked slow or browser; uv run pytest --whole (make test) runs them too, and CI all but one"
+SHORT_LEAVES_OUT = (
+    "left out: tests marked slow or browser; uv run pytest --whole (make test) runs them too, and CI all but one"
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

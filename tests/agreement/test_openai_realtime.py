@@ -27,7 +27,8 @@ pytestmark = pytest.mark.realtime
 RECORDINGS = ("early-clean-01", "late-babble20-01", "soft-babble10-01", "loud-clean-01", "listening-clean-01")
 RESPONSE_MS, DELAY_MS = 2500, 300
 RATE = 24_000
-UNSURE_SAMPLES = 16 * 200  # nearer to a response's beginning or end than this, real time may fall either way
+UNSURE_SAMPLES = 16 * 200
+"""Nearer than this, and what it was late by, to a response's beginning or end, real time may fall either way."""
 
 
 class ServerThread:
@@ -87,7 +88,7 @@ def test_sessions_over_the_wire_do_what_is_predicted(tmp_path):
             made[pace] = dict(zip(RECORDINGS, sessions, strict=True))
     expected = {name: predicted(dataset[name]) for name in RECORDINGS}
     for pace in PACES:
-        assert n_cut_as_predicted(made[pace], expected, tmp_path / str(pace)) >= 5
+        assert n_cut_as_predicted(made[pace], expected, tmp_path / str(pace)) >= 10
 
 
 def n_cut_as_predicted(made, expected, log_dir):
@@ -105,10 +106,12 @@ def n_cut_as_predicted(made, expected, log_dir):
         ended = [turn for turn in turns if not turn.flushed]
         assert heard[key]["stopped_at_samples"].dropna().tolist()[: len(ended)] == [t.stopped_at for t in ended]
         cut = {i.response.index: i for i in interruptions}
-        told = replayed.log.responses()["interrupted"].tolist()
-        for response, was_cut in zip(responses, told, strict=False):
+        told = replayed.log.responses()[["audible_s", "interrupted"]].itertuples(index=False)
+        for response, (audible_s, was_cut) in zip(responses, told, strict=False):
             decided = cut[response.index].decided_at if response.index in cut else None
-            nearest = [abs(t.started_at - at) for t in turns for at in (response.created_at, response.ends_at)]
+            late = np.nan_to_num(max(16_000 * audible_s - response.audible_at, 0.0))  # it may never have been heard
+            edges = (response.created_at, response.ends_at)
+            nearest = [max(at - t.started_at, t.started_at - at - late) for t in turns for at in edges]
             if min(nearest, default=UNSURE_SAMPLES) < UNSURE_SAMPLES:
                 continue
             assert was_cut == (decided is not None), (name, response)

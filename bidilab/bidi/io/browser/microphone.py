@@ -30,9 +30,9 @@ from bidilab.detect.vad.resampling import StreamResampler
 
 __all__ = ["REORDER_S", "BrowserMicrophone"]
 
-REORDER_S = 2.0
-"""By a way that may swap messages: audio that may have come before a frame that is still to come (0.5 s was seen).
-Where more has, the frame is taken as lost."""
+REORDER_S = 5.0
+"""By a way that may swap messages: audio that may have come before a frame that is still to come (0.5 s was seen, and
+over 2 s on a machine whose every core had work for several). Where more has, the frame is taken as lost."""
 
 _REZERO_EVERY_S = 1.0
 _JUMP_S = 10.0

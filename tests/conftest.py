@@ -25,6 +25,10 @@ ROOT = Path(__file__).resolve().parents[1]
 # Kernels stay in one folder, whatever cache folder a test takes: workers and the processes of tests inherit it.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(default_cache_dir() / "kernels"))
 
+# There is a worker for each core: one thread of linear algebra in each, as threads that wait for each other take time.
+for library in ("OPENBLAS", "OMP", "MKL"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
 
 SHORT = "BIDILAB_TESTS_SHORT"
 SHORT_LEAVES_OUT = (
@@ -164,12 +168,9 @@ def real_audio() -> Path:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What was left out, and why a test was tried again: pytest-rerunfailures tells no more than the name."""
+    """What was left out."""
     if SHORT in os.environ:
         terminalreporter.write_line(SHORT_LEAVES_OUT)
-    for report in terminalreporter.stats.get("rerun", []):
-        terminalreporter.section(f"tried again: {report.nodeid}", sep="-")
-        terminalreporter.write_line(report.longreprtext)
 
 
 @pytest.fixture

@@ -34,6 +34,8 @@ REORDER_S = 5.0
 """By a way that may swap messages: audio that may have come before a frame that is still to come (0.5 s was seen, and
 over 2 s on a machine whose every core had work for several). Where more has, the frame is taken as lost."""
 
+_NO_PAGE_S = 2.0
+"""Silence without a page is heard so much later than it passed: a page that is back may still send audio of then."""
 _REZERO_EVERY_S = 1.0
 _JUMP_S = 10.0
 """Audio that lies so far ahead of the session's time, behind a hole, or so far back, has a clock that jumped."""
@@ -255,7 +257,7 @@ class BrowserMicrophone:
                 capture.clock = ArrivalClock(sample_rate=capture.clock.sample_rate)
         if self._ends_s is None or (capture is not None and capture.first_frame is not None):
             return
-        passed_s = int(now_s - REORDER_S - self._ends_s)
+        passed_s = int(now_s - _NO_PAGE_S - self._ends_s)
         if passed_s > 0:
             self._ends_s += passed_s
             self._absent_samples += passed_s * self._rate

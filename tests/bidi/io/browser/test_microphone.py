@@ -68,11 +68,11 @@ def test_where_messages_may_be_swapped_what_is_missing_is_waited_for(agent):
     microphone = started(agent)
     microphone.open(sample_rate=1000)
     microphone.take(0, pcm(1, 3), may_swap=True)
-    microphone.take(5, pcm(6, 1998))  # to frame 2003: as far as is waited
+    microphone.take(5, pcm(6, 4998))  # to frame 5003: as far as is waited
     assert heard(microphone)[0] == [1, 2, 3]
     assert gaps(agent) == []
-    microphone.take(2003, pcm(2004, 1))
-    assert heard(microphone)[0] == [0, 0, *range(6, 2005)]
+    microphone.take(5003, pcm(5004, 1))
+    assert heard(microphone)[0] == [0, 0, *range(6, 5005)]
     assert gaps(agent) == [("lost", 3, '{"samples":2,"sample_rate":1000}')]
     microphone.take(3, pcm(4, 2))  # too late
     assert heard(microphone)[0] == []

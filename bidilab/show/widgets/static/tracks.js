@@ -245,7 +245,9 @@ export function drawAxis(pen, top, { values, decimals }) {
   line(ctx, pen.left, top + 0.5, pen.right, top + 0.5);
   for (const t_s of values) {
     line(ctx, pen.x(t_s), top, pen.x(t_s), top + 4);
-    ctx.fillText(t_s.toFixed(decimals), pen.x(t_s), top + 12);
+    const text = t_s.toFixed(decimals);
+    const left = pen.left - 4; // beside the words below
+    ctx.fillText(text, Math.max(pen.x(t_s), left + ctx.measureText(text).width / 2), top + 12);
   }
   ctx.textAlign = "right";
   ctx.fillText("time (s)", pen.left - 8, top + 12);

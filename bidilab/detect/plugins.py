@@ -146,10 +146,6 @@ class Registry:
         """Every name, bidilab's own first."""
         return tuple(dict.fromkeys([*self._own, *sorted(point.name for point in self._installed())]))
 
-    def plugins(self) -> tuple[str, ...]:
-        """Names that installed distributions add."""
-        return tuple(name for name in self.names() if name not in self._own)
-
     def find(self, name: str) -> Maker:
         """What stands behind a name; nothing is imported.
 

@@ -71,11 +71,6 @@ class TurnTaking:
         self._origin_ticks = 0
 
     @property
-    def enabled(self) -> bool:
-        """Whether turns are detected."""
-        return self._ear is not None
-
-    @property
     def speaking(self) -> bool:
         """Whether the user is in a turn."""
         return self._ear is not None and self._ear.speaking

@@ -269,7 +269,7 @@ class BidiAgent:
         await self._loop.send(input_event(input_data))
 
     async def receive(self) -> AsyncIterator[BidiOutputEvent]:
-        """Give the session's events as they come, to its end. Each event is given once.
+        """Yield the session's events as they arrive, until it ends. Each event is yielded once.
 
         Raises
         ------
@@ -296,8 +296,8 @@ class BidiAgent:
     ) -> None:
         """Run a session between inputs and outputs.
 
-        It ends when every input has ended, what was said has been answered and played; when the model ends the
-        connection; or when it is cancelled. A microphone never ends by itself.
+        It ends when every input has ended and all answers have been played, when the model ends the connection, or
+        when it is cancelled. A microphone never ends by itself.
 
         Parameters
         ----------

@@ -81,7 +81,7 @@ class BackgroundSession:
         return self._failure
 
     def start(self) -> None:
-        """Run it. A second start is no error, and starts nothing."""
+        """Start the coroutine. A second start does nothing."""
         with self._lock:
             if self._thread is not None:
                 return
@@ -121,7 +121,7 @@ class BackgroundSession:
     def stop(self, limit_s: float = STOP_LIMIT_S) -> None:
         """End it in order, and wait for the end; from the session's own thread, only ask for the end.
 
-        Stopping twice, or what never started, is no error. One who is interrupted while he waits has still asked.
+        Stopping twice, or before a start, is no error. A caller that is interrupted while waiting has asked all the same.
 
         Raises
         ------
@@ -143,8 +143,8 @@ class BackgroundSession:
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until it has ended by itself; return whether it has.
 
-        One who is interrupted (``KeyboardInterrupt``) ends the session too, as `stop` does: nobody is left who waits
-        for it.
+        If the caller is interrupted while waiting (``KeyboardInterrupt``), the session is stopped too, as by `stop`:
+        nobody waits for it any more.
 
         Parameters
         ----------
@@ -180,7 +180,7 @@ class BackgroundSession:
 def run_anywhere(main: Callable[[], Coroutine[Any, Any, _T]], clock: ClockName = "real") -> _T:
     """Run a coroutine to its end and return its result: here, or in a thread where a loop runs already (a notebook).
 
-    Interrupting it (``KeyboardInterrupt``) cancels the coroutine in either place, and comes when that has ended.
+    ``KeyboardInterrupt`` cancels the coroutine in either place, and is raised when the coroutine has ended.
 
     Parameters
     ----------

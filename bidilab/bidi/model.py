@@ -209,11 +209,11 @@ class BidiModel:
         raise NotImplementedError
 
     async def send(self, content: ModelInput) -> None:
-        """Take one event of the user, or the result of a tool."""
+        """Send one event of the user, or a tool's result, to the model."""
         raise NotImplementedError
 
     def receive(self) -> AsyncIterable[BidiOutputEvent]:
-        """Give the model's events as they come, until it is stopped; the first is `BidiConnectionStartEvent`.
+        """Yield the model's events as they arrive, until it is stopped; the first is `BidiConnectionStartEvent`.
 
         Raises
         ------
@@ -232,7 +232,7 @@ class BidiModel:
             self._own_ledger.report(report)
 
     async def truncate(self, response_id: str, heard_samples: int, sample_rate: int) -> None:
-        """Take how much was heard of a response that was cut; called right after its playback was cleared.
+        """Note how much was heard of a response that was cut; called right after its playback was cleared.
 
         Parameters
         ----------
@@ -250,10 +250,10 @@ class BidiModel:
         return None
 
     async def end_of_audio(self) -> None:
-        """Take note that no more audio of the user comes: its file is over. A turn that is open ends here."""
+        """Note that the user's audio has ended, as at the end of a file. An open turn ends here."""
 
     async def settled(self) -> None:
-        """Wait until nothing more will be told unasked, given that no more input comes.
+        """Wait until the model has nothing more to send, if it gets no more input.
 
         ``agent.run`` waits for this, and for the end of play-out, when all of its inputs have ended.
         """

@@ -158,7 +158,7 @@ class BidiAfterToolCallEvent(BidiHookEvent):
 class BidiInterruptionEvent(CutAudio, BidiHookEvent):
     """The agent was interrupted.
 
-    Not to be mixed up with the session event of the same name in `bidilab.bidi.types.events` (so it is in Strands).
+    Another class than the session event of the same name in `bidilab.bidi.types.events`, as in Strands.
 
     Parameters
     ----------

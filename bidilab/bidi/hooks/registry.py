@@ -1,4 +1,4 @@
-"""Who is told what: callbacks by hook event.
+"""Callbacks, by the hook event that calls them.
 
 `HookRegistry` has the methods of ``strands.hooks.HookRegistry`` (strands-agents 1.54) that a hook provider uses:
 ``add_callback(event_type, callback, order=…)`` and ``add_hook(provider)``. A plain object may be added as a hook too:
@@ -159,7 +159,7 @@ class HookRegistry:
             warnings.warn(f"not called as a hook: {hint}", UserWarning, stacklevel=4)
 
     def has_callbacks(self) -> bool:
-        """Whether anybody is to be told of anything."""
+        """Whether there is any callback."""
         return bool(self._entries)
 
     def get_callbacks_for(self, event: BidiHookEvent) -> Iterator[HookCallback]:

@@ -54,7 +54,7 @@ class Codec(ABC, Generic[ConversationT]):
 
     @property
     def settled(self) -> bool:
-        """Whether nothing is known to be under way: no turn, response or tool call, and no answer is awaited."""
+        """Whether nothing is under way: no turn, response or tool call, and no answer that is waited for."""
         return self._c.settled
 
     # The service's messages
@@ -62,7 +62,8 @@ class Codec(ABC, Generic[ConversationT]):
     def feed(self, message: Mapping[str, Any], *, audible: Collection[str] = ()) -> tuple[BidiOutputEvent, ...]:
         """Take one message of the service; return the events that it makes.
 
-        What is not as its name says makes a row with source ``error`` and no event; so does an unknown name.
+        A message whose fields are not those of its type, or whose type is unknown, gives a row with source ``error`` and
+        no event.
 
         Parameters
         ----------

@@ -2,8 +2,8 @@
 
 A page counts frames, of its microphone and of its loudspeaker (an AudioWorklet's ``currentFrame``); the session's
 clock counts seconds. A message about frame ``n`` arrives some unknown time after it, never before: the earliest
-arrivals tell most. But the clocks are driven by different crystals, and an audio device that is starved stands still
-while time goes on: what was learnt is learnt anew every two seconds, from arrivals that flow.
+arrivals tell most. But the two clocks drift apart, and an audio device that gets no processor stands still while time
+goes on. So the relation is measured again every two seconds, from messages that arrive steadily.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A WebSocket on 127.0.0.1 between a page and the thread of its session, past the kernel's queue of messages.
 
 A kernel that runs a cell may leave Jupyter's messages waiting (ipykernel 6, and 7.4, do). Where browser and kernel are
-on one machine the page talks to the session itself. Who may: the socket listens on the loopback interface alone; the
-``Origin`` must be that of the notebook's page; the socket shows a word that only that page knows, so that the page
-talks to no other program's socket; then the page shows a ticket, good for one connection.
+on one machine, the page talks to the session itself. Only the notebook's own page can connect: the socket listens on
+the loopback interface alone; the ``Origin`` must be that of the page; the socket sends a word that only that page
+knows, so that the page talks to no other program's socket; then the page sends a ticket, good for one connection.
 
 A message is a JSON head and a payload of bytes. On the socket: the head's length (four bytes, little-endian), the head
 in UTF-8, the payload. Over Jupyter's comm the head is the message's content and the payload its one binary buffer.
@@ -76,8 +76,8 @@ def decode_message(data: bytes | str) -> tuple[dict[str, Any], bytes]:
 class Peer:
     """A page that is connected. `send` never waits; what cannot go out yet is queued, up to a bound.
 
-    A page that takes nothing (its tab is frozen, its computer asleep) loses its connection when more than `MAX_QUEUED`
-    waits for it. When it is back it connects again, and is told what there is then.
+    A page that reads nothing (its tab is frozen, its computer asleep) loses its connection when more than `MAX_QUEUED`
+    waits for it. When it is back, it connects again and gets the state of that moment.
     """
 
     def __init__(self, connection: ServerConnection) -> None:
@@ -162,7 +162,7 @@ class LoopbackSocket:
     def ticket(self, origin: str) -> dict[str, Any]:
         """Return what a page needs to connect: ``url``, ``greeting`` that it must hear first, ``ticket`` to show then.
 
-        Secrets: for the page's eyes alone, and not for a notebook's file.
+        They are secrets: only the page may have them, and they must not be in a notebook's file.
 
         Parameters
         ----------

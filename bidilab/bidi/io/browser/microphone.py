@@ -2,12 +2,12 @@
 
 The page numbers every message with the frame of its first sample: on the microphone's own clock where the browser
 hands out a track's samples (Chromium), else on that of an AudioContext. Jupyter's comm may swap messages: what comes
-early that way waits, up to `REORDER_S`, for what is before it. A frame that has not come by then is filled with
-silence and logged (``input_gap``, ``reason="lost"``), so that a position stays a time; so is the stretch in which
-there was no page (``reason="no_page"``). The session hears that silence as it passes: when a page is back after hours
-there are no hours to be taken first. A page whose frames jump, ahead of the time or back, is taken as a new one
-(``reason="clock_jump"``). What comes twice is taken once. When the browser's audio device stood still, for want of a
-processor, the session's time is moved by as much (``audio_clock_slip``).
+early that way waits, up to `REORDER_S`, for what is before it. Frames that have not come by then are replaced by
+silence and logged (``input_gap``, ``reason="lost"``), so that a sample's position still gives its time. The time
+without a page is silence too (``reason="no_page"``); the session hears it as it passes, so that after hours without a
+page there is no backlog. A page whose frames jump, ahead of the time or back, counts as a new one
+(``reason="clock_jump"``). Frames that come twice are used once. If the browser's audio device stood still because it
+got no processor, the session's time is moved by as much (``audio_clock_slip``).
 """
 
 from __future__ import annotations

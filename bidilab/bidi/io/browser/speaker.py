@@ -64,8 +64,8 @@ class _Response:
 class BrowserSpeaker(PlayingOutput):
     """An output that a page plays.
 
-    All methods are called in the session's loop. Without a page there is nobody to hear: audio is dropped and logged
-    (``output_dropped``), and its response counts as cleared.
+    All methods are called in the session's loop. Without a page, audio is dropped and logged (``output_dropped``), and
+    its response counts as cleared.
     """
 
     def __init__(self) -> None:
@@ -116,7 +116,7 @@ class BrowserSpeaker(PlayingOutput):
         self._send, self._page_clock = send, ArrivalClock(sample_rate=sample_rate)
 
     def close(self) -> None:
-        """The page is gone: what it had to play is taken as cleared, heard as far as is known."""
+        """Note that the page is gone: what it still had to play counts as cleared, and as heard as far as is known."""
         had_page, self._send = self._send is not None, None
         if had_page and self._agent is not None:
             for response_id in self._active():

@@ -62,8 +62,8 @@ class Codec(ABC, Generic[ConversationT]):
     def feed(self, message: Mapping[str, Any], *, audible: Collection[str] = ()) -> tuple[BidiOutputEvent, ...]:
         """Take one message of the service; return the events that it makes.
 
-        A message whose fields are not those of its type, or whose type is unknown, gives a row with source ``error`` and
-        no event.
+        A message whose fields are not those of its type, or whose type is unknown, gives a row with source ``error``
+        and no event.
 
         Parameters
         ----------

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import scipy.ndimage
-import scipy.signal
 
 from bidilab.core.audio import FloatArray
 from bidilab.core.errors import InvalidParameterError
@@ -254,7 +252,9 @@ def _floor_drop(level: npt.NDArray[np.float64], speaks: BoolArray, away: BoolArr
 
 def _widened(mask: BoolArray, by: int) -> BoolArray:
     """Also true up to ``by`` places beside what is true."""
-    widened: BoolArray = scipy.ndimage.binary_dilation(mask, iterations=by)
+    from scipy.ndimage import binary_dilation
+
+    widened: BoolArray = binary_dilation(mask, iterations=by)
     return widened
 
 
@@ -287,7 +287,9 @@ def _follows(level: npt.NDArray[np.float64], agent: npt.NDArray[np.float64]) -> 
 
 def _hum(user: FloatArray, sample_rate: int) -> float:
     size = min(len(user), 1 << math.ceil(math.log2(sample_rate)))
-    hertz, power = scipy.signal.welch(user, sample_rate, nperseg=size)
+    from scipy.signal import welch
+
+    hertz, power = welch(user, sample_rate, nperseg=size)
     total = float(power.sum())
     near = np.zeros(len(hertz), dtype=np.bool_)
     for hum in _HUMS_HZ:

@@ -15,7 +15,6 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import scipy.signal
 
 from bidilab.core.errors import BidilabError
 from bidilab.lab.judge.traces.trace import Trace
@@ -203,10 +202,12 @@ def _curve(
     pairs: Sequence[tuple[Stretches, Stretches]], zero_s: float, length_s: float, duration_s: float
 ) -> FloatArray:
     """Mean correlation of told and heard speech at every lag; index ``ceil(length_s / TICK_S)`` is lag 0."""
+    from scipy.signal import correlate
+
     curves = []
     for told, heard in pairs:
         moved = _track([(start - zero_s, end - zero_s) for start, end in told], length_s)
-        curves.append(scipy.signal.correlate(_track(heard, duration_s), moved, mode="full", method="fft"))
+        curves.append(correlate(_track(heard, duration_s), moved, mode="full", method="fft"))
     mean: FloatArray = np.mean(curves, axis=0)
     return mean
 

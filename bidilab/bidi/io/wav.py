@@ -128,7 +128,9 @@ class WavInput:
         await self._clock.sleep_until_s(self._zero_s + end / self._rate)
         self._n_chunks, self._position = self._n_chunks + 1, end
         chunk = self._take(2 * self._channels * (end - start))
-        return BidiAudioInputEvent.from_pcm(chunk, sample_rate=self._rate, channels=self._channels)
+        # The session counts time from the first sample: from when it was to be spoken, though a busy machine is late.
+        began_s = self._zero_s if start == 0 else None
+        return BidiAudioInputEvent.from_pcm(chunk, sample_rate=self._rate, channels=self._channels, captured_s=began_s)
 
     def _take(self, n_bytes: int) -> bytes:
         """The next bytes of what is spoken, which is converted as it is needed: a call of hours is in memory once."""

@@ -74,6 +74,18 @@ def test_a_start_later_in_the_session(make_agent):
     assert len(chunks[1][1].pcm) == 160
 
 
+def test_time_counts_from_when_the_first_sample_was_to_be_spoken(make_agent):
+    async def main():
+        agent = make_agent()
+        await agent.clock.sleep_s(5)
+        source = WavInput(ramp(640), 16000)
+        await source.start(agent)
+        await agent.clock.sleep_s(0.2)  # a busy machine
+        return [(await source()).captured_s for _ in range(2)]
+
+    assert run_virtual(main()) == [5.0, None]
+
+
 def test_any_rate_is_brought_to_the_models(make_agent, tmp_path):
     # A click at 0.5 s of an 8 kHz file must stay within one sample of 0.5 s at 16 kHz.
     samples = np.zeros(8000, dtype=np.float32)

@@ -121,7 +121,7 @@ class BackgroundSession:
     def stop(self, limit_s: float = STOP_LIMIT_S) -> None:
         """End it in order, and wait for the end; from the session's own thread, only ask for the end.
 
-        Stopping twice, or before a start, is no error. A caller who is interrupted while waiting has still asked.
+        Stopping twice, or before a start, is no error. The session ends even if the caller is interrupted.
 
         Raises
         ------

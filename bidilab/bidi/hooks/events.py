@@ -158,7 +158,7 @@ class BidiAfterToolCallEvent(BidiHookEvent):
 class BidiInterruptionEvent(CutAudio, BidiHookEvent):
     """The agent was interrupted.
 
-    Another class than the session event of the same name in `bidilab.bidi.types.events`, as in Strands.
+    This is not the session event of the same name in `bidilab.bidi.types.events`, as in Strands.
 
     Parameters
     ----------

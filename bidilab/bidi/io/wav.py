@@ -262,7 +262,7 @@ class WavOutput(BufferedOutput):
         return Overheard(source, self.record_user)
 
     def record_user(self, event: BidiAudioInputEvent) -> None:
-        """Record a chunk of the user that was captured until now.
+        """Record a chunk of the user, captured until now unless it is dated.
 
         The first lies where its capture began; the others follow it without a gap, as samples of one stream do.
 
@@ -275,8 +275,11 @@ class WavOutput(BufferedOutput):
         samples = mono(event.pcm)
         if self._keeps_audio and not self._user_began:
             self._user_rate, self._user_began = event.sample_rate, True
-            now = s_to_samples(self._clock.now_s() - self._zero_s, event.sample_rate)
-            self._user.add(bytes(2 * max(0, now - len(samples))))
+            if event.captured_s is None:
+                began = s_to_samples(self._clock.now_s() - self._zero_s, event.sample_rate) - len(samples)
+            else:
+                began = s_to_samples(event.captured_s - self._zero_s, event.sample_rate)
+            self._user.add(bytes(2 * max(0, began)))
         if event.sample_rate != self._user_rate:
             raise AudioError(f"the user's audio changed from {self._user_rate} to {event.sample_rate} Hz")
         if self._keeps_audio:

@@ -286,9 +286,9 @@ def _follows(level: npt.NDArray[np.float64], agent: npt.NDArray[np.float64]) -> 
 
 
 def _hum(user: FloatArray, sample_rate: int) -> float:
-    size = min(len(user), 1 << math.ceil(math.log2(sample_rate)))
     from scipy.signal import welch
 
+    size = min(len(user), 1 << math.ceil(math.log2(sample_rate)))
     hertz, power = welch(user, sample_rate, nperseg=size)
     total = float(power.sum())
     near = np.zeros(len(hertz), dtype=np.bool_)

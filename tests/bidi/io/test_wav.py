@@ -236,6 +236,23 @@ def test_an_input_that_starts_late_is_put_where_it_was_spoken(make_agent, tmp_pa
     assert np.flatnonzero(user).tolist() == list(range(8000, 8320))
 
 
+def test_on_a_busy_machine_the_recording_keeps_the_time_of_the_log(make_agent, tmp_path):
+    async def main():
+        agent, output = make_agent(), WavOutput(tmp_path / "session.wav")
+        source = output.listen_to(WavInput(ramp(640) + 1, 16000))
+        await output.start(agent)
+        await source.start(agent)
+        await agent.clock.sleep_s(0.2)
+        for _ in range(2):
+            await source()
+        await output.stop()
+        return output.recording
+
+    recording = run_virtual(main())
+    user = recording.samples[: 640 * recording.sample_rate // 16000, 0]
+    assert np.count_nonzero(user) > 0.9 * len(user)
+
+
 def test_wrong_audio_is_refused(make_agent, tmp_path):
     async def main():
         recorder = WavOutput(tmp_path / "never.wav")

@@ -6,11 +6,10 @@ Without Chromium or Playwright these tests are skipped; with the environment var
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,9 +17,13 @@ from tests.browser.chromium import FLAGS, executable, unavailable
 from tests.browser.jupyter_server import JupyterServer, jupyter_server
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Playwright
+
     from tests.browser.notebook_page import NotebookPage
 
 OpenNotebook = Callable[..., "NotebookPage"]
+
+VIEWPORT = (1280, 1000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -58,7 +61,7 @@ def thrifty_lab(tmp_path: Path) -> Iterator[JupyterServer]:
         yield server
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser_turn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One browser at a time, whichever workers run the tests: they share the machine's few cores."""
     import fcntl  # not on Windows, where the other tests must still be collected
@@ -68,62 +71,144 @@ def browser_turn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+class Pages:
+    """Opens notebooks in browsers: for one test, or one for all tests of a file.
+
+    Parameters
+    ----------
+    playwright
+        Drives the browsers.
+    """
+
+    def __init__(self, playwright: Playwright) -> None:
+        self.kept: NotebookPage | None = None
+        self._playwright = playwright
+        self._opened: list[tuple[NotebookPage, Browser, JupyterServer]] = []
+
+    def open(
+        self,
+        cells: Sequence[str],
+        *,
+        name: str,
+        server: JupyterServer,
+        screenshots: Path,
+        flags: Sequence[str] = (),
+        permissions: Sequence[str] = (),
+        init_script: str | None = None,
+        viewport: tuple[int, int] = VIEWPORT,
+    ) -> NotebookPage:
+        """A notebook of its own in a browser of its own, not yet run."""
+        from tests.browser.notebook_page import NotebookPage
+
+        browser = self._playwright.chromium.launch(executable_path=executable(), args=[*FLAGS, *flags])
+        width, height = viewport
+        context = browser.new_context(viewport={"width": width, "height": height}, permissions=list(permissions))
+        if init_script is not None:
+            context.add_init_script(init_script)
+        file = f"{name.translate(str.maketrans('[]/ ', '----'))}-{len(self._opened)}.ipynb"
+        page = NotebookPage(context.new_page(), server, file, screenshots)
+        self._opened.append((page, browser, server))
+        return page.open(cells)
+
+    def screenshot(self, name: str) -> None:
+        """Take a picture of each page: what a failed test saw last."""
+        for number, (page, _, _) in enumerate(self._opened):
+            page.screenshot(f"{name}-{number}-end")
+
+    def errors(self) -> list[str]:
+        """Errors in the consoles of the pages since this was last asked."""
+        errors = [error for page, _, _ in self._opened for error in page.errors]
+        for page, _, _ in self._opened:
+            page.errors.clear()
+        return errors
+
+    def close(self) -> None:
+        """Close all browsers and shut the kernels down."""
+        for _, browser, _ in self._opened:
+            browser.close()
+        for server in {id(server): server for _, _, server in self._opened}.values():
+            server.shut_kernels_down()
+            server.forget_settings()
+        self._opened.clear()
+        self.kept = None
+
+
+@pytest.fixture(scope="module")
+def pages(lab: JupyterServer, browser_turn: None) -> Iterator[Pages]:
+    """Playwright, started once for a file.
+
+    It does not stay for the files after it: while it runs, its event loop counts as this thread's running loop, and
+    another test's asyncio.run would refuse.
+    """
+    try:
+        from playwright.sync_api import expect, sync_playwright
+    except ModuleNotFoundError:
+        unavailable("the Python package playwright is not installed")
+    from tests.browser.notebook_page import RUN_LIMIT_MS
+
+    expect.set_options(timeout=RUN_LIMIT_MS)  # not the 5 s that it has: what is right comes, if late
+    with sync_playwright() as playwright:
+        opened = Pages(playwright)
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+@pytest.fixture
+def screenshots(tmp_path: Path) -> Path:
+    """The folder that pictures are kept in."""
+    return Path(os.environ.get("BIDILAB_SCREENSHOTS") or tmp_path / "screenshots")
+
+
 @pytest.fixture
 def open_notebook(
-    lab: JupyterServer, browser_turn: None, tmp_path: Path, request: pytest.FixtureRequest
+    pages: Pages, lab: JupyterServer, screenshots: Path, request: pytest.FixtureRequest
 ) -> Iterator[OpenNotebook]:
     """``open_notebook(cells, flags=(), permissions=(), init_script=None, server=lab)`` → a `NotebookPage`, not yet run.
 
     Each call starts a browser of its own. When the test ends, its kernels are shut down, and an error in the page's
     console fails it.
     """
+    assert pages.kept is None, "a file's tests either keep one notebook or open their own"
+
+    def open_page(cells: Sequence[str], *, server: JupyterServer = lab, **options: Any) -> NotebookPage:
+        return pages.open(cells, name=request.node.name, server=server, screenshots=screenshots, **options)
+
     try:
-        from playwright.sync_api import expect, sync_playwright
-    except ModuleNotFoundError:
-        unavailable("the Python package playwright is not installed")
-    from tests.browser.notebook_page import RUN_LIMIT_MS, NotebookPage
+        yield open_page
+    finally:
+        pages.screenshot(request.node.name)
+        errors = pages.errors()
+        pages.close()
+    _refuse(errors)
 
-    expect.set_options(timeout=RUN_LIMIT_MS)  # not the 5 s that it has: what is right comes, if late
-    screenshots = Path(os.environ.get("BIDILAB_SCREENSHOTS") or tmp_path / "screenshots")
-    numbers = itertools.count()
-    opened: list[NotebookPage] = []
-    servers = [lab]
 
-    # Started for each test: while Playwright runs, its event loop counts as this thread's running loop, and another
-    # test's asyncio.run would refuse.
-    with sync_playwright() as playwright:
-        browsers = []
+@pytest.fixture
+def kept_notebook(
+    pages: Pages, lab: JupyterServer, screenshots: Path, request: pytest.FixtureRequest
+) -> Iterator[OpenNotebook]:
+    """``kept_notebook(cells, viewport=VIEWPORT)`` → a `NotebookPage` of these cells, not yet run.
 
-        def open_page(
-            cells: Sequence[str],
-            *,
-            flags: Sequence[str] = (),
-            permissions: Sequence[str] = (),
-            init_script: str | None = None,
-            viewport: tuple[int, int] = (1280, 1000),
-            server: JupyterServer = lab,
-        ) -> NotebookPage:
-            browser = playwright.chromium.launch(executable_path=executable(), args=[*FLAGS, *flags])
-            browsers.append(browser)
-            servers.append(server)
-            width, height = viewport
-            context = browser.new_context(viewport={"width": width, "height": height}, permissions=list(permissions))
-            if init_script is not None:
-                context.add_init_script(init_script)
-            name = f"{request.node.name.translate(str.maketrans('[]/ ', '----'))}-{next(numbers)}.ipynb"
-            page = NotebookPage(context.new_page(), server, name, screenshots)
-            opened.append(page)
-            return page.open(cells)
+    The tests of a file share the browser, the page and the kernel, whose start takes ten seconds of processor: each
+    replaces the cells of the one before. An error in the page's console fails the test in which it comes.
+    """
 
-        try:
-            yield open_page
-        finally:
-            for number, page in enumerate(opened):
-                page.screenshot(f"{request.node.name}-{number}-end")  # what a failed test saw last
-            for browser in browsers:
-                browser.close()
-            for server in set(servers):
-                server.shut_kernels_down()
-                server.forget_settings()
-    errors = [error for page in opened for error in page.errors]
+    def put(cells: Sequence[str], *, viewport: tuple[int, int] = VIEWPORT) -> NotebookPage:
+        if pages.kept is None:
+            stem = request.path.stem
+            pages.kept = pages.open(cells, name=stem, server=lab, screenshots=screenshots, viewport=viewport)
+        else:
+            pages.kept.put(cells, viewport=viewport, screenshots=screenshots)
+        return pages.kept
+
+    try:
+        yield put
+    finally:
+        pages.screenshot(request.node.name)
+        errors = pages.errors()
+    _refuse(errors)
+
+
+def _refuse(errors: Sequence[str]) -> None:
     assert not errors, "errors in the browser's console:\n" + "\n".join(errors)

@@ -65,6 +65,23 @@ class NotebookPage:
         self.page.evaluate("() => window.jupyterapp.shell.collapseLeft?.()")
         return self
 
+    def put(self, cells: Sequence[str], *, viewport: tuple[int, int], screenshots: Path) -> NotebookPage:
+        """Put these code cells in place of all there are; the kernel keeps what it knows, and nothing is run yet."""
+        self._screenshots = screenshots
+        self.page.set_viewport_size({"width": viewport[0], "height": viewport[1]})
+        self.page.evaluate(
+            f"""(sources) => {{
+                const notebook = {PANEL}.content.model.sharedModel;
+                const cells = sources.map((source) => ({{ cell_type: "code", metadata: {{}}, source }}));
+                notebook.transact(() => {{
+                    notebook.deleteCellRange(0, notebook.cells.length);
+                    notebook.insertCells(0, cells);
+                }});
+            }}""",
+            list(cells),
+        )
+        return self
+
     @property
     def address(self) -> str:
         """Where the server shows the notebook."""

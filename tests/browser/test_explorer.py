@@ -22,8 +22,8 @@ EXPLORER = "explorer = bl.SweepExplorer(result, metric='false_interruption_rate'
 
 
 @pytest.fixture
-def explorer(open_notebook: OpenNotebook, shared_cache: Path):
-    notebook = open_notebook([SWEEP.replace("FOLDER", str(shared_cache)), EXPLORER], viewport=(1280, 1700)).run_all()
+def explorer(kept_notebook: OpenNotebook, shared_cache: Path):
+    notebook = kept_notebook([SWEEP.replace("FOLDER", str(shared_cache)), EXPLORER], viewport=(1280, 1700)).run_all()
     notebook.page.locator(".bl-heatmap").wait_for()
     notebook.page.locator(".bl-explorer [data-recording]").first.wait_for()
     return notebook
@@ -142,9 +142,9 @@ result = bl.sweep(DATASET, grid, vad="energy", n_resamples=50, jobs=1, progress=
 """.replace("DATASET", repr(str(ROOT / "datasets" / "overlap-mini")))
 
 
-def test_turns_that_end_by_a_score(open_notebook: OpenNotebook, shared_cache: Path):
+def test_turns_that_end_by_a_score(kept_notebook: OpenNotebook, shared_cache: Path):
     cells = [SCORED.replace("FOLDER", str(shared_cache)), "explorer = bl.SweepExplorer(result)\nexplorer"]
-    explorer = open_notebook(cells, viewport=(1280, 1400)).run_all()
+    explorer = kept_notebook(cells, viewport=(1280, 1400)).run_all()
     root = explorer.page.locator(".bl-explorer")
     root.locator("[data-recording]").first.wait_for()
     root.get_by_label("show", exact=True).select_option("cutoff_rate")

@@ -26,8 +26,8 @@ button
 """
 
 
-def test_a_widget_answers_in_the_page_and_in_the_next_cell(open_notebook: OpenNotebook) -> None:
-    notebook = open_notebook(["6 * 7", BUTTON]).run_all()
+def test_a_widget_answers_in_the_page_and_in_the_next_cell(kept_notebook: OpenNotebook) -> None:
+    notebook = kept_notebook(["6 * 7", BUTTON]).run_all()
     assert notebook.outputs(0)[0]["data"]["text/plain"] == "42"
     pressed = notebook.page.locator(".harness-button")
     pressed.click()
@@ -42,8 +42,8 @@ def test_a_widget_answers_in_the_page_and_in_the_next_cell(open_notebook: OpenNo
     assert notebook.text("button.n") == "1"
 
 
-def test_an_exception_in_a_cell_fails_the_run_and_an_error_in_the_console_is_kept(open_notebook: OpenNotebook) -> None:
-    notebook = open_notebook(["1 / 0"])
+def test_an_exception_in_a_cell_fails_the_run_and_an_error_in_the_console_is_kept(kept_notebook: OpenNotebook) -> None:
+    notebook = kept_notebook(["1 / 0"])
     with pytest.raises(AssertionError, match="ZeroDivisionError"):
         notebook.run_all()
     notebook.page.evaluate("() => { console.error('something broke'); }")

@@ -50,8 +50,8 @@ def slide(widget: Locator, parameter: str, keys: Sequence[str]) -> None:
         slider.press(key)
 
 
-def test_moving_a_slider_moves_turns_and_numbers(open_notebook: OpenNotebook) -> None:
-    notebook = open_notebook([PLAYER]).run_all()
+def test_moving_a_slider_moves_turns_and_numbers(kept_notebook: OpenNotebook) -> None:
+    notebook = kept_notebook([PLAYER]).run_all()
     widget = notebook.page.locator(".bl-replay")
     # Turns at 0.6, 6.0, 11.5, 14.8 and 16.5 s, with pauses of 0.9, 2.8, 1.9 and 1.4 s: of 2 s only the second is left.
     assert number(widget, "turns of the detector") == "5"
@@ -69,8 +69,8 @@ def test_moving_a_slider_moves_turns_and_numbers(open_notebook: OpenNotebook) ->
     expect(turns).to_have_text("2")
 
 
-def test_stepping_from_one_error_to_the_next_and_hearing_it(open_notebook: OpenNotebook) -> None:
-    notebook = open_notebook([PLAYER]).run_all()
+def test_stepping_from_one_error_to_the_next_and_hearing_it(kept_notebook: OpenNotebook) -> None:
+    notebook = kept_notebook([PLAYER]).run_all()
     widget = notebook.page.locator(".bl-replay")
     status, cursor = widget.locator("[role=status]"), widget.locator("canvas")
     following = widget.get_by_role("button", name="next")
@@ -101,8 +101,8 @@ def test_stepping_from_one_error_to_the_next_and_hearing_it(open_notebook: OpenN
     expect(widget.get_by_role("button", name="Play")).to_be_visible()
 
 
-def test_both_themes_and_the_saved_notebook(open_notebook: OpenNotebook) -> None:
-    notebook = open_notebook([SESSION], viewport=(1280, 1100)).run_all()
+def test_both_themes_and_the_saved_notebook(kept_notebook: OpenNotebook) -> None:
+    notebook = kept_notebook([SESSION], viewport=(1280, 1100)).run_all()
     widget = notebook.page.locator(".bl-replay")
     expect(widget.locator("tr", has_text="in the session")).to_contain_text(
         "1 true, 3 false, 0 by a user who only went on, 0 missed; 5 turns"
@@ -115,8 +115,8 @@ def test_both_themes_and_the_saved_notebook(open_notebook: OpenNotebook) -> None
     assert "1 true, 3 false, 0 by a user who only went on, 0 missed; 5 turns" in saved["text/html"]
 
 
-def test_turns_that_end_by_a_score(open_notebook: OpenNotebook) -> None:
-    notebook = open_notebook([SCORED], viewport=(1280, 1200)).run_all()
+def test_turns_that_end_by_a_score(kept_notebook: OpenNotebook) -> None:
+    notebook = kept_notebook([SCORED], viewport=(1280, 1200)).run_all()
     widget = notebook.page.locator(".bl-replay")
     by_score = int(notebook.text("print(sum(turn.cause == 'score' for turn in player.turns))"))
     assert number(widget, "turns ended by a score") == str(by_score)

@@ -14,7 +14,7 @@ from bidilab import __version__
 from bidilab.cli import check, datasets, doctor, judge, knobs, notebooks, probe, replay, serve, sweep
 from bidilab.cli.helping import HelpfulCommand, HelpfulGroup
 from bidilab.cli.stopping import Stopped, told_of_a_stop
-from bidilab.core.collecting import collecting_rarely
+from bidilab.core.collecting import collecting_rarely, end_without_collecting
 from bidilab.core.errors import BidilabError
 
 __all__ = ["NamingCommand", "app", "main"]
@@ -129,6 +129,7 @@ def main() -> None:
     """Run the command line; a mistake of the caller, or a disk that refuses, is one line on stderr and exit code 2;
     Ctrl-C is 130.
     """
+    end_without_collecting()
     try:
         app()
     except Stopped as stop:

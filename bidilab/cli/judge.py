@@ -105,12 +105,13 @@ def judge_command(
     was = None if as_recorded is None else _read_setting("--as-recorded", as_recorded)
     from bidilab.lab.judge import judge
 
+    console = Console()
     with held(folder):  # before the work, so that nobody works for an hour to be told then
         judged = judge(calls, trace=trace, user_channel=user_channel, max_yield_ms=max_yield_ms, progress=progress)
-        judged.to_csv(folder)
-        judged.report(folder / "report.html", max_clips=max_clips)
-    console = Console()
-    _show(judged, console)
+        _show(judged, console)  # the answer first, whatever becomes of the files
+        with console.status("writing tables and the report"):
+            judged.to_csv(folder)
+            judged.report(folder / "report.html", max_clips=max_clips)
     if other is not None:
         _answer(judged, other, was, folder, console, progress=progress)
     if dataset is not None:

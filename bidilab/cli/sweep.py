@@ -509,10 +509,11 @@ def sweep_command(
             max_false_rate, max_missed_rate, max_premature_rate, weights=weights, validate_on=others
         )
         exported = {name: recommendation.export(name) for name in targets if recommendation.qualifying}
-        _write(result, recommendation, target, exported, figures)
-        _print(console, result, recommendation)
+        _print(console, result, recommendation)  # the answer first: the report takes as long again
         if others is not None and recommendation.validation is None:
             console.print("No setting was chosen, so that there is none to validate.", style="yellow")
+        with console.status("writing tables, figures and the report"):
+            _write(result, recommendation, target, exported, figures)
         if targets and not recommendation.qualifying:
             console.print("\nNothing is exported: no setting is recommended.", highlight=False)
         for setting in exported.values():

@@ -1,12 +1,13 @@
-"""Rare garbage collection, for work that makes many objects and little garbage."""
+"""Rare garbage collection, for work that makes many objects and little garbage, and none at the end of a process."""
 
 from __future__ import annotations
 
+import atexit
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["collecting_rarely"]
+__all__ = ["collecting_rarely", "end_without_collecting"]
 
 
 @contextmanager
@@ -22,3 +23,12 @@ def collecting_rarely() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
+
+
+def end_without_collecting() -> None:
+    """When this process ends, do not look for garbage among what it holds.
+
+    Python does so as it ends, which takes a second where numba, pandas and matplotlib are loaded; the system takes all
+    back anyway. What is to be called at the end of the process still is.
+    """
+    atexit.register(gc.freeze)

@@ -11,6 +11,8 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+from bidilab.core.collecting import end_without_collecting
+
 __all__ = ["worker_processes"]
 
 
@@ -39,6 +41,7 @@ def worker_processes(
 
 
 def _begin(initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> None:
+    end_without_collecting()
     threading.Thread(target=_end_with_parent, name="bidilab-parent-watch", daemon=True).start()
     if initializer is not None:
         initializer(*initargs)

@@ -349,6 +349,7 @@ def test_a_disk_that_takes_no_more_is_one_line_with_its_file_and_the_earlier_swe
     last = done.stderr.strip().splitlines()[-1]
     assert re.search(r"bidilab: found/\S+\.parquet: File too large: the disk /\S* has \d+", last), done.stderr
     assert "Traceback" not in done.stderr
+    assert "threshold" in done.stdout  # what was found is said before it is written
     assert (tmp_path / "found" / "sweep.json").read_bytes() == before
     assert not any(path.name.startswith(".") for path in (tmp_path / "found").iterdir())
 

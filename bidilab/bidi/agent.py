@@ -28,6 +28,7 @@ from bidilab.bidi.tools import FunctionTool, ToolRegistry
 from bidilab.bidi.types.agent import BidiAgentInput, input_event
 from bidilab.bidi.types.events import BidiOutputEvent
 from bidilab.bidi.types.io import BidiInput, BidiOutput
+from bidilab.core.checks import check_several
 from bidilab.core.clock import Clock, running_clock
 from bidilab.core.errors import InvalidParameterError, SessionError
 
@@ -91,8 +92,10 @@ class BidiAgent:
         self.model: Any = _default_model() if model is None else _checked_model(model)
         self.tools = ToolRegistry(tools or ())
         self.system_prompt = system_prompt
+        check_several("messages", messages or (), "several messages, or None")
         self.messages: list[Mapping[str, Any]] = list(messages or ())
         self.hooks = HookRegistry()
+        check_several("hooks", hooks or (), "several hooks, such as [hook], or None")
         for hook in hooks or ():
             self.hooks.add_hook(hook)
         self._given_clock = clock

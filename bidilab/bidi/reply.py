@@ -17,11 +17,11 @@ import json
 import math
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from numbers import Real
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from bidilab.core.audio import Audio, FloatArray
+from bidilab.core.checks import check_several, is_number
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.jsontext import JSONError, parse_json_object
 
@@ -74,11 +74,11 @@ class Delivery:
     pace: float = 4.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.first_output_delay_ms <= 600_000:
+        if not (is_number(self.first_output_delay_ms) and 0 <= self.first_output_delay_ms <= 600_000):
             raise InvalidParameterError("first_output_delay_ms", "in [0, 600000]", self.first_output_delay_ms)
-        if not 1 <= self.chunk_ms <= MAX_CHUNK_MS:
+        if not (is_number(self.chunk_ms) and 1 <= self.chunk_ms <= MAX_CHUNK_MS):
             raise InvalidParameterError("chunk_ms", f"in [1, {MAX_CHUNK_MS}]", self.chunk_ms)
-        if math.isnan(self.pace) or self.pace <= 0:
+        if not (is_number(self.pace) and self.pace > 0):
             raise InvalidParameterError("pace", "a number > 0, or math.inf", self.pace)
 
 
@@ -110,7 +110,7 @@ class Speech:
             raise InvalidParameterError("Speech", "text, audio or length_ms", None)
         if self.audio is not None and self.length_ms is not None:
             raise InvalidParameterError("reply", "of one length: that of its audio, or length_ms", self.length_ms)
-        if self.length_ms is not None and not 0 < self.length_ms < math.inf:
+        if self.length_ms is not None and not (is_number(self.length_ms) and 0 < self.length_ms < math.inf):
             raise InvalidParameterError("length_ms", "a number of milliseconds > 0", self.length_ms)
 
 
@@ -336,7 +336,7 @@ def _output(value: object, number_unit: NumberUnit | None) -> Speech | ToolReque
         return Speech(audio=value)
     if isinstance(value, Path):
         return Speech(audio=_read(value))
-    if not isinstance(value, bool) and isinstance(value, Real):
+    if is_number(value):
         return _speech_of_length(float(value), number_unit)
     allowed = "text, a length, Audio, a Path, Speech, ToolRequest, FunctionCall or Reply"
     raise InvalidParameterError("reply", allowed, value)
@@ -466,7 +466,8 @@ class ScriptedResponder:
         then: Literal["repeat", "last", "silent"] = "repeat",
         number_unit: NumberUnit = "s",
     ) -> None:
-        if isinstance(replies, str) or not replies:
+        check_several("replies", replies, "a sequence of at least one reply")
+        if not replies:
             raise InvalidParameterError("replies", "a sequence of at least one reply", replies)
         if then not in ("repeat", "last", "silent"):
             raise InvalidParameterError("then", "repeat, last or silent", then)

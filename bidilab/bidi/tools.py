@@ -19,6 +19,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is
 from bidilab.bidi.hooks.events import BidiAfterToolCallEvent, BidiBeforeToolCallEvent, BidiHookEvent
 from bidilab.bidi.types.events import ToolResultEvent
 from bidilab.bidi.types.tools import ToolResult, ToolUse
+from bidilab.core.checks import check_several
 from bidilab.core.clock import Clock
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.jsontext import JSONError, parse_json
@@ -285,6 +286,7 @@ class ToolRegistry:
 
     def __init__(self, tools: Sequence[FunctionTool | Function] = ()) -> None:
         self._tools: dict[str, FunctionTool] = {}
+        check_several("tools", tools, "several tools, such as [tool]")
         for given in tools:
             made = given if isinstance(given, FunctionTool) else FunctionTool(given)
             if made.name in self._tools:

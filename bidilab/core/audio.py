@@ -16,6 +16,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from bidilab.core.checks import is_whole
 from bidilab.core.errors import AudioError, InvalidParameterError
 from bidilab.core.units import check_sample_rate
 
@@ -151,7 +152,7 @@ class Audio:
             if self.samples.ndim == 1:
                 return self.samples
             return np.asarray(self.samples.mean(axis=1), dtype=np.float32)
-        if not 0 <= channel < self.n_channels:
+        if not (is_whole(channel) and 0 <= channel < self.n_channels):
             raise InvalidParameterError("channel", f"a channel of {self.name}, 0 to {self.n_channels - 1}", channel)
         if self.samples.ndim == 1:
             return self.samples
@@ -168,7 +169,7 @@ def channel_index(number: int | None, n_channels: int, name: str) -> int:
     """Index, from 0, of the user's channel among ``n_channels``; see `Audio.user`."""
     if number is None:
         return 0
-    if isinstance(number, bool) or number != int(number) or not 1 <= number <= n_channels:
+    if not (is_whole(number) and 1 <= number <= n_channels):
         raise InvalidParameterError("user_channel", f"a channel of {name}, 1 to {n_channels}", number)
     return int(number) - 1
 

@@ -19,6 +19,7 @@ import soundfile
 
 from bidilab.core.audio import Audio, FloatArray
 from bidilab.core.audioroom import Room, blocks
+from bidilab.core.checks import is_number, is_whole
 from bidilab.core.containers import Contents, contents_of
 from bidilab.core.errors import AudioError, InvalidParameterError, MissingExtraError, require_extra
 from bidilab.core.files import written_whole
@@ -152,7 +153,7 @@ def read_audio(path: str | os.PathLike[str], *, full_scale: float | None = None)
     InvalidParameterError
         If ``full_scale`` is not a number > 0.
     """
-    if full_scale is not None and not 0 < full_scale < float("inf"):
+    if full_scale is not None and not (is_number(full_scale) and 0 < full_scale < float("inf")):
         raise InvalidParameterError("full_scale", "a finite number > 0", full_scale)
     path = Path(path)
     _check_file(path)
@@ -192,7 +193,7 @@ def read_channel(path: str | os.PathLike[str], channel: int = 0, *, info: AudioI
     """
     path = Path(path)
     told = audio_info(path) if info is None else info
-    if not 0 <= channel < told.channels:
+    if not (is_whole(channel) and 0 <= channel < told.channels):
         raise InvalidParameterError("channel", f"a channel of {path}, 0 to {told.channels - 1}", channel)
     room, n_put = Room(told.frames, 1), 0
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from numbers import Real
+from types import UnionType
+from typing import TypeGuard
 
 from bidilab.core.errors import InvalidParameterError
 
@@ -13,12 +16,38 @@ __all__ = [
     "check_duration_ms",
     "check_duration_s",
     "check_flag",
+    "check_is",
     "check_number",
     "check_one_of",
     "check_probability",
+    "check_several",
     "check_text",
     "check_whole",
+    "is_number",
+    "is_whole",
 ]
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a value is a number, of NumPy too; true and false are none, and no text is. NaN is one."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether a value is a whole number, such as 2 or 2.0, of NumPy too."""
+    return is_number(value) and math.isfinite(value) and value == int(value)
+
+
+def check_is(name: str, value: object, kinds: type | UnionType, allowed: str) -> None:
+    """Raise unless ``value`` is of one of ``kinds``, which ``allowed`` says in words."""
+    if not isinstance(value, kinds):
+        raise InvalidParameterError(name, allowed, value)
+
+
+def check_several(name: str, value: object, allowed: str) -> None:
+    """Raise unless ``value`` is several values, such as a list; text is one, and so is a mapping."""
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        raise InvalidParameterError(name, allowed, value)
 
 
 def check_text(name: str, value: object) -> None:
@@ -84,10 +113,6 @@ def check_duration_s(name: str, value: float, *, at_most: float = 600.0) -> floa
 
 
 def _float(name: str, value: float, at_most: float, allowed: str) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if isinstance(value, bool | str) or not 0.0 <= number <= at_most:
+    if not (is_number(value) and 0.0 <= value <= at_most):
         raise InvalidParameterError(name, allowed, value)
-    return number
+    return float(value)

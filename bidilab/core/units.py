@@ -10,6 +10,7 @@ import math
 from fractions import Fraction
 from functools import lru_cache
 
+from bidilab.core.checks import is_whole
 from bidilab.core.errors import InvalidParameterError
 
 __all__ = [
@@ -34,7 +35,7 @@ def check_sample_rate(sample_rate: int, name: str = "sample_rate") -> int:
     InvalidParameterError
         If it is not.
     """
-    if isinstance(sample_rate, bool) or int(sample_rate) != sample_rate or sample_rate <= 0:
+    if not (is_whole(sample_rate) and sample_rate > 0):
         raise InvalidParameterError(name, "a positive whole number of hertz", sample_rate)
     return int(sample_rate)
 

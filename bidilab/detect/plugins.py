@@ -21,6 +21,7 @@ from importlib.metadata import EntryPoint, entry_points, version
 from pathlib import Path
 from typing import Any, TypeGuard, cast
 
+from bidilab.core.checks import check_text
 from bidilab.core.errors import BidilabError, InvalidParameterError, PluginError
 
 __all__ = ["Maker", "Registry", "check_options", "missing_members", "named_release", "option_pairs"]
@@ -156,6 +157,7 @@ class Registry:
         PluginError
             If two distributions offer it.
         """
+        check_text(self._parameter, name)
         makers = [_own_maker(name, self._own[name])] if name in self._own else []
         makers += [_installed_maker(point) for point in self._installed() if point.name == name]
         if not makers:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from bidilab.core.checks import is_number
 from bidilab.core.errors import InvalidParameterError
 
 __all__ = ["MOST_S", "WIDEST_S", "Window", "clock_words", "rows_within"]
@@ -58,7 +59,11 @@ class Window:
     @classmethod
     def of(cls, asked: tuple[float, float] | None, duration_s: float, *, widest_s: float = WIDEST_S) -> Window:
         """What is asked for; by default the whole of a recording up to ``widest_s``, and the start of a longer one."""
-        start_s, end_s = (0.0, min(duration_s, widest_s)) if asked is None else asked
+        given = (0.0, min(duration_s, widest_s)) if asked is None else asked
+        pair = tuple(given) if isinstance(given, Iterable) else ()
+        if len(pair) != 2 or not all(is_number(edge) for edge in pair):
+            raise InvalidParameterError("xlim", "a pair of seconds, the first smaller", asked)
+        start_s, end_s = pair
         return cls(start_s=start_s, end_s=end_s, duration_s=duration_s)
 
     @property

@@ -11,11 +11,15 @@ from bidilab.core.checks import (
     check_duration_ms,
     check_duration_s,
     check_flag,
+    check_is,
     check_number,
     check_one_of,
     check_probability,
+    check_several,
     check_text,
     check_whole,
+    is_number,
+    is_whole,
 )
 from bidilab.core.errors import InvalidParameterError
 
@@ -35,6 +39,13 @@ NAN = float("nan")
         (lambda n, v: check_one_of(n, v, ("a", 1)), ["a", 1], ["b", 2, None], "one of 'a', 1"),
         (check_probability, [0, 1, 0.5, np.float32(0.5)], [-0.1, 1.1, NAN, True, "0.5", None], r"in \[0, 1\]"),
         (check_duration_ms, [0, 600_000], [-1, 600_001, NAN, True, "5"], r"milliseconds in \[0, 600000\]"),
+        (lambda n, v: check_is(n, v, int | None, "a count"), [3, None], ["3", 0.5], "a count"),
+        (
+            lambda n, v: check_several(n, v, "several"),
+            [[], (1,), np.arange(2)],
+            ["ab", b"a", {}, 1, None],
+            "several",
+        ),
         (check_duration_s, [0, 600], [-1, 601, NAN, True, "5"], r"seconds in \[0, 600\]"),
     ],
 )
@@ -57,3 +68,20 @@ def test_the_attribute_out_of_bounds_is_named():
     check_bounds(knobs, {"a": (0, 2), "b": (0, 5)})
     with pytest.raises(InvalidParameterError, match=r"b must be a number in \[0, 4\]"):
         check_bounds(knobs, {"a": (0, 2), "b": (0, 4)})
+
+
+@pytest.mark.parametrize("value", [0, -3, 2.5, NAN, float("inf"), np.float32(0.5), np.int64(3)])
+def test_numbers(value):
+    assert is_number(value)
+    assert is_whole(value) == (value in (0, -3, 3))
+
+
+@pytest.mark.parametrize("value", [True, np.bool_(True), "1", b"1", None, [1], {}, np.ones(2), 1j])
+def test_what_is_no_number(value):
+    assert not is_number(value)
+    assert not is_whole(value)
+
+
+@pytest.mark.parametrize("value", [2.0, np.float64(2), np.int8(2)])
+def test_a_whole_number_may_have_a_point(value):
+    assert is_whole(value)

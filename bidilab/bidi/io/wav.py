@@ -20,6 +20,7 @@ from bidilab.bidi.types.events import BidiAudioInputEvent
 from bidilab.core.audio import Audio, FloatArray, pcm16_to_float, to_pcm16
 from bidilab.core.audiofile import read_channel, write_audio
 from bidilab.core.audioroom import Room, blocks
+from bidilab.core.checks import is_number
 from bidilab.core.clock import Clock
 from bidilab.core.errors import AudioError, EndOfInput, InvalidParameterError, SessionError
 from bidilab.core.units import check_sample_rate, ms_to_samples, rescale_samples, s_to_samples
@@ -61,9 +62,9 @@ class WavInput:
         channel: int | None = None,
         tail_ms: float = 0.0,
     ) -> None:
-        if not 0 < chunk_ms < float("inf"):
+        if not (is_number(chunk_ms) and 0 < chunk_ms < float("inf")):
             raise InvalidParameterError("chunk_ms", "a length > 0", chunk_ms)
-        if not 0 <= tail_ms < float("inf"):
+        if not (is_number(tail_ms) and 0 <= tail_ms < float("inf")):
             raise InvalidParameterError("tail_ms", "a length >= 0", tail_ms)
         if isinstance(source, str | os.PathLike) and sample_rate is None:
             audio = read_channel(source, channel or 0)

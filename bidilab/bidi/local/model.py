@@ -61,6 +61,7 @@ from bidilab.bidi.types.events import (
     ToolUseStreamEvent,
 )
 from bidilab.core.audio import FloatArray
+from bidilab.core.checks import check_is, check_several, is_number
 from bidilab.core.clock import VirtualClock
 from bidilab.core.errors import InvalidParameterError, SessionError
 from bidilab.core.units import check_sample_rate, ms_to_samples, s_to_samples
@@ -160,10 +161,13 @@ class BidiLocalModel(BidiModel):
         input_rate: int = 16_000,
         output_rate: int = 24_000,
     ) -> None:
-        if not generation_pace >= 1:
+        if not (is_number(generation_pace) and generation_pace >= 1):
             raise InvalidParameterError("generation_pace", "a number >= 1, or infinity", generation_pace)
         self._vad = as_live_vad(vad)
+        check_is("guards", guards, Guards | None, "Guards, or None")
         guards = guards or Guards()
+        if word_ends_s is not None:
+            check_several("word_ends_s", word_ends_s, "several numbers of seconds, or None")
         if guards.needs_words and word_ends_s is None:
             raise InvalidParameterError("word_ends_s", "given with guards that count words", word_ends_s)
         self._scorers: dict[Task, ScorerLike | None] = {"eot": scorer, "interruption": interruption_scorer}

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from bidilab.bidi.reply import Transcriber, UserSpeech, as_transcriber
+from bidilab.core.checks import check_several
 from bidilab.core.units import samples_to_s
 from bidilab.detect.turns import SpeechStarted, SpeechStopped
 from bidilab.detect.turns.hearing import Ear
@@ -43,6 +44,7 @@ class LabelTranscriber:
     """
 
     def __init__(self, segments: Sequence[LabelledSpeech]) -> None:
+        check_several("transcripts", segments, "labels, such as a recording's segments, a Transcriber or a function")
         spoken = [s for s in segments if s.channel == "user" and s.text]
         self._segments = sorted(spoken, key=lambda s: s.start_s)
 

@@ -6,13 +6,14 @@ A response has its direct path at sample 0, of gain 1: a room moves no sound.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
 
+from bidilab.core.checks import is_number
 from bidilab.core.errors import InvalidParameterError, require_extra
 from bidilab.core.units import check_sample_rate, ms_to_samples
 from bidilab.detect.dsp.mixing import Samples, db_to_gain
@@ -53,14 +54,15 @@ class Room:
     distance_m: float
 
     def __post_init__(self) -> None:
-        size = tuple(float(edge) for edge in self.size_m)
-        if len(size) != 3 or not all(1 <= edge <= 100 for edge in size):
+        edges = tuple(self.size_m) if isinstance(self.size_m, Iterable) else ()
+        if len(edges) != 3 or not all(is_number(edge) and 1 <= edge <= 100 for edge in edges):
             raise InvalidParameterError("size_m", "three edges in [1, 100] m", self.size_m)
+        size = tuple(float(edge) for edge in edges)
         object.__setattr__(self, "size_m", size)
-        if not 50 <= self.rt60_ms <= 5000:
+        if not (is_number(self.rt60_ms) and 50 <= self.rt60_ms <= 5000):
             raise InvalidParameterError("rt60_ms", "milliseconds in [50, 5000]", self.rt60_ms)
         longest = 0.75 * size[0] - _WALL_M
-        if not 0.05 <= self.distance_m <= longest:
+        if not (is_number(self.distance_m) and 0.05 <= self.distance_m <= longest):
             raise InvalidParameterError("distance_m", f"metres in [0.05, {longest:.2f}] in this room", self.distance_m)
 
     @classmethod
@@ -165,7 +167,7 @@ def room_impulse_response(
     ndarray
         ``(round(rt60) samples,) float64``; sample 0 is the direct path, of amplitude 1.
     """
-    if not 0 < rt60_ms <= 5000:
+    if not (is_number(rt60_ms) and 0 < rt60_ms <= 5000):
         raise InvalidParameterError("rt60_ms", "milliseconds in (0, 5000]", rt60_ms)
     n = max(2, round(rt60_ms / 1000 * sample_rate))
     rest = rng.standard_normal(n) * 10.0 ** (-3.0 * np.arange(n) / n)
@@ -208,7 +210,7 @@ def echo_of(agent: Samples, sample_rate: int, *, gain_db: float, delay_ms: float
     impulse_response
         Room response with its direct path at sample 0.
     """
-    if not delay_ms >= 0:
+    if not (is_number(delay_ms) and delay_ms >= 0):
         raise InvalidParameterError("delay_ms", "milliseconds >= 0", delay_ms)
     delay = ms_to_samples(delay_ms, sample_rate)
     out = np.zeros(len(agent))

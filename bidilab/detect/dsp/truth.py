@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bidilab.core.checks import is_number
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.timeline import Interval
 from bidilab.core.units import check_sample_rate, ms_to_samples
@@ -52,12 +53,12 @@ class TruthRule:
     min_ms: float = 20.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.below_peak_db <= 90:
+        if not (is_number(self.below_peak_db) and 0 < self.below_peak_db <= 90):
             raise InvalidParameterError("below_peak_db", "a level difference in (0, 90] dB", self.below_peak_db)
-        if not -120 <= self.floor_dbfs < 0:
+        if not (is_number(self.floor_dbfs) and -120 <= self.floor_dbfs < 0):
             raise InvalidParameterError("floor_dbfs", "a level in [-120, 0) dBFS", self.floor_dbfs)
         for name in ("pause_ms", "min_ms"):
-            if not 0 <= getattr(self, name) <= 60_000:
+            if not (is_number(getattr(self, name)) and 0 <= getattr(self, name) <= 60_000):
                 raise InvalidParameterError(name, "milliseconds in [0, 60000]", getattr(self, name))
 
 

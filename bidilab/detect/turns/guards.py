@@ -43,7 +43,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bidilab.core.checks import check_duration_ms
+from bidilab.core.checks import check_duration_ms, is_whole
 from bidilab.core.errors import BidilabError, InvalidParameterError
 from bidilab.core.units import ms_to_samples
 from bidilab.detect.turns.detector import ScoreFunction, ScoreWanted, SpeechStarted, Turn, check_score
@@ -114,7 +114,7 @@ class Guards:
     def __post_init__(self) -> None:
         check_duration_ms("min_interruption_ms", self.min_interruption_ms)
         words = self.min_words
-        if isinstance(words, bool | str) or not 0 <= words <= 1000 or int(words) != words:
+        if not (is_whole(words) and 0 <= words <= 1000):
             raise InvalidParameterError("min_words", "a whole number of words in [0, 1000]", words)
         object.__setattr__(self, "min_words", int(words))
         if self.false_interruption_timeout_ms != NEVER:

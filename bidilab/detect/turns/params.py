@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
-from bidilab.core.checks import check_duration_ms, check_probability
+from bidilab.core.checks import check_duration_ms, check_probability, is_whole
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.units import check_sample_rate, frames_for_ms, ms_to_samples
 
@@ -115,7 +115,7 @@ class TurnParams:
             If ``frame_samples`` or ``sample_rate`` is not a positive whole number.
         """
         check_sample_rate(sample_rate)
-        if int(frame_samples) != frame_samples or frame_samples < 1:
+        if not (is_whole(frame_samples) and frame_samples >= 1):
             raise InvalidParameterError("frame_samples", "a positive whole number", frame_samples)
         return FrameParams(
             threshold=self.threshold,

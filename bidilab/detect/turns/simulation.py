@@ -26,9 +26,10 @@ PAUSED     the timeout is over                                 ACTIVE      `Simu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from bidilab.core.checks import is_number
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.units import check_sample_rate, ms_to_samples
 from bidilab.detect.turns import Guards, InterruptionDue, SpeechStopped, Turn
@@ -75,11 +76,11 @@ class ResponsePlan:
     guards: Guards = field(default_factory=Guards)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.response_delay_ms < float("inf"):
+        if not (is_number(self.response_delay_ms) and 0 <= self.response_delay_ms < float("inf")):
             raise InvalidParameterError("response_delay_ms", "a number of milliseconds >= 0", self.response_delay_ms)
         given = self.response_ms
-        lengths = (given,) if isinstance(given, int | float | str) else tuple(given)
-        if not lengths or not all(isinstance(x, int | float) and 0 < x < float("inf") for x in lengths):
+        lengths = tuple(given) if isinstance(given, Iterable) else (given,)
+        if not lengths or not all(is_number(x) and 0 < x < float("inf") for x in lengths):
             raise InvalidParameterError("response_ms", "one or more numbers of milliseconds > 0", self.response_ms)
         object.__setattr__(self, "response_ms", lengths)
 

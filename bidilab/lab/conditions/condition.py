@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bidilab.core.audio import Audio, audio_digest
-from bidilab.core.checks import check_whole
+from bidilab.core.checks import check_whole, is_number
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.dsp.line import BANDS_HZ, CODECS, CONCEALMENTS, OPUS_KBPS
 from bidilab.detect.dsp.noise import COLOURS
@@ -185,7 +185,7 @@ class Condition:
 
 def _number(name: str, value: Any) -> float:
     low, high, allowed = _RANGES[name]
-    if isinstance(value, bool | str) or not (math.isfinite(value) and low <= value <= high):
+    if not (is_number(value) and math.isfinite(value) and low <= value <= high):
         raise InvalidParameterError(name, allowed, value)
     return float(value) + 0.0  # no negative zero in an identity
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from bidilab.core.audiofile import audio_info
+from bidilab.core.checks import is_whole
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.vad import audio_sha256
 from bidilab.lab.datasets.dataset import Dataset
@@ -35,7 +36,7 @@ def dataset_of_audio(path: str | os.PathLike[str], user_channel: int | None = No
     file = Path(path)
     info = audio_info(file)
     number = 1 if user_channel is None else user_channel
-    if isinstance(number, bool) or not 1 <= number <= info.channels:
+    if not (is_whole(number) and 1 <= number <= info.channels):
         raise InvalidParameterError("user_channel", f"a channel of {file.name}, 1 to {info.channels}", user_channel)
     others = ["agent"] if info.channels == 2 else [f"channel {k}" for k in range(1, info.channels + 1) if k != number]
     names = iter(others)

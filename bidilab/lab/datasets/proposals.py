@@ -31,6 +31,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
+from bidilab.core.checks import is_number, is_whole
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.timeline import Interval, normalize
 from bidilab.core.units import check_sample_rate, ms_to_samples
@@ -74,9 +75,9 @@ class ProposalRule:
 
     def __post_init__(self) -> None:
         for name in (field.name for field in fields(self) if field.name.endswith("_ms")):
-            if not 0 <= getattr(self, name) <= _LONGEST_MS:
+            if not (is_number(getattr(self, name)) and 0 <= getattr(self, name) <= _LONGEST_MS):
                 raise InvalidParameterError(name, f"milliseconds in [0, {_LONGEST_MS}]", getattr(self, name))
-        if isinstance(self.backchannel_max_words, bool) or not self.backchannel_max_words >= 0:
+        if not (is_whole(self.backchannel_max_words) and self.backchannel_max_words >= 0):
             raise InvalidParameterError("backchannel_max_words", "a whole number >= 0", self.backchannel_max_words)
 
     @property

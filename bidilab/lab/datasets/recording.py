@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bidilab.core.audio import Audio, FloatArray
 from bidilab.core.audiofile import audio_info, read_audio, read_channel
+from bidilab.core.checks import is_number
 from bidilab.core.errors import AudioError, InvalidParameterError
 from bidilab.core.units import check_sample_rate, s_to_samples
 from bidilab.lab.datasets.labels import CHANNELS, KINDS_BY_CHANNEL, Channel, Kind, Segment
@@ -60,7 +61,7 @@ class Recording:
             raise InvalidParameterError("channels", "a list that holds 'user'", list(self.channels))
         if len(set(self.channels)) != len(self.channels):
             raise InvalidParameterError("channels", "a list without repetition", list(self.channels))
-        if not self.duration_s > 0:
+        if not (is_number(self.duration_s) and self.duration_s > 0):
             raise InvalidParameterError("duration_s", "a number of seconds > 0", self.duration_s)
         in_order = sorted(self.segments, key=lambda s: (s.start_s, s.end_s, s.channel, s.kind))
         object.__setattr__(self, "segments", tuple(in_order))

@@ -10,6 +10,7 @@ import random
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Literal, get_args
 
+from bidilab.core.checks import is_number
 from bidilab.core.errors import DatasetError, InvalidParameterError
 from bidilab.lab.datasets.labels import Kind
 from bidilab.lab.datasets.recording import Recording
@@ -81,7 +82,7 @@ def split_recordings(
     """
     if by not in SPLIT_BY:
         raise InvalidParameterError("by", f"one of {', '.join(SPLIT_BY)}", by)
-    if isinstance(fraction, bool) or not 0 < fraction < 1:
+    if not (is_number(fraction) and 0 < fraction < 1):
         raise InvalidParameterError("fraction", "a share of the recordings in (0, 1)", fraction)
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise InvalidParameterError("seed", "a whole number >= 0", seed)

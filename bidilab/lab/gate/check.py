@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from bidilab.core.checks import check_is, is_number
 from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.gate.baseline import Pairing, Worsening, holm, p_worse, pair, worsening
 from bidilab.lab.gate.evidence import TWO_SIDED, Evidence, Judged, NotJudged
@@ -140,6 +141,7 @@ def _asked(subject: Evidence, most: Limits | None, least: Limits | None) -> list
     given: list[tuple[str, Limits, Against]] = [("max", most or {}, "at most"), ("min", least or {}, "at least")]
     asked = []
     for option, limits, against in given:
+        check_is(option, limits, Mapping, 'limits by metric, such as {"missed_rate": 0.1}')
         for metric, at in limits.items():
             column = subject.column(metric)
             asked.append(_Limit(column, against, _number(f"{option}[{metric!r}]", column, at)))
@@ -150,8 +152,7 @@ def _asked(subject: Evidence, most: Limits | None, least: Limits | None) -> list
 
 def _number(name: str, column: Judged, value: float) -> float:
     top = 1.0 if isinstance(column, Rate) else math.inf
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 <= value <= top or math.isinf(value):
+    if not (is_number(value) and 0 <= value <= top and math.isfinite(value)):
         allowed = "a rate in [0, 1] (0.1 for 10 %)" if top == 1 else f"a finite number of {column.unit} >= 0"
         raise InvalidParameterError(name, allowed, value)
     return float(value)

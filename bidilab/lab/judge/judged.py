@@ -272,7 +272,7 @@ class JudgedCalls:
         InvalidParameterError
             If there is no such call.
         """
-        if call not in self.exchanges:
+        if not isinstance(call, str) or call not in self.exchanges:
             known = list(self.exchanges)
             shown = ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
             raise InvalidParameterError("call", f"the name of a call that was judged ({shown})", call)

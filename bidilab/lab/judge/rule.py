@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from bidilab.core.checks import is_number
 from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.datasets.proposals import ProposalRule
 
@@ -62,7 +63,7 @@ class JudgeRule:
     def __post_init__(self) -> None:
         for name, low, high, unit in _BOUNDS:
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            if not (is_number(value) and low <= value <= high):
                 raise InvalidParameterError(name, f"{unit} in [{low:g}, {high:g}]", value)
 
     @property

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from bidilab.core.audio import Audio
 from bidilab.core.audiofile import read_audio
+from bidilab.core.checks import check_is
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.units import ms_to_samples, rescale_samples, samples_to_ms, samples_to_s
 from bidilab.detect.turns import Guards, ServerVad, TurnParams, acted_at_reference, detect_turns
@@ -86,10 +87,11 @@ def what_if(
         If the setting in force does not explain the recorded stops: the stack does not decide like this.
     """
     for name, given in (("guards", guards), ("guards_as_recorded", guards_as_recorded)):
+        check_is(name, given, Guards, "Guards")
         if given.needs_words:
             raise InvalidParameterError(name, "left out: a recording has no words to count", given)
-    new = _canonical(params)
-    same = in_force(judged) if as_recorded is None else _canonical(as_recorded)
+    new = _canonical("params", params)
+    same = in_force(judged) if as_recorded is None else _canonical("as_recorded", as_recorded)
     backend = VadSpec.of(vad).build() if isinstance(vad, str) else vad.build()
     rows: list[dict[str, Any]] = []
     reproduced: list[bool] = []
@@ -114,7 +116,8 @@ def what_if(
     )
 
 
-def _canonical(given: TurnParams | ServerVad) -> TurnParams:
+def _canonical(name: str, given: TurnParams | ServerVad) -> TurnParams:
+    check_is(name, given, TurnParams | ServerVad, "TurnParams or ServerVad")
     return given if isinstance(given, TurnParams) else given.canonical()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bidilab.core.audio import Audio
+from bidilab.core.checks import is_number
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.vad import resample
 
@@ -44,7 +45,7 @@ def knob_speech(duration_s: float = 90, *, seed: int = 0) -> Audio:
     """
     from bidilab.bidi.local.voice import RecordedVoice
 
-    if not 10 <= duration_s <= 3600:
+    if not (is_number(duration_s) and 10 <= duration_s <= 3600):
         raise InvalidParameterError("duration_s", "seconds in [10, 3600]", duration_s)
     voice = RecordedVoice()
     spoken = [voice.say(text) for text in (*voice.sentences, voice.story)]

@@ -52,6 +52,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from bidilab.core.checks import is_number
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.timeline import Interval, intersect, normalize, subtract
 from bidilab.core.units import check_sample_rate, frames_for_ms, ms_to_samples, s_to_samples
@@ -264,7 +265,7 @@ def members_of(
     """
     check_sample_rate(sample_rate)
     for name, value in (("tolerance_ms", tolerance_ms), ("min_overlap_ms", min_overlap_ms)):
-        if not 0 <= value < math.inf:
+        if not (is_number(value) and 0 <= value < math.inf):
             raise InvalidParameterError(name, "a finite number of milliseconds >= 0", value)
     tolerance = ms_to_samples(tolerance_ms, sample_rate)
     listed = list(segments)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from bidilab.core.checks import is_number
 from bidilab.core.compiling import kernel
 from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.metrics import intervals
@@ -216,7 +217,7 @@ def clustered_km_means(
         If shapes differ or the limit is not above 0.
     """
     _check_shapes(times, observed, clusters)
-    if not 0 < at_most < np.inf:
+    if not (is_number(at_most) and 0 < at_most < np.inf):
         raise InvalidParameterError("at_most", "a finite number > 0", at_most)
     out = np.full((len(times), 3), np.nan)
     if not times.size:

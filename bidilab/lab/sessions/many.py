@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from bidilab.bidi.local.decider import TurnDetection
+from bidilab.core.checks import is_whole
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.places import held
 from bidilab.core.processes import worker_processes
@@ -147,8 +148,8 @@ def replay_dataset(
     from tqdm import tqdm
 
     given = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
-    if jobs is not None and jobs < 1:
-        raise InvalidParameterError("jobs", "at least 1, or None", jobs)
+    if jobs is not None and not (is_whole(jobs) and jobs >= 1):
+        raise InvalidParameterError("jobs", "a whole number >= 1, or None", jobs)
     detector = as_vad(vad)
     if jobs != 1 and (why := cannot_be_sent(detector)):
         warnings.warn(f"the sessions with {detector.name} are held in this process: {why}", UserWarning, stacklevel=2)

@@ -26,6 +26,7 @@ from bidilab.bidi.providers.strands.model import StrandsAgentModel
 from bidilab.bidi.types.io import BidiInput
 from bidilab.core.audio import Audio
 from bidilab.core.audiofile import write_audio
+from bidilab.core.checks import check_is
 from bidilab.core.clock import ClockName, running_clock
 from bidilab.core.csvtext import write_csv
 from bidilab.core.errors import EndOfInput, InvalidParameterError
@@ -283,6 +284,10 @@ def replay(
         raise InvalidParameterError("clock", '"real" for a model on a network', clock)
     local = model is None or model == "local"
     given: Any = turn_detection
+    if given is not None and not isinstance(given, TurnParams | Mapping) and not hasattr(given, "canonical"):
+        allowed = "TurnParams, a provider's parameters such as ServerVad, or a dict of the model's turn detection"
+        raise InvalidParameterError("turn_detection", allowed, given)
+    check_is("guards", guards, Guards | None, "Guards, or None")
     if local and not isinstance(given, TurnParams | ServerVad | Mapping | None):
         given = given.canonical()
     # Of a given model only what is asked for by name: an object may be in use, or know one recording alone.

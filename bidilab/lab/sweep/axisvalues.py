@@ -59,10 +59,11 @@ def parse_values(name: str, values: Values) -> tuple[float, ...]:
                     numbers.append(float(part))
                 except ValueError as error:
                     raise InvalidParameterError(name, "numbers, or start:stop:step", values) from error
-    elif isinstance(values, Iterable):
-        numbers = [float(value) for value in values]
     else:
-        numbers = [float(values)]
+        try:
+            numbers = [float(value) for value in (values if isinstance(values, Iterable) else [values])]
+        except (TypeError, ValueError) as error:
+            raise InvalidParameterError(name, "numbers, or text such as 0.2:0.9:0.1", values) from error
     if not numbers:
         raise InvalidParameterError(name, "at least one value", values)
     if not all(math.isfinite(number) for number in numbers):

@@ -36,6 +36,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from bidilab.core.checks import is_number
 from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.metrics.intervals import clustered_rate, members_to_show, paired_difference
 
@@ -91,9 +92,11 @@ class Weights:
     def __post_init__(self) -> None:
         for one in fields(self):
             value = getattr(self, one.name)
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not number or not 0 <= value < math.inf:
+            if not (is_number(value) and 0 <= value < math.inf):
                 raise InvalidParameterError(f"weights.{one.name}", "a finite number >= 0", value)
+            plain: object = value
+            if not isinstance(plain, int | float):  # NumPy's, which JSON does not take
+                object.__setattr__(self, one.name, float(value))
         if not any(getattr(self, one.name) for one in fields(self)):
             raise InvalidParameterError("weights", "not all zero", self)
 
@@ -250,7 +253,7 @@ class Limit:
     of: IntArray | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.at_most <= 1:
+        if not (is_number(self.at_most) and 0 <= self.at_most <= 1):
             raise InvalidParameterError(self.name, "a number in [0, 1]", self.at_most)
 
     def kept(self) -> BoolArray:

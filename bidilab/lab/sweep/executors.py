@@ -10,6 +10,7 @@ from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
+from bidilab.core.checks import is_whole
 from bidilab.core.errors import ClusterError, InvalidParameterError, require_extra
 from bidilab.core.processes import worker_processes
 
@@ -81,7 +82,7 @@ class ProcessPool:
 
     def __init__(self, jobs: int | None = None) -> None:
         jobs = os.cpu_count() or 1 if jobs is None else jobs
-        if isinstance(jobs, bool) or int(jobs) != jobs or jobs < 1:
+        if not (is_whole(jobs) and jobs >= 1):
             raise InvalidParameterError("jobs", "a whole number >= 1", jobs)
         self._jobs = int(jobs)
 

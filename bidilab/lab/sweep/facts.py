@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bidilab.core.checks import is_whole
 from bidilab.core.errors import BidilabError, InvalidParameterError, ResultError
 from bidilab.detect.turns import AdaptiveInterruption, Compromise, EndOfTurn, ExportedSetting, Guards, TurnParams
 from bidilab.detect.turns.compromises import compromises
@@ -256,6 +257,6 @@ class SweepFacts:
         )
 
     def _check(self, setting: int) -> int:
-        if isinstance(setting, bool) or int(setting) != setting or not 0 <= setting < len(self.grid):
+        if not (is_whole(setting) and 0 <= setting < len(self.grid)):
             raise InvalidParameterError("setting", f"a row of settings, 0 to {len(self.grid) - 1}", setting)
         return int(setting)

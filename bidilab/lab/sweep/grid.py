@@ -529,7 +529,7 @@ def _one(condition: Condition | str | None) -> Condition | None:
 
 
 def _conditions(given: Conditions) -> tuple[Condition | None, ...]:
-    several = [given] if given is None or isinstance(given, str | Condition) else list(given)
+    several = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
     conditions = tuple(_one(condition) for condition in several)
     labels = [condition_label(condition) for condition in conditions]
     if not labels or len(set(labels)) < len(labels):

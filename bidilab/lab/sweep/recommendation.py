@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bidilab.core.checks import is_number
 from bidilab.core.errors import InvalidParameterError, ResultError
 from bidilab.detect.turns import AdaptiveInterruption, EndOfTurn, ExportedSetting, Guards, TurnParams, export_setting
 from bidilab.detect.turns.providers import pads_by_speech, swept_params
@@ -346,7 +347,7 @@ def _some(table: Rows) -> Iterator[npt.NDArray[Any]]:
 def check_limits(limits: dict[str, float | None]) -> None:
     """Raise `InvalidParameterError` for a limit that is no rate."""
     for name, value in limits.items():
-        if value is not None and not 0 <= value <= 1:
+        if value is not None and not (is_number(value) and 0 <= value <= 1):
             raise InvalidParameterError(name, "None or a rate in [0, 1]", value)
 
 

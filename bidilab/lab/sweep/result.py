@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bidilab.core.checks import check_is
 from bidilab.core.errors import InvalidParameterError, ResultError
 from bidilab.detect.turns import Turn
 from bidilab.detect.vad import VadLike, as_vad
@@ -27,7 +28,7 @@ from bidilab.lab.sweep.counts import RecordingCounts
 from bidilab.lab.sweep.facts import SweepFacts
 from bidilab.lab.sweep.grid import CONDITION, EndOfTurnScores, Grid, InterruptionScores
 from bidilab.lab.sweep.proposed import PROPOSED_BIAS
-from bidilab.lab.sweep.recommendation import Recommendation, recommend
+from bidilab.lab.sweep.recommendation import Recommendation, check_limits, recommend
 from bidilab.lab.sweep.run import run_again
 from bidilab.lab.sweep.source import SweepSource, find_sources
 from bidilab.lab.sweep.storage import read_sweep, write_sweep
@@ -332,6 +333,8 @@ class SweepResult(SweepFacts):
             "max_missed_rate": max_missed_rate,
             "max_premature_endpoint_rate": max_premature_endpoint_rate,
         }
+        check_limits(limits)
+        check_is("weights", weights, Weights | None, "Weights, or None")
         costs = weights or Weights()
         key = (*limits.values(), costs)
         if key not in self._recommended:  # shown in several places, and the same each time

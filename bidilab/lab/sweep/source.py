@@ -288,7 +288,7 @@ class SweepSource:
 
     def index_of(self, recording_id: str) -> int:
         """Place of a recording in the dataset; an unknown id raises `InvalidParameterError`."""
-        if recording_id not in self._index:
+        if not isinstance(recording_id, str) or recording_id not in self._index:
             raise InvalidParameterError("recording_id", f"the id of a recording of {self.dataset.name}", recording_id)
         return self._index[recording_id]
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
+from bidilab.core.checks import check_is
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.scorers import ScoreCache
 from bidilab.detect.turns.simulation import ResponsePlan
@@ -138,6 +139,7 @@ def sweep(
     grid = Grid() if grid is None else grid
     if not isinstance(grid, Grid):
         raise InvalidParameterError("grid", "a Grid", grid)
+    check_is("cache", cache, bool | ProbabilityCache, "True, False or a bl.ProbabilityCache, such as of a folder")
     dataset = _opened(dataset, user_channel)
     kept = None if cache is False else ProbabilityCache() if cache is True else cache
     swept = run_sweep(

@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bidilab.core.checks import is_whole
 from bidilab.core.errors import InvalidParameterError, ResultError
 from bidilab.detect.vad import VadSpec, VadTracks, detector_facts
 from bidilab.detect.vad.probabilities import probabilities_until
@@ -90,6 +91,7 @@ class SweepPlots:
         ResultError
             If the result has no losses: one of an earlier rule.
         """
+        _check_choice(recommendation)
         found = self._result.recommend() if recommendation is None else recommendation
         if not np.isfinite(found.losses).any():
             raise ResultError(found.message)
@@ -116,6 +118,7 @@ class SweepPlots:
         ax
             As for `curve`.
         """
+        _check_choice(recommendation)
         marked: dict[str, int] = {}
         limit = max_premature_endpoint_rate
         if isinstance(recommendation, int):
@@ -195,6 +198,7 @@ class SweepPlots:
         axes
             Two axes to draw on; by default those of a new figure.
         """
+        _check_choice(recommendation)
         chosen = recommendation if isinstance(recommendation, int) or recommendation is None else recommendation.setting
         return tradeoff(
             self._result.settings,
@@ -272,7 +276,7 @@ class SweepPlots:
 
     def _setting(self, setting: int) -> pd.Series[Any]:
         table = self._result.settings
-        if setting not in table.index:
+        if not is_whole(setting) or setting not in table.index:
             raise InvalidParameterError("setting", f"a setting from 0 to {len(table) - 1}", setting)
         return table.loc[setting]  # type: ignore[return-value]
 
@@ -282,14 +286,22 @@ class SweepPlots:
         return f"{words}, {row[CONDITION.name]}" if CONDITION.name in row.index else words
 
     def _at(self, at: Mapping[str, float] | int | None) -> Mapping[str, float] | None:
-        if not isinstance(at, int):
+        if at is None or isinstance(at, Mapping):
             return at
+        if not is_whole(at):
+            raise InvalidParameterError("at", "values by parameter, such as {'threshold': 0.5}, or a setting", at)
         row = self._setting(at)
         return {name: float(row[name]) for name in parameters_of(row.index)}
 
     def __repr__(self) -> str:
         names = "heatmap, heatmaps, loss, curve, curves, by_kind, endpoints, conditions, tradeoff, ecdf, timeline"
         return f"SweepPlots of {len(self._result.settings)} settings: .{names.replace(', ', ', .')}"
+
+
+def _check_choice(given: object) -> None:
+    """Raise unless it is what ``recommend`` gave, a setting or nothing. By what it has: plots do not import sweeps."""
+    if given is not None and not is_whole(given) and not hasattr(given, "losses"):
+        raise InvalidParameterError("recommendation", "what result.recommend() gave, or a setting", given)
 
 
 def loss_figure(

@@ -18,7 +18,7 @@ from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.conditions.condition import AS_RECORDED, NUMERIC_FIELDS, parse_condition
 from bidilab.lab.metrics.columns import CONDITION
 from bidilab.show.plots.lines import MARKERS, draw_line, interval, line_keys, value_limits
-from bidilab.show.plots.metrics import Metric, metric
+from bidilab.show.plots.metrics import Metric, metrics_of
 from bidilab.show.plots.save import attach_data
 from bidilab.show.plots.slices import check_columns, describe, hold
 from bidilab.show.plots.style import COLOURS, CYCLE, new_figure, style
@@ -81,7 +81,7 @@ def conditions(
     InvalidParameterError
         If no conditions were swept, or a name or value was not.
     """
-    shown = [metric(name) for name in ([metrics] if isinstance(metrics, str) else metrics)]
+    shown = metrics_of(metrics)
     if not shown:
         raise InvalidParameterError("metrics", "at least one metric", metrics)
     check_columns(settings, [CONDITION.name, *(column for m in shown for column in (m.name, *m.n_columns))])

@@ -20,7 +20,7 @@ from matplotlib.ticker import StrMethodFormatter
 from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.datasets.labels import FALSE_KINDS
 from bidilab.show.plots.lines import MARKERS, draw_line, interval, line_keys, mark_values, shown_at, value_limits
-from bidilab.show.plots.metrics import KIND_COLOURS, PARAMETERS, Metric, metric, parameters_of
+from bidilab.show.plots.metrics import KIND_COLOURS, PARAMETERS, Metric, metric, metrics_of, parameters_of
 from bidilab.show.plots.save import attach_data
 from bidilab.show.plots.slices import check_columns, describe, hold, moves
 from bidilab.show.plots.style import CYCLE, new_axes, new_figure, style
@@ -86,10 +86,9 @@ def curve(
     InvalidParameterError
         If a name or value is not one that was swept, or the metrics differ in unit.
     """
-    names = [metrics] if isinstance(metrics, str) else list(metrics)
-    shown = [metric(name) for name in names]
+    shown = metrics_of(metrics)
     if len({m.unit for m in shown}) != 1:
-        raise InvalidParameterError("metrics", "one metric or several of one unit", names)
+        raise InvalidParameterError("metrics", "one metric or several of one unit", [m.name for m in shown])
     rows, held = _rows(settings, shown, x, at)
     with style():
         axes = new_axes(ax, 5.4, 3.1)

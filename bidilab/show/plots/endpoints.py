@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from bidilab.core.checks import check_number
 from bidilab.core.errors import InvalidParameterError
 from bidilab.show.plots.lines import interval, value_limits
 from bidilab.show.plots.metrics import PARAMETERS, metric, parameters_of
@@ -85,6 +86,7 @@ def endpoints(
                 wait.shown([float(row[WAIT])]), rate.shown([float(row[PREMATURE])]), ls="", zorder=6, **MARKS[role]
             )
         if max_premature_endpoint_rate is not None:
+            check_number("max_premature_endpoint_rate", max_premature_endpoint_rate, 0, 1)
             axes.axhline(rate.scale * max_premature_endpoint_rate, color=COLOURS["grey"], lw=0.9, ls=(0, (2, 2)))
         finite = np.isfinite(rows[WAIT].to_numpy(dtype=np.float64))
         axes.set_xlim(value_limits([rows], [wait]))

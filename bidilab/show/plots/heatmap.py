@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from textwrap import wrap
@@ -18,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
+from bidilab.core.checks import check_is, check_number
 from bidilab.core.errors import InvalidParameterError
 from bidilab.show.plots.metrics import ALWAYS_SWEPT, LOSS, PARAMETERS, Metric, metric, parameter, parameters_of
 from bidilab.show.plots.save import attach_data, figure_of
@@ -65,6 +67,7 @@ class MetricGrid:
 
     def small(self, min_n: float) -> npt.NDArray[np.bool_]:
         """Cells that hold a number resting on fewer than ``min_n``, ``(n_y, n_x) bool``."""
+        check_number("min_n", min_n, 0, math.inf)
         return ~np.isnan(self.values) & (self.n < min_n)
 
 
@@ -206,7 +209,7 @@ def heatmaps(
     check_columns(settings, ALWAYS_SWEPT)
     present = parameters_of(settings.columns)
     third = next((name for name in present if name not in (x, y)), "") if over is None else over
-    if len({x, y, third}) != 3 or not {x, y, third} <= set(present):
+    if not all(name in list(present) for name in (x, y, third)) or len({x, y, third}) != 3:
         raise InvalidParameterError("x, y, over", f"three different ones of {', '.join(present)}", (x, y, over))
     values = np.unique(settings[third].to_numpy(dtype=np.float64))
     grids = [metric_grid(settings, metric, x=x, y=y, at={third: float(value)}) for value in values]
@@ -288,6 +291,7 @@ def loss_map(
     centre = cast("pd.Series[Any]", settings.loc[default if chosen is None else chosen])
     held = {name: float(centre[name]) for name in parameters_of(settings.columns) if name not in (x, y)}
     table = settings.assign(loss=losses)
+    check_is("at", at, Mapping | None, "values by parameter, such as {'prefix_padding_ms': 300}, or None")
     grid = metric_grid(table, LOSS.name, x=x, y=y, at={**held, **(at or {})})
     marks = pd.DataFrame({"tied": tied, "admissible": admissible}, index=settings.index).loc[grid.table.index]
     cells = {

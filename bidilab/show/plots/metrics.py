@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+from bidilab.core.checks import check_several
 from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.metrics.columns import (
     KIND_LABELS,
@@ -31,6 +32,7 @@ __all__ = [
     "Metric",
     "Parameter",
     "metric",
+    "metrics_of",
     "parameter",
     "parameters_of",
 ]
@@ -97,9 +99,22 @@ def metric(name: str) -> Metric:
     InvalidParameterError
         If there is none.
     """
-    if name not in METRICS:
+    if not isinstance(name, str) or name not in METRICS:
         raise InvalidParameterError("metric", f"one of {', '.join(METRICS)}", name)
     return METRICS[name]
+
+
+def metrics_of(names: str | Iterable[str]) -> list[Metric]:
+    """The metrics of one name or several.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is none of a name.
+    """
+    if not isinstance(names, str):
+        check_several("metrics", names, "the name of a metric, or several")
+    return [metric(name) for name in ([names] if isinstance(names, str) else names)]
 
 
 def parameter(name: str, argument: str = "x") -> Parameter:
@@ -110,6 +125,6 @@ def parameter(name: str, argument: str = "x") -> Parameter:
     InvalidParameterError
         If there is none.
     """
-    if name not in PARAMETERS:
+    if not isinstance(name, str) or name not in PARAMETERS:
         raise InvalidParameterError(argument, f"one of {', '.join(PARAMETERS)}", name)
     return PARAMETERS[name]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from bidilab.core.checks import check_is
 from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.metrics.columns import CONDITION, telling_axes
 from bidilab.show.plots.metrics import ALWAYS_SWEPT, PARAMETERS, parameter, parameters_of
@@ -82,10 +83,11 @@ def hold(
         If a name is unknown, is both free and held, or a value was not swept; or the table holds several conditions.
     """
     check_one_condition(settings)
-    check_columns(settings, (*ALWAYS_SWEPT, *(name for name in free if name in PARAMETERS)))
-    present = parameters_of(settings.columns)
     for name in free:
         parameter(name)
+    check_columns(settings, (*ALWAYS_SWEPT, *free))
+    present = parameters_of(settings.columns)
+    check_is("at", at, Mapping | None, "values by parameter, such as {'threshold': 0.5}, or None")
     wanted = dict(at or {})
     for name in wanted:
         parameter(name, "at")

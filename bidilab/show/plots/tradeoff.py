@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from bidilab.core.checks import check_number
 from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.metrics.pareto import pareto_front
 from bidilab.show.plots.metrics import ALWAYS_SWEPT, PARAMETERS, Metric, metric, parameters_of
@@ -91,6 +92,8 @@ def tradeoff(
         raise InvalidParameterError("recommended", "a setting of the table or None", recommended)
     if axes is not None and len(axes) != len(against):
         raise InvalidParameterError("axes", f"{len(against)} axes, one per metric", len(axes))
+    if max_false_interruption_rate is not None:
+        check_number("max_false_interruption_rate", max_false_interruption_rate, 0, 1)
     with style():
         panels = (
             list(new_figure(3.7 * len(against) + 0.5, 3.7).subplots(1, len(against), squeeze=False)[0])

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from bidilab.core.errors import InvalidParameterError
@@ -232,7 +232,11 @@ def responses_of(edges):
     return [("response", a, b) for a, b in zip(edges[::2], edges[1::2], strict=False)]
 
 
+ENDS_AT_ONCE = TurnParams(threshold=0.0, min_speech_ms=0, silence_duration_ms=0)
+
+
 @given(tracks, labelled, boundaries, params, guards, st.sampled_from([0, 240, 900]))
+@example(np.zeros(1, np.float32), [("interruption", 1, 5, [(1, 3)])], [], ENDS_AT_ONCE, Guards(min_words=1), 0)
 def test_compiled_equals_readable(p, labels, edges, setting, guard, ahead):
     delays([*labels, *responses_of(edges)], p, setting, guard, ahead)  # compares the two
 

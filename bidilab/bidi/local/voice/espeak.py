@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from bidilab.core.audio import Audio, pcm16_to_float
+from bidilab.core.checks import is_number
 from bidilab.core.errors import BidilabError, InvalidParameterError, require_extra
 
 __all__ = ["EspeakVoice"]
@@ -56,7 +57,7 @@ class EspeakVoice:
     """
 
     def __init__(self, voice: str = "en-us", *, words_per_minute: int = 165) -> None:
-        if not 80 <= words_per_minute <= 450:
+        if not (is_number(words_per_minute) and 80 <= words_per_minute <= 450):
             raise InvalidParameterError("words_per_minute", "80 to 450", words_per_minute)
         self._voice = voice
         self._words_per_minute = int(words_per_minute)

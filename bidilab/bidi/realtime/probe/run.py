@@ -17,6 +17,7 @@ from bidilab.bidi.realtime.server.settings import ServerSettings
 from bidilab.bidi.realtime.settings import RealtimeSettings
 from bidilab.bidi.reply import Responder, ScriptedResponder
 from bidilab.core.audio import Audio
+from bidilab.core.checks import is_number, is_whole
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.vad import VadLike
 
@@ -89,9 +90,9 @@ async def probe_client(
     InvalidParameterError
         If a parameter is out of bounds.
     """
-    if not paces or not all(pace > 0 for pace in paces):
+    if not paces or not all(is_number(pace) and pace > 0 for pace in paces):
         raise InvalidParameterError("paces", "at least one number > 0", paces)
-    if timeout_s is not None and not timeout_s > 0:
+    if timeout_s is not None and not (is_number(timeout_s) and timeout_s > 0):
         raise InvalidParameterError("timeout_s", "a number > 0, or None", timeout_s)
     base = session if session is not None else RealtimeSettings()
     sessions = _Sessions(paces, stop if stop is not None else asyncio.Event())
@@ -147,7 +148,7 @@ def probe_microphone(n_interruptions: int = 3) -> Audio:
     from bidilab.core.errors import InvalidParameterError
     from bidilab.detect.vad import resample
 
-    if not 1 <= n_interruptions <= 100:
+    if not (is_whole(n_interruptions) and 1 <= n_interruptions <= 100):
         raise InvalidParameterError("n_interruptions", "in [1, 100]", n_interruptions)
     voice = RecordedVoice()
     spoken = [voice.say(text) for text in voice.sentences]

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from bidilab.core.checks import check_whole
+from bidilab.core.checks import check_whole, is_number
 from bidilab.core.errors import InvalidParameterError
 
 __all__ = ["DelayLine", "NetworkFaults"]
@@ -58,12 +58,12 @@ class NetworkFaults:
 
     def __post_init__(self) -> None:
         for name in ("latency_ms", "jitter_ms"):
-            if not 0 <= getattr(self, name) <= _MAX_DELAY_MS:
+            if not (is_number(getattr(self, name)) and 0 <= getattr(self, name) <= _MAX_DELAY_MS):
                 raise InvalidParameterError(name, f"in [0, {_MAX_DELAY_MS}]", getattr(self, name))
         check_whole("seed", self.seed)
         for name in ("up_bytes_per_s", "down_bytes_per_s", "drop_after_s"):
             value = getattr(self, name)
-            if value is not None and not (value > 0 and math.isfinite(value)):
+            if value is not None and not (is_number(value) and value > 0 and math.isfinite(value)):
                 raise InvalidParameterError(name, "a finite number > 0, or None", value)
         check_whole("drop_in_response", self.drop_in_response, 1, optional=True)
 

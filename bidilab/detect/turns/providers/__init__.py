@@ -78,7 +78,7 @@ def provider_params(name: str) -> type[ProviderParams]:
     InvalidParameterError
         If there is no provider of that name.
     """
-    if name not in PROVIDERS:
+    if not isinstance(name, str) or name not in PROVIDERS:
         raise InvalidParameterError("provider", f"one of {', '.join(PROVIDERS)}", name)
     return PROVIDERS[name]
 
@@ -91,7 +91,7 @@ def swept_params(name: str) -> type[SweptParams]:
     InvalidParameterError
         If there is no such provider.
     """
-    if name not in SWEPT_PROVIDERS:
+    if not isinstance(name, str) or name not in SWEPT_PROVIDERS:
         raise InvalidParameterError("provider", f"one of {', '.join(SWEPT_PROVIDERS)}", name)
     return SWEPT_PROVIDERS[name]
 

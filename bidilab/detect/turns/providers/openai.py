@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, get_args
 
-from bidilab.core.checks import check_flag, check_probability
+from bidilab.core.checks import check_flag, check_is, check_probability
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.turns.params import TurnParams
 from bidilab.detect.turns.providers.base import SweptParams, from_known_keys, whole_ms
@@ -94,6 +94,7 @@ class ServerVad(SweptParams):
         InvalidParameterError
             If ``type`` is another one, a key is unknown or a value out of bounds.
         """
+        check_is("turn_detection", values, Mapping, "ServerVad, TurnParams or a dict of the API's turn_detection")
         if values.get("type", "server_vad") != "server_vad":
             raise InvalidParameterError("turn_detection.type", "'server_vad'", values["type"])
         rest = {key: value for key, value in values.items() if key != "type"}

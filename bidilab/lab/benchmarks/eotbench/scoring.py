@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from bidilab.core.checks import check_probability
+from bidilab.core.checks import check_probability, is_number
 from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.metrics.pareto import least_within, pareto_front
 
@@ -77,7 +77,7 @@ class Span:
     def __post_init__(self) -> None:
         if self.kind not in ("hold", "eot"):
             raise InvalidParameterError("kind", "hold or eot", self.kind)
-        if not 0 < self.duration_s < float("inf"):
+        if not (is_number(self.duration_s) and 0 < self.duration_s < float("inf")):
             raise InvalidParameterError("duration_s", "a finite number of seconds > 0", self.duration_s)
         times = [_us(time) for time, _ in self.scores]
         if times != sorted(set(times)) or (times and not 0 <= times[0] <= times[-1] <= _us(self.duration_s)):
@@ -116,7 +116,7 @@ class Policy:
 
     def __post_init__(self) -> None:
         check_probability("threshold", self.threshold)
-        if not 0 <= self.action_delay_s < float("inf"):
+        if not (is_number(self.action_delay_s) and 0 <= self.action_delay_s < float("inf")):
             raise InvalidParameterError("action_delay_s", "a finite number of seconds >= 0", self.action_delay_s)
         if not self.action_delay_s <= self.timeout_s < float("inf"):
             allowed = f"a finite number of seconds, at least the action delay ({self.action_delay_s:g})"

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
+from bidilab.core.checks import is_number
 from bidilab.core.errors import AudioError, DatasetError, InvalidParameterError
 from bidilab.core.parquetrows import parquet_rows
 
@@ -81,7 +82,7 @@ class Annotation:
     text: str = ""
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.end_s) and 0 <= self.start_s <= self.end_s):
+        if not (is_number(self.start_s) and is_number(self.end_s) and 0 <= self.start_s <= self.end_s < math.inf):
             raise InvalidParameterError(
                 "annotation", "seconds with 0 <= start_s <= end_s", (self.start_s, self.end_s, self.label)
             )
@@ -106,7 +107,7 @@ class Conversation:
     tracks: Mapping[tuple[int, str], tuple[Annotation, ...]]
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.duration_s) and self.duration_s > 0):
+        if not (is_number(self.duration_s) and 0 < self.duration_s < math.inf):
             raise InvalidParameterError("duration_s", "seconds > 0", self.duration_s)
         for speaker, annotator in self.tracks:
             if speaker not in SPEAKERS or annotator not in ANNOTATORS:

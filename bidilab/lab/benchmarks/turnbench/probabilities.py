@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bidilab.core.audio import FloatArray
+from bidilab.core.checks import is_number
 from bidilab.core.errors import DatasetError, InvalidParameterError
 from bidilab.core.jsontext import JSONError, parse_json
 from bidilab.lab.benchmarks.turnbench.conversations import SPEAKERS
@@ -80,11 +81,11 @@ def events_of_probabilities(
     >>> events_of_probabilities([0.6, 0.1, 0.6, 0.1, 0.6], frame_rate_hz=2, threshold=0.5)
     (0.5, 2.5)
     """
-    if not 0 < frame_rate_hz < float("inf"):
+    if not (is_number(frame_rate_hz) and 0 < frame_rate_hz < float("inf")):
         raise InvalidParameterError("frame_rate_hz", "frames per second > 0", frame_rate_hz)
-    if not 0 <= threshold <= 1:
+    if not (is_number(threshold) and 0 <= threshold <= 1):
         raise InvalidParameterError("threshold", "a number in [0, 1]", threshold)
-    if not 0 <= rest_s < float("inf"):
+    if not (is_number(rest_s) and 0 <= rest_s < float("inf")):
         raise InvalidParameterError("rest_s", "seconds >= 0", rest_s)
     above = np.asarray(probabilities) > threshold
     rising = np.flatnonzero(above & ~np.concatenate(([False], above[:-1])))

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bidilab.core.checks import is_number
 from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.benchmarks.turnbench.gold import Gold, Task, TaskGold
 from bidilab.lab.benchmarks.turnbench.predictions import Predictions
@@ -47,7 +48,7 @@ class MatchRule:
 
     def __post_init__(self) -> None:
         for name in ("early_s", "late_s"):
-            if not 0 <= getattr(self, name) < float("inf"):
+            if not (is_number(getattr(self, name)) and 0 <= getattr(self, name) < float("inf")):
                 raise InvalidParameterError(name, "seconds >= 0", getattr(self, name))
 
 

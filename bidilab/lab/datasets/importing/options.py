@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from bidilab.core.checks import is_number, is_whole
 from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.datasets.importing.marks import kind_named
 from bidilab.lab.datasets.labels import AGENT_KINDS, USER_KINDS, Kind
@@ -58,15 +59,11 @@ class Given:
             raise InvalidParameterError("audio", "a folder that exists", str(self.audio))
         if self.regions is not None and not self.regions.is_file():
             raise InvalidParameterError("regions", "a UEM file that exists", str(self.regions))
-        if self.full_scale is not None and not (_is_number(self.full_scale) and 1 < self.full_scale < float("inf")):
+        if self.full_scale is not None and not (is_number(self.full_scale) and 1 < self.full_scale < float("inf")):
             raise InvalidParameterError("full_scale", "a finite number > 1", self.full_scale)
-        if self.limit is not None and (isinstance(self.limit, bool) or self.limit != int(self.limit) or self.limit < 1):
+        if self.limit is not None and not (is_whole(self.limit) and self.limit >= 1):
             raise InvalidParameterError("limit", "a whole number >= 1", self.limit)
         object.__setattr__(self, "kinds", {label: _kind(label, name) for label, name in self.kinds.items()})
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _kind(label: str, name: str) -> Kind:

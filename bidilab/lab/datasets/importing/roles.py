@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bidilab.core.audiofile import audio_info
+from bidilab.core.checks import is_whole
 from bidilab.core.errors import AudioError, InvalidParameterError
 from bidilab.lab.datasets.importing.audiofiles import AudioFiles
 from bidilab.lab.datasets.importing.marks import is_agents_name, is_sound_text, kind_like, kind_named
@@ -61,7 +62,7 @@ class Casting:
     def __post_init__(self) -> None:
         if self.agent is not None and self.agent == self.user:
             raise InvalidParameterError("user", "another speaker than the agent", self.user)
-        if self.user_channel is not None and (isinstance(self.user_channel, bool) or self.user_channel < 1):
+        if self.user_channel is not None and not (is_whole(self.user_channel) and self.user_channel >= 1):
             raise InvalidParameterError("user_channel", "a channel number, from 1", self.user_channel)
 
 

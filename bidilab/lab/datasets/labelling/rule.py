@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from bidilab.core.checks import is_number
 from bidilab.core.errors import InvalidParameterError
 
 __all__ = ["LabelRule"]
@@ -67,7 +68,7 @@ class LabelRule:
 
     def __post_init__(self) -> None:
         for name, low, high, unit in _BOUNDS:
-            if not low <= getattr(self, name) <= high:
+            if not (is_number(getattr(self, name)) and low <= getattr(self, name) <= high):
                 raise InvalidParameterError(name, f"{unit} in [{low:g}, {high:g}]", getattr(self, name))
         if self.edge_probability > self.speech_probability:
             raise InvalidParameterError("edge_probability", "at most speech_probability", self.edge_probability)

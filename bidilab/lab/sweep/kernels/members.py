@@ -199,8 +199,9 @@ def _acted(  # type: ignore[no-untyped-def]  # pragma: no cover
             run = 0
             k = stopped
             start = -1
-            while k < windows[i, 3] + min_speech and k < end:
-                run = run + 1 if np.float64(p[k]) >= threshold else 0
+            while k < windows[i, 3] + min_speech and (k < end or threshold <= 0):
+                value = np.float64(p[k]) if k < end else 0.0
+                run = run + 1 if value >= threshold else 0
                 if run >= min_speech:
                     start = k + 1
                     break

@@ -41,7 +41,7 @@ def copy_dataset(
         mine = bl.datasets.copy("overlap-mini", "my-mini")
         bl.LabelEditor(mine)
     """
-    given = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
+    given = Dataset.of(dataset)
     target = Path(dest)
     with made_whole(target, force=force) as partial:
         for folder, _, names in os.walk(given.root, followlinks=True, onerror=_raise):

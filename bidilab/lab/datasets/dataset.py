@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from bidilab.core.bundled import bundled_dataset
+from bidilab.core.checks import check_is
 from bidilab.core.errors import DatasetError, InvalidParameterError
 from bidilab.lab.datasets.labels import AGENT_KINDS, USER_KINDS, Channel, Kind
 from bidilab.lab.datasets.manifest import DATASET_FILE, MANIFEST_FILE, DatasetInfo, manifest_line
@@ -87,6 +88,7 @@ class Dataset:
         MissingExtraError
             If it is an address, and the package that reads it is not installed.
         """
+        check_is("dataset", path, str | os.PathLike, "a dataset's folder, or the name of one that comes with bidilab")
         if is_remote(path):
             return cls._load_from(str(path).rstrip("/"))
         root = bundled_dataset(path)
@@ -95,6 +97,11 @@ class Dataset:
             count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
             raise DatasetError(f"{root}: not a usable dataset, {count}", problems)
         return cls(info=info, root=root, recordings=tuple(recording for _, recording in numbered))
+
+    @classmethod
+    def of(cls, given: Dataset | str | os.PathLike[str]) -> Dataset:
+        """The dataset that is given, or the one in the folder that is; see `load`."""
+        return given if isinstance(given, Dataset) else cls.load(given)
 
     @classmethod
     def _load_from(cls, place: str) -> Dataset:

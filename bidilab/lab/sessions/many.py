@@ -147,7 +147,7 @@ def replay_dataset(
     """
     from tqdm import tqdm
 
-    given = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
+    given = Dataset.of(dataset)
     if jobs is not None and not (is_whole(jobs) and jobs >= 1):
         raise InvalidParameterError("jobs", "a whole number >= 1, or None", jobs)
     detector = as_vad(vad)

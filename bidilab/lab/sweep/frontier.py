@@ -42,7 +42,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bidilab.core.checks import is_number
+from bidilab.core.checks import check_several, is_number
 from bidilab.core.errors import InvalidParameterError, ResultError
 from bidilab.lab.metrics.columns import SETTINGS, Axis, Column, Mean, Quantile, Rate
 from bidilab.lab.metrics.columns.settings import EVENTS as EVENT_RATES
@@ -231,6 +231,7 @@ def frontier(
     latency, fault = _check_columns(x, y)
     _check_results(results, (latency, fault))
     for name, budgets in (("x_budgets", x_budgets), ("y_budgets", y_budgets)):
+        check_several(name, budgets, "several finite numbers >= 0")
         if not all(is_number(budget) and np.isfinite(budget) and budget >= 0 for budget in budgets):
             raise InvalidParameterError(name, "finite numbers >= 0", budgets)
     parts = [

@@ -188,7 +188,7 @@ class SweepResult(SweepFacts):
         ``vad`` is the detector of the sweep if the result does not contain it, because it was given as an object or its
         tracks have moved. ``eot`` and ``interrupt`` are its scorers if they were given as objects or as score tracks.
         """
-        loaded = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
+        loaded = Dataset.of(dataset)
         given = None if vad is None else as_vad(vad)
         self._sources = find_sources(self.meta, self.conditions, loaded, given, eot, interrupt)
         if eot is not None:

@@ -169,8 +169,9 @@ def sweep(
 
 
 def _opened(given: Dataset | str | os.PathLike[str], user_channel: int | None) -> Dataset:
+    check_is("dataset", given, Dataset | str | os.PathLike, "a Dataset, the folder of one, or a recording")
     if not isinstance(given, Dataset) and Path(given).is_file():
         return dataset_of_audio(given, user_channel)
     if user_channel is not None:
         raise InvalidParameterError("user_channel", "left out with a dataset, which says so itself", user_channel)
-    return given if isinstance(given, Dataset) else Dataset.load(given)
+    return Dataset.of(given)

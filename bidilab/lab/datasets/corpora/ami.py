@@ -96,7 +96,7 @@ Speech = dict[str, tuple[Utterance, ...]]
 
 def _import(source: Path, dest: Path, given: Given) -> ImportResult:
     for parameter, value in (("agent", given.agent), ("user", given.user)):
-        if value is not None and not _LETTERS.fullmatch(value):
+        if value is not None and not (isinstance(value, str) and _LETTERS.fullmatch(value)):
             raise InvalidParameterError(parameter, "a participant's letter, as in the names of the files", value)
     if given.agent == given.user:
         raise InvalidParameterError("user", "another participant than the agent", given.user)

@@ -23,7 +23,7 @@ __all__ = ["from_hf", "to_hf"]
 _COLUMNS = ("id", "audio", "sample_rate", "channels", "duration_s", "sha256", "segments", "tags", "dataset")
 
 
-def to_hf(dataset: Dataset) -> Any:
+def to_hf(dataset: Dataset | str | os.PathLike[str]) -> Any:
     """Make a Hugging Face dataset from a dataset: one row per recording, the audio as the bytes of its file.
 
     ``audio`` is an ``Audio(decode=False)``: bytes and the file's name, so that neither torch nor torchcodec is needed.
@@ -33,7 +33,7 @@ def to_hf(dataset: Dataset) -> Any:
     Parameters
     ----------
     dataset
-        What to write.
+        What to write, or its folder.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def to_hf(dataset: Dataset) -> Any:
             "dataset": text,
         }
     )
-    made = hf.Dataset.from_generator(_rows, features=features, gen_kwargs={"dataset": dataset})
+    made = hf.Dataset.from_generator(_rows, features=features, gen_kwargs={"dataset": Dataset.of(dataset)})
     return made.cast_column("audio", hf.Audio(decode=False))  # said afterwards: to encode rows as audio needs torch
 
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from bidilab.core.errors import InvalidParameterError
 from bidilab.core.files import written_whole
+from bidilab.lab.datasets.dataset import Dataset
 from bidilab.lab.datasets.labels import Kind, Segment
 
 if TYPE_CHECKING:
-    from bidilab.lab.datasets.dataset import Dataset
     from bidilab.lab.datasets.recording import Recording
 
 __all__ = ["to_rttm", "to_seglst"]
@@ -25,7 +25,7 @@ __all__ = ["to_rttm", "to_seglst"]
 _NO_SPEECH: tuple[Kind, ...] = ("noise", "echo")
 
 
-def to_rttm(dataset: Dataset, path: str | os.PathLike[str]) -> Path:
+def to_rttm(dataset: Dataset | str | os.PathLike[str], path: str | os.PathLike[str]) -> Path:
     """Write who speaks when as RTTM, one file for all recordings.
 
     The format is that of NIST, "The 2009 (RT-09) Rich Transcription Meeting Recognition Evaluation Plan", appendix A. A
@@ -36,7 +36,7 @@ def to_rttm(dataset: Dataset, path: str | os.PathLike[str]) -> Path:
     Parameters
     ----------
     dataset
-        What to write.
+        What to write, or its folder.
     path
         File to write; an earlier one is replaced, whole or not at all.
 
@@ -59,7 +59,7 @@ def to_rttm(dataset: Dataset, path: str | os.PathLike[str]) -> Path:
     return _write(path, (_rttm_line(recording, segment) for recording, segment in _speech(dataset)))
 
 
-def to_seglst(dataset: Dataset, path: str | os.PathLike[str]) -> Path:
+def to_seglst(dataset: Dataset | str | os.PathLike[str], path: str | os.PathLike[str]) -> Path:
     """Write who says what when as SegLST, one file for all recordings.
 
     The format is that of MeetEval and chime-utils: a JSON list of ``session_id``, ``speaker``, ``start_time``,
@@ -69,7 +69,7 @@ def to_seglst(dataset: Dataset, path: str | os.PathLike[str]) -> Path:
     Parameters
     ----------
     dataset
-        What to write.
+        What to write, or its folder.
     path
         File to write; an earlier one is replaced, whole or not at all.
 
@@ -88,8 +88,8 @@ def to_seglst(dataset: Dataset, path: str | os.PathLike[str]) -> Path:
     return _write(path, [json.dumps(items, indent=1, ensure_ascii=False)])
 
 
-def _speech(dataset: Dataset) -> Iterator[tuple[Recording, Segment]]:
-    for recording in dataset:
+def _speech(dataset: Dataset | str | os.PathLike[str]) -> Iterator[tuple[Recording, Segment]]:
+    for recording in Dataset.of(dataset):
         for segment in recording.segments:
             if segment.kind not in _NO_SPEECH:
                 yield recording, segment

@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bidilab.core.files import written_whole
+from bidilab.lab.datasets.dataset import Dataset
 
 if TYPE_CHECKING:
-    from bidilab.lab.datasets.dataset import Dataset
     from bidilab.lab.datasets.labels import Segment
     from bidilab.lab.datasets.recording import Recording
 
 __all__ = ["to_lhotse"]
 
 
-def to_lhotse(dataset: Dataset, folder: str | os.PathLike[str]) -> tuple[Path, Path]:
+def to_lhotse(dataset: Dataset | str | os.PathLike[str], folder: str | os.PathLike[str]) -> tuple[Path, Path]:
     """Write lhotse's manifests: ``recordings.jsonl`` and ``supervisions.jsonl``.
 
     Every label becomes a supervision. Values that lhotse has no field for are in its ``custom``: ``kind``, ``origin``,
@@ -31,7 +31,7 @@ def to_lhotse(dataset: Dataset, folder: str | os.PathLike[str]) -> tuple[Path, P
     Parameters
     ----------
     dataset
-        What to write.
+        What to write, or its folder.
     folder
         Where to write; it is made if it is not there, and the two files are replaced.
 
@@ -47,16 +47,17 @@ def to_lhotse(dataset: Dataset, folder: str | os.PathLike[str]) -> tuple[Path, P
         recordings, supervisions = bl.datasets.to_lhotse(bl.load_dataset("overlap-mini"), "manifests")
         # lhotse.CutSet.from_manifests(lhotse.load_manifest(recordings), lhotse.load_manifest(supervisions))
     """
+    given = Dataset.of(dataset)
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     recordings, supervisions = target / "recordings.jsonl", target / "supervisions.jsonl"
     with written_whole(recordings) as stage:
-        stage.write_text("".join(_line(_recording(recording)) for recording in dataset), "utf-8")
+        stage.write_text("".join(_line(_recording(recording)) for recording in given), "utf-8")
     with written_whole(supervisions) as stage:
         stage.write_text(
             "".join(
                 _line(_supervision(recording, number, segment))
-                for recording in dataset
+                for recording in given
                 for number, segment in enumerate(recording.segments)
             ),
             "utf-8",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from bidilab.core.checks import is_number, is_whole
+from bidilab.core.checks import check_is, is_number, is_whole
 from bidilab.core.errors import InvalidParameterError
 from bidilab.lab.datasets.importing.marks import kind_named
 from bidilab.lab.datasets.labels import AGENT_KINDS, USER_KINDS, Kind
@@ -63,6 +63,7 @@ class Given:
             raise InvalidParameterError("full_scale", "a finite number > 1", self.full_scale)
         if self.limit is not None and not (is_whole(self.limit) and self.limit >= 1):
             raise InvalidParameterError("limit", "a whole number >= 1", self.limit)
+        check_is("kinds", self.kinds, Mapping, "kinds by label, such as {'mhm': 'backchannel'}")
         object.__setattr__(self, "kinds", {label: _kind(label, name) for label, name in self.kinds.items()})
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
+from bidilab.core.checks import check_is
 from bidilab.core.errors import BidilabError, DatasetError
 from bidilab.core.places import held
 from bidilab.lab.datasets.dataset import Dataset
@@ -131,6 +132,8 @@ def label(
     AudioError
         If a single recording's audio cannot be used.
     """
+    check_is("rule", rule, LabelRule | None, "a LabelRule, or None")
+    check_is("proposals", proposals, ProposalRule | None, "a ProposalRule, or None")
     if isinstance(dataset, Recording):
         return label_one(dataset, rule=rule, proposals=proposals, at=now_text())
     root = dataset.root if isinstance(dataset, Dataset) else Path(dataset)

@@ -28,6 +28,7 @@ def test_rttm_in_and_out_is_the_same(corpus, tmp_path):
     corpus.text("call1.rttm", LINES)
     dataset = bl.datasets.from_rttm(corpus.root, corpus.dest, agent="bot", progress=False).dataset
     assert bl.datasets.to_rttm(dataset, tmp_path / "out.rttm").read_text() == LINES
+    assert bl.datasets.to_rttm(dataset.root, tmp_path / "of-the-folder.rttm").read_text() == LINES
 
 
 def test_rttm_has_all_speech_and_no_more(mini, tmp_path):

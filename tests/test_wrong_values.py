@@ -115,3 +115,11 @@ def test_a_rate_drawn_as_a_limit_is_no_percentage(result):
         result.plot.tradeoff(max_false_interruption_rate=30)
     with pytest.raises(InvalidParameterError, match="max_premature_endpoint_rate"):
         result.plot.endpoints(max_premature_endpoint_rate=30)
+
+
+def test_a_dataset_has_a_recording_and_none_twice(result):
+    dataset = result.dataset
+    with pytest.raises(InvalidParameterError, match="at least one recording, got 'overlap-mini with none'"):
+        bl.sweep(dataset[:0], result.grid, vad="energy")
+    with pytest.raises(InvalidParameterError, match=r"different ids, each once, got \['early-clean-01'\]"):
+        dataclasses.replace(dataset, recordings=(dataset[0], dataset[1], dataset[0]))

@@ -55,6 +55,11 @@ class Dataset:
     place
         Where the files are if not on this machine, such as ``s3://bucket/calls``; empty if they are.
 
+    Raises
+    ------
+    InvalidParameterError
+        If two recordings have one id: they would count twice.
+
     Examples
     --------
     ::
@@ -69,6 +74,12 @@ class Dataset:
     recordings: tuple[Recording, ...]
     part: str = ""
     place: str = ""
+
+    def __post_init__(self) -> None:
+        ids = [recording.id for recording in self.recordings]
+        if len(set(ids)) < len(ids):  # each would count twice, and the intervals would be too narrow
+            twice = [each for each, n in Counter(ids).items() if n > 1]
+            raise InvalidParameterError("recordings", "of different ids, each once", twice[:5])
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Dataset:

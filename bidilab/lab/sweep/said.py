@@ -117,6 +117,7 @@ def describe(finding: Finding) -> tuple[str, tuple[str, ...]]:
     message = " ".join([first, _rates(chosen, default, finding), *_ties(finding), *_stability(finding)])
     notes = (
         *_inexpressible(finding, finding.setting),
+        *_unshown(finding),
         *_worst(finding),
         *_price(finding),
         *_less(finding),
@@ -332,6 +333,17 @@ def _inexpressible(finding: Finding, setting: int) -> Iterator[str]:
             title = PROVIDER_TITLES.get(result.provider, result.provider)
             knob = _knob(MIN_SPEECH, lost.wanted)
             yield f"{title} cannot be set to {knob} ({lost.why}). A VAD on your side can, as LiveKit's or Pipecat's."
+
+
+def _unshown(finding: Finding) -> Iterator[str]:
+    """That a knob was moved for a difference that the recordings do not show; a limit that decides needs none."""
+    choice = finding.choice
+    if not choice.moved or choice.gap < 0:
+        return
+    if math.isnan(choice.gap_lo):
+        yield "One recording cannot show that this is better than the default: add more before you ship it."
+    elif choice.gap_lo <= 0:
+        yield "That this is better than the default is not shown: the interval of the difference includes 0."
 
 
 def _worst(finding: Finding) -> Iterator[str]:

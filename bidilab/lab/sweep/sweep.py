@@ -174,4 +174,7 @@ def _opened(given: Dataset | str | os.PathLike[str], user_channel: int | None) -
         return dataset_of_audio(given, user_channel)
     if user_channel is not None:
         raise InvalidParameterError("user_channel", "left out with a dataset, which says so itself", user_channel)
-    return Dataset.of(given)
+    dataset = Dataset.of(given)
+    if not dataset.recordings:
+        raise InvalidParameterError("dataset", "one with at least one recording", f"{dataset.info.name} with none")
+    return dataset

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bidilab.core.errors import InvalidParameterError, ResultError
+from bidilab.lab.datasets import load_dataset
 from bidilab.lab.sweep import Grid, SweepResult, Weights, sweep
 from bidilab.lab.sweep.recommendation import LOSS, default_values
 from tests.lab.sweep.conftest import write_dataset
@@ -47,6 +48,19 @@ def test_the_default_stands_beside_the_choice(result):
     assert "OpenAI's default" in found.message
     assert "missed" in found.message.lower()
     assert any("6 recordings" in note for note in found.notes)
+
+
+def test_a_difference_that_is_not_shown_is_said(result, bursts_folder):
+    """A knob is moved for more than 3 points, however few recordings say so: then their weakness is said, too."""
+    one = sweep(load_dataset(bursts_folder)[:1], GRID, **HOW).recommend()
+    assert re.search(r"which costs [\d.]+ points more\.", one.message)
+    assert one.notes[0].startswith("One recording cannot show that this is better than the default")
+    few = sweep(load_dataset("overlap-mini")[:3], GRID, evaluation="simulated", **HOW).recommend()
+    assert re.search(r"which costs [\d.]+ points more \(-", few.message)
+    assert (
+        few.notes[0] == "That this is better than the default is not shown: the interval of the difference includes 0."
+    )
+    assert "better than the default" not in str(result.recommend().notes)
 
 
 def test_prefix_padding_is_the_default_where_onsets_are_whole(result):

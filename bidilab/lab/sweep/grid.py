@@ -76,6 +76,16 @@ class Setting(NamedTuple):
     silence_duration_ms: float
 
 
+class _Counts(NamedTuple):
+    """How many values there are together: of the axes of each sort, and of all under one condition."""
+
+    interrupt: int
+    eot: int
+    guards: int
+    min_speech: int
+    under_one_condition: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
     """Every combination of thresholds, prefix paddings and silence durations, and of any further axes.
@@ -166,6 +176,7 @@ class Grid:
     interrupt_latency_ms: float | None = field(default=None)
     conditions: tuple[Condition | None, ...] = field(default=(None,))
     provider: str = "openai"
+    _counts: _Counts = field(init=False, repr=False, compare=False)
 
     def __init__(
         self,
@@ -228,6 +239,23 @@ class Grid:
         object.__setattr__(self, "eot_context", eot_context)
         self._check_end_of_turn()
         self._check_interruption()
+        object.__setattr__(self, "_counts", self._counted())
+
+    def _counted(self) -> _Counts:
+        def product(axes: Iterable[str]) -> int:
+            return math.prod(len(getattr(self, name)) for name in axes)
+
+        interrupt, eot = product(INTERRUPT_AXES), product(EOT_AXES)
+        guards = product(GUARD_AXES) * interrupt
+        min_speech = 1 if self.min_speech_ms is None else len(self.min_speech_ms)
+        knobs = product(("threshold", "prefix_padding_ms", "silence_duration_ms"))
+        return _Counts(
+            interrupt=interrupt,
+            eot=eot,
+            guards=guards,
+            min_speech=min_speech,
+            under_one_condition=knobs * min_speech * eot * guards,
+        )
 
     def _check_interruption(self) -> None:
         AdaptiveInterruption(latency_ms=self.interrupt_latency_ms)  # raises where it is not allowed
@@ -302,11 +330,7 @@ class Grid:
     @property
     def n_guard_settings(self) -> int:
         """Number of combinations of guards, which are adjacent settings of one detector."""
-        return math.prod(len(getattr(self, name)) for name in GUARD_AXES) * self._n_interrupt
-
-    @property
-    def _n_interrupt(self) -> int:
-        return math.prod(len(getattr(self, name)) for name in INTERRUPT_AXES)
+        return self._counts.guards
 
     @property
     def guard_points(self) -> tuple[tuple[Guards, AdaptiveInterruption | None], ...]:
@@ -321,16 +345,7 @@ class Grid:
     @property
     def n_under_one_condition(self) -> int:
         """How many settings there are under each condition."""
-        knobs = len(self.threshold) * len(self.prefix_padding_ms) * len(self.silence_duration_ms)
-        return knobs * self._n_min_speech * self._n_eot * self.n_guard_settings
-
-    @property
-    def _n_eot(self) -> int:
-        return math.prod(len(getattr(self, name)) for name in EOT_AXES)
-
-    @property
-    def _n_min_speech(self) -> int:
-        return 1 if self.min_speech_ms is None else len(self.min_speech_ms)
+        return self._counts.under_one_condition
 
     def __len__(self) -> int:
         return len(self.conditions) * self.n_under_one_condition
@@ -339,7 +354,7 @@ class Grid:
         return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int) -> Setting:
-        index = self._detector_point(index) // (self._n_min_speech * self._n_eot)
+        index = self._detector_point(index) // (self._counts.min_speech * self._counts.eot)
         silence = index % len(self.silence_duration_ms)
         prefix = index // len(self.silence_duration_ms) % len(self.prefix_padding_ms)
         threshold = index // (len(self.silence_duration_ms) * len(self.prefix_padding_ms))
@@ -359,7 +374,7 @@ class Grid:
         params = swept_params(self.provider).sweep_params(**self[index]._asdict())
         if self.min_speech_ms is None:
             return params
-        place = self._detector_point(index) // self._n_eot % self._n_min_speech
+        place = self._detector_point(index) // self._counts.eot % self._counts.min_speech
         return params.replace(min_speech_ms=self.min_speech_ms[place])
 
     def end_of_turn(self, index: int) -> EndOfTurn | None:
@@ -378,7 +393,7 @@ class Grid:
         )
 
     def _eot_values(self, index: int) -> dict[str, float]:
-        return self._values_at(EOT_AXES, self._detector_point(index) % self._n_eot)
+        return self._values_at(EOT_AXES, self._detector_point(index) % self._counts.eot)
 
     def _values_at(self, axes: tuple[str, ...], position: int) -> dict[str, float]:
         """Values at a place in the product of some axes."""
@@ -392,13 +407,13 @@ class Grid:
     def guards(self, index: int) -> Guards:
         """Guards of the setting at ``index``; without effect if no guard is swept."""
         self[index]  # raises where there is no such setting
-        values = self._values_at(GUARD_AXES, index % self.n_guard_settings // self._n_interrupt)
+        values = self._values_at(GUARD_AXES, index % self.n_guard_settings // self._counts.interrupt)
         return Guards(**values)  # type: ignore[arg-type]  # whole numbers of words
 
     def adaptive(self, index: int) -> AdaptiveInterruption | None:
         """How a score lets speech interrupt in the setting at ``index``; ``None`` if no scorer is asked."""
         self[index]  # raises where there is no such setting
-        values = self._values_at(INTERRUPT_AXES, index % self._n_interrupt)
+        values = self._values_at(INTERRUPT_AXES, index % self._counts.interrupt)
         threshold = values["interrupt_threshold"]
         if self.interrupt is None or threshold == math.inf:
             return None
@@ -440,7 +455,7 @@ class Grid:
             **self[index]._asdict(),
             **guards,
             **({} if self.eot is None else self._eot_values(index)),
-            **({} if self.interrupt is None else self._values_at(INTERRUPT_AXES, index % self._n_interrupt)),
+            **({} if self.interrupt is None else self._values_at(INTERRUPT_AXES, index % self._counts.interrupt)),
             interrupt=self.interrupt,
             interrupt_latency_ms=self.interrupt_latency_ms,
             eot=self.eot,

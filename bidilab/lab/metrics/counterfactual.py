@@ -10,7 +10,8 @@ Index
 
 A response is as it was heard only up to the first moment at which the agent would have acted otherwise: what comes
 later in it is ``diverged``, for nobody knows what would have been said. A decision belongs to an event when it falls
-between 200 ms before its onset and 200 ms after its end: an agent that stops 50 ms after a short word stops for it.
+between 200 ms before its onset and 200 ms after its end: an agent that stops 50 ms after a short word stops for it. One
+that falls later does too when its turn started before the event's end: a guard may let a short word act long after it.
 
 ::
 
@@ -119,10 +120,10 @@ def _change(seen: SeenOverlap, turns: Sequence[ActedTurn], acted: Sequence[int],
     last = seen.end + tolerance
     for k in range(bisect_left(acted, seen.response_start), len(turns)):
         turn = turns[k]
-        if turn.acted_at > last:
-            break
         if turn.started_at < seen.response_start:
             continue  # the user was speaking already when the agent began: nothing new to stop for
+        if turn.acted_at > last and turn.started_at > seen.end:
+            break
         if turn.acted_at < seen.onset - tolerance:
             return Change(kind="diverged", decided_at=None)
         if seen.stopped:

@@ -111,7 +111,9 @@ class WhatIf:
         yield f"interruptions lost: {len(self.lost)} of {n_true}"
         delay_ms = self.delayed["delay_ms"].dropna()
         if len(delay_ms):
-            yield f"the others later by {delay_ms.median():+.0f} ms (median, n = {len(delay_ms)})"
+            by_ms = float(delay_ms.median())
+            when = "later" if by_ms >= 0 else "earlier"
+            yield f"the others {abs(by_ms):.0f} ms {when} (median, n = {len(delay_ms)})"
         if n := len(self.added):
             yield f"false stops added: {n}"
         if n := len(self.of("gained")):

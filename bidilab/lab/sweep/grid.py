@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 
 import pandas as pd
 
-from bidilab.core.checks import check_duration_ms, check_probability
+from bidilab.core.checks import check_duration_ms, check_probability, is_number
 from bidilab.core.errors import InvalidParameterError
 from bidilab.detect.scorers.asking import BuildsScorer
 from bidilab.detect.scorers.base import EndOfTurnScorer, InterruptionScorer, ScoreTrack
@@ -502,18 +502,26 @@ class Grid:
         conditions = [None if text is None else Condition.from_dict(text) for text in texts]
         return cls(**{**data, "conditions": conditions})
 
-    def nearest(self, *, condition: Condition | str | None = None, **values: float) -> int:
+    def nearest(self, *, condition: Condition | str | None = None, **values: float | None) -> int:
         """Index of the setting nearest to the given values, axis by axis; for axes not named, the middle value.
 
-        The setting is under the given condition, or the first one.
+        The setting is under the given condition, or the first one. ``None`` is never or off, as in the grid.
+
+        Raises
+        ------
+        InvalidParameterError
+            If an axis was not swept, or a value is no number.
         """
         axes = self.axes
-        for name in values:
+        for name, value in values.items():
             if name not in axes:
                 raise InvalidParameterError("axis", f"one of {', '.join(axes)}", name)
+            if value is not None and not is_number(value):
+                raise InvalidParameterError(name, "a number, or None for never and off", value)
         position = 0 if condition is None else self.condition_index(condition)
         for name, numbers in axes.items():
-            target = values.get(name, numbers[len(numbers) // 2])
+            given = values.get(name, numbers[len(numbers) // 2])
+            target = math.inf if given is None else given
             position = position * len(numbers) + _nearest(numbers, target)
         return position
 

@@ -11,9 +11,19 @@ import numpy.typing as npt
 import pandas as pd
 
 from bidilab.core.errors import InvalidParameterError
-from bidilab.detect.turns import AdaptiveInterruption, EndOfTurn, Guards, ScoreWanted, Turn, TurnParams, detect_turns
+from bidilab.detect.turns import (
+    AdaptiveInterruption,
+    EndOfTurn,
+    Guards,
+    ScoreWanted,
+    Turn,
+    TurnParams,
+    acted_at_reference,
+    detect_turns,
+)
 from bidilab.detect.turns.detect import ScoredEnding
 from bidilab.detect.turns.detector import AskedScore
+from bidilab.detect.turns.guards import ScoredGuard
 from bidilab.lab.datasets.labels import Segment
 from bidilab.lab.datasets.words import WordTimes
 from bidilab.lab.metrics.evaluation import Evaluation, evaluate_recording
@@ -157,8 +167,34 @@ class TrackedRecording:
             word_ends=ends,
             delays=[MISSED if delay == NEVER else delay for delay in verdicts.delays.tolist()],
             ending=ending,
-            scored=None if adaptive is None or self.interrupting is None else scored_guard(adaptive, self.interrupting),
+            scored=self._scored(adaptive),
         )
+
+    def acted(
+        self,
+        params: TurnParams,
+        guards: Guards = NO_GUARDS,
+        end_of_turn: EndOfTurn | None = None,
+        adaptive: AdaptiveInterruption | None = None,
+    ) -> list[tuple[Turn, int]]:
+        """The turns that are acted upon under a setting, each with where, in samples; see `evaluate`."""
+        turns = self.turns(params, end_of_turn)
+        acted = acted_at_reference(
+            turns,
+            guards,
+            word_ends=self._words(guards),
+            frame_samples=self.frame_samples,
+            sample_rate=self.sample_rate,
+            scored=self._scored(adaptive),
+        )
+        return [(turn, at) for turn, at in zip(turns, acted, strict=True) if at is not None]
+
+    def _scored(self, adaptive: AdaptiveInterruption | None) -> ScoredGuard | None:
+        if adaptive is None:
+            return None
+        if self.interrupting is None:
+            raise InvalidParameterError("interrupting", "what answers for speech that interrupts by a score", None)
+        return scored_guard(adaptive, self.interrupting)
 
     def _words(self, guards: Guards) -> list[int]:
         if not guards.needs_words:

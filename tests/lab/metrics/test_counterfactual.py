@@ -1,5 +1,7 @@
 """What another setting would have changed: each case by hand, and the stops of overlap-mini."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from bidilab.core.errors import InvalidParameterError, ResultError
 from bidilab.lab.metrics.counterfactual import ActedTurn, SeenOverlap, changes_of
 from bidilab.lab.metrics.whatif import what_if_of
 from tests.conftest import ROOT
+from tests.scorers import DigestSpec
 
 TOLERANCE = 200
 
@@ -47,6 +50,12 @@ def test_one_overlap(must_stop, stopped, acted, kind):
     assert (change.decided_at is not None) == (kind in ("kept", "added", "gained"))
 
 
+@pytest.mark.parametrize(("started", "kind"), [(1300, "kept"), (1301, "avoided")])
+def test_a_guard_may_let_a_turn_of_the_event_act_later(started, kind):
+    (change,) = changes_of([seen()], [ActedTurn(started, 1900)], tolerance=TOLERANCE)
+    assert change.kind == kind
+
+
 def test_a_turn_from_before_the_response_stops_nothing():
     (change,) = changes_of([seen(start=600)], [ActedTurn(500, 1100)], tolerance=TOLERANCE)
     assert change.kind == "avoided"
@@ -75,20 +84,60 @@ def test_the_stops_of_overlap_mini(swept):
         swept.grid.nearest(threshold=0.6, min_interruption_ms=250),
     )
     found = swept.what_if(setting, other)
-    assert (found.n_stops, int(found.table["kind"].isin(["interruption", "turn"]).sum())) == (150, 66)
-    assert (len(found.avoided), len(found.lost), len(found.of("diverged"))) == (13, 2, 1)
+    stops = found.table[found.table["stopped"]]
+    assert (found.n_stops, len(stops), int(stops["kind"].isin(["interruption", "turn"]).sum())) == (150, 150, 66)
+    assert (len(found.avoided), len(found.lost), len(found.of("diverged"))) == (12, 2, 1)
     assert found.delayed["delay_ms"].median() == pytest.approx(224)
-    assert "false stops avoided: 13 of 84" in repr(found)
+    assert "false stops avoided: 12 of 84" in repr(found)
     assert "interruptions lost: 2 of 66" in repr(found)
-    assert "false stops avoided: 13 of 84; interruptions lost: 2 of 66" in found.summary
+    assert "false stops avoided: 12 of 84; interruptions lost: 2 of 66" in found.summary
     for line in repr(found).splitlines()[1:]:
         assert line.strip() in found._repr_html_()
 
 
 def test_a_setting_beside_itself_changes_nothing(swept):
-    found = swept.what_if(0, 0)
-    assert set(found.table["change"]) == {"kept"}
-    assert (found.table["delay_ms"] == 0).all()
+    for setting in range(len(swept.grid)):
+        found = swept.what_if(setting, setting)
+        stopped = found.table["stopped"]
+        assert set(found.table.loc[stopped, "change"]) == {"kept"}
+        assert set(found.table.loc[~stopped, "change"]) == {"unchanged"}
+        assert (found.table.loc[stopped, "delay_ms"] == 0).all()
+
+
+@pytest.mark.slow
+def test_what_the_other_setting_adds_is_said():
+    """A lower threshold stops the agent for more: an answer about the stops alone would praise it."""
+    grid = bl.Grid(threshold=[0.2, 0.5], silence_duration_ms=500, false_interruption_timeout_ms=[None, 800])
+    swept = bl.sweep(ROOT / "datasets" / "overlap-mini", grid, word_times="spread", progress=False)
+
+    def false_stops(setting):
+        table = swept.what_if(setting, setting).table
+        return int((table["stopped"] & ~table["kind"].isin(["interruption", "turn"])).sum())
+
+    for timeout in (None, 800):
+        low, high = (grid.nearest(threshold=t, false_interruption_timeout_ms=timeout) for t in (0.2, 0.5))
+        found = swept.what_if(high, low)
+        assert len(found.added) >= 20
+        assert f"false stops added: {len(found.added)}" in found.summary
+        unknown = len(found.of("diverged"))
+        expected = false_stops(high) - len(found.avoided) + len(found.added)
+        assert abs(expected - false_stops(low)) <= unknown
+        assert {"none"} < set(found.added["kind"])  # and where nothing is labelled
+
+
+def test_scores_that_end_turns_and_interrupt_have_their_part():
+    """A setting beside itself changes nothing, and beside one without scores it does."""
+    scores = {"eot": DigestSpec(), "eot_threshold": [None, 0.5], "interrupt": DigestSpec(8000)}
+    grid = bl.Grid(
+        threshold=0.5, prefix_padding_ms=300, silence_duration_ms=500, interrupt_threshold=[None, 0.7], **scores
+    )
+    swept = bl.sweep(bl.load_dataset("overlap-mini")[:12], grid, vad="energy", cache=False, progress=False)
+    for a, b in itertools.product(range(4), repeat=2):
+        table = swept.what_if(a, b).table
+        changed = bool(set(table["change"]) - {"kept", "unchanged"})
+        changed |= bool((table.loc[table["change"] == "kept", "delay_ms"] != 0).any())
+        if a == b or grid.adaptive(a) != grid.adaptive(b):
+            assert changed == (a != b), (a, b)
 
 
 def test_what_cannot_be_answered_is_refused(swept):

@@ -112,8 +112,8 @@ class WhatIf:
         delay_ms = self.delayed["delay_ms"].dropna()
         if len(delay_ms):
             by_ms = float(delay_ms.median())
-            when = "later" if by_ms >= 0 else "earlier"
-            yield f"the others {abs(by_ms):.0f} ms {when} (median, n = {len(delay_ms)})"
+            moved = f"{abs(by_ms):.0f} ms {'later' if by_ms > 0 else 'earlier'}"
+            yield f"the others {moved if abs(by_ms) >= 0.5 else 'at the same time'} (median, n = {len(delay_ms)})"
         if n := len(self.added):
             yield f"false stops added: {n}"
         if n := len(self.of("gained")):

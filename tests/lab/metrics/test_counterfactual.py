@@ -90,7 +90,9 @@ def test_the_stops_of_overlap_mini(swept):
     assert found.delayed["delay_ms"].median() == pytest.approx(224)
     assert "false stops avoided: 12 of 84" in repr(found)
     assert "interruptions lost: 2 of 66" in repr(found)
-    assert "false stops avoided: 12 of 84; interruptions lost: 2 of 66" in found.summary
+    assert "false stops avoided: 12 of 84; interruptions lost: 2 of 66; the others 224 ms later (" in found.summary
+    assert "the others 224 ms earlier (" in swept.what_if(other, setting).summary
+    assert "the others at the same time (" in swept.what_if(setting, setting).summary
     for line in repr(found).splitlines()[1:]:
         assert line.strip() in found._repr_html_()
 

@@ -347,7 +347,7 @@ def test_what_the_server_drops_in_a_burst_is_sent_again_and_told(
     notebook.page.locator(".bl-live-status", has_text="all were sent again").wait_for()
     # Of a response whose audio is still to be sent again, nobody may have heard anything when it is cut.
     n = len(predicted().interruptions())
-    heard_or_not = [rf"interruptions {n - k}\b.*unheard {k}\b" for k in range(n)]
+    heard_or_not = [rf"interruptions {n - k}\b.*unheard {k}\b" for k in range(n + 1)]
     counted(notebook, re.compile("|".join(heard_or_not)))
     assert sum(row["detail"]["n_dropped"] for row in rows(notebook, "page_messages_dropped")) > 10
     cuts = rows(notebook, "interruption_decided")

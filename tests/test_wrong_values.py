@@ -117,6 +117,22 @@ def test_a_rate_drawn_as_a_limit_is_no_percentage(result):
         result.plot.endpoints(max_premature_endpoint_rate=30)
 
 
+def test_a_setting_is_no_recommendation_and_nought_no_limit(result):
+    for wrong in (3, 0):
+        with pytest.raises(InvalidParameterError, match="recommendation must be what"):
+            result.plot.loss(wrong)
+    with pytest.raises(InvalidParameterError, match="max must be limits"):
+        bl.check(result, max=0)
+    for name in ("hooks", "messages"):
+        with pytest.raises(InvalidParameterError, match=name):
+            BidiAgent(**{name: 0})
+
+
+def test_a_whole_number_with_a_point_counts_as_one(result):
+    audio = bl.read_audio(result.dataset[0].path)
+    assert (audio.channel(1.0) == audio.channel(1)).all()
+
+
 def test_a_dataset_has_a_recording_and_none_twice(result):
     dataset = result.dataset
     with pytest.raises(InvalidParameterError, match="at least one recording, got 'overlap-mini with none'"):

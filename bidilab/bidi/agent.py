@@ -92,10 +92,12 @@ class BidiAgent:
         self.model: Any = _default_model() if model is None else _checked_model(model)
         self.tools = ToolRegistry(tools or ())
         self.system_prompt = system_prompt
-        check_several("messages", messages or (), "several messages, or None")
+        if messages is not None:
+            check_several("messages", messages, "several messages, or None")
         self.messages: list[Mapping[str, Any]] = list(messages or ())
         self.hooks = HookRegistry()
-        check_several("hooks", hooks or (), "several hooks, such as [hook], or None")
+        if hooks is not None:
+            check_several("hooks", hooks, "several hooks, such as [hook], or None")
         for hook in hooks or ():
             self.hooks.add_hook(hook)
         self._given_clock = clock

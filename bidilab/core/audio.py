@@ -156,7 +156,7 @@ class Audio:
             raise InvalidParameterError("channel", f"a channel of {self.name}, 0 to {self.n_channels - 1}", channel)
         if self.samples.ndim == 1:
             return self.samples
-        return np.ascontiguousarray(self.samples[:, channel])
+        return np.ascontiguousarray(self.samples[:, int(channel)])
 
     def __repr__(self) -> str:
         return (

@@ -200,7 +200,7 @@ def read_channel(path: str | os.PathLike[str], channel: int = 0, *, info: AudioI
     def put(block: npt.NDArray[np.float32]) -> None:
         nonlocal n_put
         if n_put + len(block) <= told.frames:
-            room.put(n_put, 0, block[:, channel])
+            room.put(n_put, 0, block[:, int(channel)])
         n_put += len(block)
 
     scan_audio(path, watch=put)

@@ -29,12 +29,12 @@ __all__ = [
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Whether a value is a number, of NumPy too; true and false are none, and no text is. NaN is one."""
+    """Whether a value is a number, NumPy's included. True, false and text are not; NaN is."""
     return isinstance(value, int | float | Real) and not isinstance(value, bool)  # the two first are fast
 
 
 def is_whole(value: object) -> TypeGuard[int]:
-    """Whether a value is a whole number, such as 2 or 2.0, of NumPy too."""
+    """Whether a value is a whole number, such as 2 or 2.0, NumPy's included; `int` of it is an integer."""
     return is_number(value) and math.isfinite(value) and value == int(value)
 
 
@@ -45,7 +45,7 @@ def check_is(name: str, value: object, kinds: type | UnionType, allowed: str) ->
 
 
 def check_several(name: str, value: object, allowed: str) -> None:
-    """Raise unless ``value`` is several values, such as a list; text is one, and so is a mapping."""
+    """Raise unless ``value`` is several values, such as a list; text counts as one, and so does a mapping."""
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
         raise InvalidParameterError(name, allowed, value)
 

@@ -38,6 +38,7 @@ def dataset_of_audio(path: str | os.PathLike[str], user_channel: int | None = No
     number = 1 if user_channel is None else user_channel
     if not (is_whole(number) and 1 <= number <= info.channels):
         raise InvalidParameterError("user_channel", f"a channel of {file.name}, 1 to {info.channels}", user_channel)
+    number = int(number)
     others = ["agent"] if info.channels == 2 else [f"channel {k}" for k in range(1, info.channels + 1) if k != number]
     names = iter(others)
     channels = tuple("user" if k == number else next(names) for k in range(1, info.channels + 1))

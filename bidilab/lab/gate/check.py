@@ -138,7 +138,10 @@ def _baseline(baseline: Checkable, setting: SettingLike | None) -> Evidence:
 
 
 def _asked(subject: Evidence, most: Limits | None, least: Limits | None) -> list[_Limit]:
-    given: list[tuple[str, Limits, Against]] = [("max", most or {}, "at most"), ("min", least or {}, "at least")]
+    given: list[tuple[str, Limits, Against]] = [
+        ("max", {} if most is None else most, "at most"),
+        ("min", {} if least is None else least, "at least"),
+    ]
     asked = []
     for option, limits, against in given:
         check_is(option, limits, Mapping, 'limits by metric, such as {"missed_rate": 0.1}')

@@ -67,6 +67,10 @@ class ActedTurn(NamedTuple):
     started_at: int
     acted_at: int
 
+    def belongs_to(self, onset: int, end: int, *, tolerance: int) -> bool:
+        """Whether its decision is one for an event; see the head of this module."""
+        return self.acted_at >= onset - tolerance and (self.acted_at <= end + tolerance or self.started_at <= end)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
@@ -117,15 +121,14 @@ def changes_of(overlaps: Sequence[SeenOverlap], turns: Sequence[ActedTurn], *, t
 
 def _change(seen: SeenOverlap, turns: Sequence[ActedTurn], acted: Sequence[int], tolerance: int) -> Change:
     """The first decision in the response tells: it lies before the event, in it, or after it."""
-    last = seen.end + tolerance
     for k in range(bisect_left(acted, seen.response_start), len(turns)):
         turn = turns[k]
         if turn.started_at < seen.response_start:
             continue  # the user was speaking already when the agent began: nothing new to stop for
-        if turn.acted_at > last and turn.started_at > seen.end:
-            break
         if turn.acted_at < seen.onset - tolerance:
             return Change(kind="diverged", decided_at=None)
+        if not turn.belongs_to(seen.onset, seen.end, tolerance=tolerance):
+            break
         if seen.stopped:
             return Change(kind="kept", decided_at=turn.acted_at)
         return Change(kind="gained" if seen.must_stop else "added", decided_at=turn.acted_at)

@@ -171,7 +171,7 @@ def replay_dataset(
                 made[index] = how(*one)
                 bar.update()
         else:
-            with worker_processes(jobs or os.cpu_count() or 1) as pool:
+            with worker_processes(int(jobs or os.cpu_count() or 1)) as pool:
                 started = {
                     pool.submit(how, *one): index
                     for index, one in enumerate(zip(recordings, folders, scorers, strict=True))

@@ -343,7 +343,7 @@ def _unshown(finding: Finding) -> Iterator[str]:
     if math.isnan(choice.gap_lo):
         yield "One recording cannot show that this is better than the default: add more before you ship it."
     elif choice.gap_lo <= 0:
-        yield "That this is better than the default is not shown: the interval of the difference includes 0."
+        yield "This is not shown to be better than the default: the interval of the difference includes 0."
 
 
 def _worst(finding: Finding) -> Iterator[str]:

@@ -172,17 +172,21 @@ def _spoken_over(labels: MemberSet, stops: Sequence[Stop]) -> Iterator[tuple[See
 def _unlabelled(
     labels: MemberSet, stops: Sequence[Stop], same: Sequence[_Decision], new: Sequence[_Decision], tolerance: int
 ) -> Iterator[tuple[SeenOverlap, int]]:
-    """Where the first decision in a response is new, nothing labelled is near, and nothing stopped the agent there."""
+    """The first new decision in each response, where nothing is labelled near it and nothing stopped the agent."""
     before = set(_turns(same))
     near = [segment.interval for segment in labels.segments]
     near += [Interval(stop.turn.onset, stop.turn.offset) for stop in stops if stop.owner < 0]
     for response, until in zip(labels.responses, _heard_until(labels, stops), strict=True):
-        within = [one for one in new if response.start <= one[0].started_at and one[1] < until]
+        within = [
+            (turn, at)
+            for turn, at in new
+            if response.start <= turn.started_at and at < until and ActedTurn(turn.started_at, at) not in before
+        ]
         if not within:
             continue
         turn, at = min(within, key=lambda one: one[1])
-        as_before = ActedTurn(turn.started_at, at) in before
-        if not as_before and not any(start - tolerance <= at <= end + tolerance for start, end in near):
+        acted = ActedTurn(turn.started_at, at)
+        if not any(acted.belongs_to(start, end, tolerance=tolerance) for start, end in near):
             seen = SeenOverlap(
                 onset=turn.onset,
                 end=turn.offset,

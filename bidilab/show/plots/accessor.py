@@ -91,7 +91,7 @@ class SweepPlots:
         ResultError
             If the result has no losses: one of an earlier rule.
         """
-        _check_choice(recommendation)
+        _check_choice(recommendation, or_setting=False)
         found = self._result.recommend() if recommendation is None else recommendation
         if not np.isfinite(found.losses).any():
             raise ResultError(found.message)
@@ -298,10 +298,12 @@ class SweepPlots:
         return f"SweepPlots of {len(self._result.settings)} settings: .{names.replace(', ', ', .')}"
 
 
-def _check_choice(given: object) -> None:
+def _check_choice(given: object, *, or_setting: bool = True) -> None:
     """Raise unless it is what ``recommend`` gave, a setting or nothing. By what it has: plots do not import sweeps."""
-    if given is not None and not is_whole(given) and not hasattr(given, "losses"):
-        raise InvalidParameterError("recommendation", "what result.recommend() gave, or a setting", given)
+    setting = or_setting and isinstance(given, int) and not isinstance(given, bool)
+    if given is not None and not setting and not hasattr(given, "losses"):
+        allowed = "what result.recommend() gave" + (", or a setting" if or_setting else "")
+        raise InvalidParameterError("recommendation", allowed, given)
 
 
 def loss_figure(

@@ -107,6 +107,18 @@ def test_a_setting_beside_itself_changes_nothing(swept):
 
 
 @pytest.mark.slow
+def test_what_is_added_is_added_once():
+    """One decision is of an event or of nothing labelled, also where a guard lets it come long after the event."""
+    grid = bl.Grid(threshold=[0.3, 0.5], prefix_padding_ms=300, silence_duration_ms=500, min_interruption_ms=[0, 600])
+    swept = bl.sweep(ROOT / "datasets" / "overlap-mini", grid, progress=False)
+    for a, b in itertools.permutations(range(len(grid)), 2):
+        added = swept.what_if(a, b).added
+        of_events = set(zip(*(added.loc[added["kind"] != "none", c] for c in ("call", "decided_s")), strict=True))
+        of_nothing = set(zip(*(added.loc[added["kind"] == "none", c] for c in ("call", "decided_s")), strict=True))
+        assert not of_events & of_nothing, (a, b)
+
+
+@pytest.mark.slow
 def test_what_the_other_setting_adds_is_said():
     """A lower threshold stops the agent for more: an answer about the stops alone would praise it."""
     grid = bl.Grid(threshold=[0.2, 0.5], silence_duration_ms=500, false_interruption_timeout_ms=[None, 800])

@@ -155,6 +155,6 @@ def probe_microphone(n_interruptions: int = 3) -> Audio:
     sentences = [resample(audio.channel(), audio.sample_rate, _RATE) for audio in spoken]
     pause = np.zeros(round(_LISTENS_S * _RATE), np.float32)
     parts = [np.zeros(_RATE, np.float32)]
-    for index in range(n_interruptions + 1):
+    for index in range(int(n_interruptions) + 1):
         parts += [sentences[index % len(sentences)], pause]
     return Audio(samples=np.concatenate(parts).astype(np.float32), sample_rate=_RATE, name="probe microphone")

@@ -64,6 +64,8 @@ class Casting:
             raise InvalidParameterError("user", "another speaker than the agent", self.user)
         if self.user_channel is not None and not (is_whole(self.user_channel) and self.user_channel >= 1):
             raise InvalidParameterError("user_channel", "a channel number, from 1", self.user_channel)
+        if self.user_channel is not None:
+            object.__setattr__(self, "user_channel", int(self.user_channel))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
